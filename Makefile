@@ -1,0 +1,49 @@
+# Builds and installs the extension with PGXS. `make help` lists what else there is.
+EXTENSION = wearables_ingest
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" wearables_ingest.control)
+MODULE_big = wearables_ingest
+OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/core/*.cpp src/pg/*.cpp src/worker/*.cpp)))
+DATA_built = wearables_ingest--$(EXTVERSION).sql
+SHLIB_EXPORTS = src/exports.txt
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-unused-parameter -MMD -MP $(WERROR)
+SHLIB_LINK = -lsimdjson -lcrypto -lstdc++
+EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) build results tmp_check output_iso
+
+REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test
+TAP_TESTS = 1
+PROVE_TESTS = $(sort $(wildcard test/tap/*.pl))
+
+PG_CONFIG ?= pg_config
+# PGXS would compile every source again as C++14 bitcode, which nothing of ours gains from
+override with_llvm := no
+ifneq ($(shell command -v $(PG_CONFIG)),)
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifneq ($(wildcard $(PGXS)),)
+include $(PGXS)
+endif
+endif
+
+-include $(OBJS:.o=.d)
+
+wearables_ingest--$(EXTVERSION).sql: $(sort $(wildcard src/sql/*.sql)) wearables_ingest.control
+	cat $(filter %.sql,$^) > $@
+
+.PHONY: help demo test converge bench
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+demo: ## installs what is missing, builds, sends signed deliveries to a throwaway server, shows what came of them
+	@test/demo/run
+
+test: ## installs what is missing, builds, runs everything; STEPS="unit regress isolation convergence tap" picks
+	@test/run
+
+N ?= 1000
+converge: ## N=10000: so many random orders, duplicates, crashes and replays must all end in the same state
+	@test/convergence/run $(N)
+
+bench: ## measures, side by side in one run, what the README claims; LINES="accept copy" picks
+	@test/bench/run
