@@ -1,0 +1,97 @@
+#include "core/event_type.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace wearables {
+namespace {
+
+using enum EventFamily;
+
+struct Case {
+  const char* text;
+  EventFamily family;
+  const char* resource = "";
+  const char* action = "";
+};
+
+const Case kCases[] = {
+    {"daily.data.heartrate.created", kData, "heartrate", "created"},
+    {"daily.data.heartrate.updated", kData, "heartrate", "updated"},
+    {"daily.data.sleep.created", kData, "sleep", "created"},
+    {"daily.data.sleep_cycle.updated", kData, "sleep_cycle", "updated"},
+    {"daily.data.workout_stream.created", kData, "workout_stream", "created"},
+    {"daily.data.heart_rate_recovery_one_minute.updated", kData, "heart_rate_recovery_one_minute",
+     "updated"},
+    {"daily.data.tomorrows_resource.created", kData, "tomorrows_resource", "created"},
+    {"daily.timeseries.glucose.created", kData, "glucose", "created"},
+    {"historical.data.heartrate.created", kBackfillDone, "heartrate", "created"},
+    {"historical.data.sleep.updated", kBackfillDone, "sleep", "updated"},
+    {"historical.timeseries.glucose.created", kBackfillDone, "glucose", "created"},
+    {"pull.heartrate", kPage, "heartrate"},
+    {"pull.sleep", kPage, "sleep"},
+
+    // The 14 types of the catalogue that are about no resource.
+    {"provider.connection.created", kConnection, "", "created"},
+    {"provider.connection.error", kConnection, "", "error"},
+    {"provider.device.created", kOther},
+    {"provider.device.updated", kOther},
+    {"continuous_query.result_table.changed", kOther},
+    {"labtest.order.created", kOther},
+    {"labtest.order.updated", kOther},
+    {"labtest.appointment.created", kOther},
+    {"labtest.appointment.updated", kOther},
+    {"labtest.result.critical", kOther},
+    {"labtest.match_review.created", kOther},
+    {"labtest.match_review.updated", kOther},
+    {"lab_report.parsing_job.created", kOther},
+    {"lab_report.parsing_job.updated", kOther},
+
+    // Of older catalogues, of the ETL pipelines, of Svix itself, of nobody.
+    {"provider.connection.deregistered", kConnection, "", "deregistered"},
+    {"raw.fitbit.daily_activity_summary", kOther},
+    {"message.attempt.exhausted", kOther},
+    {"daily.data.heartrate.deleted", kOther},
+    {"daily.data.heartrate", kOther},
+    {"daily.data.heartrate.", kOther},
+    {"daily.data..created", kOther},
+    {"daily..heartrate.created", kOther},
+    {".daily.data.heartrate.created", kOther},
+    {"daily.data.heartrate.created.", kOther},
+    {"daily.data.heart.rate.created", kOther},
+    {"Daily.data.heartrate.created", kOther},
+    {"daily.data.heartrate.Created", kOther},
+    {"daily.data.heartrate.created ", kOther},
+    {"weekly.data.heartrate.created", kOther},
+    {"daily.raw.heartrate.created", kOther},
+    {"provider.connection", kOther},
+    {"provider.connection.", kOther},
+    {"provider.connection.error.again", kOther},
+    {"pull", kOther},
+    {"pull.", kOther},
+    {"pull.heart.rate", kOther},
+    {"pulls.heartrate", kOther},
+    {"", kOther},
+    {".", kOther},
+    {"....", kOther},
+};
+
+TEST(Classify, Table) {
+  for (const Case& c : kCases) {
+    const EventType type = classify(c.text);
+    EXPECT_EQ(type.family, c.family) << c.text;
+    EXPECT_EQ(type.resource, c.resource) << c.text;
+    EXPECT_EQ(type.action, c.action) << c.text;
+  }
+}
+
+TEST(Classify, TheViewsLieInTheText) {
+  const std::string text = "daily.data.heartrate.created";
+  const EventType type = classify(text);
+  EXPECT_EQ(type.resource.data(), text.data() + 11);
+  EXPECT_EQ(type.action.data(), text.data() + 21);
+}
+
+}  // namespace
+}  // namespace wearables
