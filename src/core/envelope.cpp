@@ -1,0 +1,139 @@
+#include "core/envelope.h"
+
+#include "core/json.h"
+#include "core/json_text.h"
+#include "core/text.h"
+
+#include <array>
+#include <initializer_list>
+
+namespace wearables {
+namespace {
+
+constexpr std::size_t kMaxText = 500;
+
+// Fields in the order in which the readers below number them; made once, never destroyed.
+const FieldSet& fields_of(const FieldSet*& kept, std::initializer_list<const char*> paths) {
+  if (kept == nullptr) {
+    auto* made = new FieldSet;
+    for (const char* path : paths) made->add(path);
+    kept = made;
+  }
+  return *kept;
+}
+
+// What a column can hold, else nothing.
+std::string text_of(const Value& value) {
+  const bool usable = value.kind == Kind::kString && is_printable(value.text, kMaxText);
+  return usable ? std::string(value.text) : std::string();
+}
+
+std::string first_text(std::span<const Value> fields, std::initializer_list<std::size_t> slots) {
+  for (const std::size_t slot : slots) {
+    if (std::string text = text_of(fields[slot]); !text.empty()) return text;
+  }
+  return {};
+}
+
+Micros instant_of(const Value& value) {
+  const auto parsed = parse_instant(text_of(value));
+  const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
+  return plausible ? parsed->at : kNoInstant;
+}
+
+class EnvelopeSink final : public RecordSink {
+ public:
+  explicit EnvelopeSink(Envelope& envelope) : envelope_(envelope) {}
+
+  // Of a list of events only what they agree on: a reading must not land with the wrong person.
+  void record(const Record& record) override {
+    Envelope next;
+    next.event_type = first_text(record.fields, {0});
+    next.external_user_id = first_text(record.fields, {1, 2});
+    next.client_user_id = first_text(record.fields, {3});
+    if (first_) envelope_ = next;
+    first_ = false;
+    for (auto field :
+         {&Envelope::event_type, &Envelope::external_user_id, &Envelope::client_user_id}) {
+      if (envelope_.*field != next.*field) (envelope_.*field).clear();
+    }
+  }
+
+ private:
+  Envelope& envelope_;
+  bool first_ = true;
+};
+
+// Hands the first record to `read`.
+template <class Read>
+class FirstRecord final : public RecordSink {
+ public:
+  explicit FirstRecord(Read read) : read_(read) {}
+
+  void record(const Record& record) override {
+    if (first_) read_(record.fields);
+    first_ = false;
+  }
+
+ private:
+  Read read_;
+  bool first_ = true;
+};
+
+template <class Notice, class Read>
+Result<Notice> read_notice(std::string_view body, const FieldSet& fields, Read read) {
+  Notice notice;
+  FirstRecord sink([&](std::span<const Value> values) { read(values, notice); });
+  if (const auto walked = walk_objects(body, fields, sink); !walked.ok()) return walked.error();
+  if (notice.provider.empty()) return {Code::kUnexpectedShape, "no provider where a notice has it"};
+  return notice;
+}
+
+}  // namespace
+
+Envelope read_envelope(std::string_view body) {
+  static const FieldSet* fields = nullptr;
+  Envelope envelope;
+  EnvelopeSink sink(envelope);
+  const auto walked = walk_objects(
+      body, fields_of(fields, {"event_type", "user_id", "data.user_id", "client_user_id"}), sink);
+  if (!walked.ok()) return {};
+  envelope.is_json = true;
+  return envelope;
+}
+
+Result<ConnectionNotice> read_connection(std::string_view body) {
+  static const FieldSet* fields = nullptr;
+  const FieldSet& set =
+      fields_of(fields, {"data.provider.slug", "data.provider", "data.source.slug", "data.source",
+                         "data.external_user_id", "data.error_type"});
+  return read_notice<ConnectionNotice>(body, set,
+                                       [](std::span<const Value> values, ConnectionNotice& notice) {
+                                         notice.provider = first_text(values, {0, 1, 2, 3});
+                                         notice.external_user_id = first_text(values, {4});
+                                         notice.error_type = first_text(values, {5});
+                                       });
+}
+
+Result<BackfillNotice> read_backfill_notice(std::string_view body) {
+  static const FieldSet* fields = nullptr;
+  const FieldSet& set = fields_of(
+      fields, {"data.provider.slug", "data.provider", "data.start_date", "data.end_date"});
+  return read_notice<BackfillNotice>(body, set,
+                                     [](std::span<const Value> values, BackfillNotice& notice) {
+                                       notice.provider = first_text(values, {0, 1});
+                                       notice.from = instant_of(values[2]);
+                                       notice.to = instant_of(values[3]);
+                                     });
+}
+
+std::string storable_json(std::string_view text) {
+  std::string storable(text);
+  for (std::size_t at = find_unstorable_escape(storable, 0); at < storable.size();
+       at = find_unstorable_escape(storable, at)) {
+    storable.replace(at, 6, "\\ufffd");
+  }
+  return storable;
+}
+
+}  // namespace wearables

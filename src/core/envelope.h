@@ -1,0 +1,44 @@
+// What the receive step and the lifecycle handlers read from a body: names, never readings.
+#pragma once
+
+#include "core/clock.h"
+#include "core/result.h"
+
+#include <string>
+#include <string_view>
+
+namespace wearables {
+
+// Empty strings where the body does not say, or says what no text column holds. user: $.user_id, else
+// $.data.user_id. Of a list of events, what all of them agree on.
+struct Envelope {
+  bool is_json = false;
+  std::string event_type;
+  std::string external_user_id;
+  std::string client_user_id;
+};
+
+// Never fails: whatever is verified is stored, readable or not.
+Envelope read_envelope(std::string_view body);
+
+// provider.connection.*: provider may be an object {slug} or a string; `source` is the older name.
+struct ConnectionNotice {
+  std::string provider;          // slug
+  std::string external_user_id;  // at the provider; empty when null
+  std::string error_type;        // provider.connection.error
+};
+Result<ConnectionNotice> read_connection(std::string_view body);
+
+// historical.data.*: the range that was looked through. kNoInstant where the body does not say.
+struct BackfillNotice {
+  std::string provider;
+  Micros from = kNoInstant;
+  Micros to = kNoInstant;
+};
+Result<BackfillNotice> read_backfill_notice(std::string_view body);
+
+// `text` (a JSON value cut from a body) with what jsonb refuses replaced: \u0000 and lone surrogates
+// become \ufffd. Unchanged text is returned as it is.
+std::string storable_json(std::string_view text);
+
+}  // namespace wearables

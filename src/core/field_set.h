@@ -1,0 +1,95 @@
+// The fields that a walk looks for, and what it finds in them.
+#pragma once
+
+#include "core/pure.h"
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wearables {
+
+inline constexpr std::size_t kMaxMemberName = 60;  // bytes, in a path
+
+enum class Kind : std::uint8_t { kMissing, kNull, kBool, kNumber, kString, kObject, kArray };
+
+// One field of one record. A string that cannot be unescaped (a lone surrogate) reads U+FFFD.
+struct Value {
+  Kind kind = Kind::kMissing;
+  double number = 0;      // kNumber; infinite when what is written overflows
+  std::string_view text;  // kString: unescaped; kNumber: as written. Valid until the sink returns
+
+  bool present() const noexcept { return kind != Kind::kMissing && kind != Kind::kNull; }
+};
+
+// Dotted member paths ("heart_rate.resting_bpm"), each with a slot in the records that a walk
+// fills.
+class FieldSet {
+ public:
+  struct Node {
+    std::string name;
+    std::uint64_t head = 0;  // its first eight bytes
+    int slot = -1;           // -1: only a step on the way
+    std::uint32_t next = 0;  // in the bucket
+    std::vector<std::uint32_t> children;
+    std::vector<std::uint32_t> buckets;  // children by head: the first one, 0 for none
+  };
+
+  FieldSet() : nodes_(1) {}
+
+  // No empty member name, none above kMaxMemberName bytes, no control character, quote or
+  // backslash.
+  static bool valid(std::string_view path) noexcept;
+
+  // The slot of a valid path; the same path has the same slot.
+  std::uint16_t add(std::string_view path);
+
+  std::size_t size() const noexcept { return pointers_.size(); }
+
+  // RFC 6901, relative to the record: "/heart_rate/resting_bpm".
+  const std::string& pointer(std::uint16_t slot) const noexcept { return pointers_[slot]; }
+
+  // For the walk: the way down, by a name and its first eight bytes.
+  const Node& root() const noexcept { return nodes_.front(); }
+  const Node* child(const Node& node, std::uint64_t head, std::string_view name) const noexcept;
+  void clear_below(const Node& node, Value* slots) const noexcept;
+
+ private:
+  static std::size_t bucket_of(std::uint64_t head, std::size_t buckets) noexcept {
+    return ((head * 0x9E3779B97F4A7C15U) >> 32) & (buckets - 1);
+  }
+  std::uint32_t step(std::uint32_t from, std::string_view name);
+  void rebuild_buckets(Node& node);
+
+  std::vector<Node> nodes_;  // the first is the record itself
+  std::vector<std::string> pointers_;
+};
+
+// A name's first eight bytes, filled up with zeros.
+constexpr std::uint64_t name_head(std::string_view name) noexcept {
+  std::array<char, 8> head{};
+  for (std::size_t i = 0; i < name.size() && i < head.size(); ++i) head[i] = name[i];
+  return std::bit_cast<std::uint64_t>(head);
+}
+
+// "~" and "/" of a member name as RFC 6901 wants them.
+std::string escape_pointer(std::string_view name);
+
+// Every member name of every body passes here.
+inline const FieldSet::Node* FieldSet::child(const Node& node, std::uint64_t head,
+                                             std::string_view name) const noexcept {
+  if (node.buckets.empty()) return nullptr;
+  for (std::uint32_t at = node.buckets[bucket_of(head, node.buckets.size())]; at != 0;
+       at = nodes_[at].next) {
+    const Node& candidate = nodes_[at];
+    if (candidate.head != head || candidate.name.size() != name.size()) continue;
+    if (name.size() <= 8 || candidate.name == name) return &candidate;
+  }
+  return nullptr;
+}
+
+}  // namespace wearables

@@ -1,0 +1,61 @@
+// JSON as the core sees it: chosen fields of records, filled by one walk over a body.
+// json.cpp is the only file that knows the parser behind it.
+//
+// Every walk checks the whole body: a text that is not one JSON value in UTF-8, or is nested deeper
+// than 500 levels, is kInvalidJson, whatever the sink has been given before. A byte order mark is
+// skipped. Of equal member names the last counts, as in jsonb; equal names that hold lists are all
+// walked.
+#pragma once
+
+#include "core/field_set.h"
+#include "core/result.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace wearables {
+
+struct Record {
+  bool is_object;
+  std::span<const Value> fields;  // by slot; meaningless when it is not an object
+  std::string_view list;          // RFC 6901 pointer to the list that holds it
+  std::size_t index;   // in that list; kNotListed when `list` points to the record itself
+  std::size_t offset;  // of its text in the body
+  std::size_t length;  // documents only
+
+  static constexpr std::size_t kNotListed = static_cast<std::size_t>(-1);
+};
+
+// What a walk finds, in order of appearance.
+class RecordSink {
+ public:
+  virtual void record(const Record& record) = 0;
+
+  // Timeseries only: samples of one source follow. `group` is the key of the REST group, else
+  // empty. A list may stand inside a list: end_list() returns to the one before.
+  virtual void begin_list(std::span<const Value> source, std::string_view group);
+  virtual void end_list();
+
+ protected:
+  ~RecordSink() = default;
+};
+
+// `stop` (may be null) is asked every thousand records or so; true ends a walk with kStopped.
+
+// kUnexpectedShape when no list of samples stands in any of the places named in normalize.h.
+Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields,
+                             const FieldSet& source_fields, RecordSink& sink, bool (*stop)());
+
+// kUnexpectedShape when no document stands in any of the places named in normalize.h. `id_slot` is
+// the field that tells a document from an object around a list of them.
+Result<Done> walk_documents(std::string_view body, std::string_view list_key,
+                            const FieldSet& fields, std::uint16_t id_slot, RecordSink& sink,
+                            bool (*stop)());
+
+// The body as one record; of a list, every element that is an object. Else there is no record.
+Result<Done> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink);
+
+}  // namespace wearables

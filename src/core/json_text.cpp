@@ -1,0 +1,94 @@
+#include "core/json_text.h"
+
+namespace wearables {
+namespace {
+
+int hex_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// The four hex digits at `at`, -1 if they are not.
+int code_unit(std::string_view text, std::size_t at) noexcept {
+  if (text.size() < at + 4) return -1;
+  int unit = 0;
+  for (std::size_t i = at; i < at + 4; ++i) {
+    const int digit = hex_value(text[i]);
+    if (digit < 0) return -1;
+    unit = unit * 16 + digit;
+  }
+  return unit;
+}
+
+bool is_high(int unit) noexcept { return unit >= 0xD800 && unit < 0xDC00; }
+bool is_low(int unit) noexcept { return unit >= 0xDC00 && unit < 0xE000; }
+
+// What stands at a backslash: its size, and whether it can be stored. Size 0: no escape of JSON.
+struct Escape {
+  std::size_t size;
+  bool storable;
+};
+
+Escape read_escape(std::string_view text, std::size_t at) noexcept {
+  if (at + 1 >= text.size()) return {0, false};
+  if (text[at + 1] != 'u') {
+    const bool known = std::string_view("\"\\/bfnrt").find(text[at + 1]) != std::string_view::npos;
+    return {known ? std::size_t{2} : 0, known};
+  }
+  const int unit = code_unit(text, at + 2);
+  if (unit < 0) return {0, false};
+  if (!is_high(unit)) return {6, unit != 0 && !is_low(unit)};
+  const bool paired = text.substr(at + 6, 2) == "\\u" && is_low(code_unit(text, at + 8));
+  return paired ? Escape{12, true} : Escape{6, false};
+}
+
+std::size_t skip_digits(std::string_view text, std::size_t at) noexcept {
+  while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
+  return at;
+}
+
+}  // namespace
+
+bool escapes_valid(std::string_view token) noexcept {
+  for (std::size_t at = 0; at < token.size() && token[at] != '"';) {
+    if (token[at] != '\\') {
+      ++at;
+      continue;
+    }
+    const std::size_t size = read_escape(token, at).size;
+    if (size == 0) return false;
+    at += size;
+  }
+  return true;
+}
+
+bool is_number(std::string_view text) noexcept {
+  std::size_t at = text.starts_with('-') ? 1 : 0;
+  std::size_t end = skip_digits(text, at);
+  if (end == at || (text[at] == '0' && end > at + 1)) return false;
+  if (end < text.size() && text[end] == '.') {
+    at = end + 1;
+    end = skip_digits(text, at);
+    if (end == at) return false;
+  }
+  if (end < text.size() && (text[end] == 'e' || text[end] == 'E')) {
+    at = end + 1;
+    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
+    end = skip_digits(text, at);
+    if (end == at) return false;
+  }
+  return end == text.size();
+}
+
+std::size_t find_unstorable_escape(std::string_view text, std::size_t from) noexcept {
+  while (true) {
+    const std::size_t at = text.find('\\', from);
+    if (at == std::string_view::npos) return text.size();
+    const Escape escape = read_escape(text, at);
+    if (escape.size == 6 && !escape.storable) return at;
+    from = at + (escape.size == 0 ? 1 : escape.size);
+  }
+}
+
+}  // namespace wearables

@@ -1,0 +1,234 @@
+#include "core/mapping.h"
+
+#include "core/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+namespace wearables {
+namespace {
+
+constexpr std::size_t kMaxFields = 4096;  // of one resource, over all its mappings
+constexpr std::size_t kMaxMappings = 4096;
+
+Error invalid(std::string row, std::string_view what) {
+  return {Code::kInvalidMapping, std::move(row) + ": " + std::string(what)};
+}
+
+std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
+
+std::string metric_row(std::int16_t metric_id) { return "metric " + std::to_string(metric_id); }
+
+PlanMetric* find_metric(Plan::Impl& plan, std::int16_t metric_id) {
+  const auto found = plan.metric_indexes.find(metric_id);
+  return found == plan.metric_indexes.end() ? nullptr : &plan.metrics[found->second];
+}
+
+Result<Done> add_metric(Plan::Impl& plan, const MetricDef& def) {
+  const std::string row = metric_row(def.metric_id);
+  if (find_metric(plan, def.metric_id) != nullptr) return invalid(row, "stands twice");
+  if (def.name.empty()) return invalid(row, "has no name");
+  if (!(def.lowest <= def.highest)) return invalid(row, "its lowest value is above its highest");
+  plan.metric_indexes.emplace(def.metric_id, static_cast<std::uint16_t>(plan.metrics.size()));
+  plan.metrics.push_back({def, {}});
+  return Done{};
+}
+
+Result<Done> add_unit(Plan::Impl& plan, const UnitDef& def) {
+  const std::string row =
+      "unit " + quoted(def.text) + " of metric " + std::to_string(def.metric_id);
+  PlanMetric* metric = find_metric(plan, def.metric_id);
+  if (metric == nullptr) return invalid(row, "there is no such metric");
+  if (def.text.empty()) return invalid(row, "has no text");
+  if (!std::isfinite(def.factor) || def.factor == 0 || !std::isfinite(def.offset)) {
+    return invalid(row, "factor and offset must be finite, and the factor not zero");
+  }
+  metric->units.push_back(def);
+  return Done{};
+}
+
+Result<Done> add_resource(Plan::Impl& plan, const ResourceDef& def) {
+  const std::string row = "resource " + quoted(def.name);
+  if (def.name.empty()) return invalid(row, "has no name");
+  if (plan.find(def.name) != nullptr) return invalid(row, "stands twice");
+  PlanResource& resource = plan.resources.emplace_back();
+  resource.def = def;
+  FieldSet& fields = resource.fields;
+  resource.time_zone = fields.add("time_zone");
+  resource.timezone_offset = fields.add("timezone_offset");
+  resource.type = fields.add("type");
+  if (def.kind != ResourceKind::kSummary) return Done{};
+  resource.id = fields.add("id");
+  resource.updated_at = fields.add("updated_at");
+  resource.provider = fields.add("source.provider");
+  resource.slug = fields.add("source.slug");
+  resource.source_type = fields.add("source.type");
+  resource.flat_provider = fields.add("source_provider");
+  resource.flat_type = fields.add("source_type");
+  return Done{};
+}
+
+// Slots for paths; remembers the first that is malformed.
+class Paths {
+ public:
+  explicit Paths(FieldSet& fields) : fields_(fields) {}
+
+  std::vector<std::uint16_t> all(const std::vector<std::string>& paths) {
+    std::vector<std::uint16_t> slots;
+    slots.reserve(paths.size());
+    for (const std::string& path : paths) slots.push_back(one(path));
+    return slots;
+  }
+
+  int optional(const std::string& path) { return path.empty() ? PlanMapping::kNoField : one(path); }
+
+  const std::string* malformed() const noexcept { return malformed_; }
+
+ private:
+  std::uint16_t one(const std::string& path) {
+    if (FieldSet::valid(path)) return fields_.add(path);
+    if (malformed_ == nullptr) malformed_ = &path;
+    return 0;
+  }
+
+  FieldSet& fields_;
+  const std::string* malformed_ = nullptr;
+};
+
+Result<Done> set_constant_unit(const PlanMetric& metric, const MappingDef& def,
+                               const std::string& row, PlanMapping& mapping) {
+  if (def.unit.empty() || def.unit == metric.def.unit) return Done{};
+  const UnitDef* unit = metric.find_unit(def.unit);
+  if (unit == nullptr) {
+    return invalid(row, "metric " + quoted(metric.def.name) + " has no unit " + quoted(def.unit));
+  }
+  mapping.factor = unit->factor;
+  mapping.offset = unit->offset;
+  return Done{};
+}
+
+Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::string& row,
+                        PlanMapping& mapping) {
+  if (def.value_fields.empty()) return invalid(row, "it has no value field");
+  if (def.instant_fields.empty()) return invalid(row, "it has no instant field");
+  Paths paths(fields);
+  mapping.values = paths.all(def.value_fields);
+  mapping.instants = paths.all(def.instant_fields);
+  mapping.secondary = paths.optional(def.secondary_field);
+  mapping.end = paths.optional(def.end_field);
+  mapping.unit = paths.optional(def.unit_field);
+  if (paths.malformed() != nullptr) {
+    return invalid(row, quoted(*paths.malformed()) + " is not a path of member names");
+  }
+  if (fields.size() > kMaxFields) return invalid(row, "one field too many");
+  return Done{};
+}
+
+Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
+  const std::string row = "mapping " + std::to_string(def.mapping_id);
+  const auto resource =
+      std::find_if(plan.resources.begin(), plan.resources.end(),
+                   [&](const PlanResource& known) { return known.def.name == def.resource; });
+  if (resource == plan.resources.end()) {
+    return invalid(row, "there is no resource " + quoted(def.resource));
+  }
+  PlanMetric* metric = find_metric(plan, def.metric_id);
+  if (metric == nullptr) {
+    return invalid(row, "there is no metric " + std::to_string(def.metric_id));
+  }
+  if (resource->mappings.size() == kMaxMappings) return invalid(row, "one mapping too many");
+
+  PlanMapping mapping;
+  mapping.provider = def.provider;
+  mapping.metric = static_cast<std::uint16_t>(metric - plan.metrics.data());
+  mapping.twin = resource->first_of(mapping.metric);
+  mapping.type_extends = def.type_extends;
+  mapping.enabled = def.enabled;
+  if (def.enabled) {
+    if (auto set = set_fields(resource->fields, def, row, mapping); !set.ok()) return set;
+    if (auto set = set_constant_unit(*metric, def, row, mapping); !set.ok()) return set;
+  }
+  resource->mappings.push_back(std::move(mapping));
+  return Done{};
+}
+
+template <class Def>
+Result<Done> add_all(Plan::Impl& plan, const std::vector<Def>& rows,
+                     Result<Done> (*add)(Plan::Impl&, const Def&)) {
+  for (const Def& row : rows) {
+    if (auto added = add(plan, row); !added.ok()) return added;
+  }
+  return Done{};
+}
+
+}  // namespace
+
+const UnitDef* PlanMetric::find_unit(std::string_view text) const noexcept {
+  const auto found = std::find_if(units.begin(), units.end(),
+                                  [&](const UnitDef& unit) { return unit.text == text; });
+  return found == units.end() ? nullptr : &*found;
+}
+
+const std::vector<std::uint16_t>& PlanResource::lane(
+    std::string_view provider_name) const noexcept {
+  for (const Lane& lane : lanes) {
+    if (lane.provider == provider_name) return lane.mappings;
+  }
+  return lanes.front().mappings;
+}
+
+std::uint16_t PlanResource::first_of(std::uint16_t metric) const noexcept {
+  const auto found = std::find_if(mappings.begin(), mappings.end(),
+                                  [&](const PlanMapping& row) { return row.metric == metric; });
+  return static_cast<std::uint16_t>(found - mappings.begin());
+}
+
+void PlanResource::make_lanes() {
+  std::set<std::string> providers{""};
+  for (const PlanMapping& row : mappings) providers.insert(row.provider);
+  for (const std::string& name : providers) {
+    std::set<std::uint16_t> own;
+    for (const PlanMapping& row : mappings) {
+      if (!name.empty() && row.provider == name) own.insert(row.metric);
+    }
+    Lane& lane = lanes.emplace_back(Lane{name, {}});
+    for (const PlanMapping& row : mappings) {
+      const bool applies =
+          row.provider == name || (row.provider.empty() && !own.contains(row.metric));
+      if (!applies || !row.enabled) continue;
+      lane.mappings.push_back(static_cast<std::uint16_t>(&row - mappings.data()));
+    }
+  }
+}
+
+const PlanResource* Plan::Impl::find(std::string_view resource) const noexcept {
+  const auto found =
+      std::find_if(resources.begin(), resources.end(),
+                   [&](const PlanResource& known) { return known.def.name == resource; });
+  return found == resources.end() ? nullptr : &*found;
+}
+
+Plan::Plan(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Plan::~Plan() = default;
+
+Result<std::unique_ptr<Plan>> Plan::compile(const MappingSet& set) {
+  auto plan = std::make_unique<Impl>();
+  for (const char* field : {"provider", "slug", "type"}) plan->source_fields.add(field);
+  if (auto done = add_all(*plan, set.metrics, add_metric); !done.ok()) return done.error();
+  if (auto done = add_all(*plan, set.units, add_unit); !done.ok()) return done.error();
+  if (auto done = add_all(*plan, set.resources, add_resource); !done.ok()) return done.error();
+  if (auto done = add_all(*plan, set.mappings, add_mapping); !done.ok()) return done.error();
+  for (PlanResource& resource : plan->resources) resource.make_lanes();
+  return std::make_unique<Plan>(std::move(plan));
+}
+
+ResourceKind Plan::kind(std::string_view resource, bool* known) const noexcept {
+  const PlanResource* found = impl_->find(resource);
+  if (known != nullptr) *known = found != nullptr;
+  return found == nullptr ? ResourceKind::kSkipped : found->def.kind;
+}
+
+}  // namespace wearables

@@ -1,0 +1,165 @@
+#include "core/normalize.h"
+
+#include "core/json.h"
+#include "core/plan.h"
+#include "core/readings.h"
+#include "core/text.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace wearables {
+namespace {
+
+constexpr std::size_t kMaxId = 200;
+
+std::string_view text_of(const Value& value) noexcept {
+  return value.kind == Kind::kString ? value.text : std::string_view();
+}
+
+class SampleSink final : public RecordSink {
+ public:
+  SampleSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size)
+      : resource_(resource), readings_(plan, resource, body_size) {}
+
+  void begin_list(std::span<const Value> source, std::string_view group) override;
+  void end_list() override { lists_.pop_back(); }
+  void record(const Record& record) override;
+
+  Batch& batch() noexcept { return readings_.batch(); }
+
+ private:
+  struct List {
+    std::uint16_t source;
+    const std::vector<std::uint16_t>* mappings;
+  };
+
+  const PlanResource& resource_;
+  Readings readings_;
+  std::vector<List> lists_;
+};
+
+void SampleSink::begin_list(std::span<const Value> source, std::string_view group) {
+  std::string_view provider = text_of(source[kSourceProvider]);
+  if (provider.empty()) provider = text_of(source[kSourceSlug]);
+  if (provider.empty()) provider = group;
+  lists_.push_back({readings_.source(provider, text_of(source[kSourceType]), "timeseries"),
+                    &resource_.lane(provider)});
+}
+
+void SampleSink::record(const Record& record) {
+  const List& list = lists_.back();
+  readings_.start(record);
+  if (!record.is_object) return readings_.refuse(Reason::kNotAnObject, nullptr, Readings::kNoSlot);
+  if (list.source == Interner::kNoIndex) {
+    return readings_.refuse(Reason::kMissingSource, nullptr, Readings::kNoSlot);
+  }
+  bool any = false;
+  for (const std::uint16_t index : *list.mappings) {
+    const PlanMapping& mapping = resource_.mappings[index];
+    const int value = readings_.first_present(mapping.values);
+    if (value == Readings::kNoSlot) continue;
+    any = true;
+    readings_.add(mapping, value, list.source, kNone);
+  }
+  if (any || list.mappings->empty()) return;
+  const PlanMapping* only =
+      list.mappings->size() == 1 ? &resource_.mappings[list.mappings->front()] : nullptr;
+  readings_.refuse(Reason::kMissingValue, only, Readings::kNoSlot);
+}
+
+class DocumentSink final : public RecordSink {
+ public:
+  DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size)
+      : resource_(resource), readings_(plan, resource, body_size) {}
+
+  void record(const Record& record) override;
+
+  Batch& batch() noexcept { return readings_.batch(); }
+
+ private:
+  std::string id() const;
+  std::string_view provider() const;
+  std::string_view source_type() const;
+  Micros updated_at() const;
+
+  const PlanResource& resource_;
+  Readings readings_;
+};
+
+// A name, or a whole number as it is written; empty when there is neither.
+std::string DocumentSink::id() const {
+  const Value& value = readings_.field(resource_.id);
+  const bool integer =
+      value.kind == Kind::kNumber && value.text.find_first_of(".eE") == std::string_view::npos;
+  if (value.kind != Kind::kString && !integer) return {};
+  return is_printable(value.text, kMaxId) ? std::string(value.text) : std::string();
+}
+
+std::string_view DocumentSink::provider() const {
+  for (const std::uint16_t slot : {resource_.provider, resource_.slug, resource_.flat_provider}) {
+    if (const auto text = text_of(readings_.field(slot)); !text.empty()) return text;
+  }
+  return {};
+}
+
+std::string_view DocumentSink::source_type() const {
+  const std::string_view type = text_of(readings_.field(resource_.source_type));
+  return type.empty() ? text_of(readings_.field(resource_.flat_type)) : type;
+}
+
+Micros DocumentSink::updated_at() const {
+  const auto parsed = parse_instant(text_of(readings_.field(resource_.updated_at)));
+  const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
+  return plausible ? parsed->at : kNoInstant;
+}
+
+void DocumentSink::record(const Record& record) {
+  readings_.start(record);
+  if (!record.is_object) return readings_.refuse(Reason::kNotAnObject, nullptr, Readings::kNoSlot);
+  std::string id = this->id();
+  if (id.empty()) return readings_.refuse(Reason::kMissingId, nullptr, Readings::kNoSlot);
+  const std::uint16_t source = readings_.source(provider(), source_type(), resource_.def.name);
+  if (source == Interner::kNoIndex) {
+    return readings_.refuse(Reason::kMissingSource, nullptr, Readings::kNoSlot);
+  }
+  std::vector<Document>& documents = batch().documents;
+  const auto index = static_cast<std::uint32_t>(documents.size());
+  documents.push_back({std::move(id), source, updated_at(), record.offset, record.length});
+  for (const std::uint16_t row : resource_.lane(provider())) {
+    const PlanMapping& mapping = resource_.mappings[row];
+    const int value = readings_.first_present(mapping.values);
+    if (value != Readings::kNoSlot) readings_.add(mapping, value, source, index);
+  }
+}
+
+Result<Batch> finish(const Result<Done>& walked, Batch& batch, const char* what,
+                     std::string_view resource) {
+  if (walked.ok()) return std::move(batch);
+  if (walked.error().code != Code::kUnexpectedShape) return walked.error();
+  return {Code::kUnexpectedShape,
+          std::string("no ") + what + " where " + std::string(resource) + " has them"};
+}
+
+}  // namespace
+
+Result<Batch> normalize(const Plan& plan, std::string_view resource, std::string_view body,
+                        StopFlag stop) {
+  const Plan::Impl& impl = plan.impl();
+  const PlanResource* found = impl.find(resource);
+  if (found == nullptr || found->def.kind == ResourceKind::kSkipped) {
+    return {Code::kInvalidArgument, "there are no readings in " + std::string(resource)};
+  }
+  if (found->def.kind == ResourceKind::kTimeseries) {
+    SampleSink sink(impl, *found, body.size());
+    const auto walked = walk_timeseries(body, found->fields, impl.source_fields, sink, stop);
+    return finish(walked, sink.batch(), "samples", resource);
+  }
+  DocumentSink sink(impl, *found, body.size());
+  const auto walked =
+      walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop);
+  return finish(walked, sink.batch(), "documents", resource);
+}
+
+}  // namespace wearables

@@ -1,0 +1,28 @@
+// A body and a plan make a batch. Pure: no clock, no database, no state.
+#pragma once
+
+#include "core/mapping.h"
+#include "core/result.h"
+#include "core/sample.h"
+
+#include <string_view>
+
+namespace wearables {
+
+// Tested every thousand readings or so; true makes normalize() return kStopped.
+using StopFlag = bool (*)();
+
+// Reads every reading of `resource` in `body` by `plan`. Shapes accepted, in any nesting the vendor uses:
+//   timeseries  {data:{source,data:[sample]}}, a list of such groups, REST {groups:{provider:[{source,data}]}}
+//   summary     {data:{document}}, {data:[document]}, {data:{data:[document]}}, REST {<list_key>:[document]},
+//               a bare {document} with an id
+//   and any of these inside a top-level list.
+// A sample is one reading for each mapping with a value in it, and one (refused) when none has; a document
+// is one for each mapping with a value, and one when it has no id or no source. One bad reading becomes a
+// Rejected and sinks nothing else.
+// Text that is not JSON is kInvalidJson, and nothing of it counts; JSON of another shape is
+// kUnexpectedShape; a resource that the plan skips or does not know is kInvalidArgument.
+Result<Batch> normalize(const Plan& plan, std::string_view resource, std::string_view body,
+                        StopFlag stop = nullptr);
+
+}  // namespace wearables

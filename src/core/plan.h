@@ -1,0 +1,72 @@
+// The compiled form of the mapping rows: names resolved to slots and indexes. Only mapping.cpp
+// makes it, only normalize.cpp reads it.
+#pragma once
+
+#include "core/field_set.h"
+#include "core/mapping.h"
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace wearables {
+
+struct PlanMetric {
+  MetricDef def;
+  std::vector<UnitDef> units;
+
+  const UnitDef* find_unit(std::string_view text) const noexcept;
+};
+
+struct PlanMapping {
+  static constexpr int kNoField = -1;
+
+  std::string provider;  // empty: any
+  std::uint16_t metric;  // index into Plan::Impl::metrics
+  std::uint16_t twin;    // the first mapping of the resource with the same metric
+  std::vector<std::uint16_t> values;
+  std::vector<std::uint16_t> instants;
+  int secondary = kNoField;
+  int end = kNoField;
+  int unit = kNoField;
+  double factor = 1;  // of the constant unit
+  double offset = 0;
+  bool type_extends = false;
+  bool enabled = true;
+};
+
+struct PlanResource {
+  ResourceDef def;
+  FieldSet fields;
+  std::uint16_t id, type, updated_at, time_zone, timezone_offset;  // slots
+  std::uint16_t provider, slug, source_type, flat_provider, flat_type;
+  std::vector<PlanMapping> mappings;
+
+  // What applies to a provider: its own rows, and the general ones of metrics it has no row for.
+  struct Lane {
+    std::string provider;
+    std::vector<std::uint16_t> mappings;
+  };
+  std::vector<Lane> lanes;  // the first is that of providers without a row of their own
+
+  const std::vector<std::uint16_t>& lane(std::string_view provider_name) const noexcept;
+  void make_lanes();
+  // Its index; that of the next mapping when there is none.
+  std::uint16_t first_of(std::uint16_t metric) const noexcept;
+};
+
+struct Plan::Impl {
+  std::vector<PlanMetric> metrics;
+  std::unordered_map<std::int16_t, std::uint16_t> metric_indexes;  // by metric_id
+  std::vector<PlanResource> resources;
+  FieldSet source_fields;  // provider, slug, type: in this order
+
+  const PlanResource* find(std::string_view resource) const noexcept;
+};
+
+inline constexpr std::uint16_t kSourceProvider = 0;
+inline constexpr std::uint16_t kSourceSlug = 1;
+inline constexpr std::uint16_t kSourceType = 2;
+
+}  // namespace wearables

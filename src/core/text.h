@@ -1,0 +1,18 @@
+// Foreign texts on their way into tables.
+#pragma once
+
+#include "core/pure.h"
+
+#include <string>
+#include <string_view>
+
+namespace wearables {
+
+// 1 to `max` bytes, none of them a control character (a NUL above all).
+bool is_printable(std::string_view text, std::size_t max) noexcept;
+
+// Printable whatever it was: control characters become '?', and what is beyond `max` bytes is cut
+// off, between characters.
+std::string printable(std::string_view text, std::size_t max);
+
+}  // namespace wearables

@@ -1,0 +1,59 @@
+// Input: a body, as it may stand behind a valid signature.
+#include "core/envelope.h"
+#include "core/json_text.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace {
+
+using namespace wearables;
+
+void require(bool holds) {
+  if (!holds) __builtin_trap();
+}
+
+// What a text column takes.
+void check_text(const std::string& text) {
+  require(text.size() <= 500);
+  require(std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; }));
+}
+
+void check_storable(std::string_view body) {
+  const std::string storable = storable_json(body);
+  require(storable.size() == body.size());
+  require(find_unstorable_escape(storable, 0) == storable.size());
+  require(storable_json(storable) == storable);
+  require(read_envelope(storable).is_json == read_envelope(body).is_json);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view body(reinterpret_cast<const char*>(data), size);
+
+  const Envelope envelope = read_envelope(body);
+  check_text(envelope.event_type);
+  check_text(envelope.external_user_id);
+  check_text(envelope.client_user_id);
+  require(envelope.is_json || (envelope.event_type.empty() && envelope.external_user_id.empty()));
+
+  const auto connection = read_connection(body);
+  const auto notice = read_backfill_notice(body);
+  require(envelope.is_json == (connection.ok() || connection.error().code != Code::kInvalidJson));
+  require(envelope.is_json == (notice.ok() || notice.error().code != Code::kInvalidJson));
+  if (connection.ok()) {
+    check_text(connection.value().provider);
+    check_text(connection.value().external_user_id);
+    require(!connection.value().provider.empty());
+  }
+  if (notice.ok()) {
+    require(notice.value().from == kNoInstant || notice.value().from >= kEarliestInstant);
+    require(notice.value().to == kNoInstant || notice.value().to <= kLatestInstant);
+  }
+  check_storable(body);
+  return 0;
+}

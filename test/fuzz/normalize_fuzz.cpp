@@ -1,0 +1,106 @@
+// Input: one byte that picks the resource, then the body.
+#include "core/envelope.h"
+#include "core/normalize.h"
+
+#include "../unit/sample_plan.h"
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace wearables;
+
+void require(bool holds) {
+  if (!holds) __builtin_trap();
+}
+
+const Plan& plan() {
+  static const Plan* const made = testing::sample_plan().release();
+  return *made;
+}
+
+void check_sample(const Batch& batch, const Sample& sample) {
+  static const auto metrics = testing::sample_metrics();
+  require(sample.metric < batch.metrics.size() && sample.source < batch.sources.size());
+  require(sample.zone <= batch.zones.size());
+  require(sample.document == kNone || sample.document < batch.documents.size());
+  require(sample.ts >= kEarliestInstant && sample.ts <= kLatestInstant);
+  require(sample.ts_end == kNoInstant ||
+          (sample.ts_end >= sample.ts && sample.ts_end <= kLatestInstant));
+  require(sample.tz_offset == kNoOffset || (sample.tz_offset >= -1080 && sample.tz_offset <= 1080));
+  const auto id = static_cast<std::size_t>(batch.metrics[sample.metric].metric_id);
+  const MetricDef& metric = metrics[id - 1];
+  require(std::isfinite(sample.value));
+  require(sample.value >= metric.lowest && sample.value <= metric.highest);
+  require(std::isnan(sample.secondary) ||
+          (sample.secondary >= metric.lowest && sample.secondary <= metric.highest));
+}
+
+void check_rejected(const Batch& batch, const Rejected& rejected) {
+  require(rejected.metric == 0xffff || rejected.metric < batch.metrics.size());
+  require(rejected.pointer.empty() || rejected.pointer.front() == '/');
+  require(rejected.detail.size() <= 64);
+}
+
+// Every ordinal stands once, whether its reading became a sample or not.
+void check_ordinals(const Batch& batch) {
+  require(batch.readings == batch.samples.size() + batch.rejected.size());
+  std::vector<bool> seen(batch.readings);
+  const auto see = [&](std::uint32_t ordinal) {
+    require(ordinal < seen.size() && !seen[ordinal]);
+    seen[ordinal] = true;
+  };
+  for (const Sample& sample : batch.samples) see(sample.ordinal);
+  for (const Rejected& rejected : batch.rejected) see(rejected.ordinal);
+}
+
+void check_documents(const Batch& batch, std::string_view body) {
+  for (const Document& document : batch.documents) {
+    require(!document.id.empty() && document.source < batch.sources.size());
+    require(document.length >= 2 && document.offset + document.length <= body.size());
+    const std::string_view text = body.substr(document.offset, document.length);
+    require(text.front() == '{' && text.back() == '}');
+    require(read_envelope(text).is_json);
+  }
+}
+
+void check_settled(const Batch& batch) {
+  std::vector<Row> rows;
+  for (const Sample& sample : batch.samples) {
+    rows.push_back({1, sample.ts, sample.ts_end, sample.value, sample.secondary, sample.document,
+                    sample.ordinal, static_cast<std::int16_t>(sample.metric),
+                    static_cast<std::int16_t>(sample.source), sample.tz_offset});
+  }
+  const std::size_t dropped = settle(rows);
+  require(rows.size() + dropped == batch.samples.size());
+  for (std::size_t i = 1; i < rows.size(); ++i) require(key_less(rows[i - 1], rows[i]));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const auto resources = testing::sample_resources();
+  if (size == 0) return 0;
+  const ResourceDef& resource = resources[data[0] % resources.size()];
+  const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
+
+  const auto result = normalize(plan(), resource.name, body);
+  if (resource.kind == ResourceKind::kSkipped) {
+    require(!result.ok() && result.error().code == Code::kInvalidArgument);
+    return 0;
+  }
+  const bool is_json = result.ok() || result.error().code != Code::kInvalidJson;
+  require(is_json == read_envelope(body).is_json);
+  if (!result.ok()) return 0;
+  const Batch& batch = result.value();
+  check_ordinals(batch);
+  for (const Sample& sample : batch.samples) check_sample(batch, sample);
+  for (const Rejected& rejected : batch.rejected) check_rejected(batch, rejected);
+  check_documents(batch, body);
+  check_settled(batch);
+  return 0;
+}

@@ -1,0 +1,160 @@
+#include "core/envelope.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace wearables {
+namespace {
+
+constexpr Micros kDay = 86'400 * kMicrosPerSecond;
+constexpr Micros kFirstOfMay = 1'714'521'600 * kMicrosPerSecond;
+
+struct Expected {
+  const char* body;
+  bool is_json;
+  const char* event_type;
+  const char* user;
+  const char* client;
+};
+
+const Expected kEnvelopes[] = {
+    {R"({"event_type":"daily.data.sleep.created","user_id":"u","client_user_id":"c","data":{}})",
+     true, "daily.data.sleep.created", "u", "c"},
+    // The examples of Junction's introduction have the user inside data only.
+    {R"({"data":{"user_id":"inner","source_id":16},"event_type":"daily.data.heartrate.created"})",
+     true, "daily.data.heartrate.created", "inner", ""},
+    {R"({"data":{"user_id":"inner"},"user_id":"outer"})", true, "", "outer", ""},
+    {R"({"event_type":"labtest.match_review.created","data":{"user_id":null}})", true,
+     "labtest.match_review.created", "", ""},
+    {R"({"user_id":"first","user_id":"last"})", true, "", "last", ""},
+    {R"({"event\u005ftype":"a\u002eb"})", true, "a.b", "", ""},
+    {R"({"event_type":17,"user_id":{"id":1},"client_user_id":["c"]})", true, "", "", ""},
+    // What no column can hold counts as absent.
+    {R"({"user_id":"a\u0000b","client_user_id":"c"})", true, "", "", "c"},
+    {R"({"user_id":"\ud800","client_user_id":"\ud83d\ude00"})", true, "", "\xEF\xBF\xBD",
+     "\xF0\x9F\x98\x80"},
+    {"\xEF\xBB\xBF{\"user_id\":\"u\"}", true, "", "u", ""},
+    {"[]", true, "", "", ""},
+    {"17", true, "", "", ""},
+    {"\"text\"", true, "", "", ""},
+    {"null", true, "", "", ""},
+    {" -1e400 ", true, "", "", ""},
+    {"\"\\ud800\"", true, "", "", ""},
+    {"1e400x", false, "", "", ""},
+    {"\"\\ud800\" 1", false, "", "", ""},
+    {" true ", true, "", "", ""},
+    // Of several events, only what they agree on: a reading must not land with the wrong person.
+    {R"([{"event_type":"e","user_id":"u1"},{"event_type":"e","user_id":"u2"}])", true, "e", "", ""},
+    {R"([{"user_id":"u"},7,{"user_id":"u"}])", true, "", "u", ""},
+    {R"([{"user_id":"u"},{},{"user_id":"u"}])", true, "", "", ""},
+    {"", false, "", "", ""},
+    {" \n", false, "", "", ""},
+    {"hello", false, "", "", ""},
+    {"nulL", false, "", "", ""},
+    {"01", false, "", "", ""},
+    {"1 2", false, "", "", ""},
+    {R"({"user_id":"u"} x)", false, "", "", ""},
+    {R"({"user_id":"u"}{})", false, "", "", ""},
+    {R"({"user_id":"u")", false, "", "", ""},
+    {R"({"user_id":"u","later": tru garbage})", false, "", "", ""},
+    {"{\"user_id\":\"\xFF\"}", false, "", "", ""},
+};
+
+TEST(ReadEnvelope, ReadsWhatItCan) {
+  for (const Expected& expected : kEnvelopes) {
+    const Envelope envelope = read_envelope(expected.body);
+    EXPECT_EQ(envelope.is_json, expected.is_json) << expected.body;
+    EXPECT_EQ(envelope.event_type, expected.event_type) << expected.body;
+    EXPECT_EQ(envelope.external_user_id, expected.user) << expected.body;
+    EXPECT_EQ(envelope.client_user_id, expected.client) << expected.body;
+  }
+}
+
+TEST(ReadEnvelope, KeepsNoEndlessText) {
+  const std::string most(500, 'x');
+  EXPECT_EQ(read_envelope(R"({"user_id":")" + most + R"("})").external_user_id, most);
+  EXPECT_EQ(read_envelope(R"({"user_id":")" + most + R"(x"})").external_user_id, "");
+}
+
+struct Connection {
+  const char* body;
+  const char* provider;
+  const char* external_user_id;
+  const char* error_type;
+};
+
+const Connection kConnections[] = {
+    {R"({"data":{"provider":{"name":"Oura","slug":"oura","logo":""},"external_user_id":"o1"}})",
+     "oura", "o1", ""},
+    {R"({"data":{"source":{"slug":"fitbit"},"external_user_id":null}})", "fitbit", "", ""},
+    {R"({"data":{"source":{"slug":"old"},"provider":{"slug":"new"}}})", "new", "", ""},
+    {R"({"data":{"provider":"whoop_v2","error_type":"token_refresh_failed","error_details":{}}})",
+     "whoop_v2", "", "token_refresh_failed"},
+};
+
+TEST(ReadConnection, TakesAnObjectOrASlug) {
+  for (const Connection& expected : kConnections) {
+    const auto notice = read_connection(expected.body);
+    ASSERT_TRUE(notice.ok()) << expected.body;
+    EXPECT_EQ(notice.value().provider, expected.provider) << expected.body;
+    EXPECT_EQ(notice.value().external_user_id, expected.external_user_id) << expected.body;
+    EXPECT_EQ(notice.value().error_type, expected.error_type) << expected.body;
+  }
+}
+
+TEST(ReadConnection, SaysWhatIsWrong) {
+  for (const char* body : {"{}", "[]", "7", R"({"data":{"provider":{"name":"Oura"}}})"}) {
+    const auto notice = read_connection(body);
+    ASSERT_FALSE(notice.ok()) << body;
+    EXPECT_EQ(notice.error().code, Code::kUnexpectedShape) << body;
+  }
+  EXPECT_EQ(read_connection("{").error().code, Code::kInvalidJson);
+}
+
+TEST(ReadBackfillNotice, ReadsTheRange) {
+  const auto whole = read_backfill_notice(
+      R"({"data":{"provider":"oura","start_date":"2024-05-01T00:00:00+00:00","end_date":"2024-05-03","is_final":true}})");
+  ASSERT_TRUE(whole.ok());
+  EXPECT_EQ(whole.value().provider, "oura");
+  EXPECT_EQ(whole.value().from, kFirstOfMay);
+  EXPECT_EQ(whole.value().to, kFirstOfMay + 2 * kDay);
+
+  const auto without =
+      read_backfill_notice(R"({"data":{"provider":{"slug":"garmin"},"start_date":7}})");
+  ASSERT_TRUE(without.ok());
+  EXPECT_EQ(without.value().provider, "garmin");
+  EXPECT_EQ(without.value().from, kNoInstant);
+  EXPECT_EQ(without.value().to, kNoInstant);
+
+  EXPECT_EQ(read_backfill_notice(R"({"data":{}})").error().code, Code::kUnexpectedShape);
+  EXPECT_EQ(read_backfill_notice("").error().code, Code::kInvalidJson);
+}
+
+TEST(StorableJson, ReplacesOnlyWhatNoDatabaseStores) {
+  const struct {
+    const char* text;
+    const char* expected;
+  } cases[] = {
+      {R"({"a":"b"})", R"({"a":"b"})"},
+      {R"("a\u0000b")", R"("a\ufffdb")"},
+      {R"("\u0000\u0000")", R"("\ufffd\ufffd")"},
+      {R"({"\u0000":1})", R"({"\ufffd":1})"},
+      {R"("\ud83d\ude00")", R"("\ud83d\ude00")"},
+      {R"("\uD83D\uDE00 \u00e9 \n \\")", R"("\uD83D\uDE00 \u00e9 \n \\")"},
+      {R"("\ud83d")", R"("\ufffd")"},
+      {R"("\ude00")", R"("\ufffd")"},
+      {R"("\ud83d\ud83d\ude00")", R"("\ufffd\ud83d\ude00")"},
+      {R"("\ud83d\n\ude00")", R"("\ufffd\n\ufffd")"},
+      // A backslash that is itself escaped begins nothing.
+      {R"("\\u0000")", R"("\\u0000")"},
+      {R"("\\\u0000")", R"("\\\ufffd")"},
+      {"", ""},
+      {"\\", "\\"},
+      {"\\u00", "\\u00"},
+  };
+  for (const auto& one : cases) EXPECT_EQ(storable_json(one.text), one.expected) << one.text;
+}
+
+}  // namespace
+}  // namespace wearables

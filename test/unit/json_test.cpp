@@ -1,0 +1,398 @@
+#include "core/json.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace wearables {
+namespace {
+
+std::string shown(const Value& value) {
+  switch (value.kind) {
+    case Kind::kMissing:
+      return "-";
+    case Kind::kNull:
+      return "null";
+    case Kind::kBool:
+      return "bool";
+    case Kind::kNumber:
+      return std::isinf(value.number) ? "inf:" + std::string(value.text) : std::string(value.text);
+    case Kind::kString:
+      return "'" + std::string(value.text) + "'";
+    case Kind::kObject:
+      return "{}";
+    default:
+      return "[]";
+  }
+}
+
+// Writes down what a walk calls, one line each.
+class Notes final : public RecordSink {
+ public:
+  void begin_list(std::span<const Value> source, std::string_view group) override {
+    text_ << "list";
+    for (const Value& value : source) text_ << ' ' << shown(value);
+    text_ << (group.empty() ? "" : " of ") << group << '\n';
+  }
+
+  void end_list() override { text_ << "end\n"; }
+
+  void record(const Record& record) override {
+    text_ << record.list;
+    if (record.index != Record::kNotListed) text_ << '/' << record.index;
+    if (!record.is_object) text_ << " no object";
+    if (record.is_object) {
+      for (const Value& value : record.fields) text_ << ' ' << shown(value);
+    }
+    if (record.length > 0) text_ << ' ' << record.offset << '+' << record.length;
+    text_ << '\n';
+  }
+
+  std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+};
+
+std::string outcome(const Result<Done>& done, const Notes& notes) {
+  if (done.ok()) return notes.text();
+  switch (done.error().code) {
+    case Code::kInvalidJson:
+      return "invalid";
+    case Code::kUnexpectedShape:
+      return "shape";
+    default:
+      return "stopped";
+  }
+}
+
+FieldSet fields(std::initializer_list<const char*> paths) {
+  FieldSet set;
+  for (const char* path : paths) set.add(path);
+  return set;
+}
+
+std::string object(std::string_view body, const FieldSet& set) {
+  Notes notes;
+  return outcome(walk_objects(body, set, notes), notes);
+}
+
+std::string samples(std::string_view body) {
+  const FieldSet set = fields({"v"});
+  const FieldSet source = fields({"provider"});
+  Notes notes;
+  return outcome(walk_timeseries(body, set, source, notes, nullptr), notes);
+}
+
+std::string documents(std::string_view body) {
+  const FieldSet set = fields({"id", "a.b"});
+  Notes notes;
+  return outcome(walk_documents(body, "nights", set, 0, notes, nullptr), notes);
+}
+
+struct Case {
+  std::string body;
+  std::string expected;
+};
+
+TEST(FieldSet, GivesEveryPathItsSlot) {
+  FieldSet set;
+  EXPECT_EQ(set.add("a"), 0);
+  EXPECT_EQ(set.add("a.b"), 1);
+  EXPECT_EQ(set.add("long.members/with~signs"), 2);
+  EXPECT_EQ(set.add("a"), 0);
+  EXPECT_EQ(set.add("a.b"), 1);
+  EXPECT_EQ(set.size(), 3U);
+  EXPECT_EQ(set.pointer(1), "/a/b");
+  EXPECT_EQ(set.pointer(2), "/long/members~1with~0signs");
+}
+
+TEST(FieldSet, KnowsAPathWhenItSeesOne) {
+  for (const char* path : {"a", "a.b.c", "with blank", "\xC3\xA9", "a-b_c/d~e"}) {
+    EXPECT_TRUE(FieldSet::valid(path)) << path;
+  }
+  EXPECT_TRUE(FieldSet::valid(std::string(kMaxMemberName, 'x')));
+  EXPECT_FALSE(FieldSet::valid(std::string(kMaxMemberName + 1, 'x')));
+  for (const char* path : {"", ".", "a.", ".a", "a..b", "a\"b", "a\\b", "a\tb"}) {
+    EXPECT_FALSE(FieldSet::valid(path)) << path;
+  }
+}
+
+// Many names of every length, many with the same first eight bytes.
+TEST(FieldSet, FindsEveryNameAmongMany) {
+  FieldSet set;
+  std::string body = "{";
+  std::string expected;
+  for (std::size_t i = 0; i < 300; ++i) {
+    const std::string name = (i % 3 == 0 ? "measured_" : "") + std::to_string(i) +
+                             std::string(i % 40, static_cast<char>('a' + i % 26));
+    set.add(name);
+    body += (i == 0 ? "\"" : ",\"") + name + "\":" + std::to_string(i) + ",\"" + name + "x\":true";
+    expected += " " + std::to_string(i);
+  }
+  EXPECT_EQ(object(body + "}", set), expected + "\n");
+}
+
+TEST(WalkObjects, FillsSlotsWithEveryKind) {
+  const FieldSet set = fields({"n", "b", "s", "o", "a", "z", "gone"});
+  EXPECT_EQ(object(R"( {"n":-1.5e1 ,"b":true,"s":"x","o":{},"a":[],"z":null} )", set),
+            " -1.5e1 bool 'x' {} [] null -\n");
+}
+
+TEST(WalkObjects, TheLastOfEqualNamesCounts) {
+  const FieldSet set = fields({"a", "a.b"});
+  EXPECT_EQ(object(R"({"a":1,"a":2})", set), " 2 -\n");
+  EXPECT_EQ(object(R"({"a":{"b":1},"a":{"c":2}})", set), " {} -\n");
+  EXPECT_EQ(object(R"({"a":{"b":1},"a":null})", set), " null -\n");
+  EXPECT_EQ(object(R"({"a":{"b":1,"b":2}})", set), " {} 2\n");
+}
+
+TEST(WalkObjects, ReadsEscapedNamesAndTexts) {
+  const FieldSet set = fields({"value", "heart_rate.resting"});
+  EXPECT_EQ(object(R"({"v\u0061lue":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"})", set),
+            " '\"\\/\b\f\n\r\t\xC3\xA9\xF0\x9F\x98\x80' -\n");
+  EXPECT_EQ(object(R"({"heart\u005frate":{"resting":48}})", set), " - 48\n");
+  EXPECT_EQ(object(R"({"value":"a\u0000b"})", set), " '" + std::string("a\0b", 3) + "' -\n");
+  // A lone surrogate is grammar, but no text.
+  EXPECT_EQ(object(R"({"value":"\ud800"})", set), " '\xEF\xBF\xBD' -\n");
+  EXPECT_EQ(object(R"({"value":"\udc00x","\ud800":1})", set), " '\xEF\xBF\xBD' -\n");
+}
+
+TEST(WalkObjects, NumbersOfAnySize) {
+  const FieldSet set = fields({"v"});
+  for (const char* number :
+       {"0", "-0", "0.0", "18446744073709551616", "123456789012345678901234567890", "1E+2",
+        "1e-400", "-1.7976931348623157e308",
+        "0.1000000000000000055511151231257827021181583404541015625"}) {
+    EXPECT_EQ(object("{\"v\":" + std::string(number) + "}", set), " " + std::string(number) + "\n");
+  }
+  for (const char* number : {"1e400", "-1e400", "1.5E+309"}) {
+    EXPECT_EQ(object("{\"v\":" + std::string(number) + " }", set),
+              " inf:" + std::string(number) + "\n");
+  }
+  const std::string endless(400, '9');
+  EXPECT_EQ(object("{\"v\":" + endless + "}", set), " inf:" + endless + "\n");
+}
+
+TEST(WalkObjects, TakesEveryObjectOfAList) {
+  const FieldSet set = fields({"v"});
+  EXPECT_EQ(object(R"([{"v":1},2,[{"v":3}],{}])", set), "/0 1\n/3 -\n");
+  EXPECT_EQ(object("[]", set), "");
+  EXPECT_EQ(object("7", set), "");
+}
+
+// Every one of these stands behind a value that is read first: nothing of it may count.
+TEST(WalkObjects, RefusesWhatIsNotOneJsonValue) {
+  const FieldSet set = fields({"v"});
+  const char* const tails[] = {
+      "",         "\"v\"",        "\"v\":",     "\"v\":1",    "tru garbage}", "tru}",
+      "truex}",   "nul}",         "nulll}",     "True}",      "NaN}",         "Infinity}",
+      "01}",      "-}",           "+1}",        "1.}",        ".5}",          "1e}",
+      "1e+}",     "0x10}",        "1 2}",       "--1}",       "1-}",          "\"a}",
+      "\"\\q\"}", "\"\\u12g4\"}", "\"\\u12\"}", "\"a\tb\"}",  "[1,]}",        "[1}",
+      "[1 2]}",   "{\"a\":1,}}",  "{\"a\" 1}}", "{a:1}}",     "{1:1}}",       "{\"\\x\":1}}",
+      "1}}",      "1}]",          "1},",        "1} 1",       "1}{}",         "{\"a\":1]}",
+      "[[1]}",    "'a'}",         "1,}",        "/* c */ 1}", "1} //",        "\x01}",
+  };
+  for (const char* tail : tails) {
+    EXPECT_EQ(object("{\"v\":1,\"later\":" + std::string(tail), set), "invalid") << tail;
+  }
+  for (const char* whole :
+       {"",    " ",   "\n\t",         "{",         "[",  "\"",  "}",           "]",
+        ",",   "tru", "nul",          "-",         "01", "1 1", "\"a\" \"b\"", "\"\\x\"",
+        "{}x", "[]]", "\xEF\xBB\xBF", "\xEF\xBB{}"}) {
+    EXPECT_EQ(object(whole, set), "invalid") << whole;
+  }
+}
+
+TEST(WalkObjects, RefusesWhatIsNotUtf8) {
+  const FieldSet set = fields({"v"});
+  for (const char* bytes : {"\xFF", "\xC0\xAF", "\xED\xA0\x80", "\xF8\x88\x80\x80\x80", "\xC3"}) {
+    EXPECT_EQ(object("{\"v\":\"" + std::string(bytes) + "\"}", set), "invalid");
+  }
+  EXPECT_EQ(object(std::string("{\"v\":1}\0", 8), set), "invalid");
+}
+
+TEST(WalkObjects, SkipsAByteOrderMark) {
+  EXPECT_EQ(object("\xEF\xBB\xBF{\"v\":1}", fields({"v"})), " 1\n");
+}
+
+TEST(WalkObjects, HasAnEndToItsDepth) {
+  const FieldSet set = fields({"v"});
+  const auto nested = [](std::size_t depth) {
+    return "{\"v\":" + std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  EXPECT_EQ(object(nested(400), set), " []\n");
+  for (const std::size_t depth : {600U, 1'100U, 10'000U, 200'000U}) {
+    EXPECT_EQ(object(nested(depth), set), "invalid") << depth;
+    std::string objects = "1";
+    for (std::size_t i = 0; i < 1'200; ++i) objects = "{\"v\":" + objects + "}";
+    EXPECT_EQ(object(objects, set), "invalid");
+    EXPECT_EQ(samples(std::string(depth, '[') + std::string(depth, ']')), "invalid") << depth;
+  }
+  std::string groups = R"({"source":{"provider":"p"},"data":[{"v":1}]})";
+  for (int i = 0; i < 1'000; ++i) groups = "{\"data\":[" + groups + "]}";
+  EXPECT_EQ(samples(groups), "invalid");
+  EXPECT_EQ(documents(groups), "invalid");
+}
+
+const Case kTimeseries[] = {
+    {R"({"data":{"source":{"provider":"p"},"data":[{"v":1},{"v":2}]}})",
+     "list 'p'\n/data/data/0 1\n/data/data/1 2\nend\n"},
+    {R"({"data":{"data":[{"v":1},{}],"source":{"provider":"p"}}})",
+     "list 'p'\n/data/data/0 1\n/data/data/1 -\nend\n"},
+    {R"({"data":{"data":[7,"x",null,[{"v":1}]]}})",
+     "list -\n/data/data/0 no object\n/data/data/1 no object\n/data/data/2 no object\n/data/data/3 "
+     "no "
+     "object\nend\n"},
+    // A list of groups; the list around them has no source, and the groups' own order varies.
+    {R"({"data":[{"source":{"provider":"p"},"data":[{"v":1}]},{"data":[{"v":2}],"source":{"provider":"q"}}]})",
+     "list -\nlist 'p'\n/data/0/data/0 1\nend\nlist 'q'\n/data/1/data/0 2\nend\nend\n"},
+    // Samples and their source without a group around them.
+    {R"({"data":[{"v":1}],"source":{"provider":"p"}})", "list 'p'\n/data/0 1\nend\n"},
+    {R"({"groups":{"a/b":[{"source":{"provider":"p"},"data":[{"v":1}]},{"data":[]}],"c":[]},"next_cursor":null})",
+     "list 'p' of a/b\n/groups/a~1b/0/data/0 1\nend\nlist - of a/b\nend\n"},
+    {R"({"groups":{"g":{"data":[{"v":1}]}}})", "list - of g\n/groups/g/data/0 1\nend\n"},
+    {R"([{"data":{"data":[{"v":1}]}},3,{"data":{"data":[{"v":2}]}}])",
+     "list -\n/0/data/data/0 1\nend\nlist -\n/2/data/data/0 2\nend\n"},
+    {R"({"data":{"data":{"source":{"provider":"p"},"data":[{"v":1}]}}})",
+     "list 'p'\n/data/data/data/0 1\nend\n"},
+    {R"({"d\u0061ta":{"data":[{"v":1}],"\u0073ource":{"provider":"p"}}})",
+     "list 'p'\n/data/data/0 1\nend\n"},
+    // Equal names: every list is walked, once; the last source counts when it stands behind them.
+    {R"({"data":{"data":[{"v":1}],"data":[{"v":2}],"source":{"provider":"p"},"source":{"provider":"q"}}})",
+     "list 'q'\n/data/data/0 1\nend\nlist 'q'\n/data/data/0 2\nend\n"},
+    {R"({"data":{"data":[{"v":1}],"source":{"provider":"p"},"data":[{"v":2}]}})",
+     "list 'p'\n/data/data/0 1\nend\nlist 'p'\n/data/data/0 2\nend\n"},
+    {R"({"data":{"source":{"provider":"p"},"data":[{"source":{"provider":"q"},"data":[]}],"data":[{"v":2}]}})",
+     "list 'p'\nlist 'q'\nend\nend\nlist 'p'\n/data/data/0 2\nend\n"},
+    // A sample may have members named like those of a group.
+    {R"({"data":{"data":[{"v":1,"source":{"provider":"x"},"data":{"a":[]},"groups":{"g":[]}}],"source":null}})",
+     "list -\n/data/data/0 1\nend\n"},
+    {R"({"data":{"data":[]}})", "list -\nend\n"},
+    {R"({"groups":{}})", ""},
+    {"[]", ""},
+    {"{}", "shape"},
+    {"7", "shape"},
+    {"null", "shape"},
+    {"[1,2]", "shape"},
+    {"[{}]", "shape"},
+    {R"([{"v":1}])", "shape"},
+    {R"({"data":null})", "shape"},
+    {R"({"data":{"id":"x","data":null}})", "shape"},
+    {R"({"data":{"data":[{"v":1}],"later":tru}})", "invalid"},
+    {R"({"data":{"data":[{"v":1},],"source":{}}})", "invalid"},
+    {R"({"data":{"data":[{"v":1}],"source":{"provider":"p"}})", "invalid"},
+};
+
+TEST(WalkTimeseries, FindsTheSamplesInEveryShape) {
+  for (const Case& one : kTimeseries) EXPECT_EQ(samples(one.body), one.expected) << one.body;
+}
+
+const Case kDocuments[] = {
+    {R"({"data":{"id":"n","a":{"b":1}}})", "/data 'n' 1 8+22\n"},
+    {R"({"data": [ {"id":"n"} , {"id":"m"} ] })", "/data/0 'n' - 11+10\n/data/1 'm' - 24+10\n"},
+    {R"({"data":{"data":[{"id":"n"}]}})", "/data/data/0 'n' - 17+10\n"},
+    {R"({"nights":[{"id":"n"}]})", "/nights/0 'n' - 11+10\n"},
+    {R"({"nights":{"id":"n"}})", "/nights 'n' - 10+10\n"},
+    {R"([{"data":{"id":"n"}},{"nights":[{"id":"m"}]}])",
+     "/0/data 'n' - 9+10\n/1/nights/0 'm' - 32+10\n"},
+    {R"( {"id":"n" } )", " 'n' - 1+11\n"},
+    {R"([{"id":"n"},{"id":"m"}])", "/0 'n' - 1+10\n/1 'm' - 12+10\n"},
+    // A meal's data is its food, and a list beside an id is no list of documents either.
+    {R"({"data":{"id":"m","data":{"Apple":{"id":"x"}}}})", "/data 'm' - 8+38\n"},
+    {R"({"data":{"id":"m","data":[{"id":"x"}]}})", "/data 'm' - 8+30\n"},
+    {R"({"data":{"a":{"b":2}}})", "/data - 2 8+13\n"},
+    {R"({"data":{}})", "/data - - 8+2\n"},
+    {R"({"data":[7,{"id":"n"}]})", "/data/0 no object\n/data/1 'n' - 11+10\n"},
+    {R"({"data":[[{"id":"n"}]]})", "/data/0 no object\n"},
+    {"\xEF\xBB\xBF{\"data\":{\"id\":\"n\"}}", "/data 'n' - 11+10\n"},
+    {"{\"data\":\n\t{\"id\":\"}\"}\r\n}", "/data '}' - 10+10\n"},
+    {R"({"data":[]})", ""},
+    {R"({"nights":[]})", ""},
+    {"[]", ""},
+    {"{}", "shape"},
+    {"[{}]", "shape"},
+    {R"({"data":null})", "shape"},
+    {R"({"data":7,"nights":"x"})", "shape"},
+    {R"({"other":[{"id":"n"}]})", "shape"},
+    {"\"text\"", "shape"},
+    {R"({"data":{"id":"n"},"later":tru})", "invalid"},
+    {R"({"data":{"id":"n"}]})", "invalid"},
+    {R"([{"id":"n"}}])", "invalid"},
+};
+
+TEST(WalkDocuments, FindsTheDocumentsInEveryShape) {
+  for (const Case& one : kDocuments) EXPECT_EQ(documents(one.body), one.expected) << one.body;
+}
+
+TEST(WalkDocuments, CutsTheTextOutOfTheBody) {
+  const std::string body =
+      "{ \"nights\" : [ {\"id\":\"a\" , \"a\":{\"b\":[{}]} }\n, {\"id\":\"b\"}] }";
+  class Cut final : public RecordSink {
+   public:
+    explicit Cut(const std::string& body) : body_(body) {}
+    void record(const Record& record) override {
+      texts.push_back(body_.substr(record.offset, record.length));
+    }
+    std::vector<std::string> texts;
+
+   private:
+    const std::string& body_;
+  } cut(body);
+  ASSERT_TRUE(walk_documents(body, "nights", fields({"id"}), 0, cut, nullptr).ok());
+  EXPECT_EQ(cut.texts,
+            (std::vector<std::string>{"{\"id\":\"a\" , \"a\":{\"b\":[{}]} }", "{\"id\":\"b\"}"}));
+}
+
+int g_asked;
+
+TEST(Walk, StopsWhenItIsTold) {
+  std::string body = R"({"data":{"data":[)";
+  for (int i = 0; i < 5'000; ++i) body += i == 0 ? "{}" : ",{}";
+  body += "]}}";
+  const FieldSet set = fields({"v"});
+  Notes notes;
+  g_asked = 0;
+  const auto third = [] { return ++g_asked == 3; };
+  EXPECT_EQ(outcome(walk_timeseries(body, set, set, notes, third), notes), "stopped");
+  EXPECT_EQ(g_asked, 3);
+  g_asked = 10;
+  EXPECT_TRUE(walk_timeseries(body, set, set, notes, third).ok());
+  EXPECT_GE(g_asked, 13);
+}
+
+// The memory of a huge body is given back, and what follows is not disturbed by what was there
+// before.
+TEST(Walk, IsTheSameAfterAHugeBody) {
+  const FieldSet set = fields({"v"});
+  const std::string small = R"({"v":"\u0041"})";
+  const std::string huge = "{\"v\":\"" + std::string(9'000'000, 'x') + "\"}";
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(object(small, set), " 'A'\n");
+    EXPECT_EQ(object(huge, set).size(), huge.size() - 2 - 2);
+    EXPECT_EQ(object(huge.substr(0, huge.size() - 1), set), "invalid");
+  }
+}
+
+// The walk copies what it needs padding for, so a body may end where its memory ends.
+TEST(Walk, ReadsNothingBehindTheBody) {
+  for (const std::string& whole :
+       {std::string(R"({"v":1,"w":"\u0041","x":[true,null,1e400]})"),
+        std::string(R"({"data":{"data":[{"v":"x"}],"source":{"provider":"p"}}})")}) {
+    for (std::size_t length = 0; length < whole.size(); ++length) {
+      const std::vector<char> cut(whole.begin(),
+                                  whole.begin() + static_cast<std::ptrdiff_t>(length));
+      const std::string_view body(cut.data(), cut.size());
+      EXPECT_EQ(object(body, fields({"v"})), "invalid") << length;
+      EXPECT_EQ(samples(body), "invalid") << length;
+      EXPECT_EQ(documents(body), "invalid") << length;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace wearables

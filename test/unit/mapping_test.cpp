@@ -1,0 +1,123 @@
+#include "core/mapping.h"
+
+#include "sample_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+
+namespace wearables {
+namespace {
+
+using testing::mapping;
+using testing::metric;
+
+MappingSet small_set() {
+  MappingSet set;
+  set.metrics = {metric(1, "heartrate", "bpm")};
+  set.units = {{1, "Hz", 60, 0}};
+  set.resources = {{"heartrate", ResourceKind::kTimeseries, ""},
+                   {"sleep", ResourceKind::kSummary, "sleep"},
+                   {"note", ResourceKind::kSkipped, ""}};
+  set.mappings = {mapping(17, "heartrate", 1, {"value"}, {"timestamp"})};
+  return set;
+}
+
+struct Broken {
+  std::function<void(MappingSet&)> spoil;
+  const char* message;
+};
+
+const Broken kBroken[] = {
+    {[](MappingSet& set) { set.mappings[0].metric_id = 9; }, "mapping 17: there is no metric 9"},
+    {[](MappingSet& set) { set.mappings[0].resource = "heart"; },
+     "mapping 17: there is no resource \"heart\""},
+    {[](MappingSet& set) { set.mappings[0].value_fields.clear(); },
+     "mapping 17: it has no value field"},
+    {[](MappingSet& set) { set.mappings[0].instant_fields.clear(); },
+     "mapping 17: it has no instant field"},
+    {[](MappingSet& set) {
+       set.mappings[0].value_fields = {"value", ""};
+     },
+     "mapping 17: \"\" is not a path of member names"},
+    {[](MappingSet& set) { set.mappings[0].instant_fields = {"a..b"}; },
+     "mapping 17: \"a..b\" is not a path of member names"},
+    {[](MappingSet& set) { set.mappings[0].end_field = ".end"; },
+     "mapping 17: \".end\" is not a path of member names"},
+    {[](MappingSet& set) { set.mappings[0].secondary_field = "x."; },
+     "mapping 17: \"x.\" is not a path of member names"},
+    {[](MappingSet& set) { set.mappings[0].unit_field = "a\\b"; },
+     "mapping 17: \"a\\b\" is not a path of member names"},
+    {[](MappingSet& set) { set.mappings[0].value_fields = {std::string(61, 'x')}; },
+     "is not a path of member names"},
+    {[](MappingSet& set) { set.mappings[0].unit = "furlong"; },
+     "mapping 17: metric \"heartrate\" has no unit \"furlong\""},
+    {[](MappingSet& set) { set.metrics.push_back(metric(1, "again", "")); },
+     "metric 1: stands twice"},
+    {[](MappingSet& set) { set.metrics[0].name.clear(); }, "metric 1: has no name"},
+    {[](MappingSet& set) { set.metrics[0].lowest = std::nan(""); },
+     "metric 1: its lowest value is above its highest"},
+    {[](MappingSet& set) {
+       set.units.push_back({7, "x", 1, 0});
+     },
+     "unit \"x\" of metric 7: there is no such metric"},
+    {[](MappingSet& set) { set.units[0].factor = 0; }, "unit \"Hz\" of metric 1: factor"},
+    {[](MappingSet& set) { set.units[0].offset = std::numeric_limits<double>::infinity(); },
+     "unit \"Hz\" of metric 1: factor"},
+    {[](MappingSet& set) { set.units[0].text.clear(); }, "unit \"\" of metric 1: has no text"},
+    {[](MappingSet& set) { set.resources.push_back(set.resources[0]); },
+     "resource \"heartrate\": stands twice"},
+    {[](MappingSet& set) { set.resources[0].name.clear(); }, "resource \"\": has no name"},
+};
+
+TEST(PlanCompile, NamesTheRowThatIsBroken) {
+  for (const Broken& broken : kBroken) {
+    MappingSet set = small_set();
+    broken.spoil(set);
+    const auto plan = Plan::compile(set);
+    ASSERT_FALSE(plan.ok()) << broken.message;
+    EXPECT_EQ(plan.error().code, Code::kInvalidMapping) << broken.message;
+    EXPECT_NE(plan.error().message.find(broken.message), std::string::npos) << plan.error().message;
+  }
+}
+
+TEST(PlanCompile, AsksNothingOfARowThatIsOff) {
+  MappingSet set = small_set();
+  set.mappings[0].enabled = false;
+  set.mappings[0].value_fields.clear();
+  set.mappings[0].instant_fields = {""};
+  EXPECT_TRUE(Plan::compile(set).ok());
+}
+
+TEST(PlanCompile, NothingIsAPlanToo) {
+  const auto plan = Plan::compile({});
+  ASSERT_TRUE(plan.ok());
+  bool known = true;
+  EXPECT_EQ(plan.value()->kind("heartrate", &known), ResourceKind::kSkipped);
+  EXPECT_FALSE(known);
+}
+
+TEST(PlanKind, TellsSkippedFromUnknown) {
+  const auto plan = Plan::compile(small_set());
+  ASSERT_TRUE(plan.ok());
+  const struct {
+    const char* resource;
+    ResourceKind kind;
+    bool known;
+  } cases[] = {{"heartrate", ResourceKind::kTimeseries, true},
+               {"sleep", ResourceKind::kSummary, true},
+               {"note", ResourceKind::kSkipped, true},
+               {"hear", ResourceKind::kSkipped, false}};
+  for (const auto& one : cases) {
+    bool known = !one.known;
+    EXPECT_EQ(plan.value()->kind(one.resource, &known), one.kind) << one.resource;
+    EXPECT_EQ(known, one.known) << one.resource;
+    EXPECT_EQ(plan.value()->kind(one.resource, nullptr), one.kind) << one.resource;
+  }
+}
+
+}  // namespace
+}  // namespace wearables

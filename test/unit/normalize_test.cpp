@@ -1,0 +1,272 @@
+#include "normalize_case.h"
+
+#include <string>
+
+namespace wearables {
+namespace {
+
+using testing::event;
+using testing::expect_readings;
+using testing::plan;
+using testing::readings;
+using testing::shown;
+
+TEST(NormalizeTimeseries, EveryResource) {
+  expect_readings({
+      {"heartrate",
+       event(
+           R"({"timestamp":"2024-05-01T12:00:00+00:00","value":61.5,"unit":"bpm","type":null,"timezone_offset":7200})"),
+       "heartrate 2024-05-01T12:00:00 61.5 oura/ring/timeseries offset=120\n"},
+      {"heartrate",
+       event(
+           R"({"start":"2024-05-01T12:00:00.199497+00:00","end":"2024-05-01T12:01:00Z","value":61})"),
+       "heartrate 2024-05-01T12:00:00.199497 61 oura/ring/timeseries\n"},
+      {"hrv",
+       event(
+           R"({"timestamp":"2024-05-01T12:00:00Z","value":48,"unit":"rmssd"},{"timestamp":"2024-05-01T12:05:00Z","value":0.05,"unit":"s"})"),
+       "hrv 2024-05-01T12:00:00 48 oura/ring/timeseries\nhrv 2024-05-01T12:05:00 50 "
+       "oura/ring/timeseries\n"},
+      // Apple's is SDNN under the label rmssd: its own metric, and not the general one besides.
+      {"hrv",
+       R"({"data":{"data":[{"timestamp":"2024-05-01T12:00:00Z","value":48,"unit":"rmssd"}],"source":{"provider":"apple_health_kit","type":"watch"}}})",
+       "hrv_sdnn 2024-05-01T12:00:00 48 apple_health_kit/watch/timeseries\n"},
+      {"blood_oxygen",
+       event(
+           R"({"timestamp":"2024-05-01T12:00:00Z","value":97,"unit":"%"},{"timestamp":"2024-05-01T12:01:00Z","value":0.97,"unit":"%"})"),
+       "blood_oxygen 2024-05-01T12:00:00 97 oura/ring/timeseries\n! out_of_range "
+       "/data/data/1/value\n"},
+      {"respiratory_rate",
+       event(R"({"timestamp":"2024-05-01T12:00:00Z","value":14.25,"unit":"bpm"})"),
+       "respiratory_rate 2024-05-01T12:00:00 14.25 oura/ring/timeseries\n"},
+      {"blood_pressure",
+       event(
+           R"({"timestamp":"2024-05-01T12:00:00Z","systolic":120,"diastolic":80,"unit":"mmHg","grouping":["cuff",null,null,null]},{"timestamp":"2024-05-01T12:05:00Z","systolic":16,"diastolic":10,"unit":"kPa"})"),
+       "blood_pressure 2024-05-01T12:00:00 120/80 oura/ring/timeseries\nblood_pressure "
+       "2024-05-01T12:05:00 120/75 oura/ring/timeseries\n"},
+      {"blood_pressure",
+       event(
+           R"({"timestamp":"2024-05-01T12:00:00Z","systolic":120},{"timestamp":"2024-05-01T12:00:00Z","systolic":120,"diastolic":"80"},{"timestamp":"2024-05-01T12:00:00Z","systolic":120,"diastolic":4},{"timestamp":"2024-05-01T12:00:00Z","diastolic":80})"),
+       "! missing_value /data/data/0\n! not_a_number /data/data/1/diastolic\n! out_of_range "
+       "/data/data/2/diastolic\n! missing_value /data/data/3\n"},
+      {"steps",
+       event(
+           R"({"start":"2024-05-01T12:00:00Z","end":"2024-05-01T13:00:00Z","value":640,"unit":"count"},{"start":"2024-05-01T13:00:00Z","end":"2024-05-01T13:00:00Z","value":1},{"timestamp":"2024-05-01T14:00:00Z","value":0,"end":null},{"start":"2024-05-01T13:00:00Z","end":"2024-05-01T12:59:59Z","value":1},{"start":"2024-05-01T13:00:00Z","end":"soon","value":1})"),
+       "steps 2024-05-01T12:00:00..2024-05-01T13:00:00 640 oura/ring/timeseries\nsteps "
+       "2024-05-01T13:00:00..2024-05-01T13:00:00 1 oura/ring/timeseries\nsteps 2024-05-01T14:00:00 "
+       "0 oura/ring/timeseries\n! end_before_start /data/data/3/end\n! bad_timestamp "
+       "/data/data/4/end\n"},
+      {"cholesterol",
+       event(
+           R"({"timestamp":"2024-05-01T12:00:00Z","value":1.4,"type":"cholesterol/hdl"},{"timestamp":"2024-05-01T12:00:00Z","value":2.6,"type":"ldl"},{"timestamp":"2024-05-01T12:00:00Z","value":1.5,"type":"hdl"},{"timestamp":"2024-05-01T12:00:00Z","value":4,"type":null},{"timestamp":"2024-05-01T12:00:00Z","value":4,"type":""},{"timestamp":"2024-05-01T12:00:00Z","value":4,"type":"a\u0000b"},{"timestamp":"2024-05-01T12:00:00Z","value":4,"type":7})"),
+       "cholesterol/hdl 2024-05-01T12:00:00 1.4 oura/ring/timeseries\ncholesterol/ldl "
+       "2024-05-01T12:00:00 2.6 oura/ring/timeseries\ncholesterol/hdl 2024-05-01T12:00:00 1.5 "
+       "oura/ring/timeseries\n! missing_type /data/data/3\n! missing_type /data/data/4/type\n! "
+       "missing_type /data/data/5/type \"a?b\"\n! missing_type /data/data/6/type\n"},
+      {"body_temperature",
+       event(
+           R"({"timestamp":"2024-05-01T12:00:00Z","value":98.6,"unit":"°F"},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":"°C"},{"timestamp":"2024-05-01T12:00:00Z","value":309.75,"unit":"K"},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":null},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":""},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":"C"},{"timestamp":"2024-05-01T12:00:00Z","value":98.6,"unit":"°C"})"),
+       "body_temperature 2024-05-01T12:00:00 37 oura/ring/timeseries\nbody_temperature "
+       "2024-05-01T12:00:00 36.6 oura/ring/timeseries\nbody_temperature 2024-05-01T12:00:00 36.6 "
+       "oura/ring/timeseries\nbody_temperature 2024-05-01T12:00:00 36.6 "
+       "oura/ring/timeseries\nbody_temperature 2024-05-01T12:00:00 36.6 oura/ring/timeseries\n! "
+       "unknown_unit /data/data/5/unit \"C\"\n! out_of_range /data/data/6/value\n"},
+      // Two mappings of one resource: each value is a reading, and a sample without any is one too.
+      {"stress",
+       event(
+           R"({"timestamp":"2024-05-01T12:00:00Z","low":50,"high":90},{"timestamp":"2024-05-01T12:01:00Z","high":91},{"timestamp":"2024-05-01T12:02:00Z"})"),
+       "heartrate 2024-05-01T12:00:00 50 oura/ring/timeseries\nheartrate_max 2024-05-01T12:00:00 "
+       "90 oura/ring/timeseries\nheartrate_max 2024-05-01T12:01:00 91 oura/ring/timeseries\n! "
+       "missing_value /data/data/2\n"},
+      {"empty", event(R"({"timestamp":"2024-05-01T12:00:00Z","value":1},7)"),
+       "! not_an_object /data/data/1\n"},
+  });
+}
+
+TEST(NormalizeTimeseries, EveryShape) {
+  const std::string group =
+      R"({"source":{"provider":"oura"},"data":[{"timestamp":"2024-05-01T12:00:00Z","value":60}]})";
+  const std::string other =
+      R"({"data":[{"timestamp":"2024-05-01T12:00:00Z","value":70}],"source":{"slug":"fitbit","type":""}})";
+  const std::string of_group = "heartrate 2024-05-01T12:00:00 60 oura/unknown/timeseries\n";
+  const std::string of_other = "heartrate 2024-05-01T12:00:00 70 fitbit/unknown/timeseries\n";
+  const std::string bare = R"({"data":[{"timestamp":"2024-05-01T12:00:00Z","value":80}]})";
+  expect_readings({
+      {"heartrate", R"({"event_type":"daily.data.heartrate.created","data":)" + group + "}",
+       of_group},
+      {"heartrate", R"({"data":[)" + group + "," + other + "]}", of_group + of_other},
+      {"heartrate",
+       R"({"groups":{"x":[)" + group + "," + bare + R"(],"fitbit":[)" + other +
+           R"(]},"next":null})",
+       of_group + "heartrate 2024-05-01T12:00:00 80 x/unknown/timeseries\n" + of_other},
+      {"heartrate", R"([{"data":)" + group + R"(},{"data":)" + other + "}]", of_group + of_other},
+      {"heartrate", other, of_other},
+      {"heartrate", bare, "! missing_source /data/0\n"},
+      {"heartrate", R"({"data":{"source":{"provider":"","slug":"","name":"Oura"},"data":[{},7]}})",
+       "! missing_source /data/data/0\n! not_an_object /data/data/1\n"},
+      {"heartrate", R"({"data":{"source":{"provider":"a\u0000b"},"data":[{}]}})",
+       "! missing_source /data/data/0\n"},
+      {"heartrate", R"({"data":{"source":"oura","data":[{}]}})", "! missing_source /data/data/0\n"},
+      {"heartrate", event(""), ""},
+      {"heartrate", R"({"groups":{}})", ""},
+  });
+}
+
+TEST(NormalizeTimeseries, EveryWayAValueCanBeWrong) {
+  const std::string at = R"({"timestamp":"2024-05-01T12:00:00Z")";
+  std::string samples =
+      at + "}," + at + R"(,"value":null},)" + at + R"(,"value":"61"},)" + at +
+      R"(,"value":true},)" + at + R"(,"value":{}},)" + at + R"(,"value":[61]},)" + at +
+      R"(,"value":9},)" + at + R"(,"value":401},)" + at + R"(,"value":1e400},)" + at +
+      R"(,"value":-1e400},)" + at +
+      R"(,"value":60,"unit":"bpm/min and much more than can be shown in a table of refusals"},)" +
+      at + R"(,"value":1e308,"unit":"Hz"},)" + at + R"(,"value":1,"unit":"Hz"},)" + at +
+      R"(,"value":60,"value":61},null,"x",7,[])";
+  EXPECT_EQ(readings("heartrate", event(samples)),
+            "! missing_value /data/data/0\n! missing_value /data/data/1\n"
+            "! not_a_number /data/data/2/value\n! not_a_number /data/data/3/value\n"
+            "! not_a_number /data/data/4/value\n! not_a_number /data/data/5/value\n"
+            "! out_of_range /data/data/6/value\n! out_of_range /data/data/7/value\n"
+            "! out_of_range /data/data/8/value\n! out_of_range /data/data/9/value\n"
+            "! unknown_unit /data/data/10/unit \"bpm/min and much more than can be shown in a "
+            "table of refusals\"\n"
+            "! out_of_range /data/data/11/value\n"
+            "heartrate 2024-05-01T12:00:00 60 oura/ring/timeseries\n"
+            "heartrate 2024-05-01T12:00:00 61 oura/ring/timeseries\n"
+            "! not_an_object /data/data/14\n! not_an_object /data/data/15\n"
+            "! not_an_object /data/data/16\n! not_an_object /data/data/17\n");
+}
+
+TEST(NormalizeTimeseries, EveryWayToSayWhen) {
+  const auto at = [](const std::string& members) {
+    return readings("heartrate", event("{\"value\":60," + members + "}"));
+  };
+  const std::string tail = " 60 oura/ring/timeseries";
+  EXPECT_EQ(at(R"("timestamp":1714564800)"), "heartrate 2024-05-01T12:00:00" + tail + "\n");
+  EXPECT_EQ(at(R"("timestamp":1714564800500)"),
+            "heartrate 2024-05-01T12:00:00.500000" + tail + "\n");
+  EXPECT_EQ(at(R"("timestamp":null,"start":"2024-05-01T14:00:00+02:00")"),
+            "heartrate 2024-05-01T12:00:00" + tail + "\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01")"), "heartrate 2024-05-01T00:00:00" + tail + "\n");
+  // A day begins where its person is.
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01","timezone_offset":7200)"),
+            "heartrate 2024-04-30T22:00:00" + tail + " offset=120\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01","timezone_offset":-12600)"),
+            "heartrate 2024-05-01T03:30:00" + tail + " offset=-210\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01","time_zone":"Europe/Berlin","timezone_offset":7200)"),
+            "heartrate 2024-05-01T00:00:00" + tail + " zone=Europe/Berlin offset=120\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00","time_zone":"Europe/Berlin")"),
+            "heartrate 2024-05-01T08:00:00" + tail + " zone=Europe/Berlin\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","time_zone":"Europe/Berlin")"),
+            "heartrate 2024-05-01T08:00:00" + tail + "\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00","timezone_offset":7200)"),
+            "heartrate 2024-05-01T08:00:00" + tail + " offset=120\n");
+  // What is no zone and no offset is none.
+  for (const char* zone : {R"("")", R"("a zone")", R"("x'; --")", R"("\u0000")", "7", "null"}) {
+    EXPECT_EQ(at(R"("timestamp":"2024-05-01","time_zone":)" + std::string(zone)),
+              "heartrate 2024-05-01T00:00:00" + tail + "\n")
+        << zone;
+  }
+  for (const char* offset : {"null", "\"7200\"", "64801", "-64801", "1e400", "true"}) {
+    EXPECT_EQ(at(R"("timestamp":"2024-05-01","timezone_offset":)" + std::string(offset)),
+              "heartrate 2024-05-01T00:00:00" + tail + "\n")
+        << offset;
+  }
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T12:00:00Z","timezone_offset":64800)"),
+            "heartrate 2024-05-01T12:00:00" + tail + " offset=1080\n");
+
+  EXPECT_EQ(at(R"("end":"2024-05-01T12:00:00Z")"), "! missing_timestamp /data/data/0\n");
+  EXPECT_EQ(at(R"("timestamp":null)"), "! missing_timestamp /data/data/0\n");
+  for (const char* text :
+       {R"("")", R"("yesterday")", R"("2024-02-30")", "true", "{}", "[]", "1e400"}) {
+    EXPECT_EQ(at(R"("timestamp":)" + std::string(text)), "! bad_timestamp /data/data/0/timestamp\n")
+        << text;
+  }
+  for (const char* text : {R"("1899-12-31T23:59:59Z")", R"("2200-01-01T00:00:01Z")",
+                           R"("0001-01-01")", "99999999999", "-9e9"}) {
+    EXPECT_EQ(at(R"("timestamp":)" + std::string(text)),
+              "! timestamp_out_of_range /data/data/0/timestamp\n")
+        << text;
+  }
+}
+
+TEST(NormalizeTimeseries, TheEndIsOnTheClockOfTheStart) {
+  const auto at = [](const std::string& members) {
+    return readings("steps", event("{\"value\":1," + members + "}"));
+  };
+  EXPECT_EQ(
+      at(R"("start":"2024-05-01T08:00:00","end":"2024-05-01T09:00:00","time_zone":"Asia/Tokyo")"),
+      "steps 2024-05-01T08:00:00..2024-05-01T09:00:00 1 oura/ring/timeseries zone=Asia/Tokyo\n");
+  EXPECT_EQ(
+      at(R"("start":"2024-05-01T08:00:00","end":"2024-05-01T09:00:00Z","time_zone":"Asia/Tokyo")"),
+      "! bad_timestamp /data/data/0/end\n");
+  EXPECT_EQ(at(R"("start":"2024-05-01T08:00:00Z","end":"2201-05-01T09:00:00Z")"),
+            "! timestamp_out_of_range /data/data/0/end\n");
+}
+
+TEST(Normalize, SaysWhyThereIsNothing) {
+  expect_readings({
+      {"heartrate", R"({"data":{"user_id":"u","provider":"oura"}})",
+       "error: no samples where heartrate has them"},
+      {"sleep", R"({"data":"x"})", "error: no documents where sleep has them"},
+      {"heartrate", "", "error: the body is empty"},
+      {"heartrate", "<html>", "error: the body is not one JSON value"},
+      {"sleep", "\xFF", "error: the body is not UTF-8"},
+      {"heartrate", event(R"({"value":60,"timestamp":"2024-05-01T12:00:00Z"})").substr(0, 90),
+       "error: the body is not one JSON value"},
+      {"heartrate", std::string(10'000, '[') + std::string(10'000, ']'),
+       "error: the body is nested deeper than 500 levels"},
+      {"workout_stream", event(""), "error: there are no readings in workout_stream"},
+      {"unheard", event(""), "error: there are no readings in unheard"},
+  });
+  EXPECT_EQ(normalize(plan(), "heartrate", "{}").error().code, Code::kUnexpectedShape);
+  EXPECT_EQ(normalize(plan(), "heartrate", "{").error().code, Code::kInvalidJson);
+  EXPECT_EQ(normalize(plan(), "unheard", "{}").error().code, Code::kInvalidArgument);
+}
+
+TEST(Normalize, CanBeStopped) {
+  std::string samples = "7";
+  for (int i = 0; i < 3'000; ++i) samples += ",7";
+  const auto result = normalize(plan(), "heartrate", event(samples), [] { return true; });
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, Code::kStopped);
+  EXPECT_TRUE(normalize(plan(), "heartrate", event(samples), [] { return false; }).ok());
+}
+
+TEST(Normalize, MoreNamesThanAnIndexHolds) {
+  std::string samples;
+  std::string groups;
+  for (int i = 0; i < 66'000; ++i) {
+    const std::string number = std::to_string(i);
+    samples +=
+        (i == 0 ? "" : ",") + (R"({"timestamp":1714564800,"value":1,"type":"t)" + number + "\"}");
+    groups += (i == 0 ? "" : ",") + (R"({"source":{"provider":"p)" + number +
+                                     R"("},"data":[{"timestamp":1714564800,"value":60}]})");
+  }
+  const auto types = normalize(plan(), "cholesterol", event(samples));
+  ASSERT_TRUE(types.ok());
+  EXPECT_EQ(types.value().readings, 66'000U);
+  EXPECT_GT(types.value().samples.size(), 60'000U);
+  EXPECT_EQ(types.value().rejected.at(0).reason, Reason::kMissingType);
+
+  const auto sources = normalize(plan(), "heartrate", "{\"data\":[" + groups + "]}");
+  ASSERT_TRUE(sources.ok());
+  EXPECT_EQ(sources.value().readings, 66'000U);
+  EXPECT_GT(sources.value().samples.size(), 60'000U);
+  EXPECT_EQ(sources.value().rejected.at(0).reason, Reason::kMissingSource);
+}
+
+TEST(Normalize, AHundredThousandSamplesTakeLittleMoreThanTheirSize) {
+  std::string samples;
+  for (int i = 0; i < 100'000; ++i) {
+    samples += (i == 0 ? "" : ",") + (R"({"timestamp":)" + std::to_string(1714564800 + i) +
+                                      R"(,"value":)" + std::to_string(50 + i % 100) + "}");
+  }
+  const auto result = normalize(plan(), "heartrate", event(samples));
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result.value().samples.size(), 100'000U);
+  EXPECT_LT(result.value().samples.capacity(), 115'000U);
+  EXPECT_EQ(shown(result.value().samples.back().ts), "2024-05-02T15:46:39");
+}
+
+}  // namespace
+}  // namespace wearables

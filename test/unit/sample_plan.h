@@ -1,0 +1,125 @@
+// A plan with every feature of a mapping row, for the tests of the normalizer and its fuzz target.
+#pragma once
+
+#include "core/mapping.h"
+
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace wearables::testing {
+
+inline constexpr double kOpen = std::numeric_limits<double>::infinity();
+
+inline MetricDef metric(std::int16_t id, std::string name, std::string unit, double lowest = -kOpen,
+                        double highest = kOpen) {
+  return {id, std::move(name), std::move(unit), false, lowest, highest};
+}
+
+inline MappingDef mapping(std::int32_t id, std::string resource, std::int16_t metric_id,
+                          std::vector<std::string> values, std::vector<std::string> instants) {
+  MappingDef row{};
+  row.mapping_id = id;
+  row.resource = std::move(resource);
+  row.metric_id = metric_id;
+  row.value_fields = std::move(values);
+  row.instant_fields = std::move(instants);
+  return row;
+}
+
+// The usual row of a timeseries resource: one value, its unit beside it.
+inline MappingDef series(std::int32_t id, std::string resource, std::int16_t metric_id) {
+  MappingDef row = mapping(id, std::move(resource), metric_id, {"value"}, {"timestamp", "start"});
+  row.unit_field = "unit";
+  return row;
+}
+
+inline std::vector<MetricDef> sample_metrics() {
+  std::vector<MetricDef> metrics = {
+      metric(1, "heartrate", "bpm", 10, 400),
+      metric(2, "hrv", "ms", 0, 1000),
+      metric(3, "hrv_sdnn", "ms", 0, 1000),
+      metric(4, "blood_oxygen", "%", 20, 100),
+      metric(5, "respiratory_rate", "bpm", 0, 120),
+      metric(6, "blood_pressure", "mmHg", 10, 400),
+      metric(7, "steps", "count", 0),
+      metric(8, "cholesterol", "mmol/L", 0),
+      metric(9, "body_temperature", "°C", 20, 50),
+      metric(10, "resting_heartrate", "bpm", 10, 400),
+      metric(11, "sodium", "mg", 0),
+      metric(12, "temperature_delta", "°C"),
+      metric(13, "heartrate_max", "bpm", 10, 400),
+  };
+  metrics[6].interval = true;
+  return metrics;
+}
+
+inline std::vector<UnitDef> sample_units() {
+  return {{1, "Hz", 60, 0},     {2, "rmssd", 1, 0}, {2, "s", 1000, 0},
+          {3, "rmssd", 1, 0},   {6, "kPa", 7.5, 0}, {9, "°F", 5.0 / 9.0, -160.0 / 9.0},
+          {9, "K", 1, -273.15}, {11, "g", 1000, 0}};
+}
+
+inline std::vector<ResourceDef> sample_resources() {
+  std::vector<ResourceDef> resources;
+  for (const char* name : {"heartrate", "hrv", "blood_oxygen", "respiratory_rate", "blood_pressure",
+                           "steps", "cholesterol", "body_temperature", "stress", "empty"}) {
+    resources.push_back({name, ResourceKind::kTimeseries, ""});
+  }
+  resources.push_back({"sleep", ResourceKind::kSummary, "sleep"});
+  resources.push_back({"activity", ResourceKind::kSummary, "activity"});
+  resources.push_back({"meal", ResourceKind::kSummary, "meals"});
+  resources.push_back({"profile", ResourceKind::kSummary, "profile"});
+  resources.push_back({"workout_stream", ResourceKind::kSkipped, ""});
+  return resources;
+}
+
+inline std::vector<MappingDef> sample_mappings() {
+  const std::vector<std::string> night = {"bedtime_stop", "date"};
+  std::vector<MappingDef> rows = {
+      series(1, "heartrate", 1),
+      series(2, "hrv", 2),
+      series(3, "hrv", 3),  // Apple's is SDNN: this one instead of that one
+      series(4, "hrv", 2),
+      series(5, "blood_oxygen", 4),
+      series(6, "respiratory_rate", 5),
+      mapping(7, "blood_pressure", 6, {"systolic"}, {"timestamp", "start"}),
+      mapping(8, "steps", 7, {"value"}, {"start", "timestamp"}),
+      series(9, "cholesterol", 8),
+      series(10, "body_temperature", 9),
+      mapping(11, "sleep", 1, {"hr_lowest", "hr_resting", "hr_average"}, night),
+      mapping(12, "sleep", 2, {"average_hrv"}, night),
+      mapping(13, "sleep", 5, {"respiratory_rate"}, night),
+      mapping(14, "sleep", 12, {"temperature_delta"}, night),
+      mapping(15, "sleep", 1, {"hr_resting"}, night),  // of WHOOP only
+      mapping(16, "activity", 10, {"heart_rate.resting_bpm"}, {"calendar_date", "date"}),
+      mapping(17, "activity", 13, {"heart_rate.max_bpm"}, {"calendar_date", "date"}),
+      mapping(18, "activity", 7, {"steps"}, {"calendar_date", "date"}),
+      mapping(19, "meal", 11, {"micros.minerals.sodium"}, {"timestamp"}),
+      mapping(20, "stress", 1, {"low"}, {"timestamp"}),
+      mapping(21, "stress", 13, {"high"}, {"timestamp"}),
+  };
+  rows[2].provider = "apple_health_kit";
+  rows[3].provider = "apple_health_kit";
+  rows[3].enabled = false;
+  rows[6].secondary_field = "diastolic";
+  rows[6].unit_field = "unit";
+  rows[7].end_field = "end";
+  rows[7].unit_field = "unit";
+  rows[8].type_extends = true;
+  rows[14].provider = "whoop_v2";
+  rows[18].unit = "g";
+  return rows;
+}
+
+inline std::unique_ptr<Plan> sample_plan() {
+  auto plan =
+      Plan::compile({sample_metrics(), sample_units(), sample_resources(), sample_mappings()});
+  if (!plan.ok()) std::abort();
+  return std::move(plan).value();
+}
+
+}  // namespace wearables::testing

@@ -1,0 +1,44 @@
+#include "core/json_text.h"
+#include "core/text.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace wearables {
+namespace {
+
+TEST(JsonText, IsNumber) {
+  for (const char* text : {"0", "-0", "10", "1.5", "1e5", "1E-5", "-1.25e+400"}) {
+    EXPECT_TRUE(is_number(text)) << text;
+  }
+  for (const char* text :
+       {"", "-", "01", "1.", ".1", "1e", "1e+", "+1", "1x", "1 ", "1.5.5", "1e5e5"}) {
+    EXPECT_FALSE(is_number(text)) << text;
+  }
+}
+
+TEST(JsonText, EscapesValid) {
+  for (const char* text : {"", "abc", "\\n\\u12aF\\ud800", "a\" \\q"})
+    EXPECT_TRUE(escapes_valid(text)) << text;
+  for (const char* text : {"\\", "\\q", "\\u", "\\u123", "\\u123g", "\\U0041"}) {
+    EXPECT_FALSE(escapes_valid(text)) << text;
+  }
+}
+
+TEST(Text, PrintableCutsBetweenCharacters) {
+  EXPECT_EQ(printable("abc", 5), "abc");
+  EXPECT_EQ(printable("abc", 2), "ab");
+  EXPECT_EQ(printable("a\xC3\xA9z", 2), "a");
+  EXPECT_EQ(printable("a\xC3\xA9z", 3), "a\xC3\xA9");
+  EXPECT_EQ(printable("\xF0\x9F\x98\x80", 3), "");
+  EXPECT_EQ(printable(std::string_view("a\0\n\x7f", 4), 9), "a???");
+  EXPECT_EQ(printable("", 0), "");
+  EXPECT_TRUE(is_printable("\xC3\xA9 x", 4));
+  EXPECT_FALSE(is_printable("", 4));
+  EXPECT_FALSE(is_printable("abcde", 4));
+  EXPECT_FALSE(is_printable("a\nb", 4));
+}
+
+}  // namespace
+}  // namespace wearables
