@@ -1,0 +1,19 @@
+\echo Use "CREATE EXTENSION wearables_ingest" to load this file. \quit
+
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+DO $$
+BEGIN
+  IF current_setting('server_encoding') <> 'UTF8' THEN
+    RAISE EXCEPTION 'wearables_ingest needs a database in encoding UTF8, this one is %', current_setting('server_encoding')
+      USING ERRCODE = 'feature_not_supported',
+            DETAIL = 'A signature covers the bytes that were sent; in another encoding the server changes them.',
+            HINT = 'Create the database with ENCODING ''UTF8''.';
+  END IF;
+END $$;
+
+CREATE SCHEMA wearables;
+COMMENT ON SCHEMA wearables IS 'wearables_ingest: wearable data, from signed delivery to sample';
+
+CREATE SCHEMA wearables_api;
+COMMENT ON SCHEMA wearables_api IS 'wearables_ingest: what an HTTP proxy such as PostgREST exposes';

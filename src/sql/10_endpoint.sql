@@ -1,0 +1,47 @@
+-- Senders and their secrets.
+
+CREATE TABLE wearables.endpoints (
+  name           text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$'),
+  vendor         text NOT NULL DEFAULT 'junction',
+  environment    text NOT NULL DEFAULT 'production' CHECK (environment IN ('production', 'sandbox')),
+  base_url       text,
+  tolerance      interval NOT NULL DEFAULT '300 seconds' CHECK (tolerance BETWEEN '0' AND '100 years'),
+  success_status smallint NOT NULL DEFAULT 202 CHECK (success_status BETWEEN 200 AND 299),
+  enabled        boolean NOT NULL DEFAULT true,
+  created_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE wearables.endpoints IS 'senders: one row is one webhook endpoint at the vendor, with its own signing secrets';
+COMMENT ON COLUMN wearables.endpoints.tolerance IS 'how far the attempt''s timestamp may lie from now, both ways';
+COMMENT ON COLUMN wearables.endpoints.success_status IS 'HTTP status for an accepted delivery, a duplicate included';
+SELECT pg_extension_config_dump('wearables.endpoints', '');
+
+CREATE TABLE wearables.endpoint_secrets (
+  endpoint text COLLATE "C" NOT NULL REFERENCES wearables.endpoints ON UPDATE CASCADE ON DELETE CASCADE,
+  kind     text NOT NULL CHECK (kind IN ('webhook', 'api_key')),
+  ordinal  smallint NOT NULL CHECK (ordinal BETWEEN 0 AND 15),
+  value    text NOT NULL CHECK (value <> ''),
+  set_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (endpoint, kind, ordinal)
+);
+COMMENT ON TABLE wearables.endpoint_secrets IS
+  'secrets of an endpoint: the text itself, or file:/absolute/path, or env:NAME; never dumped, no rights for PUBLIC';
+
+CREATE FUNCTION wearables.add_endpoint(
+  name text, environment text DEFAULT 'production', base_url text DEFAULT NULL, vendor text DEFAULT 'junction',
+  tolerance interval DEFAULT '300 seconds', success_status integer DEFAULT 202)
+RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  INSERT INTO wearables.endpoints (name, vendor, environment, base_url, tolerance, success_status)
+  VALUES ($1, $4, $2, $3, $5, $6::smallint)
+  ON CONFLICT ON CONSTRAINT endpoints_pkey DO UPDATE
+    SET vendor = excluded.vendor, environment = excluded.environment, base_url = excluded.base_url,
+        tolerance = excluded.tolerance, success_status = excluded.success_status;
+END;
+COMMENT ON FUNCTION wearables.add_endpoint(text, text, text, text, interval, integer) IS
+  'add a sender, or change the one of that name; refuses every delivery until set_secret() gave it a webhook secret';
+
+CREATE FUNCTION wearables.set_secret(endpoint text, kind text, ordinal integer, value text)
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_set_secret';
+COMMENT ON FUNCTION wearables.set_secret(text, text, integer, text) IS
+  'set (or, with NULL, remove) a secret: kind webhook (whsec_...) or api_key, ordinal 0 to 15 for rotation; value is the text, file:/absolute/path or env:NAME';

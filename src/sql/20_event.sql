@@ -1,0 +1,109 @@
+-- What arrived: the idempotency ledger and the raw store.
+
+CREATE SEQUENCE wearables.event_id_seq AS bigint CACHE 1;
+SELECT pg_extension_config_dump('wearables.event_id_seq', '');
+
+CREATE TABLE wearables.deliveries (
+  endpoint    text COLLATE "C" NOT NULL,
+  message_id  text COLLATE "C" NOT NULL,
+  event_id    bigint NOT NULL,
+  received_at timestamptz NOT NULL,
+  last_seen   timestamptz NOT NULL,
+  count       integer NOT NULL DEFAULT 1,
+  PRIMARY KEY (endpoint, message_id)
+) WITH (fillfactor = 90);
+COMMENT ON TABLE wearables.deliveries IS
+  'idempotency ledger: one row per message of an endpoint, however often it is delivered; receive() dedupes on its key and on nothing else';
+COMMENT ON COLUMN wearables.deliveries.received_at IS 'first seen; webhook_events.received_at of its event';
+SELECT pg_extension_config_dump('wearables.deliveries', '');
+
+-- An enum and not a CHECK: the server would parse the CHECK anew in every statement of the hot path.
+CREATE TYPE wearables.event_status AS ENUM ('received', 'processed', 'skipped', 'parked', 'failed');
+COMMENT ON TYPE wearables.event_status IS 'what became of an event; every event ends as one of the last four';
+
+-- No index on the parent: a partition carries its own (see make_event_partitions), so that pg_dump, which
+-- knows the parent as the extension's, restores table and index in an order that works.
+CREATE TABLE wearables.webhook_events (
+  event_id         bigint NOT NULL DEFAULT nextval('wearables.event_id_seq'),
+  received_at      timestamptz NOT NULL,
+  version          bigint NOT NULL,
+  revision         bigint,
+  user_id          bigint,
+  processed_at     timestamptz,
+  wrote_from       timestamptz,
+  wrote_to         timestamptz,
+  inserted         integer,
+  changed          integer,
+  confirmed        integer,
+  unchanged        integer,
+  stale            integer,
+  quarantined      integer,
+  status           wearables.event_status NOT NULL DEFAULT 'received',
+  endpoint         text COLLATE "C" NOT NULL,
+  message_id       text COLLATE "C" NOT NULL,
+  event_type       text COLLATE "C",
+  external_user_id text COLLATE "C",
+  client_user_id   text COLLATE "C",
+  note             text,
+  error            text,
+  wrote_metrics    smallint[],
+  headers          jsonb,
+  payload          bytea COMPRESSION lz4 NOT NULL
+) PARTITION BY RANGE (received_at);
+COMMENT ON TABLE wearables.webhook_events IS 'raw store: one row per message or pulled page, its body byte for byte';
+COMMENT ON COLUMN wearables.webhook_events.version IS 'order key (R3): origin milliseconds << 20 | 20 bits of a hash of endpoint and message id';
+COMMENT ON COLUMN wearables.webhook_events.revision IS 'revision of the mappings that handled it last; null: not handled yet';
+COMMENT ON COLUMN wearables.webhook_events.status IS
+  'received (waiting), processed, skipped (nothing for us in it: see note), parked (unknown user), failed (see error)';
+COMMENT ON COLUMN wearables.webhook_events.inserted IS
+  'inserted + changed + confirmed + unchanged + stale + quarantined = the readings the body held, when last handled';
+COMMENT ON COLUMN wearables.webhook_events.wrote_metrics IS 'with wrote_from and wrote_to: where a replay looks for samples this event wrote';
+COMMENT ON COLUMN wearables.webhook_events.headers IS 'the headers kept for audit: id, timestamp, signature, content type, user agent';
+
+CREATE TABLE wearables.webhook_events_default PARTITION OF wearables.webhook_events DEFAULT;
+COMMENT ON TABLE wearables.webhook_events_default IS
+  'events outside every other partition: receiving never fails for want of one; make_event_partitions() moves its rows';
+CREATE UNIQUE INDEX webhook_events_default_event_id ON wearables.webhook_events_default (event_id);
+SELECT pg_extension_config_dump('wearables.webhook_events_default', '');
+
+CREATE FUNCTION wearables.make_event_partitions(ahead interval DEFAULT '21 days')
+RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  week timestamptz;
+  first_week timestamptz;
+  part text;
+  made integer := 0;
+BEGIN
+  IF ahead IS NULL OR ahead < interval '0' OR ahead > interval '1 year' THEN
+    RAISE EXCEPTION 'cannot make partitions "%" ahead', ahead
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval from 0 to 1 year.';
+  END IF;
+  -- one maker at a time; receivers are not held up
+  PERFORM pg_advisory_xact_lock(hashtextextended('wearables.make_event_partitions', 0));
+  SELECT date_trunc('week', least(min(e.received_at), clock_timestamp()), 'UTC') INTO first_week
+  FROM wearables.webhook_events_default e;
+  FOR week IN SELECT w FROM generate_series(first_week, date_trunc('week', clock_timestamp() + ahead, 'UTC'), interval '7 days') w LOOP
+    part := 'webhook_events_' || to_char(week AT TIME ZONE 'UTC', 'YYYYMMDD');
+    CONTINUE WHEN to_regclass(format('wearables.%I', part)) IS NOT NULL;
+    -- weeks long past that hold nothing are not worth a table
+    CONTINUE WHEN week < date_trunc('week', clock_timestamp(), 'UTC') AND NOT EXISTS (
+      SELECT FROM wearables.webhook_events_default e
+      WHERE e.received_at >= week AND e.received_at < week + interval '7 days');
+    -- a receiver that is about to fill the default partition waits here instead of failing the ATTACH, and so
+    -- does whoever is about to handle an event; at once as strong as the ATTACH needs it, or two could deadlock
+    LOCK TABLE wearables.webhook_events_default IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('CREATE TABLE wearables.%I (LIKE wearables.webhook_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', part);
+    EXECUTE format(
+      'WITH moved AS (DELETE FROM wearables.webhook_events_default WHERE received_at >= %L AND received_at < %L RETURNING *)
+       INSERT INTO wearables.%I SELECT * FROM moved', week, week + interval '7 days', part);
+    EXECUTE format('CREATE UNIQUE INDEX %I ON wearables.%I (event_id)', part || '_event_id', part);
+    EXECUTE format('ALTER TABLE wearables.webhook_events ATTACH PARTITION wearables.%I FOR VALUES FROM (%L) TO (%L)',
+                   part, week, week + interval '7 days');
+    EXECUTE format('COMMENT ON TABLE wearables.%I IS %L', part, 'events received in the week from ' || (week AT TIME ZONE 'UTC')::date);
+    made := made + 1;
+  END LOOP;
+  RETURN made;
+END $$;
+COMMENT ON FUNCTION wearables.make_event_partitions(interval) IS
+  'make the weekly partitions of webhook_events from now to "ahead", and move rows of the default partition into theirs; returns how many were made; the worker calls it, pg_cron may';

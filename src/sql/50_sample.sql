@@ -1,0 +1,101 @@
+-- The series, narrow and readable; the newest version of each document; what was refused.
+
+CREATE TABLE wearables.sample_points (
+  user_id         bigint NOT NULL,
+  ts              timestamptz NOT NULL,
+  value           double precision NOT NULL,
+  version         bigint NOT NULL,
+  value_secondary double precision,
+  ts_end          timestamptz,
+  metric_id       smallint NOT NULL,
+  source_id       smallint NOT NULL,
+  tz_offset       smallint,
+  PRIMARY KEY (user_id, metric_id, ts, source_id)
+);
+COMMENT ON TABLE wearables.sample_points IS
+  'the series: one reading per user, metric, instant and source; a row replaces another of its key only with an equal or newer version (R2)';
+COMMENT ON COLUMN wearables.sample_points.value IS 'in the canonical unit of the metric';
+COMMENT ON COLUMN wearables.sample_points.value_secondary IS 'the second figure of a pair: diastolic pressure';
+COMMENT ON COLUMN wearables.sample_points.ts_end IS 'end of an interval reading, half-open';
+COMMENT ON COLUMN wearables.sample_points.tz_offset IS 'minutes east of UTC where it was recorded; null: not known';
+COMMENT ON COLUMN wearables.sample_points.version IS 'order key of the event or document it came from (R3)';
+SELECT pg_extension_config_dump('wearables.sample_points', '');
+
+CREATE TYPE wearables.summary_sample AS (
+  metric_id smallint, ts timestamptz, source_id smallint, value double precision, value_secondary double precision,
+  ts_end timestamptz, tz_offset smallint);
+COMMENT ON TYPE wearables.summary_sample IS 'a sample that a document claims: what sample_points would hold if no newer document claims its key';
+
+CREATE TABLE wearables.summaries (
+  user_id    bigint NOT NULL,
+  resource   text COLLATE "C" NOT NULL,
+  summary_id text COLLATE "C" NOT NULL,
+  version    bigint NOT NULL,
+  source_id  smallint NOT NULL,
+  first_ts   timestamptz,
+  last_ts    timestamptz,
+  samples    wearables.summary_sample[] NOT NULL,
+  doc        jsonb COMPRESSION lz4 NOT NULL,
+  PRIMARY KEY (user_id, resource, summary_id)
+);
+COMMENT ON TABLE wearables.summaries IS 'newest version of each vendor document; the samples of a summary channel are a function of these rows (R4)';
+COMMENT ON COLUMN wearables.summaries.version IS 'order key: the document''s own updated_at where it has one, else that of its event';
+COMMENT ON COLUMN wearables.summaries.samples IS 'what it claims; of two documents that claim one key the newer version holds it';
+COMMENT ON COLUMN wearables.summaries.last_ts IS 'with first_ts: the span of its claims, to find who else claims a key';
+CREATE INDEX summaries_claims ON wearables.summaries (user_id, last_ts, first_ts);
+SELECT pg_extension_config_dump('wearables.summaries', '');
+
+CREATE TABLE wearables.quarantine (
+  event_id   bigint NOT NULL,
+  ordinal    integer NOT NULL,
+  pointer    text NOT NULL,
+  reason     text NOT NULL,
+  metric     text,
+  detail     text,
+  refused_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (event_id, ordinal)
+);
+COMMENT ON TABLE wearables.quarantine IS 'readings that were refused, while the rest of their batch went in; never the reading itself';
+COMMENT ON COLUMN wearables.quarantine.pointer IS 'JSON pointer (RFC 6901) into the body of the event';
+COMMENT ON COLUMN wearables.quarantine.detail IS 'a unit or a type name; never a reading';
+SELECT pg_extension_config_dump('wearables.quarantine', '');
+
+CREATE VIEW wearables.samples AS
+SELECT p.user_id, m.name AS metric, p.ts, s.provider, s.source_type, s.channel, p.value, p.value_secondary, m.unit,
+       p.ts_end, p.tz_offset, p.version
+FROM wearables.sample_points p
+JOIN wearables.metrics m ON m.metric_id = p.metric_id
+JOIN wearables.sources s ON s.source_id = p.source_id;
+COMMENT ON VIEW wearables.samples IS
+  'the series, readable; INSERT upserts by the rule of the writer (R2), at "version" or else as of now; provider defaults to manual, channel to timeseries';
+
+CREATE FUNCTION wearables.insert_samples() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_insert_samples';
+COMMENT ON FUNCTION wearables.insert_samples() IS 'trigger: gathers the rows of an INSERT into samples and hands them to the writer at the end of the statement';
+CREATE TRIGGER insert_samples_begin BEFORE INSERT ON wearables.samples FOR EACH STATEMENT EXECUTE FUNCTION wearables.insert_samples();
+CREATE TRIGGER insert_samples_row INSTEAD OF INSERT ON wearables.samples FOR EACH ROW EXECUTE FUNCTION wearables.insert_samples();
+CREATE TRIGGER insert_samples_end AFTER INSERT ON wearables.samples FOR EACH STATEMENT EXECUTE FUNCTION wearables.insert_samples();
+
+CREATE TYPE wearables.normalized AS (
+  metric text, ts timestamptz, provider text, source_type text, channel text, value double precision,
+  value_secondary double precision, unit text, ts_end timestamptz, tz_offset smallint, summary_id text,
+  refused text, pointer text);
+COMMENT ON TYPE wearables.normalized IS 'a reading as normalize() shows it; refused and pointer are set for one that would be quarantined';
+
+CREATE FUNCTION wearables.normalize(event_id bigint) RETURNS SETOF wearables.normalized
+LANGUAGE c STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_normalize_event';
+COMMENT ON FUNCTION wearables.normalize(bigint) IS 'dry run: the readings a stored event holds under the present mappings; writes nothing';
+
+CREATE FUNCTION wearables.normalize(event_type text, payload bytea) RETURNS SETOF wearables.normalized
+LANGUAGE c STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_normalize_payload';
+COMMENT ON FUNCTION wearables.normalize(text, bytea) IS 'dry run over a body that is not stored';
+
+CREATE FUNCTION wearables.normalize(event_type text, payload jsonb) RETURNS SETOF wearables.normalized
+LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT * FROM wearables.normalize($1, convert_to($2::text, 'UTF8'));
+END;
+COMMENT ON FUNCTION wearables.normalize(text, jsonb) IS 'dry run over a JSON value typed by hand';

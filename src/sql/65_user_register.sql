@@ -1,0 +1,81 @@
+-- Registering a person frees what was parked for them.
+
+CREATE FUNCTION wearables.lock_parking() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_lock_parking';
+COMMENT ON FUNCTION wearables.lock_parking() IS 'until the transaction ends, no other session parks an event or frees parked ones';
+
+CREATE FUNCTION wearables.free_parked(endpoint text, external_user_id text, client_user_id text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- a job that is there already is left out rather than run into: its holder may wait for the parking lock
+  WITH freed AS (
+    DELETE FROM wearables.parked_events p
+    WHERE (p.external_user_id = $2 AND p.endpoint = $1) OR p.client_user_id = $3
+    RETURNING p.event_id, p.received_at)
+  INSERT INTO wearables.jobs (event_id, received_at, dedupe_key)
+  SELECT f.event_id, f.received_at, 'event:' || f.event_id FROM freed f
+  WHERE NOT EXISTS (SELECT FROM wearables.jobs j WHERE j.dedupe_key = 'event:' || f.event_id AND j.state IN ('ready', 'running'))
+  ORDER BY f.event_id
+  ON CONFLICT (dedupe_key) WHERE state IN ('ready', 'running') DO NOTHING;
+  IF FOUND THEN PERFORM wearables.wake_workers(); END IF;
+END $$;
+COMMENT ON FUNCTION wearables.free_parked(text, text, text) IS
+  'queue what is parked for a person that is known now: by external user id at the endpoint, or by client user id; under lock_parking()';
+
+CREATE FUNCTION wearables.register_user(
+  client_user_id text, external_user_id text DEFAULT NULL, endpoint text DEFAULT NULL, time_zone text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  person bigint;
+  sender text := $3;
+  linked bigint;
+BEGIN
+  IF coalesce($1, '') = '' THEN
+    RAISE EXCEPTION 'client_user_id is missing'
+      USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the reference your application knows the person by.';
+  END IF;
+  IF $4 IS NOT NULL THEN
+    BEGIN
+      PERFORM clock_timestamp() AT TIME ZONE $4;
+    EXCEPTION WHEN invalid_parameter_value THEN
+      RAISE EXCEPTION 'time zone "%" is not known', $4
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'Names are listed in pg_timezone_names.';
+    END;
+  END IF;
+  IF $2 IS NOT NULL AND sender IS NULL THEN
+    IF (SELECT count(*) FROM wearables.endpoints) <> 1 THEN
+      RAISE EXCEPTION 'endpoint is missing'
+        USING ERRCODE = 'invalid_parameter_value',
+              DETAIL = format('There are %s endpoints; an external user id belongs to one.', (SELECT count(*) FROM wearables.endpoints)),
+              HINT = 'Name the endpoint, or add one with wearables.add_endpoint().';
+    END IF;
+    SELECT e.name INTO sender FROM wearables.endpoints e;
+  ELSIF sender IS NOT NULL AND NOT EXISTS (SELECT FROM wearables.endpoints e WHERE e.name = sender) THEN
+    RAISE EXCEPTION 'endpoint "%" is not known', sender
+      USING ERRCODE = 'undefined_object', HINT = 'Add it with wearables.add_endpoint().';
+  END IF;
+
+  -- a worker that is about to park an event holds the same lock while it looks for the person a last time
+  PERFORM wearables.lock_parking();
+
+  INSERT INTO wearables.users AS u (client_user_id, time_zone) VALUES ($1, coalesce($4, 'UTC'))
+  ON CONFLICT (client_user_id) DO UPDATE SET time_zone = coalesce($4, u.time_zone)
+  RETURNING u.user_id INTO person;
+  IF $2 IS NOT NULL THEN
+    INSERT INTO wearables.user_links AS l (endpoint, external_user_id, user_id) VALUES (sender, $2, person)
+    ON CONFLICT ON CONSTRAINT user_links_pkey DO NOTHING;
+    SELECT l.user_id INTO linked FROM wearables.user_links l WHERE l.endpoint = sender AND l.external_user_id = $2;
+    IF linked <> person THEN
+      RAISE EXCEPTION 'external user "%" of endpoint "%" is linked to another person already', $2, sender
+        USING ERRCODE = 'unique_violation', HINT = 'Delete the row in wearables.user_links first if the link was wrong.';
+    END IF;
+  END IF;
+
+  PERFORM wearables.free_parked(sender, $2, $1);
+  RETURN person;
+END $$;
+COMMENT ON FUNCTION wearables.register_user(text, text, text, text) IS
+  'map a person: client_user_id is your reference, external_user_id the vendor''s at the endpoint; events parked for them are re-queued; returns user_id; calling it again changes nothing or adds what is new';

@@ -1,0 +1,98 @@
+-- Why an event gave what it gave. PARALLEL UNSAFE: an EXCEPTION block is a subtransaction, which a parallel
+-- query may not start.
+
+CREATE FUNCTION wearables.body_fields(payload bytea) RETURNS TABLE (path text, example jsonb, occurrences bigint)
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  body jsonb;
+BEGIN
+  BEGIN
+    body := convert_from(payload, 'UTF8')::jsonb;
+  EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN;
+  END;
+  RETURN QUERY
+  WITH RECURSIVE walk (path, value) AS (
+    SELECT ''::text, body
+    UNION ALL
+    SELECT c.path, c.value
+    FROM walk w
+    CROSS JOIN LATERAL (
+      SELECT CASE w.path WHEN '' THEN o.key ELSE w.path || '.' || o.key END AS path, o.value
+      FROM jsonb_each(CASE jsonb_typeof(w.value) WHEN 'object' THEN w.value ELSE '{}' END) o
+      UNION ALL
+      -- the elements of a list are alike: the first thousand tell which fields there are
+      SELECT w.path, a.value
+      FROM jsonb_array_elements(CASE jsonb_typeof(w.value) WHEN 'array' THEN w.value ELSE '[]' END) WITH ORDINALITY a (value, n)
+      WHERE a.n <= 1000) c)
+  SELECT w.path, min(w.value::text)::jsonb, count(*) FROM walk w
+  WHERE jsonb_typeof(w.value) NOT IN ('object', 'array') GROUP BY w.path;
+END $$;
+COMMENT ON FUNCTION wearables.body_fields(bytea) IS 'the member paths of a JSON body that hold a value, list positions left out, and how often; no row for a body that is not JSON';
+
+CREATE FUNCTION wearables.read_paths(resource text) RETURNS TABLE (path text)
+LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  -- the fields a mapping names, and those that every record is read for
+  SELECT f.path
+  FROM wearables.mappings p
+  CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields || ARRAY[p.secondary_field, p.end_field, p.unit_field]) AS f (path)
+  WHERE p.resource = $1 AND p.enabled AND f.path IS NOT NULL
+  UNION
+  VALUES ('source.provider'), ('source.slug'), ('source.type'), ('source_provider'), ('source_type'), ('type'), ('id'),
+         ('timezone_offset'), ('time_zone'), ('updated_at'), ('user_id');
+END;
+COMMENT ON FUNCTION wearables.read_paths(text) IS 'the paths, relative to a record, that the mappings of a resource look at';
+
+CREATE FUNCTION wearables.explain_event(event_id bigint) RETURNS TABLE (aspect text, what text, detail text)
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  e wearables.webhook_events;
+  shape wearables.resources;
+BEGIN
+  SELECT x.* INTO e FROM wearables.webhook_events x WHERE x.event_id = $1;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'there is no event %', $1 USING ERRCODE = 'no_data_found';
+  END IF;
+  SELECT r.* INTO shape FROM wearables.resources r
+  WHERE r.name = substring(e.event_type FROM '^(?:daily|historical)\.(?:data|timeseries)\.([^.]+)\.|^pull\.(.+)$');
+
+  RETURN QUERY SELECT 'event', coalesce(e.event_type, 'no event type'), format('%s bytes, received %s', octet_length(e.payload), e.received_at);
+  RETURN QUERY SELECT 'status', e.status::text, concat_ws('; ', e.note, e.error,
+    CASE WHEN e.status = 'processed' THEN
+      format('inserted %s, changed %s, confirmed %s, unchanged %s, stale %s, quarantined %s when handled under revision %s',
+             e.inserted, e.changed, e.confirmed, e.unchanged, e.stale, e.quarantined, e.revision) END,
+    CASE WHEN e.revision < wearables.revision() THEN 'the mappings have changed since' END);
+  RETURN QUERY SELECT 'user', coalesce(u.client_user_id, 'unknown'), format('external user id %s', coalesce(e.external_user_id, 'not given'))
+    FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = e.user_id;
+  RETURN QUERY SELECT 'resource', coalesce(shape.name, 'none'), coalesce(shape.note, shape.kind, 'no row in wearables.resources is of this event''s type');
+  IF shape.kind IS NULL OR shape.kind = 'skipped' THEN RETURN; END IF;
+
+  BEGIN
+    RETURN QUERY
+    SELECT 'mapping', format('%s: %s -> %s', p.mapping_id, p.resource, p.metric),
+           format('%s reading(s) of %s from the first of %s', count(n.ts), n.provider, array_to_string(p.value_fields, ', '))
+    FROM wearables.normalize($1) n
+    JOIN wearables.metrics m ON m.name = n.metric
+    JOIN wearables.mappings p ON p.resource = shape.name AND p.enabled AND p.metric IN (m.name, m.parent)
+      AND (p.provider = n.provider OR (p.provider IS NULL AND NOT EXISTS (
+            SELECT FROM wearables.mappings o WHERE o.resource = p.resource AND o.metric = p.metric AND o.provider = n.provider)))
+    WHERE n.refused IS NULL
+    GROUP BY p.mapping_id, p.resource, p.metric, n.provider, p.value_fields ORDER BY p.mapping_id;
+  EXCEPTION WHEN data_exception THEN
+    RETURN QUERY SELECT 'mapping', 'none', 'the body cannot be read: ' || SQLERRM;
+  END;
+  RETURN QUERY
+  SELECT 'field not mapped', f.path, format('%s time(s)', f.occurrences)
+  FROM wearables.body_fields(e.payload) f
+  WHERE f.path ~ ('^(data|groups|' || coalesce(shape.list_key, 'data') || ')\.')
+    AND NOT EXISTS (SELECT FROM wearables.read_paths(shape.name) r WHERE right(f.path, length(r.path) + 1) = '.' || r.path)
+  ORDER BY f.path;
+  RETURN QUERY SELECT 'quarantine', q.pointer, concat_ws(' ', q.reason, q.metric, q.detail)
+    FROM wearables.quarantine q WHERE q.event_id = $1 ORDER BY q.ordinal;
+END $$;
+COMMENT ON FUNCTION wearables.explain_event(bigint) IS
+  'why an event gave what it gave: its status, the mapping rows that found something in it, the fields that none looked at, the readings refused';
