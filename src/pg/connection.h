@@ -1,0 +1,19 @@
+// A user's links to providers: status by version (R4), freshness that never goes back.
+#pragma once
+
+#include "pg/event.h"
+
+namespace wearables::pg {
+
+// provider.connection.*: one ledger row per event, and the status if no newer event set it.
+// Returns a note when there is nothing in it for us. Within SPI, under the user's lock.
+const char* apply_connection(const Event& event, std::string_view action, int64 user_id);
+
+// historical.data.*: records the range the vendor says is ready. Within SPI.
+void apply_backfill_notice(const Event& event, std::string_view resource, int64 user_id);
+
+// Moves last_data_at of every provider in the batch forward to its newest reading. Within SPI, under the
+// user's lock.
+void note_freshness(const Batch& batch, const Row* rows, int64 user_id);
+
+}  // namespace wearables::pg

@@ -1,0 +1,64 @@
+#include "pg/lock.h"
+
+#include <algorithm>
+
+#include "pg/server.h"
+
+extern "C" {
+#include "common/hashfn.h"
+}
+
+namespace wearables::pg {
+
+namespace {
+
+constexpr uint32 kStripes = 1024;
+constexpr uint32 kSpace = 0x57454152;  // keeps clear of the advisory locks of others
+constexpr uint32 kCatalog = kStripes;
+constexpr uint32 kParking = kStripes + 1;
+constexpr uint32 kFurtherAttempts = kStripes + 2;
+constexpr uint16 kLockClass = 5;  // 1 and 2 are what SQL can reach
+
+void acquire(uint32 which) {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kSpace, which, kLockClass);
+  (void)LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+uint32 stripe_of(int64 user_id) {
+  return hash_bytes_uint32(static_cast<uint32>(user_id) ^ static_cast<uint32>(user_id >> 32)) % kStripes;
+}
+
+}  // namespace
+
+void lock_user(int64 user_id) { acquire(stripe_of(user_id)); }
+
+void lock_users(int64* user_ids, int count) {
+  for (int i = 0; i < count; ++i) user_ids[i] = stripe_of(user_ids[i]);
+  std::sort(user_ids, user_ids + count);
+  for (int i = 0; i < count; ++i) {
+    if (i == 0 || user_ids[i] != user_ids[i - 1]) acquire(static_cast<uint32>(user_ids[i]));
+  }
+}
+
+void lock_catalog() { acquire(kCatalog); }
+
+void lock_parking() { acquire(kParking); }
+
+void lock_events() {
+  const Oid relation = get_relname_relid("webhook_events_default", get_namespace_oid("wearables", false));
+  if (OidIsValid(relation)) LockRelationOid(relation, RowExclusiveLock);
+}
+
+void lock_further_attempts() { acquire(kFurtherAttempts); }
+
+}  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_lock_parking);
+
+Datum wearables_lock_parking(PG_FUNCTION_ARGS) {
+  wearables::pg::lock_parking();
+  PG_RETURN_VOID();
+}
+}

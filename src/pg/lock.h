@@ -1,0 +1,30 @@
+// Who waits for whom, and in which order, so that nothing here can deadlock:
+//   job row -> events -> user locks (ascending) -> catalog lock -> rows of samples, summaries, connections, events.
+// The parking lock is taken by a session that holds no user lock, or that takes no other after it.
+#pragma once
+
+#include <cstdint>
+
+namespace wearables::pg {
+
+// Until the transaction ends: no other writer touches this user's samples, summaries, connections.
+// Users share 1,024 locks, so that a replay over every user does not fill the lock table.
+void lock_user(std::int64_t user_id);
+
+// Takes the locks of many users in ascending order; sorts in place.
+void lock_users(std::int64_t* user_ids, int count);
+
+// While a source or a metric is made.
+void lock_catalog();
+
+// While an event is parked, parked events are freed, or a known event is put in the queue again.
+void lock_parking();
+
+// Until the transaction ends: make_event_partitions() moves no event. To be held before the snapshot that
+// looks for one is taken: to an older one a moved event is neither where it was nor where it is.
+void lock_events();
+
+// While a job that was begun before is claimed.
+void lock_further_attempts();
+
+}  // namespace wearables::pg

@@ -1,0 +1,14 @@
+// Readings that were refused: a pointer and a reason each, never the reading.
+#pragma once
+
+#include "core/sample.h"
+
+#include "pg/server.h"
+
+namespace wearables::pg {
+
+// Puts the batch's rejected readings in the place of what an earlier handling of the event (`again`) left.
+// Returns how many they are. Within SPI.
+int64 quarantine(int64 event_id, bool again, const Batch& batch);
+
+}  // namespace wearables::pg

@@ -1,0 +1,294 @@
+#include "core/sample.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "pg/sample.h"
+#include "pg/sample_table.h"
+
+extern "C" {
+#include "access/sysattr.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+}
+
+namespace wearables::pg {
+
+namespace {
+
+enum Column { kUser, kTs, kValue, kVersion, kSecondary, kTsEnd, kMetric, kSource, kTzOffset, kColumns };
+
+struct ColumnType {
+  const char* name;
+  Oid type;
+};
+
+constexpr ColumnType kLayout[kColumns] = {
+    {"user_id", INT8OID},          {"ts", TIMESTAMPTZOID},     {"value", FLOAT8OID},
+    {"version", INT8OID},          {"value_secondary", FLOAT8OID}, {"ts_end", TIMESTAMPTZOID},
+    {"metric_id", INT2OID},        {"source_id", INT2OID},     {"tz_offset", INT2OID}};
+
+constexpr AttrNumber kKeyColumns[] = {kUser + 1, kMetric + 1, kTs + 1, kSource + 1};
+
+bool has_our_columns(TupleDesc desc) {
+  if (desc->natts != kColumns) return false;
+  for (int i = 0; i < kColumns; ++i) {
+    const FormData_pg_attribute* column = TupleDescAttr(desc, i);
+    if (column->attisdropped || column->attgenerated != '\0' || column->atttypid != kLayout[i].type ||
+        strcmp(NameStr(column->attname), kLayout[i].name) != 0) {
+      return false;
+    }
+  }
+  return desc->constr == nullptr || desc->constr->num_check == 0;
+}
+
+bool is_plain(Relation heap) {
+  const FormData_pg_class* form = heap->rd_rel;
+  return form->relkind == RELKIND_RELATION && form->relam == HEAP_TABLE_AM_OID &&
+         heap->trigdesc == nullptr && heap->rd_rules == nullptr && !form->relrowsecurity &&
+         !form->relispartition && has_our_columns(RelationGetDescr(heap));
+}
+
+bool is_our_key(Relation index) {
+  if (index->rd_index->indnkeyatts != 4 || index->rd_rel->relam != BTREE_AM_OID) return false;
+  for (int i = 0; i < 4; ++i) {
+    if (index->rd_index->indkey.values[i] != kKeyColumns[i]) return false;
+  }
+  return true;
+}
+
+// Fills the slot; every column is of this row or null.
+void fill(TupleTableSlot* slot, int64 user_id, const Row& row) {
+  ExecClearTuple(slot);
+  Datum* values = slot->tts_values;
+  bool* nulls = slot->tts_isnull;
+  std::fill(nulls, nulls + kColumns, false);
+  values[kUser] = Int64GetDatum(user_id);
+  values[kTs] = TimestampTzGetDatum(to_server(row.ts));
+  values[kValue] = Float8GetDatum(row.value);
+  values[kVersion] = Int64GetDatum(row.version);
+  values[kSecondary] = Float8GetDatum(row.secondary);
+  nulls[kSecondary] = std::isnan(row.secondary);
+  nulls[kTsEnd] = row.ts_end == kNoInstant;
+  values[kTsEnd] = TimestampTzGetDatum(nulls[kTsEnd] ? 0 : to_server(row.ts_end));
+  values[kMetric] = Int16GetDatum(row.metric_id);
+  values[kSource] = Int16GetDatum(row.source_id);
+  nulls[kTzOffset] = row.tz_offset == kNoOffset;
+  values[kTzOffset] = Int16GetDatum(row.tz_offset);
+  ExecStoreVirtualTuple(slot);
+}
+
+Row row_of_slot(TupleTableSlot* slot) {
+  slot_getallattrs(slot);
+  const Datum* values = slot->tts_values;
+  const bool* nulls = slot->tts_isnull;
+  Row row{};
+  row.version = DatumGetInt64(values[kVersion]);
+  row.ts = to_core(DatumGetTimestampTz(values[kTs]));
+  row.ts_end = nulls[kTsEnd] ? kNoInstant : to_core(DatumGetTimestampTz(values[kTsEnd]));
+  row.value = DatumGetFloat8(values[kValue]);
+  row.secondary = nulls[kSecondary] ? std::numeric_limits<double>::quiet_NaN()
+                                    : DatumGetFloat8(values[kSecondary]);
+  row.metric_id = DatumGetInt16(values[kMetric]);
+  row.source_id = DatumGetInt16(values[kSource]);
+  row.tz_offset = nulls[kTzOffset] ? kNoOffset : DatumGetInt16(values[kTzOffset]);
+  return row;
+}
+
+// A scan of one metric's range, moved forward over gaps.
+struct Scan {
+  IndexScanDesc index;
+  TupleTableSlot* slot;
+  ScanKeyData keys[4];
+};
+
+void position(Scan* scan, int64 user_id, int16 metric_id, Micros from, Micros to) {
+  ScanKeyInit(&scan->keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(user_id));
+  ScanKeyInit(&scan->keys[1], 2, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(metric_id));
+  ScanKeyInit(&scan->keys[2], 3, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+              TimestampTzGetDatum(to_server(from)));
+  ScanKeyInit(&scan->keys[3], 3, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
+              TimestampTzGetDatum(to_server(to)));
+  index_rescan(scan->index, scan->keys, 4, nullptr, 0);
+}
+
+// Stored rows between two of ours that are read before the scan jumps ahead instead.
+constexpr int kPatience = 32;
+
+// Rows [begin, end) are of one metric: one merge of two ascending streams.
+void look_up_metric(Scan* scan, int64 user_id, const Row* rows, int count, Found* found) {
+  const Micros last = rows[count - 1].ts;
+  position(scan, user_id, rows[0].metric_id, rows[0].ts, last);
+  int next = 0;
+  int passed = 0;
+  while (next < count && index_getnext_slot(scan->index, ForwardScanDirection, scan->slot)) {
+    const Row stored = row_of_slot(scan->slot);
+    while (next < count && key_less(rows[next], stored)) ++next;
+    if (next == count) return;
+    if (key_equal(rows[next], stored)) {
+      found[next].verdict = judge(rows[next], &stored);
+      found[next++].tid = scan->slot->tts_tid;
+      passed = 0;
+    } else if (++passed > kPatience && rows[next].ts > stored.ts) {
+      position(scan, user_id, rows[next].metric_id, rows[next].ts, last);
+      passed = 0;
+    }
+  }
+}
+
+// What the executor would have set up for the table.
+struct Target {
+  EState* estate;
+  ResultRelInfo* info;
+};
+
+Target open_target(const SampleTable& table) {
+  auto* entry = makeNode(RangeTblEntry);
+  entry->rtekind = RTE_RELATION;
+  entry->relid = RelationGetRelid(table.heap);
+  entry->relkind = table.heap->rd_rel->relkind;
+  entry->rellockmode = RowExclusiveLock;
+  Target target{CreateExecutorState(), makeNode(ResultRelInfo)};
+  compat_init_range_table(target.estate, entry);
+  InitResultRelInfo(target.info, table.heap, 1, nullptr, 0);
+  ExecOpenIndices(target.info, false);
+  return target;
+}
+
+void close_target(const Target& target) {
+  ExecCloseIndices(target.info);
+  ExecResetTupleTable(target.estate->es_tupleTable, false);
+  FreeExecutorState(target.estate);
+}
+
+constexpr int kSlots = 500;
+
+struct Buffer {
+  TupleTableSlot* slots[kSlots];
+  int made, used;
+  BulkInsertState bulk;
+  CommandId command;
+};
+
+void flush(Buffer* buffer, const SampleTable& table, const Target& target) {
+  if (buffer->used == 0) return;
+  table_multi_insert(table.heap, buffer->slots, buffer->used, buffer->command, 0, buffer->bulk);
+  for (int i = 0; i < buffer->used; ++i) {
+    compat_insert_index_tuples(target.info, buffer->slots[i], target.estate, false, false);
+    ExecClearTuple(buffer->slots[i]);
+    ResetPerTupleExprContext(target.estate);
+  }
+  buffer->used = 0;
+}
+
+TupleTableSlot* next_slot(Buffer* buffer, const SampleTable& table) {
+  if (buffer->used == buffer->made) {
+    buffer->slots[buffer->made++] = table_slot_create(table.heap, nullptr);
+  }
+  return buffer->slots[buffer->used++];
+}
+
+void insert_new(const SampleTable& table, const Target& target, CommandId command, int64 user_id,
+                const Row* rows, int count, const Found* found) {
+  Buffer buffer;
+  buffer.made = buffer.used = 0;
+  buffer.bulk = GetBulkInsertState();
+  buffer.command = command;
+  for (int i = 0; i < count; ++i) {
+    if (found[i].verdict != Verdict::kInsert) continue;
+    fill(next_slot(&buffer, table), user_id, rows[i]);
+    if (buffer.used == kSlots) flush(&buffer, table, target);
+  }
+  flush(&buffer, table, target);
+  FreeBulkInsertState(buffer.bulk);
+  table_finish_bulk_insert(table.heap, 0);
+  for (int i = 0; i < buffer.made; ++i) ExecDropSingleTupleTableSlot(buffer.slots[i]);
+}
+
+bool is_update(const Found& found) {
+  return found.verdict == Verdict::kChange || found.verdict == Verdict::kConfirm;
+}
+
+bool update_changed(const SampleTable& table, const Target& target, CommandId command, int64 user_id,
+                    const Row* rows, int count, const Found* found) {
+  TupleTableSlot* slot = nullptr;
+  bool all = true;
+  for (int i = 0; i < count && all; ++i) {
+    if (!is_update(found[i])) continue;
+    if (slot == nullptr) {
+      CheckCmdReplicaIdentity(table.heap, CMD_UPDATE);
+      slot = table_slot_create(table.heap, nullptr);
+    }
+    fill(slot, user_id, rows[i]);
+    ItemPointerData tid = found[i].tid;
+    all = compat_update(target.info, &tid, slot, target.estate, command, table.snapshot) == TM_Ok;
+    ResetPerTupleExprContext(target.estate);
+  }
+  if (slot != nullptr) ExecDropSingleTupleTableSlot(slot);
+  return all;
+}
+
+}  // namespace
+
+bool open_sample_table(SampleTable* table) {
+  const Oid schema = get_namespace_oid("wearables", false);
+  const Oid relation = get_relname_relid("sample_points", schema);
+  if (!OidIsValid(relation)) return false;
+  table->heap = table_open(relation, RowExclusiveLock);
+  if (is_plain(table->heap)) {
+    const Oid key = RelationGetPrimaryKeyIndex(table->heap
+#if PG_VERSION_NUM >= 180000
+                                               , false
+#endif
+    );
+    if (OidIsValid(key)) {
+      table->key = index_open(key, RowExclusiveLock);
+      if (is_our_key(table->key)) {
+        // what this transaction wrote before must be seen, and what others have committed meanwhile
+        CommandCounterIncrement();
+        PushActiveSnapshot(GetTransactionSnapshot());
+        table->snapshot = GetActiveSnapshot();
+        return true;
+      }
+      index_close(table->key, NoLock);
+    }
+  }
+  table_close(table->heap, NoLock);
+  return false;
+}
+
+void close_sample_table(SampleTable* table) {
+  PopActiveSnapshot();
+  index_close(table->key, NoLock);
+  table_close(table->heap, NoLock);
+  CommandCounterIncrement();
+}
+
+void look_up(const SampleTable& table, int64 user_id, const Row* rows, int count, Found* found) {
+  for (int i = 0; i < count; ++i) found[i].verdict = Verdict::kInsert;
+  Scan scan;
+  scan.index = compat_index_beginscan(table.heap, table.key, table.snapshot, 4);
+  scan.slot = table_slot_create(table.heap, nullptr);
+  for (int begin = 0; begin < count;) {
+    int end = begin;
+    while (end < count && rows[end].metric_id == rows[begin].metric_id) ++end;
+    look_up_metric(&scan, user_id, rows + begin, end - begin, found + begin);
+    begin = end;
+  }
+  ExecDropSingleTupleTableSlot(scan.slot);
+  index_endscan(scan.index);
+}
+
+bool store_rows(const SampleTable& table, int64 user_id, const Row* rows, int count, const Found* found) {
+  const Target target = open_target(table);
+  const CommandId command = GetCurrentCommandId(true);
+  insert_new(table, target, command, user_id, rows, count, found);
+  const bool all = update_changed(table, target, command, user_id, rows, count, found);
+  close_target(target);
+  return all;
+}
+
+}  // namespace wearables::pg

@@ -1,0 +1,28 @@
+// The settings: wearables_ingest.<noun>.
+#pragma once
+
+namespace wearables::pg {
+
+struct Settings {
+  int body_limit_kb;        // largest body that receive() takes, in kB
+  int chunk_rows;           // rows per write
+  int max_attempts;         // of a job, before it is a dead letter
+  int lease_seconds;        // after which a silent worker's job is taken back
+  int retry_base_seconds;   // wait after the first failure; doubles
+  int workers;              // per database
+  int naptime_seconds;      // safety poll of an idle worker
+  char* databases;          // comma-separated
+};
+
+// Values in force; read-only for everybody but the server's settings machinery.
+const Settings& settings() noexcept;
+
+// chunk_rows within the bounds that no setting can leave (R7).
+int chunk_rows() noexcept;
+
+inline constexpr int kMinChunkRows = 100;
+inline constexpr int kMaxChunkRows = 20000;
+
+void define_settings();
+
+}  // namespace wearables::pg

@@ -1,0 +1,176 @@
+#include "pg/spi.h"
+
+extern "C" {
+#include "catalog/pg_extension.h"
+#include "catalog/pg_namespace.h"
+#include "commands/extension.h"
+#include "utils/syscache.h"
+}
+
+namespace wearables::pg {
+
+namespace {
+
+constexpr int kMaxArgs = 24;
+
+text* make_text(std::string_view value) {
+  return cstring_to_text_with_len(value.data(), static_cast<int>(value.size()));
+}
+
+void prepare(Statement& statement, std::initializer_list<Arg> args) {
+  Oid types[kMaxArgs];
+  int count = 0;
+  for (const Arg& arg : args) types[count++] = arg.type;
+  // planned once: left to itself the server would plan statements over the partitions anew each time
+  SPIPlanPtr plan = SPI_prepare_cursor(statement.text, count, types, CURSOR_OPT_GENERIC_PLAN);
+  if (plan == nullptr || SPI_keepplan(plan) != 0) {
+    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+                    errmsg("cannot prepare a statement: %s", SPI_result_code_string(SPI_result)),
+                    errdetail_internal("%s", statement.text)));
+  }
+  statement.plan = plan;
+}
+
+}  // namespace
+
+Arg arg_int2(int16 value) { return {Int16GetDatum(value), INT2OID, false}; }
+Arg arg_int4(int32 value) { return {Int32GetDatum(value), INT4OID, false}; }
+Arg arg_int8(int64 value) { return {Int64GetDatum(value), INT8OID, false}; }
+Arg arg_bool(bool value) { return {BoolGetDatum(value), BOOLOID, false}; }
+Arg arg_instant(TimestampTz value) { return {TimestampTzGetDatum(value), TIMESTAMPTZOID, false}; }
+Arg arg_text(std::string_view value) { return {PointerGetDatum(make_text(value)), TEXTOID, false}; }
+
+Arg arg_text_or_null(std::string_view value) {
+  if (value.empty()) return {Datum{0}, TEXTOID, true};
+  return arg_text(value);
+}
+
+Arg arg_datum(Oid type, Datum value, bool null) { return {value, type, null}; }
+
+Arg arg_array(Oid element, Datum* values, bool* nulls, int count) {
+  int16 length;
+  bool by_value;
+  char align;
+  get_typlenbyvalalign(element, &length, &by_value, &align);
+  int dims[1] = {count};
+  int bounds[1] = {1};
+  ArrayType* array =
+      construct_md_array(values, nulls, 1, dims, bounds, element, length, by_value, align);
+  return {PointerGetDatum(array), get_array_type(element), false};
+}
+
+uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look) {
+  Assert(args.size() <= kMaxArgs);
+  if (statement.plan == nullptr) prepare(statement, args);
+  // a long event runs many statements in one connection: their results must not pile up
+  if (SPI_tuptable != nullptr) SPI_freetuptable(SPI_tuptable);
+  Datum values[kMaxArgs];
+  char nulls[kMaxArgs];
+  int count = 0;
+  for (const Arg& arg : args) {
+    values[count] = arg.value;
+    nulls[count++] = arg.null ? 'n' : ' ';
+  }
+  const int code = SPI_execute_plan(statement.plan, values, nulls, look == Look::kCallersSnapshot, 0);
+  if (code < 0) {
+    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+                    errmsg("a statement failed: %s", SPI_result_code_string(code)),
+                    errdetail_internal("%s", statement.text)));
+  }
+  return SPI_processed;
+}
+
+Datum get(uint64 row, int column, bool* null) {
+  Assert(SPI_tuptable != nullptr && row < SPI_tuptable->numvals);
+  return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, null);
+}
+
+int64 get_int8(uint64 row, int column, int64 if_null) {
+  bool null;
+  const Datum value = get(row, column, &null);
+  return null ? if_null : DatumGetInt64(value);
+}
+
+int32 get_int4(uint64 row, int column, int32 if_null) {
+  bool null;
+  const Datum value = get(row, column, &null);
+  return null ? if_null : DatumGetInt32(value);
+}
+
+int16 get_int2(uint64 row, int column, int16 if_null) {
+  bool null;
+  const Datum value = get(row, column, &null);
+  return null ? if_null : DatumGetInt16(value);
+}
+
+double get_float8(uint64 row, int column, double if_null) {
+  bool null;
+  const Datum value = get(row, column, &null);
+  return null ? if_null : DatumGetFloat8(value);
+}
+
+bool get_bool(uint64 row, int column) {
+  bool null;
+  const Datum value = get(row, column, &null);
+  return !null && DatumGetBool(value);
+}
+
+std::string_view get_text(uint64 row, int column) {
+  bool null;
+  const Datum value = get(row, column, &null);
+  if (null) return {};
+  struct varlena* flat = pg_detoast_datum_packed(reinterpret_cast<struct varlena*>(value));
+  return {VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat)};
+}
+
+char* copy_text(uint64 row, int column, MemoryContext context) {
+  bool null;
+  get(row, column, &null);
+  if (null) return nullptr;
+  const std::string_view view = get_text(row, column);
+  char* copy = static_cast<char*>(MemoryContextAlloc(context, view.size() + 1));
+  memcpy(copy, view.data(), view.size());
+  copy[view.size()] = '\0';
+  return copy;
+}
+
+namespace {
+
+// DROP EXTENSION locks the extension first and then its tables, in no order of ours. Whoever works on the
+// queue holds the extension until the transaction ends: else the two may end up waiting for each other.
+void hold_extension(Oid schema) {
+  constinit static Oid extension = InvalidOid;
+  constinit static Oid of_schema = InvalidOid;
+  if (of_schema != schema) {
+    extension = get_extension_oid("wearables_ingest", false);
+    of_schema = schema;
+  }
+  LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+}
+
+}  // namespace
+
+OwnerScope enter_owner() {
+  OwnerScope scope;
+  GetUserIdAndSecContext(&scope.user, &scope.security);
+  const Oid schema = get_namespace_oid("wearables", false);
+  hold_extension(schema);
+  HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+  if (!HeapTupleIsValid(tuple)) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_SCHEMA), errmsg("schema \"wearables\" is gone")));
+  }
+  const Oid owner = (reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple)))->nspowner;
+  ReleaseSysCache(tuple);
+  SetUserIdAndSecContext(owner, scope.security | SECURITY_LOCAL_USERID_CHANGE);
+  scope.guc_level = NewGUCNestLevel();
+  (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+                          GUC_ACTION_SAVE, true, 0, false);
+  return scope;
+}
+
+void leave(const OwnerScope& scope) {
+  AtEOXact_GUC(true, scope.guc_level);
+  SetUserIdAndSecContext(scope.user, scope.security);
+}
+
+}  // namespace wearables::pg

@@ -1,0 +1,125 @@
+#include "core/sample.h"
+
+#include "pg/columns.h"
+#include "pg/summary.h"
+
+namespace wearables::pg {
+
+namespace {
+
+// Nothing is written for an equal document of an equal version: a replay leaves no trace.
+Statement upsert_document{R"(
+  WITH claims AS (
+    SELECT coalesce(array_agg(ROW(c.metric_id, c.ts, $5, c.value, c.value_secondary, c.ts_end, c.tz_offset)::wearables.summary_sample
+                              ORDER BY c.metric_id, c.ts), '{}') AS samples,
+           min(c.ts) AS first_ts, max(c.ts) AS last_ts
+    FROM unnest($7::smallint[], $8::timestamptz[], $9::float8[], $10::float8[], $11::timestamptz[], $12::smallint[])
+      AS c (metric_id, ts, value, value_secondary, ts_end, tz_offset)),
+  former AS (
+    SELECT s.version, s.samples, s.source_id, s.doc FROM wearables.summaries s
+    WHERE s.user_id = $1 AND s.resource = $2 AND s.summary_id = $3),
+  stored AS (
+    INSERT INTO wearables.summaries AS s (user_id, resource, summary_id, version, source_id, doc, samples, first_ts, last_ts)
+    SELECT $1, $2, $3, $4, $5, $6::jsonb, n.samples, n.first_ts, n.last_ts FROM claims n
+    WHERE NOT EXISTS (
+      SELECT FROM former f
+      WHERE f.version > $4
+         OR (f.version = $4 AND (f.source_id, f.doc, f.samples) IS NOT DISTINCT FROM ($5, $6::jsonb, n.samples)))
+    ON CONFLICT (user_id, resource, summary_id) DO UPDATE
+      SET version = excluded.version, source_id = excluded.source_id, doc = excluded.doc,
+          samples = excluded.samples, first_ts = excluded.first_ts, last_ts = excluded.last_ts
+      WHERE s.version < excluded.version
+         OR (s.version = excluded.version
+             AND (s.source_id, s.doc, s.samples) IS DISTINCT FROM (excluded.source_id, excluded.doc, excluded.samples))
+    RETURNING 1)
+  SELECT coalesce((SELECT f.version FROM former f) <= $4, true) AS live, g.metric_id, g.ts, g.source_id
+  FROM (SELECT 1) one
+  LEFT JOIN LATERAL (
+    SELECT o.metric_id, o.ts, o.source_id FROM former f, unnest(f.samples) o
+    WHERE f.version <= $4 AND EXISTS (SELECT FROM stored)
+    EXCEPT
+    SELECT c.metric_id, c.ts, c.source_id FROM claims n, unnest(n.samples) c) g ON true
+  ORDER BY g.metric_id, g.ts, g.source_id)"};
+
+// A key that was given up: of the other documents that claim it the newest holds it now; version and id
+// decide, so that the outcome does not depend on the order in which they came.
+Statement settle_given_up{R"(
+  WITH given_up AS (
+    SELECT DISTINCT k.metric_id, k.ts, k.source_id
+    FROM unnest($2::smallint[], $3::timestamptz[], $4::smallint[]) AS k (metric_id, ts, source_id)),
+  heirs AS (
+    SELECT DISTINCT ON (g.metric_id, g.ts, g.source_id)
+           g.metric_id, g.ts, g.source_id, c.value, c.value_secondary, c.ts_end, c.tz_offset, d.version
+    FROM given_up g
+    JOIN wearables.summaries d ON d.user_id = $1 AND d.last_ts >= g.ts AND d.first_ts <= g.ts
+    CROSS JOIN LATERAL unnest(d.samples) c
+    WHERE c.metric_id = g.metric_id AND c.ts = g.ts AND c.source_id = g.source_id
+    ORDER BY g.metric_id, g.ts, g.source_id, d.version DESC, d.summary_id DESC, d.resource DESC),
+  inherited AS (
+    UPDATE wearables.sample_points s
+    SET value = h.value, value_secondary = h.value_secondary, ts_end = h.ts_end, tz_offset = h.tz_offset, version = h.version
+    FROM heirs h
+    WHERE s.user_id = $1 AND s.metric_id = h.metric_id AND s.ts = h.ts AND s.source_id = h.source_id
+      AND (s.value, s.value_secondary, s.ts_end, s.tz_offset, s.version)
+          IS DISTINCT FROM (h.value, h.value_secondary, h.ts_end, h.tz_offset, h.version)
+    RETURNING 1)
+  DELETE FROM wearables.sample_points s USING given_up g
+  WHERE s.user_id = $1 AND s.metric_id = g.metric_id AND s.ts = g.ts AND s.source_id = g.source_id
+    AND NOT EXISTS (SELECT FROM heirs h WHERE h.metric_id = g.metric_id AND h.ts = g.ts AND h.source_id = g.source_id)
+  RETURNING 1)"};
+
+struct Keys {
+  Datum *metric, *ts, *source;
+  int count, capacity;
+};
+
+void reserve(Keys* keys, int more) {
+  if (keys->count + more <= keys->capacity) return;
+  keys->capacity = 2 * keys->capacity + more;
+  const Size size = sizeof(Datum) * keys->capacity;
+  keys->metric = static_cast<Datum*>(keys->metric == nullptr ? palloc(size) : repalloc(keys->metric, size));
+  keys->ts = static_cast<Datum*>(keys->ts == nullptr ? palloc(size) : repalloc(keys->ts, size));
+  keys->source = static_cast<Datum*>(keys->source == nullptr ? palloc(size) : repalloc(keys->source, size));
+}
+
+// The result rows of upsert_document: one row of nulls when nothing was given up.
+void gather_given_up(uint64 rows, Keys* keys) {
+  bool null;
+  get(0, 2, &null);
+  if (null) return;
+  reserve(keys, static_cast<int>(rows));
+  for (uint64 row = 0; row < rows; ++row) {
+    keys->metric[keys->count] = get(row, 2, &null);
+    keys->ts[keys->count] = get(row, 3, &null);
+    keys->source[keys->count++] = get(row, 4, &null);
+  }
+}
+
+bool store_document(int64 user_id, std::string_view resource, const DocumentRow& document, Keys* given_up) {
+  const Columns claims = columns_of(document.rows, document.row_count);
+  const uint64 rows = run(
+      upsert_document,
+      {arg_int8(user_id), arg_text(resource), arg_text(document.summary_id), arg_int8(document.version),
+       arg_int2(document.source_id), arg_text(document.doc), metrics_of(claims), instants_of(claims),
+       values_of(claims), secondaries_of(claims), ends_of(claims), offsets_of(claims)});
+  const bool live = get_bool(0, 1);
+  gather_given_up(rows, given_up);
+  return live;
+}
+
+}  // namespace
+
+int64 store_documents(int64 user_id, std::string_view resource, const DocumentRow* documents, int count,
+                      bool* live) {
+  Keys given_up{};
+  for (int i = 0; i < count; ++i) {
+    live[i] = store_document(user_id, resource, documents[i], &given_up);
+  }
+  if (given_up.count == 0) return 0;
+  return static_cast<int64>(
+      run(settle_given_up, {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
+                            arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
+                            arg_array(INT2OID, given_up.source, nullptr, given_up.count)}));
+}
+
+}  // namespace wearables::pg

@@ -1,0 +1,292 @@
+#include "core/envelope.h"
+#include "core/version.h"
+#include "core/webhook.h"
+
+#include <string>
+
+#include "pg/boundary.h"
+#include "pg/endpoint.h"
+#include "pg/header.h"
+#include "pg/lock.h"
+#include "pg/settings.h"
+#include "pg/spi.h"
+#include "pg/wakeup.h"
+#include "pg/webhook.h"
+
+namespace wearables::pg {
+
+namespace {
+
+constexpr size_t kMaxMessageId = 512;
+constexpr size_t kMaxName = 1000;
+
+constexpr int64 kPostgresEpochSeconds =
+    static_cast<int64>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+
+// Whole seconds since 1970, as every official library takes them.
+int64 unix_seconds(TimestampTz at) {
+  const int64 seconds = at / USECS_PER_SEC;
+  return kPostgresEpochSeconds + (at % USECS_PER_SEC < 0 ? seconds - 1 : seconds);
+}
+
+struct Attempt {
+  bool verified;
+  int64 sent_at;  // Unix seconds
+  Code code;
+  char message[200];
+};
+
+Result<Attempt> attempt_of(const Result<std::int64_t>& result) {
+  Attempt attempt{};
+  attempt.verified = result.ok();
+  if (result.ok()) {
+    attempt.sent_at = result.value();
+  } else {
+    attempt.code = result.error().code;
+    result.error().message.copy(attempt.message, sizeof attempt.message - 1);
+  }
+  return attempt;
+}
+
+Attempt try_endpoint(const Endpoint& endpoint, const SignedHeaders& headers, std::string_view body,
+                     int64 now) {
+  const std::span<const std::string_view> secrets{endpoint.secrets,
+                                                  static_cast<size_t>(endpoint.secret_count)};
+  return call_core([&] {
+    return attempt_of(verify(headers, body, secrets, now, endpoint.tolerance_seconds));
+  });
+}
+
+Receipt refuse(int http_status, const char* reason) { return {"refused", 0, http_status, reason}; }
+
+// Text of a body on its way into a column: a NUL or an absurd length is as good as absent.
+Arg arg_name(const std::string& name) {
+  if (name.size() > kMaxName || name.find('\0') != std::string::npos) return arg_text_or_null({});
+  return arg_text_or_null(name);
+}
+
+Statement insert_delivery{R"(
+  INSERT INTO wearables.deliveries AS d (endpoint, message_id, event_id, received_at, last_seen)
+  VALUES ($1, $2, nextval('wearables.event_id_seq'), $3, $3)
+  ON CONFLICT (endpoint, message_id) DO UPDATE SET last_seen = excluded.last_seen, count = d.count + 1
+  RETURNING event_id, count)"};
+
+Statement insert_event{R"(
+  INSERT INTO wearables.webhook_events
+    (event_id, received_at, version, endpoint, message_id, event_type, external_user_id, client_user_id, headers, payload)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10))"};
+
+Statement insert_job{R"(
+  INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key)
+  VALUES ($1, $2, $2, 'event:' || $1))"};
+
+// A message is made before it is sent: an id that decodes to a later time is no KSUID, and a version taken
+// from it could never be overtaken.
+int64 origin_ms(std::string_view message_id, int64 sent_at) {
+  const std::optional<std::int64_t> created = message_time_ms(message_id);
+  const int64 latest = (sent_at + kDefaultToleranceSeconds) * 1000;
+  return created.has_value() && *created <= latest ? *created : sent_at * 1000;
+}
+
+int64 version_of_delivery(const Endpoint& endpoint, std::string_view message_id, int64 sent_at) {
+  const int64 origin = origin_ms(message_id, sent_at);
+  return call_core(
+      [&]() -> Result<std::int64_t> { return version_of(origin, endpoint.name, message_id); });
+}
+
+std::string_view view_of(const void* varlena_value) {
+  return {VARDATA_ANY(varlena_value), VARSIZE_ANY_EXHDR(varlena_value)};
+}
+
+Receipt store(const Endpoint& endpoint, const Headers& headers, const void* body, int64 sent_at,
+              TimestampTz now) {
+  const std::string_view message_id = headers.of_signature.id;
+  // the sender is told 2xx after the commit: a session that waives fsync must not lose what it promised
+  ForceSyncCommit();
+  run(insert_delivery, {arg_text(endpoint.name), arg_text(message_id), arg_instant(now)});
+  const int64 event_id = get_int8(0, 1);
+  if (get_int4(0, 2) > 1) return {"duplicate", event_id, endpoint.success_status, nullptr};
+
+  auto* envelope = owned_by<Envelope>(CurrentMemoryContext);
+  call_core([&]() -> Result<Done> {
+    *envelope = read_envelope(view_of(body));
+    return Done{};
+  });
+  // a partition that is being made takes a range from the default one: an insert under way would fail
+  lock_events();
+  run(insert_event,
+      {arg_int8(event_id), arg_instant(now),
+       arg_int8(version_of_delivery(endpoint, message_id, sent_at)), arg_text(endpoint.name),
+       arg_text(message_id), arg_name(envelope->event_type), arg_name(envelope->external_user_id),
+       arg_name(envelope->client_user_id), arg_datum(JSONBOID, JsonbPGetDatum(headers.audited)),
+       arg_datum(BYTEAOID, PointerGetDatum(body))});
+  run(insert_job, {arg_int8(event_id), arg_instant(now)});
+  wake_at_commit();
+  return {"accepted", event_id, endpoint.success_status, nullptr};
+}
+
+// The most telling of the refusals: a stale timestamp or a bad header says more than "no match".
+bool tells_more(Code a, Code b) { return b == Code::kBadSignature && a != Code::kNoSecret; }
+
+}  // namespace
+
+Receipt receive(Jsonb* headers_json, const void* stored_body, const char* endpoint_name) {
+  const TimestampTz now = GetCurrentTimestamp();
+  const std::string_view body = view_of(stored_body);
+  if (body.size() > static_cast<size_t>(settings().body_limit_kb) * 1024) {
+    return refuse(413, psprintf("the body has %zu bytes, the limit is %d kB", body.size(),
+                                settings().body_limit_kb));
+  }
+  const Headers headers = read_headers(headers_json);
+  if (headers.of_signature.id.size() > kMaxMessageId) {
+    return refuse(400, "the message id is longer than 512 bytes");
+  }
+  int count;
+  const Endpoint* endpoints = load_endpoints(endpoint_name, &count);
+  if (count == 0) {
+    if (endpoint_name != nullptr) return refuse(404, "the endpoint is not known or not enabled");
+    return refuse(401, "no endpoint is configured");
+  }
+  Attempt refused{};
+  for (int i = 0; i < count; ++i) {
+    const Attempt attempt =
+        try_endpoint(endpoints[i], headers.of_signature, body, unix_seconds(now));
+    if (attempt.verified) return store(endpoints[i], headers, stored_body, attempt.sent_at, now);
+    if (i == 0 || tells_more(attempt.code, refused.code)) refused = attempt;
+  }
+  return refuse(401, pstrdup(refused.message));
+}
+
+namespace {
+
+Datum receipt_datum(const Receipt& receipt, FunctionCallInfo fcinfo) {
+  TupleDesc desc;
+  if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE) {
+    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("receive() must return a row")));
+  }
+  Datum values[4] = {CStringGetTextDatum(receipt.status), Int64GetDatum(receipt.event_id),
+                     Int32GetDatum(receipt.http_status), Datum{0}};
+  bool nulls[4] = {false, receipt.event_id == 0, false, receipt.reason == nullptr};
+  if (receipt.reason != nullptr) values[3] = CStringGetTextDatum(receipt.reason);
+  return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+// The sender's mistake is worth a line in the log, where an operator looks when deliveries stay away.
+void log_refusal(const Receipt& receipt) {
+  if (receipt.event_id != 0) return;
+  // the statement may hold the body (R9)
+  ereport(LOG, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION), errhidestmt(true),
+                errmsg("wearables_ingest refused a delivery with status %d: %s",
+                       receipt.http_status, receipt.reason)));
+}
+
+Receipt receive_within_spi(Jsonb* headers, const void* body, const char* endpoint) {
+  MemoryContext caller = CurrentMemoryContext;
+  SPI_connect();
+  Receipt receipt = receive(headers, body, endpoint);
+  if (receipt.reason != nullptr) receipt.reason = MemoryContextStrdup(caller, receipt.reason);
+  SPI_finish();
+  log_refusal(receipt);
+  return receipt;
+}
+
+Jsonb* request_headers() {
+  const char* text = GetConfigOption("request.headers", true, false);
+  if (text == nullptr || *text == '\0') return nullptr;
+  return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+}
+
+Datum door(const void* body) {
+  const Receipt receipt = receive_within_spi(request_headers(), body, nullptr);
+  (void)set_config_option("response.status", psprintf("%d", receipt.http_status), PGC_USERSET,
+                          PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+  StringInfoData answer;
+  initStringInfo(&answer);
+  appendStringInfo(&answer, "{\"status\":\"%s\"", receipt.status);
+  if (receipt.event_id != 0) appendStringInfo(&answer, ",\"event_id\":" INT64_FORMAT, receipt.event_id);
+  if (receipt.reason != nullptr) {
+    appendStringInfoString(&answer, ",\"reason\":");
+    escape_json(&answer, receipt.reason);
+  }
+  appendStringInfoChar(&answer, '}');
+  return PointerGetDatum(cstring_to_text_with_len(answer.data, answer.len));
+}
+
+const std::string_view* secrets_of(ArrayType* array, int* count) {
+  Datum* values;
+  bool* nulls;
+  deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, count);
+  auto* secrets = static_cast<std::string_view*>(palloc0(sizeof(std::string_view) * (*count + 1)));
+  for (int i = 0; i < *count; ++i) {
+    if (!nulls[i]) secrets[i] = view_of(DatumGetTextPP(values[i]));
+  }
+  return secrets;
+}
+
+int64 whole_seconds(const Interval* interval) {
+  return DatumGetInt64(DirectFunctionCall1(
+      numeric_int8, DirectFunctionCall2(extract_interval, CStringGetTextDatum("epoch"),
+                                        IntervalPGetDatum(interval))));
+}
+
+bool is_callers_fault(Code code) {
+  return code == Code::kNoSecret || code == Code::kBadSecret || code == Code::kInvalidArgument;
+}
+
+}  // namespace
+
+}  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_receive);
+PG_FUNCTION_INFO_V1(wearables_webhook_text);
+PG_FUNCTION_INFO_V1(wearables_webhook_bytea);
+PG_FUNCTION_INFO_V1(wearables_verify_signature);
+PG_FUNCTION_INFO_V1(wearables_sign);
+
+Datum wearables_receive(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  Jsonb* headers = PG_ARGISNULL(0) ? nullptr : PG_GETARG_JSONB_P(0);
+  const void* body = PG_ARGISNULL(1) ? cstring_to_text("") : PG_GETARG_BYTEA_PP(1);
+  const char* endpoint = PG_ARGISNULL(2) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(2));
+  return receipt_datum(receive_within_spi(headers, body, endpoint), fcinfo);
+}
+
+Datum wearables_webhook_text(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  return door(PG_ARGISNULL(0) ? cstring_to_text("") : PG_GETARG_TEXT_PP(0));
+}
+
+Datum wearables_webhook_bytea(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  return door(PG_ARGISNULL(0) ? cstring_to_text("") : PG_GETARG_BYTEA_PP(0));
+}
+
+Datum wearables_verify_signature(PG_FUNCTION_ARGS) {
+  using namespace wearables;
+  const pg::Headers headers = pg::read_headers(PG_GETARG_JSONB_P(0));
+  const std::string_view body = pg::view_of(PG_GETARG_BYTEA_PP(1));
+  int count;
+  const std::string_view* secrets = pg::secrets_of(PG_GETARG_ARRAYTYPE_P(2), &count);
+  const int64 now = pg::unix_seconds(PG_GETARG_TIMESTAMPTZ(3));
+  const int64 tolerance = pg::whole_seconds(PG_GETARG_INTERVAL_P(4));
+  const std::span<const std::string_view> all{secrets, static_cast<size_t>(count)};
+  const pg::Attempt attempt = pg::call_core(
+      [&] { return pg::attempt_of(verify(headers.of_signature, body, all, now, tolerance)); });
+  if (!attempt.verified && pg::is_callers_fault(attempt.code)) {
+    ereport(ERROR, (errcode(pg::sqlstate_of(attempt.code)), errmsg("%s", attempt.message)));
+  }
+  PG_RETURN_BOOL(attempt.verified);
+}
+
+Datum wearables_sign(PG_FUNCTION_ARGS) {
+  using namespace wearables;
+  const std::string_view id = pg::view_of(PG_GETARG_TEXT_PP(0));
+  const int64 at = pg::unix_seconds(PG_GETARG_TIMESTAMPTZ(1));
+  const std::string_view body = pg::view_of(PG_GETARG_BYTEA_PP(2));
+  const std::string_view secret = pg::view_of(PG_GETARG_TEXT_PP(3));
+  auto* signature = pg::owned_by<std::string>(CurrentMemoryContext);
+  pg::call_core([&] { return pg::store_into(*signature, sign(id, at, body, secret)); });
+  PG_RETURN_TEXT_P(cstring_to_text_with_len(signature->data(), static_cast<int>(signature->size())));
+}
+}
