@@ -1,0 +1,67 @@
+#include "worker/launcher.h"
+
+#include "pg/mapping.h"
+#include "pg/sample_insert.h"
+#include "pg/settings.h"
+#include "pg/source.h"
+#include "pg/wakeup.h"
+
+extern "C" {
+#include "utils/inval.h"
+#include "utils/syscache.h"
+}
+
+namespace wearables::pg {
+
+namespace {
+
+void at_transaction_end(XactEvent event, void*) {
+  if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT) {
+    forget_sources();
+    forget_plan();
+    forget_gatherings(TopSubTransactionId);
+  }
+  // the callback is also called before the transaction ends, when it may still abort
+  if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PARALLEL_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE) {
+    keep_plan();
+  }
+}
+
+void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId, void*) {
+  if (event != SUBXACT_EVENT_ABORT_SUB) return;
+  forget_sources();
+  forget_plan();
+  forget_gatherings(mine);
+}
+
+// The extension may be dropped and made anew while a session lives: ids and revisions then begin again.
+void at_schema_change(Datum, int, uint32) {
+  forget_sources();
+  forget_plan_for_good();
+}
+
+}  // namespace
+
+}  // namespace wearables::pg
+
+extern "C" {
+#if PG_VERSION_NUM >= 180000
+PG_MODULE_MAGIC_EXT(.name = "wearables_ingest");
+#else
+PG_MODULE_MAGIC;
+#endif
+
+PGDLLEXPORT void _PG_init(void);
+
+void _PG_init(void) {
+  using namespace wearables;
+  pg::define_settings();
+  RegisterXactCallback(pg::at_transaction_end, nullptr);
+  RegisterSubXactCallback(pg::at_subtransaction_end, nullptr);
+  CacheRegisterSyscacheCallback(NAMESPACEOID, pg::at_schema_change, Datum{0});
+  // pg_upgrade starts the server to load the catalog, not to work
+  if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
+  pg::request_wakeup_memory();
+  worker::register_launcher();
+}
+}
