@@ -1,0 +1,81 @@
+-- connection: a user's link to a provider follows the newest lifecycle event, not the last to arrive
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+CREATE EXTENSION wearables_ingest;
+SELECT wearables.add_endpoint('junction');
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+SELECT wearables.register_user('alice');
+
+-- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
+  SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
+  FROM convert_to(format('{"event_type":"%s","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
+PREPARE connections AS SELECT user_id, provider, status, error_type, connected_at IS NOT NULL AS was_connected, last_data_at FROM wearables.connections ORDER BY user_id, provider;
+PREPARE events AS SELECT substr(message_id, 5, 4) AS made, status, note, error FROM wearables.webhook_events ORDER BY event_id;
+
+-- created, then an error; the provider may be an object or a name
+SELECT pg_temp.send('2K01', 'provider.connection.created', '{"provider":{"name":"Oura","slug":"oura","logo":""},"external_user_id":null}');
+CALL wearables.drain();
+EXECUTE connections;
+SELECT pg_temp.send('2K03', 'provider.connection.error', '{"provider":"oura","error_type":"token_refresh_failed","message":"…"}');
+CALL wearables.drain();
+EXECUTE connections;
+-- a "created" of between comes late: status stays, the ledger has all three
+SELECT pg_temp.send('2K02', 'provider.connection.created', '{"source":{"slug":"oura"}}');
+CALL wearables.drain();
+EXECUTE connections;
+-- connected again
+SELECT pg_temp.send('2K04', 'provider.connection.created', '{"provider":{"slug":"oura"}}');
+CALL wearables.drain();
+EXECUTE connections;
+SELECT provider, kind, actor, error_type, rank() OVER (ORDER BY at) AS of_age, rank() OVER (ORDER BY version) = rank() OVER (ORDER BY at) AS same_order
+FROM wearables.connection_events ORDER BY connection_event_id;
+-- connected_at is the origin of the newest "created", whatever came when
+SELECT c.connected_at = (SELECT max(at) FROM wearables.connection_events e WHERE e.provider = c.provider AND e.kind = 'connected') AS newest
+FROM wearables.connections c;
+
+-- the same in the other order, for another person, ends in the same state
+SELECT wearables.register_user('bob');
+SELECT pg_temp.send('2K04b', 'provider.connection.created', '{"provider":{"slug":"oura"}}', 'bob');
+SELECT pg_temp.send('2K03b', 'provider.connection.error', '{"provider":"oura","error_type":"token_refresh_failed"}', 'bob');
+SELECT pg_temp.send('2K01b', 'provider.connection.created', '{"provider":{"slug":"oura"}}', 'bob');
+CALL wearables.drain();
+EXECUTE connections;
+
+-- however often an event is processed, its line in the ledger is one
+SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events ORDER BY event_id DESC;
+CALL wearables.drain();
+SELECT (wearables.replay(event_id)).processed FROM wearables.webhook_events;
+SELECT count(*) FROM wearables.connection_events;
+EXECUTE connections;
+
+-- data may come before, or without, any lifecycle event: the connection is there, its status unknown
+SELECT pg_temp.send('2K05', 'daily.data.heartrate.created', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-02T08:00:00Z","value":60},{"timestamp":"2024-05-02T07:00:00Z","value":61}]}');
+CALL wearables.drain();
+EXECUTE connections;
+-- last_data_at never goes backwards, and data is no proof that an error is over
+SELECT pg_temp.send('2K06', 'daily.data.heartrate.created', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}');
+SELECT pg_temp.send('2K07', 'provider.connection.error', '{"provider":"garmin","error_type":"deregistered_per_provider"}');
+SELECT pg_temp.send('2K08', 'daily.data.heartrate.created', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-03T08:00:00Z","value":60}]}');
+CALL wearables.drain();
+EXECUTE connections;
+
+-- the vendor says that history is ready: recorded once for each range, however often it is said
+SELECT pg_temp.send('2K09', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2023-11-01T00:00:00+00:00","end_date":"2024-05-01","is_final":true}');
+SELECT pg_temp.send('2K0A', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2023-11-01T00:00:00+00:00","end_date":"2024-05-01"}');
+SELECT pg_temp.send('2K0B', 'historical.data.sleep.created', '{"provider":"oura"}');
+SELECT pg_temp.send('2K0C', 'historical.data.horoscope.created', '{"provider":"oura"}');
+CALL wearables.drain();
+SELECT user_id, endpoint, provider, resource, range_from, range_to, intent, state, event_id FROM wearables.backfills ORDER BY backfill_id;
+
+-- what is no lifecycle event we know is skipped, what names no provider fails
+SELECT pg_temp.send('2K0D', 'provider.connection.updated', '{"provider":"oura"}');
+SELECT pg_temp.send('2K0E', 'provider.connection.created', '{}');
+SELECT pg_temp.send('2K0F', 'historical.data.sleep.created', '{"start_date":"2023-11-01"}');
+SELECT pg_temp.send('2K0G', 'provider.device.created', '{"provider":"oura"}');
+CALL wearables.drain();
+SELECT substr(message_id, 5, 4) AS made, status, note, error FROM wearables.webhook_events WHERE status <> 'processed' ORDER BY event_id;
+
+DROP EXTENSION wearables_ingest;

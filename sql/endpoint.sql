@@ -1,0 +1,71 @@
+-- endpoint: one row is one webhook endpoint at the vendor, with its own signing secrets
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+CREATE EXTENSION wearables_ingest;
+
+SELECT wearables.add_endpoint('junction');
+SELECT wearables.add_endpoint('junction-eu', environment => 'sandbox', base_url => 'https://api.eu.junction.example',
+                              tolerance => '10 minutes', success_status => 204);
+SELECT name, vendor, environment, base_url, tolerance, success_status, enabled FROM wearables.endpoints ORDER BY name;
+
+-- adding it again changes it; what is not given goes back to the default
+SELECT wearables.add_endpoint('junction-eu', environment => 'sandbox');
+SELECT name, vendor, environment, base_url, tolerance, success_status, enabled FROM wearables.endpoints ORDER BY name;
+
+-- a secret is a text, a file or an environment variable; ordinals are for rotation
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+SELECT wearables.set_secret('junction', 'webhook', 1, 'file:/run/secrets/junction');
+SELECT wearables.set_secret('junction', 'api_key', 0, 'env:JUNCTION_API_KEY');
+SELECT endpoint, kind, ordinal, value LIKE 'whsec%' AS is_text FROM wearables.endpoint_secrets ORDER BY kind, ordinal;
+
+-- setting it again replaces it, NULL removes it
+SELECT wearables.set_secret('junction', 'webhook', 0, 'env:JUNCTION_SECRET');
+SELECT wearables.set_secret('junction', 'webhook', 1, NULL);
+SELECT endpoint, kind, ordinal, value FROM wearables.endpoint_secrets ORDER BY kind, ordinal;
+
+-- errors of add_endpoint()
+\set VERBOSITY terse
+SELECT wearables.add_endpoint('no blanks, please');
+\echo :SQLSTATE
+SELECT wearables.add_endpoint(NULL);
+\echo :SQLSTATE
+SELECT wearables.add_endpoint('x', environment => 'staging');
+\echo :SQLSTATE
+SELECT wearables.add_endpoint('x', tolerance => '-1 second');
+\echo :SQLSTATE
+SELECT wearables.add_endpoint('x', success_status => 302);
+\echo :SQLSTATE
+SELECT wearables.add_endpoint('x', success_status => 100000);
+\echo :SQLSTATE
+\set VERBOSITY default
+
+-- errors of set_secret(): none of them repeats the secret
+SELECT wearables.set_secret('nobody', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'password', 0, 'secret');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 16, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_not base64!');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, '');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'file:secret.txt');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'env:');
+\echo :SQLSTATE
+SELECT wearables.set_secret(NULL, 'webhook', 0, 'secret');
+\echo :SQLSTATE
+
+-- nothing of that has changed what stands
+SELECT endpoint, kind, ordinal, value FROM wearables.endpoint_secrets ORDER BY kind, ordinal;
+
+-- an endpoint takes its secrets with it
+DELETE FROM wearables.endpoints WHERE name = 'junction';
+SELECT count(*) FROM wearables.endpoint_secrets;
+
+DROP EXTENSION wearables_ingest;

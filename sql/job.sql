@@ -1,0 +1,127 @@
+-- job: the queue; what is done is gone, what is given up stays as a dead letter
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+CREATE EXTENSION wearables_ingest;
+SELECT wearables.add_endpoint('junction');
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+SELECT wearables.register_user('alice');
+
+-- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
+  SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
+  FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
+CREATE FUNCTION pg_temp.beat(made text, value text DEFAULT '60', minute text DEFAULT '00') RETURNS text LANGUAGE sql AS $$
+  SELECT pg_temp.send(made, 'heartrate', format('{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:%s:00Z","value":%s}]}', minute, value)) $$;
+PREPARE jobs AS SELECT event_id, kind, state, priority, attempt, leased_by IS NOT NULL AS leased, last_error FROM wearables.jobs ORDER BY job_id;
+
+-- each accepted event is a job; drain() works them all, or as many as it is told
+SELECT pg_temp.beat('2K01'), pg_temp.beat('2K02'), pg_temp.beat('2K03');
+EXECUTE jobs;
+CALL wearables.drain(2);
+EXECUTE jobs;
+SELECT kind, state, jobs, next_run_at <= now() AS due, longest_wait > '0' AS waits, most_attempts FROM wearables.queue;
+CALL wearables.drain();
+EXECUTE jobs;
+SELECT * FROM wearables.queue;
+
+-- a body that cannot be read is given up at once: no further attempt would find another one
+SELECT pg_temp.beat('2K04', 'oops');
+CALL wearables.drain();
+EXECUTE jobs;
+SELECT event_id, status, error FROM wearables.webhook_events WHERE status = 'failed';
+
+-- a failure that may pass is tried again later, with a pause, and given up after the last attempt
+ALTER TABLE wearables.sample_points ADD CONSTRAINT disk_full CHECK (value <> 61);
+SET wearables_ingest.max_attempts = 2;
+SELECT pg_temp.beat('2K05', '61', '05'), pg_temp.beat('2K06', '62', '06');
+CALL wearables.drain();
+EXECUTE jobs;
+SELECT event_id, status, error FROM wearables.webhook_events WHERE event_id > 4 ORDER BY event_id;
+SELECT run_at > now() AS later FROM wearables.jobs WHERE event_id = 5;
+UPDATE wearables.jobs SET run_at = now() WHERE event_id = 5;
+CALL wearables.drain();
+EXECUTE jobs;
+SELECT event_id, status, error FROM wearables.webhook_events WHERE event_id > 4 ORDER BY event_id;
+SELECT ts, value FROM wearables.samples ORDER BY ts;
+RESET wearables_ingest.max_attempts;
+
+-- the cause is gone: requeue_event() gives it a fresh set of attempts
+ALTER TABLE wearables.sample_points DROP CONSTRAINT disk_full;
+SELECT wearables.requeue_event(event_id) FROM wearables.jobs WHERE last_error LIKE '%disk_full%';
+-- it is in the queue already
+SELECT wearables.requeue_event(event_id) FROM wearables.jobs WHERE state = 'ready';
+EXECUTE jobs;
+CALL wearables.drain();
+EXECUTE jobs;
+SELECT event_id, status, error, inserted FROM wearables.webhook_events WHERE event_id = 5;
+
+-- a dead letter never blocks a new job of the same event
+SELECT wearables.enqueue_event(4, received_at, 'normalize', 0) FROM wearables.webhook_events WHERE event_id = 4;
+EXECUTE jobs;
+SELECT wearables.enqueue_event(4, received_at, 'normalize', 0) FROM wearables.webhook_events WHERE event_id = 4;
+DELETE FROM wearables.jobs;
+
+-- lower priority numbers run first, then the older
+SELECT wearables.enqueue_event(event_id, received_at, 'replay', 10) FROM wearables.webhook_events WHERE event_id <= 2 ORDER BY event_id;
+SELECT wearables.requeue_event(3);
+CALL wearables.drain(1);
+EXECUTE jobs;
+CALL wearables.drain();
+EXECUTE jobs;
+
+-- what is due later waits
+SELECT wearables.requeue_event(1);
+UPDATE wearables.jobs SET run_at = now() + interval '1 hour';
+CALL wearables.drain();
+EXECUTE jobs;
+
+-- a job whose holder is gone, or whose lease has run out, is taken back
+CREATE FUNCTION pg_temp.claimed(by integer, attempt integer, lease interval) RETURNS void LANGUAGE sql AS $$
+  UPDATE wearables.jobs SET state = 'running', attempt = $2, leased_by = $1, leased_at = clock_timestamp(), leased_until = clock_timestamp() + $3 $$;
+\set nobody 2147483647
+SELECT pg_temp.claimed(:nobody, 1, '1 hour');
+CALL wearables.drain();
+EXECUTE jobs;
+SELECT wearables.requeue_event(1), pg_temp.claimed(pg_backend_pid(), 1, '-1 second');
+CALL wearables.drain();
+EXECUTE jobs;
+-- a lost attempt counts: after the last one it is a dead letter
+SET wearables_ingest.max_attempts = 2;
+SELECT wearables.requeue_event(1);
+SELECT pg_temp.claimed(:nobody, 2, '1 hour');
+CALL wearables.drain();
+EXECUTE jobs;
+SELECT status, error FROM wearables.webhook_events WHERE event_id = 1;
+RESET wearables_ingest.max_attempts;
+
+-- a job of an event that is gone does no harm
+DELETE FROM wearables.jobs;
+INSERT INTO wearables.jobs (event_id, received_at, dedupe_key) VALUES (999, now(), 'event:999');
+CALL wearables.drain();
+EXECUTE jobs;
+
+-- errors
+SELECT wearables.requeue_event(999);
+\echo :SQLSTATE
+CALL wearables.drain(0);
+\echo :SQLSTATE
+CALL wearables.drain(-1);
+\echo :SQLSTATE
+BEGIN;
+CALL wearables.drain();
+\echo :SQLSTATE
+ROLLBACK;
+CREATE FUNCTION pg_temp.f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CALL wearables.drain(); END $$;
+SELECT pg_temp.f();
+\echo :SQLSTATE
+-- a DO block that stands alone may commit, so it may drain
+DO $$ BEGIN CALL wearables.drain(); END $$;
+SET default_transaction_isolation = 'repeatable read';
+CALL wearables.drain();
+\echo :SQLSTATE
+RESET default_transaction_isolation;
+SELECT wearables.wake_workers();
+
+DROP EXTENSION wearables_ingest;

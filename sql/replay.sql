@@ -1,0 +1,95 @@
+-- replay: write again what was received, under the mappings of now
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+CREATE EXTENSION wearables_ingest;
+SELECT wearables.add_endpoint('junction');
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+SELECT wearables.register_user('alice');
+
+-- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
+  SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
+  FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
+CREATE FUNCTION pg_temp.beats(made text, data text) RETURNS text LANGUAGE sql AS $$
+  SELECT pg_temp.send(made, 'heartrate', format('{"source":{"provider":"garmin","type":"watch"},"data":[%s]}', data)) $$;
+PREPARE samples AS SELECT metric, ts, value FROM wearables.samples ORDER BY metric, ts;
+
+-- nothing to replay is a row of zeros, and so are ids that no event has
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events;
+SELECT (wearables.replay(id)).* FROM (VALUES (4711::bigint), (NULL), (-1)) v (id);
+
+-- an event that waits in the queue can be replayed, too; its job then finds nothing to do
+SELECT pg_temp.beats('2K01', '{"timestamp":"2024-05-01T08:00:00Z","value":60}, {"timestamp":"2024-05-01T08:01:00Z","value":61,"unit":"?"}');
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events;
+CALL wearables.drain();
+SELECT status, inserted, unchanged, quarantined FROM wearables.webhook_events;
+-- an id that is given twice is replayed once
+SELECT (wearables.replay(event_id)).events FROM wearables.webhook_events, generate_series(1, 3);
+
+-- one of each: skipped, parked, failed; the bad one does not undo the good one
+SELECT pg_temp.send('2K02', 'horoscope', '{}', 'stranger'), pg_temp.send('2K03', 'heartrate', '{}', 'stranger'), pg_temp.send('2K04', 'heartrate', '{'),
+       pg_temp.beats('2K05', '{"timestamp":"2024-05-01T08:05:00Z","value":65}');
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events;
+SELECT substr(message_id, 5, 4) AS made, status, note, error FROM wearables.webhook_events ORDER BY event_id;
+SELECT event_id FROM wearables.parked_events ORDER BY event_id;
+EXECUTE samples;
+CALL wearables.drain();
+
+-- the queue may do it at low priority
+SELECT wearables.enqueue_event(event_id, received_at, 'replay', 10) FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K01%';
+CALL wearables.drain();
+
+-- Orphans: what an event wrote and the mappings of now do not yield is removed; what others wrote stays.
+UPDATE wearables.mappings SET value_fields = '{value,estimate}' WHERE resource = 'heartrate';
+SELECT pg_temp.beats('2K06', '{"timestamp":"2024-05-01T09:00:00Z","value":70}, {"timestamp":"2024-05-01T09:01:00Z","value":71}');
+-- this newer one overtakes the older at 09:00 with a mere estimate
+SELECT pg_temp.beats('2K07', '{"timestamp":"2024-05-01T09:00:00Z","estimate":99}, {"timestamp":"2024-05-01T09:02:00Z","estimate":98}, {"timestamp":"2024-05-01T09:03:00Z","value":73}');
+CALL wearables.drain();
+EXECUTE samples;
+-- estimates are readings no more: the newer event lets go first, so the older one gets its key back
+UPDATE wearables.mappings SET value_fields = '{value}' WHERE resource = 'heartrate';
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE status = 'processed' AND revision < wearables.revision();
+EXECUTE samples;
+
+-- another metric from the same field: the samples move
+INSERT INTO wearables.metrics (name, unit) VALUES ('pulse', '/min');
+INSERT INTO wearables.units (metric, text) VALUES ('pulse', 'bpm');
+UPDATE wearables.mappings SET metric = 'pulse' WHERE resource = 'heartrate';
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE status = 'processed' AND revision < wearables.revision();
+EXECUTE samples;
+UPDATE wearables.mappings SET metric = 'heartrate' WHERE resource = 'heartrate';
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE status = 'processed' AND revision < wearables.revision();
+EXECUTE samples;
+
+-- a correction by hand is newer than every event: a replay does not touch it
+INSERT INTO wearables.samples (user_id, metric, ts, value, provider, source_type) VALUES (1, 'heartrate', '2024-05-01T09:03:00Z', 74, 'garmin', 'watch');
+SELECT (wearables.replay(event_id)).stale FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K07%';
+SELECT value FROM wearables.samples WHERE ts = '2024-05-01T09:03:00Z';
+
+-- the whole resource switched off and on again
+UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'heartrate';
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE revision < wearables.revision();
+EXECUTE samples;
+UPDATE wearables.resources SET kind = 'timeseries' WHERE name = 'heartrate';
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE revision < wearables.revision();
+EXECUTE samples;
+
+-- a replay is one transaction
+BEGIN;
+DELETE FROM wearables.sample_points;
+SELECT (wearables.replay(event_id)).inserted FROM wearables.webhook_events;
+ROLLBACK;
+EXECUTE samples;
+
+-- the series can be made anew from the raw store alone
+DELETE FROM wearables.sample_points;
+SELECT (wearables.replay(event_id)).inserted FROM wearables.webhook_events;
+EXECUTE samples;
+
+-- its two halves are of no use apart: their type "internal" cannot be given from SQL
+SELECT wearables.replay_step(NULL::internal, 1);
+\echo :SQLSTATE
+
+DROP EXTENSION wearables_ingest;

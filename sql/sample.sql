@@ -1,0 +1,131 @@
+-- sample: from a delivery to the series, by one rule: an equal or newer version wins (R2)
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+CREATE EXTENSION wearables_ingest;
+SELECT wearables.add_endpoint('junction');
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+SELECT wearables.register_user('alice') AS alice, wearables.register_user('bob') AS bob;
+
+-- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
+  SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
+  FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
+PREPARE samples AS
+  SELECT metric, ts, provider, source_type, value, value_secondary, unit FROM wearables.samples
+  WHERE user_id = 1 ORDER BY metric, ts, provider, source_type;
+PREPARE counts AS
+  SELECT substr(message_id, 5, 4) AS made, status, inserted, changed, confirmed, unchanged, stale, quarantined
+  FROM wearables.webhook_events ORDER BY event_id;
+
+-- phone and watch may report one instant: they are two sources
+SELECT pg_temp.send('2K01', 'heartrate', '{"source":{"provider":"apple_health_kit","type":"watch"},"data":[
+  {"timestamp":"2024-05-01T08:00:00+00:00","value":61,"unit":"bpm"}, {"timestamp":"2024-05-01T08:01:00+00:00","value":62,"unit":"bpm"}]}');
+SELECT pg_temp.send('2K02', 'heartrate', '{"source":{"provider":"apple_health_kit","type":"phone"},"data":[
+  {"timestamp":"2024-05-01T08:00:00+00:00","value":1.1,"unit":"Hz"}]}');
+CALL wearables.drain();
+EXECUTE samples;
+
+-- another value in a newer message: changed; the same value: confirmed, the version moves on
+SELECT pg_temp.send('2K05', 'heartrate', '{"source":{"provider":"apple_health_kit","type":"watch"},"data":[
+  {"timestamp":"2024-05-01T08:00:00+00:00","value":65,"unit":"bpm"}, {"timestamp":"2024-05-01T08:01:00+00:00","value":62,"unit":"bpm"}]}');
+CALL wearables.drain();
+-- an older message that comes late wins nothing, not even where the newer one only confirmed
+SELECT pg_temp.send('2K04', 'heartrate', '{"source":{"provider":"apple_health_kit","type":"watch"},"data":[
+  {"timestamp":"2024-05-01T08:00:00+00:00","value":99,"unit":"bpm"}, {"timestamp":"2024-05-01T08:01:00+00:00","value":99,"unit":"bpm"},
+  {"timestamp":"2024-05-01T08:02:00+00:00","value":63,"unit":"bpm"}]}');
+CALL wearables.drain();
+EXECUTE samples;
+EXECUTE counts;
+
+-- the same event again writes nothing: not one new row version
+CREATE TEMP TABLE before AS SELECT ctid AS place, xmin AS writer, * FROM wearables.sample_points;
+SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events ORDER BY event_id DESC;
+CALL wearables.drain();
+SELECT count(*) AS row_versions_written FROM wearables.sample_points p
+WHERE NOT EXISTS (SELECT FROM before b WHERE b.place = p.ctid AND b.writer = p.xmin);
+
+-- a body may hold a key twice: what stands last counts, the other is stale
+SELECT pg_temp.send('2K06', 'hrv', '{"source":{"provider":"garmin","type":"watch"},"data":[
+  {"timestamp":"2024-05-01T08:00:00Z","value":41,"unit":"rmssd"}, {"timestamp":"2024-05-01T08:00:00.000+00:00","value":42,"unit":"rmssd"}]}');
+CALL wearables.drain();
+SELECT ts, value FROM wearables.samples WHERE metric = 'hrv';
+
+-- one bad reading sinks nothing else; the others of its batch go in
+SELECT pg_temp.send('2K07', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[
+  {"timestamp":"2024-05-01T09:00:00+00:00","value":70,"unit":"bpm"},
+  {"timestamp":"2024-05-01T09:01:00+00:00","value":null,"unit":"bpm"},
+  {"timestamp":"2024-05-01T09:02:00+00:00","value":"seventy","unit":"bpm"},
+  {"timestamp":"2024-05-01T09:03:00+00:00","value":401,"unit":"bpm"},
+  {"timestamp":"2024-05-01T09:04:00+00:00","value":70,"unit":"furlongs"},
+  {"timestamp":"yesterday","value":70,"unit":"bpm"},
+  {"value":70,"unit":"bpm"},
+  {"timestamp":"1850-05-01T09:00:00+00:00","value":70,"unit":"bpm"},
+  70,
+  {"start":"2024-05-01T09:09:00+00:00","value":71}]}');
+SELECT pg_temp.send('2K08', 'heartrate', '{"source":{},"data":[{"timestamp":"2024-05-01T09:00:00+00:00","value":70,"unit":"bpm"}]}');
+CALL wearables.drain();
+SELECT substr(e.message_id, 5, 4) AS made, q.ordinal, q.pointer, q.reason, q.metric, q.detail
+FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id) ORDER BY e.event_id, q.ordinal;
+SELECT ts, value, unit FROM wearables.samples WHERE metric = 'heartrate' AND provider = 'garmin' ORDER BY ts;
+
+-- nothing is lost: for each event the counts add up to the readings it held
+EXECUTE counts;
+SELECT substr(message_id, 5, 4) AS made
+FROM wearables.webhook_events e
+WHERE inserted + changed + confirmed + unchanged + stale + quarantined <> (SELECT count(*) FROM wearables.normalize(e.event_id));
+
+-- a pair needs both figures; the offset of the place is kept in minutes
+SELECT pg_temp.send('2K09', 'blood_pressure', '{"source":{"provider":"omron","type":"cuff"},"data":[
+  {"timestamp":"2024-05-01T07:00:00+00:00","timezone_offset":7200,"systolic":120,"diastolic":80,"unit":"mmHg"},
+  {"timestamp":"2024-05-01T07:05:00+00:00","timezone_offset":null,"systolic":121,"diastolic":null,"unit":"mmHg"}]}');
+CALL wearables.drain();
+SELECT metric, ts, value, value_secondary, unit, tz_offset FROM wearables.samples WHERE metric = 'blood_pressure';
+
+-- some providers send wall-clock time dressed as UTC: it is read in the zone of the user; an hour that the clocks
+-- show twice, or not at all, in standard time
+UPDATE wearables.users SET time_zone = 'Europe/Berlin' WHERE user_id = 1;
+SELECT pg_temp.send('2K0A', 'heartrate', '{"source":{"provider":"freestyle_libre","type":"app"},"data":[
+  {"timestamp":"2024-05-01T12:00:00+00:00","value":70}, {"timestamp":"2024-12-01T12:00:00+00:00","value":71},
+  {"timestamp":"2024-10-27T02:30:00+00:00","value":72}, {"timestamp":"2024-03-31T02:30:00+00:00","value":73}]}');
+CALL wearables.drain();
+SELECT ts, value FROM wearables.samples WHERE provider = 'freestyle_libre' ORDER BY ts;
+SELECT provider, source_type, channel, floating_time FROM wearables.sources WHERE floating_time;
+
+-- the state is a function of the set of events: bob gets alice's first five backwards, one by one
+DO $$
+DECLARE e record;
+BEGIN
+  FOR e IN SELECT convert_from(payload, 'UTF8')::jsonb -> 'data' AS data, substr(message_id, 5, 4) AS made FROM wearables.webhook_events
+           WHERE event_type LIKE '%heartrate%' AND substr(message_id, 5, 4) < '2K06' ORDER BY event_id DESC LOOP
+    PERFORM pg_temp.send(e.made || 'b', 'heartrate', e.data::text, 'bob');
+  END LOOP;
+END $$;
+CALL wearables.drain(1);
+CALL wearables.drain(1);
+CALL wearables.drain();
+SELECT substr(message_id, 5, 4) AS made, inserted, changed, confirmed, unchanged, stale
+FROM wearables.webhook_events WHERE client_user_id = 'bob' ORDER BY event_id;
+SELECT count(*) AS of_bob, count(*) FILTER (WHERE a.value = b.value) AS as_alice
+FROM wearables.samples b
+LEFT JOIN wearables.samples a ON a.user_id = 1 AND (a.metric, a.ts, a.provider, a.source_type) = (b.metric, b.ts, b.provider, b.source_type)
+WHERE b.user_id = 2;
+
+-- events that hold nothing for us say why
+SELECT pg_temp.send('2K0B', 'horoscope', '{}');
+SELECT pg_temp.send('2K0C', 'heartrate.deleted', '{}');
+SELECT status FROM wearables.receive(wearables.signed_headers('msg_empty', now(), '', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), '');
+SELECT status FROM wearables.receive(wearables.signed_headers('msg_list', now(), '[]', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), '[]');
+CALL wearables.drain();
+SELECT event_type, status, note FROM wearables.webhook_events WHERE status = 'skipped' ORDER BY event_id;
+
+-- a body that its event type does not fit is a dead letter with its error, and stops nobody
+SELECT pg_temp.send('2K0D', 'heartrate', '"none"');
+SELECT pg_temp.send('2K0E', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T10:00:00Z","value":7');
+SELECT pg_temp.send('2K0F', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[]}');
+CALL wearables.drain();
+SELECT substr(message_id, 5, 4) AS made, status, error, inserted FROM wearables.webhook_events WHERE substr(message_id, 5, 4) >= '2K0D' AND substr(message_id, 5, 2) = '2K' ORDER BY event_id;
+SELECT state, last_error FROM wearables.jobs ORDER BY job_id;
+
+DROP EXTENSION wearables_ingest;
