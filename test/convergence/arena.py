@@ -1,0 +1,220 @@
+"""The databases of one worker of the proof, and sessions that outlive kills and crashes."""
+
+import base64
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+import world as worlds
+
+SECRET = "whsec_" + base64.b64encode(b"a secret for this test alone").decode()
+TEMPLATE = "convergence_template"
+TABLES = ("deliveries", "webhook_events", "jobs", "parked_events", "quarantine", "sample_points", "summaries", "connections",
+          "connection_events", "backfills", "user_links", "users")
+
+RECEIVE = "SELECT (wearables.receive(r.h, r.b, r.e)).status FROM unnest(%s::jsonb[], %s::bytea[], %s::text[]) AS r (h, b, e)"
+
+PULL = """
+WITH page AS (
+  INSERT INTO wearables.deliveries (endpoint, message_id, event_id, received_at, last_seen)
+  VALUES (%(endpoint)s, %(message_id)s, nextval('wearables.event_id_seq'), clock_timestamp(), clock_timestamp())
+  ON CONFLICT DO NOTHING RETURNING event_id, received_at),
+event AS (
+  INSERT INTO wearables.webhook_events (event_id, received_at, version, endpoint, message_id, event_type, external_user_id, client_user_id, payload)
+  SELECT event_id, received_at, %(version)s, %(endpoint)s, %(message_id)s, %(event_type)s, %(external)s, %(client)s, %(body)s FROM page)
+INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key)
+SELECT event_id, received_at, received_at, 'event:' || event_id FROM page"""
+
+MANUAL = """
+INSERT INTO wearables.samples (user_id, metric, ts, provider, source_type, value, value_secondary, version)
+SELECT u.user_id, n.metric, n.ts, n.provider, n.source_type, n.value, n.secondary, n.version
+FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::float8[], %s::float8[], %s::bigint[])
+  WITH ORDINALITY AS n (client, metric, ts, provider, source_type, value, secondary, version, i)
+JOIN wearables.users u ON u.client_user_id = n.client ORDER BY n.i"""
+
+
+class Broken(Exception):
+    """The proof failed in a way that leaves no state to compare."""
+
+    def __init__(self, lines):
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def signature(message_id, sent_at, body):
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    signed = f"{message_id}.{sent_at}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def headers_of(message):
+    sent_at = message.sent_at or int(time.time())  # of the attempt: another one each time, the id stays
+    return {"svix-id": message.message_id, "svix-timestamp": str(sent_at), "svix-signature": signature(message.message_id, sent_at, message.body)}
+
+
+class Session:
+    """A connection that comes back: after a kill or a crash the statement is run again, which must do no harm."""
+
+    def __init__(self, database):
+        self.database = database
+        self.settings = {}
+        self.connection = None
+
+    def open(self):
+        give_up = time.monotonic() + 60
+        while self.connection is None or self.connection.closed or self.connection.broken:
+            try:
+                self.connection = psycopg.connect(dbname=self.database, autocommit=True, prepare_threshold=2,
+                                                  options="-c statement_timeout=120s -c client_min_messages=error -c TimeZone=UTC")
+                for name, value in self.settings.items():
+                    self.connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            except psycopg.OperationalError:
+                if time.monotonic() > give_up:
+                    raise
+        return self.connection
+
+    def set(self, name, value):
+        self.settings[name] = value
+        self.run("SELECT set_config(%s, %s, false)", (name, value))
+
+    def run(self, sql, parameters=None):
+        """The rows, or none when the statement has none."""
+        while True:
+            try:
+                cursor = self.open().execute(sql, parameters)
+                return cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError as error:
+                if not (self.connection.closed or self.connection.broken):
+                    raise Broken([f"  {type(error).__name__}: {error}", f"  in: {sql[:100]}"]) from error
+
+    def pid(self):
+        return self.connection.info.backend_pid if self.connection and not self.connection.closed else 0
+
+    def close(self):
+        if self.connection is not None:
+            self.connection.close()
+
+
+def receive(session, messages):
+    session.run(RECEIVE, ([Jsonb(headers_of(m)) for m in messages], [m.body for m in messages], [m.endpoint for m in messages]))
+
+
+def pull(session, page):
+    session.run(PULL, vars(page))
+
+
+def write_by_hand(session, manual):
+    session.run(MANUAL, [list(column) for column in zip(*manual.rows)])
+
+
+def register(session, who):
+    session.run("SELECT wearables.register_user(%s, %s, %s, %s)", (who.client, who.external, who.endpoint, who.zone))
+
+
+def make_template(options):
+    """The database that every other one is copied from: the extension, two endpoints, the mappings."""
+    with psycopg.connect(dbname="postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    with psycopg.connect(dbname=TEMPLATE, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION wearables_ingest")
+        for endpoint in worlds.ENDPOINTS:
+            connection.execute("SELECT wearables.add_endpoint(%s, tolerance => '50 years')", (endpoint,))
+            connection.execute("SELECT wearables.set_secret(%s, 'webhook', 0, %s)", (endpoint, SECRET))
+        connection.execute("SELECT wearables.make_event_partitions()")
+        connection.execute(worlds.SETUP)
+        if options.extra_sql:
+            connection.execute(Path(options.extra_sql).read_text())
+
+
+class Arena:
+    """One worker's databases: a lasting one for permutations, a fresh one for each reference."""
+
+    CROWD = 4
+
+    def __init__(self, options, number):
+        self.options, self.number = options, number
+        self.name = f"convergence_{number}"
+        self.admin = Session("postgres")
+        self.main, self.crowd, self.reference = None, [], None
+        self.to_undo = []
+        self.resets = 0
+
+    def __enter__(self):
+        self.copy_template(self.name)
+        self.main = Session(self.name)
+        self.crowd = [Session(self.name) for _ in range(self.CROWD)]
+        return self
+
+    def __exit__(self, *_):
+        self.close_sessions()
+        self.admin.close()
+
+    def close_sessions(self):
+        for session in (self.main, *self.crowd):
+            session.close()
+
+    def copy_template(self, name):
+        while True:
+            try:
+                self.admin.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+                self.admin.run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+                break
+            except psycopg.errors.DuplicateDatabase:
+                continue  # the server crashed between making and telling
+        for setting in ("retry_base = 0", "max_attempts = 100"):
+            self.admin.run(f"ALTER DATABASE {name} SET wearables_ingest.{setting}")
+
+    def make_reference(self):
+        name = f"{self.name}_reference"
+        self.copy_template(name)
+        self.reference = Session(name)
+
+    def drop_reference(self):
+        self.reference.close()
+        self.admin.run(f"DROP DATABASE {self.reference.database} WITH (FORCE)")
+
+    def change(self, session, change):
+        if change not in self.to_undo:
+            self.to_undo.append(change)
+        session.run(change[0])
+
+    def reset(self):
+        """Empties the lasting database. Now and then sources and sessions go too, so that they are made anew."""
+        self.resets += 1
+        thorough = self.resets % 20 == 0
+        if thorough:
+            self.close_sessions()
+        while self.to_undo:
+            self.main.run(self.to_undo[-1][1])
+            self.to_undo.pop()
+        if thorough:
+            self.main.run("TRUNCATE " + ", ".join(f"wearables.{table}" for table in TABLES))
+            self.main.run("DELETE FROM wearables.sources")
+            self.main.run("DELETE FROM wearables.metrics WHERE origin = 'extended'")
+        else:
+            self.main.run(";".join(f"DELETE FROM wearables.{table}" for table in TABLES))
+
+    def take_road(self, guarded):
+        """Row security on the table, which a superuser does not feel, makes the writer take the guarded upsert."""
+        (now,), = self.main.run("SELECT relrowsecurity FROM pg_class WHERE oid = 'wearables.sample_points'::regclass")
+        if now != guarded:
+            self.main.run(f"ALTER TABLE wearables.sample_points {'ENABLE' if guarded else 'DISABLE'} ROW LEVEL SECURITY")
+
+    def kill(self, session):
+        self.main.run("SELECT pg_terminate_backend(%s) WHERE %s > 0", (session.pid(), session.pid()))
+
+    def crash(self):
+        """One worker at a time: the server is everybody's."""
+        with open(os.path.join(tempfile.gettempdir(), f"convergence-{os.getuid()}.lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            subprocess.run(self.options.crash, shell=True, check=True, stdout=subprocess.DEVNULL)

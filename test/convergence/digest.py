@@ -1,0 +1,67 @@
+"""The state a world ended in, by names and texts alone: no ids, no times of arrival."""
+
+from collections import Counter
+
+SAMPLES = """(SELECT coalesce(string_agg(concat_ws(' ', m.name, c.ts, concat_ws('/', o.provider, o.source_type, o.channel),
+                         concat_ws(',', c.value, c.value_secondary, c.ts_end, c.tz_offset)), '; ' ORDER BY m.name COLLATE "C", c.ts, c.source_id), '')
+              FROM unnest(s.samples) c JOIN wearables.metrics m USING (metric_id) JOIN wearables.sources o ON o.source_id = c.source_id)"""
+
+PARTS = {
+    "samples": """SELECT concat_ws(' | ', u.client_user_id, s.metric, s.ts, s.provider, s.source_type, s.channel, s.version,
+                    s.value, s.value_secondary, s.unit, 'to ' || s.ts_end, s.tz_offset || ' min')
+                  FROM wearables.samples s JOIN wearables.users u USING (user_id)""",
+    "points": "SELECT 'rows in sample_points: ' || count(*) FROM wearables.sample_points",
+    "summaries": f"""SELECT concat_ws(' | ', u.client_user_id, s.resource, s.summary_id, s.version, o.provider, o.source_type, o.channel,
+                       s.first_ts, s.last_ts, {SAMPLES}, s.doc)
+                     FROM wearables.summaries s JOIN wearables.users u USING (user_id) JOIN wearables.sources o USING (source_id)""",
+    "connections": """SELECT concat_ws(' | ', u.client_user_id, c.provider, c.status, c.error_type, c.device, c.connected_at, {last_data_at}, c.version)
+                      FROM wearables.connections c JOIN wearables.users u USING (user_id) WHERE {worth_it}""",
+    "lifecycle": """SELECT concat_ws(' | ', e.message_id, u.client_user_id, c.provider, c.kind, c.actor, c.error_type, c.at, c.version)
+                    FROM wearables.connection_events c JOIN wearables.users u USING (user_id) JOIN wearables.webhook_events e USING (event_id)""",
+    "quarantine": """SELECT concat_ws(' | ', e.message_id, q.ordinal, q.pointer, q.reason, q.metric, q.detail)
+                     FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id)""",
+    "events": """SELECT concat_ws(' | ', e.endpoint, e.message_id, e.version, e.event_type, e.status, e.note,
+                   (SELECT u.client_user_id FROM wearables.users u WHERE u.user_id = e.user_id AND e.status = 'processed'))
+                 FROM wearables.webhook_events e""",
+    "backfills": """SELECT concat_ws(' | ', u.client_user_id, b.endpoint, b.provider, b.resource, b.range_from, b.range_to, b.intent, b.state)
+                    FROM wearables.backfills b JOIN wearables.users u USING (user_id)""",
+    "queue": """SELECT concat_ws(' | ', e.message_id, j.state) FROM wearables.jobs j JOIN wearables.webhook_events e USING (event_id)
+                UNION ALL SELECT concat_ws(' | ', e.message_id, 'parked')
+                FROM wearables.parked_events p JOIN wearables.webhook_events e USING (event_id)""",
+}
+
+# R5: what became of the readings of an event adds up to the readings it holds.
+BOOKS = """
+SELECT e.message_id || ': the counts give ' || inserted + changed + confirmed + unchanged + stale + quarantined || ', the body holds '
+       || (SELECT count(*) FROM wearables.normalize(e.event_id))
+FROM wearables.webhook_events e
+WHERE e.status = 'processed' AND (e.event_type LIKE 'daily.%' OR e.event_type LIKE 'pull.%')
+  AND inserted + changed + confirmed + unchanged + stale + quarantined <> (SELECT count(*) FROM wearables.normalize(e.event_id))
+"""
+
+
+def sql_of(part, changed):
+    # data that came in before a mapping was changed has come in, although the final mapping yields none of it
+    names = {"last_data_at": "NULL", "worth_it": "c.version > 0"} if changed else {"last_data_at": "c.last_data_at", "worth_it": "true"}
+    return PARTS[part].format(**names) if part == "connections" else PARTS[part]
+
+
+def query(changed):
+    """One row, one column per part: all of its lines, sorted."""
+    return "SELECT " + ", ".join(
+        f"(SELECT coalesce(string_agg(t.line, chr(10) ORDER BY t.line COLLATE \"C\"), '') FROM ({sql_of(part, changed)}) t (line)) AS {part}"
+        for part in PARTS)
+
+
+def difference(reference, state, limit=12):
+    """Lines only the reference has (-) and lines only the state has (+), part by part."""
+    out = []
+    for part in PARTS:
+        if reference[part] == state[part]:
+            continue
+        expected, got = Counter(reference[part].split("\n")), Counter(state[part].split("\n"))
+        lines = [f"  - {line}" for line in (expected - got).elements()] + [f"  + {line}" for line in (got - expected).elements()]
+        out += [f"  {part}:"] + sorted(lines, key=lambda line: line[4:])[:limit]
+        if len(lines) > limit:
+            out.append(f"  ... and {len(lines) - limit} more")
+    return out

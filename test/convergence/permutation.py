@@ -1,0 +1,213 @@
+"""One way of applying a world: an order, duplicates, splits, a crowd of sessions, replays, kills and crashes."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import arena
+import digest
+from arena import Broken
+from world import Manual, Message, Page, Register
+
+POOL = ThreadPoolExecutor(max_workers=arena.Arena.CROWD)
+
+REPLAY_SOME = """SELECT wearables.replay(event_id) FROM wearables.webhook_events
+                 WHERE hashtextextended(message_id, %s) %% %s = 0"""
+REPLAY_BEHIND = "SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE revision < wearables.revision()"
+REQUEUE_SOME = """SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events
+                  WHERE hashtextextended(message_id, %s) %% %s = 0"""
+WAITING = "SELECT count(*) FROM wearables.jobs WHERE state IN ('ready', 'running')"
+
+
+def state_of(session, world):
+    row, = session.run(digest.query(bool(world.changes or world.moves)))
+    return dict(zip(digest.PARTS, row))
+
+
+def drain_all(session):
+    for _ in range(200):
+        session.run("CALL wearables.drain()")
+        if session.run(WAITING) == [(0,)]:
+            return
+    raise Broken(["  the queue does not become empty:",
+                  *(f"  {row}" for row in session.run("SELECT state, attempt, last_error FROM wearables.jobs WHERE state <> 'failed' LIMIT 5"))])
+
+
+def do(session, step):
+    if isinstance(step, Message):
+        arena.receive(session, [step])
+    elif isinstance(step, Page):
+        arena.pull(session, step)
+    elif isinstance(step, Manual):
+        arena.write_by_hand(session, step)
+    else:
+        arena.register(session, step)
+
+
+def in_version_order(session, world):
+    """The reference: the final mappings from the start, everybody known, one event at a time, oldest first."""
+    for change in world.changes:
+        session.run(change[0])
+    for who in world.registers + world.moves:
+        do(session, who)
+    for step in sorted(world.events + world.manuals, key=lambda step: step.version):
+        do(session, step)
+        drain_all(session)
+    return state_of(session, world)
+
+
+def shuffled(rng, steps):
+    steps = sorted(steps, key=lambda step: getattr(step, "version", 0))
+    way = rng.choice(("random", "random", "random", "newest first", "nearly sorted"))
+    if way == "random":
+        rng.shuffle(steps)
+    elif way == "newest first":
+        steps.reverse()
+    else:
+        for _ in range(len(steps) // 4):
+            a, b = rng.randrange(len(steps)), rng.randrange(len(steps))
+            steps[a], steps[b] = steps[b], steps[a]
+    return steps
+
+
+def people_first(steps):
+    """A row written by hand needs its people: it waits for them."""
+    known, waiting, out = set(), [], []
+    everybody = {step.client for step in steps if isinstance(step, Register)}
+    for step in steps:
+        if isinstance(step, Manual):
+            waiting.append(step)
+        else:
+            out.append(step)
+        if isinstance(step, Register):
+            known.add(step.client)
+        ready = [s for s in waiting if {row[0] for row in s.rows} & everybody <= known]
+        out += ready
+        waiting = [s for s in waiting if s not in ready]
+    return out
+
+
+class Permutation:
+    def __init__(self, world, number, options):
+        self.rng = random.Random(f"{world.seed} permutation {number}")
+        self.world, self.options = world, options
+        self.log = []
+        self.accidents = []  # kills and crashes
+
+    def chance(self, probability):
+        return self.rng.random() < probability
+
+    def note(self, text):
+        self.log.append(text)
+
+    def accident(self, kind):
+        self.note(kind)
+        self.accidents.append(kind)
+
+    def plan(self):
+        """All steps, some of them twice or thrice, the changes of the parser in their own order among them."""
+        rng = self.rng
+        steps = self.world.events + self.world.manuals
+        again = rng.choice((0, 0.1, 0.5))
+        steps = steps + [step for step in steps if self.chance(again)] + [step for step in steps if self.chance(again / 4)]
+        registers = list(self.world.registers)
+        steps = shuffled(rng, steps)
+        if self.chance(0.3):
+            steps = registers + steps
+        else:
+            for who in registers:
+                steps.insert(rng.randint(0, len(steps)), who)
+        steps = people_first(steps)
+        places = sorted(rng.randint(0, len(steps)) for _ in self.world.changes)
+        for place, change in reversed(list(zip(places, self.world.changes))):
+            steps.insert(place, change)
+        return steps
+
+    def rounds(self, steps):
+        cuts = sorted(self.rng.randint(0, len(steps)) for _ in range(self.rng.randint(0, 4)))
+        return [steps[a:b] for a, b in zip([0, *cuts], [*cuts, len(steps)])]
+
+    def apply(self, place):
+        place.reset()
+        place.take_road(self.chance(0.15))
+        for session in (place.main, *place.crowd):
+            session.set("wearables_ingest.chunk_rows", str(self.rng.choice((1, 100, 137, 1000, 20000))))
+        for steps in self.rounds(self.plan()):
+            self.play_round(place, steps)
+        return self.finish(place)
+
+    def play_round(self, place, steps):
+        """Some steps before the crowd begins to work, the rest among it."""
+        crowd = self.rng.choice((0, 1, 1, 2, 3, 4))
+        alone = self.rng.randint(0, len(steps)) if crowd else len(steps)
+        self.play(place, steps[:alone])
+        sessions = place.crowd[:crowd]
+        busy = [POOL.submit(self.work, session, [self.task() for _ in range(self.rng.randint(1, 3))]) for session in sessions]
+        self.play(place, steps[alone:])
+        if sessions and self.chance(0.08):
+            self.accident("kill")
+            place.kill(self.rng.choice(sessions))
+        if self.options.crash and sessions and self.chance(0.01):
+            self.accident("crash")
+            place.crash()
+        for member in busy:
+            member.result()
+
+    def task(self):
+        """What a session of the crowd does next; mostly it drains."""
+        salt, part = self.rng.getrandbits(31), self.rng.choice((1, 2, 3, 8))
+        task = self.rng.choices((("CALL wearables.drain()", None), ("CALL wearables.drain(%s)", (self.rng.randint(1, 20),)),
+                                 (REPLAY_SOME, (salt, part)), (REQUEUE_SOME, (salt, part))), (6, 6, 2, 1))[0]
+        self.note(f"crowd: {task[0].split('FROM')[0]} {task[1]}")
+        return task
+
+    @staticmethod
+    def work(session, tasks):
+        for sql, parameters in tasks:
+            session.run(sql, parameters)
+
+    def play(self, place, steps):
+        messages = []
+        for step in steps:
+            if isinstance(step, Message):
+                messages.append(step)
+                if self.chance(0.8):
+                    continue
+            self.receive(place.main, messages)
+            messages = []
+            if isinstance(step, Message):
+                continue
+            self.note(f"{type(step).__name__} {getattr(step, 'message_id', step)}")
+            if isinstance(step, tuple):
+                place.change(place.main, step)
+            else:
+                do(place.main, step)
+        self.receive(place.main, messages)
+
+    def receive(self, session, messages):
+        if messages:
+            self.note("receive " + " ".join(m.message_id for m in messages))
+            arena.receive(session, messages)
+
+    def finish(self, place):
+        """What an operator does after a change: everything that it concerns is replayed; then there is one state."""
+        session = place.main
+        drain_all(session)
+        for who in self.world.moves:
+            do(session, who)
+            session.run(REPLAY_SOME, (0, 1))
+            drain_all(session)
+        if self.world.changes:
+            session.run(REPLAY_BEHIND)
+            drain_all(session)
+        if self.chance(0.2):
+            session.run(REPLAY_SOME, (self.rng.getrandbits(31), self.rng.choice((1, 2, 5))))
+            drain_all(session)
+        if self.chance(0.1):
+            self.check_books(session)
+        return state_of(session, self.world)
+
+    @staticmethod
+    def check_books(session):
+        wrong = session.run(digest.BOOKS)
+        if wrong:
+            raise Broken(["  readings that nobody accounts for:", *(f"  {line}" for line, in wrong[:5])])

@@ -1,0 +1,372 @@
+"""Worlds for the convergence proof: users, devices and events, made from a seed number alone.
+
+A world is a set of steps. Applied in any order, any number of times, they must lead to one state.
+"""
+
+import hashlib
+import json
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+BASE = datetime(2025, 6, 1, tzinfo=timezone.utc)
+DAY = datetime(2025, 5, 20, 5, 0, tzinfo=timezone.utc)  # the readings lie within this morning
+KSUID_EPOCH = 1_400_000_000
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+ENDPOINTS = ("junction", "other")
+DEVICES = (("garmin", "watch"), ("apple_health_kit", "watch"), ("apple_health_kit", "phone"), ("oura", "ring"),
+           ("freestyle_libre", None), ("fitbit", "unknown"))
+
+# What every world adds to the shipped mappings: a metric that a sample's type extends, and an interval.
+SETUP = """
+INSERT INTO wearables.metrics (name, unit, lowest, highest) VALUES ('cholesterol', 'mg/dL', 0, 2000);
+INSERT INTO wearables.metrics (name, unit, kind, aggregate, lowest, highest) VALUES ('steps', '1', 'interval', 'sum', 0, 100000);
+INSERT INTO wearables.resources (name, kind) VALUES ('cholesterol', 'timeseries'), ('steps', 'timeseries');
+INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, type_extends) VALUES ('cholesterol', 'cholesterol', '{value}', 'unit', true);
+INSERT INTO wearables.mappings (resource, metric, value_fields, instant_fields, end_field) VALUES ('steps', 'steps', '{value}', '{start}', 'end');
+"""
+
+# Changes of the parser: what is done, what undoes it. They leave alone the metrics that are written by hand.
+CHANGES = (
+    ("UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate'",
+     "UPDATE wearables.mappings SET value_fields = '{hr_lowest,hr_resting,hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate'"),
+    ("UPDATE wearables.mappings SET instant_fields = '{bedtime_start,date}' WHERE resource = 'sleep' AND metric = 'hrv'",
+     "UPDATE wearables.mappings SET instant_fields = '{bedtime_stop,date}' WHERE resource = 'sleep' AND metric = 'hrv'"),
+    ("UPDATE wearables.mappings SET value_fields = '{peak}' WHERE resource = 'heartrate'",
+     "UPDATE wearables.mappings SET value_fields = '{value}' WHERE resource = 'heartrate'"),
+    ("UPDATE wearables.mappings SET value_fields = '{peak,value}' WHERE resource = 'heartrate'",
+     "UPDATE wearables.mappings SET value_fields = '{value}' WHERE resource = 'heartrate'"),
+    ("UPDATE wearables.metrics SET highest = 75 WHERE name = 'heartrate'",
+     "UPDATE wearables.metrics SET highest = 400 WHERE name = 'heartrate'"),
+    ("UPDATE wearables.units SET factor = 61 WHERE metric = 'heartrate' AND text = 'Hz'",
+     "UPDATE wearables.units SET factor = 60 WHERE metric = 'heartrate' AND text = 'Hz'"),
+    ("UPDATE wearables.mappings SET enabled = false WHERE resource = 'respiratory_rate'",
+     "UPDATE wearables.mappings SET enabled = true WHERE resource = 'respiratory_rate'"),
+    ("UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'hrv'",
+     "UPDATE wearables.resources SET kind = 'timeseries' WHERE name = 'hrv'"),
+    ("INSERT INTO wearables.mappings (resource, provider, metric, value_fields)"
+     " VALUES ('heartrate', 'garmin', 'hrv', '{peak}') ON CONFLICT DO NOTHING",
+     "DELETE FROM wearables.mappings WHERE resource = 'heartrate' AND provider = 'garmin' AND metric = 'hrv'"),
+    ("UPDATE wearables.mappings SET instant_fields = '{start,timestamp}' WHERE resource = 'heartrate'",
+     "UPDATE wearables.mappings SET instant_fields = '{timestamp,start}' WHERE resource = 'heartrate'"),
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One webhook. sent_at fixes the attempt's time where the version hangs on it: the id is no KSUID."""
+    endpoint: str
+    message_id: str
+    version: int
+    body: bytes
+    sent_at: int | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page as a puller stores it."""
+    endpoint: str
+    message_id: str
+    version: int
+    event_type: str
+    external: str | None
+    client: str | None
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Manual:
+    """One INSERT INTO samples: client, metric, ts, provider, source_type, value, secondary, version."""
+    version: int
+    rows: tuple
+
+
+@dataclass(frozen=True)
+class Register:
+    client: str
+    external: str | None
+    endpoint: str | None
+    zone: str | None
+
+
+@dataclass(frozen=True)
+class Person:
+    client: str
+    externals: dict
+    known_by: str  # what register_user() is told: both, client, nothing (never registered)
+    zone: str
+
+
+@dataclass
+class World:
+    seed: object
+    registers: list = field(default_factory=list)
+    events: list = field(default_factory=list)   # Message and Page
+    manuals: list = field(default_factory=list)
+    changes: list = field(default_factory=list)
+    moves: list = field(default_factory=list)    # Register: people who turn out to live in another time zone
+
+
+def version_of(origin_ms, endpoint, message_id):
+    digest = hashlib.sha256(f"{endpoint}\0{message_id}".encode()).digest()
+    return origin_ms << 20 | int.from_bytes(digest[:3], "big") >> 4
+
+
+def ksuid(rng, origin_ms):
+    """A message id as Svix makes it, and the origin that can be read from it again."""
+    seconds, milliseconds = divmod(origin_ms, 1000)
+    raw = (seconds - KSUID_EPOCH).to_bytes(4, "big") + bytes([milliseconds // 4]) + rng.randbytes(15)
+    number, text = int.from_bytes(raw, "big"), ""
+    for _ in range(27):
+        number, digit = divmod(number, 62)
+        text = DIGITS[digit] + text
+    return "msg_" + text, seconds * 1000 + milliseconds // 4 * 4
+
+
+class Maker:
+    def __init__(self, seed, names=("alice", "bob", "carol", "dave"), steps=(35, 60), changed=0.5):
+        self.rng = random.Random(f"world {seed}")
+        self.names, self.steps, self.changed = names, steps, changed
+        self.world = World(seed)
+        self.people = []
+        self.clock = int(BASE.timestamp() * 1000)
+        self.pages = 0
+        self.manual_metrics = ("blood_oxygen", "blood_pressure")
+
+    def make(self):
+        rng = self.rng
+        self.add_people()
+        if rng.random() < self.changed:
+            self.world.changes = rng.sample(CHANGES, rng.randint(1, 2))
+        kinds = [self.readings] * 12 + [self.night] * 8 + [self.page] * 5 + [self.night_page] * 2 + \
+                [self.connection] * 3 + [self.manual] * 3 + [self.correction] * 2 + [self.oddity] * 3 + \
+                [self.notice, self.nights_in_one]
+        for _ in range(rng.randint(*self.steps)):
+            rng.choice(kinds)()
+        if rng.random() < 0.3:
+            self.long_readings()
+        if rng.random() < 0.2:
+            known = [p for p in self.people if p.known_by != "nothing"]
+            self.world.moves = [Register(rng.choice(known).client, None, None, "Asia/Tokyo")]
+        return self.world
+
+    def chance(self, probability):
+        return self.rng.random() < probability
+
+    def add_people(self):
+        for number, name in enumerate(self.names):
+            known_by = "nothing" if name == self.names[-1] else ("both", "client", self.rng.choice(("both", "client")))[number % 3]
+            person = Person(name, {e: f"{name}-at-{e}" for e in ENDPOINTS}, known_by,
+                            self.rng.choice(("UTC", "Europe/Berlin", "America/New_York")))
+            self.people.append(person)
+            if known_by == "both":
+                self.world.registers += [Register(name, person.externals[e], e, person.zone) for e in ENDPOINTS]
+            if known_by == "client":
+                self.world.registers.append(Register(name, None, None, person.zone))
+                for endpoint in ENDPOINTS:  # the event from which the link is learnt
+                    self.connection(person, endpoint)
+
+    # -- what all events have
+
+    def origin(self):
+        """A little later than the last one; now and then the very same millisecond."""
+        if self.chance(0.95):
+            self.clock += self.rng.randint(1, 3_600_000)
+        return self.clock
+
+    def person(self):
+        return self.rng.choices(self.people, [4] * (len(self.people) - 1) + [1])[0]
+
+    def send(self, event_type, person, data, endpoint=None, client=None):
+        endpoint = endpoint or self.rng.choice(ENDPOINTS)
+        body = {"event_type": event_type, "user_id": person.externals[endpoint], "data": data}
+        if client or self.chance(0.6):
+            body["client_user_id"] = person.client
+        self.send_body(json.dumps(body).encode(), endpoint)
+
+    def send_body(self, body, endpoint="junction"):
+        if self.chance(0.9):
+            message_id, origin = ksuid(self.rng, self.origin())
+            sent_at = None
+        else:
+            sent_at = self.origin() // 1000
+            message_id, origin = f"plain-{self.rng.getrandbits(60)}", sent_at * 1000
+        self.world.events.append(Message(endpoint, message_id, version_of(origin, endpoint, message_id), body, sent_at))
+
+    def add_page(self, resource, person, document):
+        self.pages += 1
+        endpoint = self.rng.choice(ENDPOINTS)
+        message_id = f"pull:{self.world.seed}:{self.pages}"
+        self.world.events.append(Page(endpoint, message_id, version_of(self.origin(), endpoint, message_id),
+                                      f"pull.{resource}", person.externals[endpoint],
+                                      person.client, json.dumps(document).encode()))
+
+    # -- readings
+
+    def instant(self, minutes=10):
+        at = DAY + timedelta(minutes=self.rng.randrange(minutes))
+        shape = self.rng.randrange(4)
+        if shape == 0:
+            return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if shape == 1:
+            return at.astimezone(timezone(timedelta(hours=2))).isoformat()
+        return at.isoformat()
+
+    def sample(self, resource):
+        """One reading; some are null, implausible, without a time or in a unit nobody knows."""
+        rng = self.rng
+        sample = {"timestamp": self.instant(), "value": rng.choice((55, 60, 66, 72, 80.5))}
+        if resource == "heartrate":
+            sample["unit"] = rng.choice(("bpm", "count/min"))
+            if self.chance(0.3):
+                sample.update(unit="Hz", value=rng.choice((1, 1.1, 1.25)))
+            if self.chance(0.4):
+                sample["peak"] = rng.choice((60, 90, 95))
+        if resource == "blood_pressure":
+            sample = {"timestamp": sample["timestamp"], "unit": "mmHg", "systolic": rng.choice((118, 121)), "diastolic": rng.choice((75, 80, None))}
+            if self.chance(0.3):
+                sample.update(unit="kPa", systolic=16, diastolic=10.5)
+        if resource == "cholesterol":
+            sample["type"] = rng.choice(("hdl", "ldl", "total"))
+        if resource == "steps" or (resource == "heartrate" and self.chance(0.2)):
+            sample.update(start=self.instant(), end=self.instant(30))
+        if self.chance(0.3):
+            sample["timezone_offset"] = rng.choice((0, 7200, -18000, None))
+        if self.chance(0.12):
+            sample.update(rng.choice(({"value": None}, {"value": 5000}, {"unit": "furlong"}, {"timestamp": None},
+                                      {"timestamp": "yesterday"}, {"value": "66"})))
+        return sample
+
+    def source(self, device):
+        provider, kind = device
+        return {"provider": provider} if kind is None else {"provider": provider, "type": kind}
+
+    def resource(self):
+        return self.rng.choices(("heartrate", "hrv", "blood_oxygen", "respiratory_rate", "blood_pressure", "cholesterol", "steps"),
+                                (6, 2, 2, 2, 2, 1, 2))[0]
+
+    def readings(self):
+        resource = self.resource()
+        samples = [self.sample(resource) for _ in range(self.rng.randint(1, 8))]
+        self.send(f"daily.data.{resource}.{self.rng.choice(('created', 'updated'))}", self.person(),
+                  {"source": self.source(self.rng.choice(DEVICES)), "data": samples})
+
+    def long_readings(self):
+        """More than the smallest chunk, each key twice."""
+        samples = [{"timestamp": (DAY + timedelta(seconds=20 * (i // 2))).isoformat(), "value": 50 + i % 7, "unit": "bpm", "peak": 60 + i % 5}
+                   for i in range(self.rng.randint(150, 350))]
+        self.rng.shuffle(samples)
+        self.send("daily.data.heartrate.created", self.person(), {"source": self.source(self.rng.choice(DEVICES)), "data": samples})
+
+    def correction(self):
+        """A, B, A again: the last A must win although its value is known."""
+        person, device, at = self.person(), self.rng.choice(DEVICES), self.instant()
+        for value in (61, 62, 61):
+            self.send("daily.data.heartrate.updated", person,
+                      {"source": self.source(device), "data": [{"timestamp": at, "value": value, "peak": value + 1, "unit": "bpm"}]})
+
+    def page(self):
+        """The readings of earlier messages, or new ones, grouped as the REST API answers."""
+        resource, groups = self.resource(), {}
+        for provider, kind in self.rng.sample(DEVICES, self.rng.randint(1, 3)):
+            samples = [self.sample(resource) for _ in range(self.rng.randint(1, 10))]
+            groups.setdefault(provider, []).append({"source": self.source((provider, kind)), "data": samples})
+        self.add_page(resource, self.person(), {"groups": groups, "next": None})
+
+    # -- documents
+
+    def document(self, person):
+        """A state of one of three nights; two may claim one minute, fields come and go."""
+        rng = self.rng
+        document = {"id": f"night-{person.client}-{rng.randint(1, 3)}", "date": "2025-05-20",
+                    "source": self.source(rng.choices((("oura", "ring"), ("garmin", "watch")), (5, 1))[0]),
+                    "bedtime_start": self.instant(3), "bedtime_stop": self.instant(3), "state": rng.choice(("tentative", "confirmed"))}
+        for name, values in (("hr_lowest", (48, 50)), ("hr_resting", (52, 53)), ("hr_average", (58, 60, 1000)),
+                             ("average_hrv", (60, 61.5)), ("respiratory_rate", (14, 15.5))):
+            document[name] = rng.choice(values) if self.chance(0.6) else None
+        if self.chance(0.1):
+            document["bedtime_stop"] = None
+        if self.chance(0.05):
+            document["note"] = "\0 and \ud800"
+        if self.chance(0.4):
+            document["updated_at"] = (BASE + timedelta(minutes=rng.randrange(3000))).isoformat()
+        return document
+
+    def night(self):
+        person = self.person()
+        self.send(f"daily.data.sleep.{self.rng.choice(('created', 'updated'))}", person, self.document(person))
+
+    def nights_in_one(self):
+        """Several documents in one message; they have one version, and may even have one id."""
+        person = self.person()
+        self.send("daily.data.sleep.updated", person, [self.document(person) for _ in range(self.rng.randint(2, 3))])
+
+    def night_page(self):
+        person = self.person()
+        self.add_page("sleep", person, {"sleep": [self.document(person) for _ in range(self.rng.randint(1, 4))]})
+
+    # -- the rest
+
+    def connection(self, person=None, endpoint=None):
+        provider = self.rng.choice(DEVICES)[0]
+        kind = self.rng.choice(("created", "error", "created", "paused")) if endpoint is None else "created"
+        data = {"provider": {"slug": provider}, "error_type": "token_refresh_failed" if kind == "error" else None}
+        self.send(f"provider.connection.{kind}", person or self.person(), data, endpoint, client=endpoint is not None)
+
+    def notice(self):
+        self.send("historical.data.heartrate.created", self.person(),
+                  {"provider": self.rng.choice(DEVICES)[0], "start_date": "2025-01-01T00:00:00+00:00", "end_date": "2025-05-01T00:00:00+00:00"})
+
+    def oddity(self):
+        person = self.person()
+        choice = self.rng.randrange(6)
+        if choice == 0:
+            self.send_body(self.rng.choice((b"not json", b"\xff\xfe\0", b"{\"event_type\": ", b"")))
+        elif choice == 1:
+            self.send_body(b'{"hello": "world"}')
+        elif choice == 2:
+            self.send("daily.data.aura.created", person, {"source": {"provider": "oura"}, "data": []})
+        elif choice == 3:
+            self.send("daily.data.heartrate.created", person, "nothing of the kind")
+        elif choice == 4:
+            self.send("daily.data.sleep.created", person, {"source": {"provider": "oura"}, "hr_lowest": 50})
+        else:
+            self.send("lab_order.requested", person, {})
+
+    def manual(self):
+        """A repair by hand, of several people at once, under a version of its own."""
+        rng, people = self.rng, [p for p in self.people if p.known_by != "nothing"]
+        metrics = self.manual_metrics if self.world.changes else ("heartrate", "hrv", *self.manual_metrics)
+        version = self.origin() << 20 | rng.getrandbits(20)
+        rows = []
+        for _ in range(rng.randint(1, 5)):
+            metric, (provider, kind) = rng.choice(metrics), rng.choice(DEVICES)
+            rows.append((rng.choice(people).client, metric, DAY + timedelta(minutes=rng.randrange(10)), provider, kind or "unknown",
+                         float(rng.choice((60, 66, 71, 90))), 77.0 if metric == "blood_pressure" else None, version))
+        self.world.manuals.append(Manual(version, tuple(rows)))
+
+
+def make(seed):
+    return Maker(seed).make()
+
+
+def from_directory(path):
+    """A world of somebody's own bodies: each *.json is one webhook, the order of the names is the order of origin."""
+    rng = random.Random(f"directory {path}")
+    world, people = World(str(path)), {}
+    clock = int(BASE.timestamp() * 1000)
+    for file in sorted(Path(path).glob("*.json")):
+        body = file.read_bytes()
+        clock += 60_000
+        message_id, origin = ksuid(rng, clock)
+        world.events.append(Message("junction", message_id, version_of(origin, "junction", message_id), body))
+        try:
+            document = json.loads(body)
+            external, client = document.get("user_id"), document.get("client_user_id")
+        except (ValueError, AttributeError):
+            continue
+        if external or client:
+            people[client or external] = external or people.get(client)
+    world.registers = [Register(client, external, "junction" if external else None, None) for client, external in people.items()]
+    return world
