@@ -29,10 +29,10 @@ need() {
 need_server() {
   need ca-certificates g++ make pkg-config libsimdjson-dev libssl-dev
   if ! command -v "${PG_CONFIG:-pg_config}" >/dev/null || [ ! -f "$("${PG_CONFIG:-pg_config}" --pgxs)" ]; then
-    local major
-    major=$(apt_major) || die "no PostgreSQL 15 to 18 among this machine's packages"
-    need "postgresql-$major" "postgresql-server-dev-$major"
-    PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config
+    local wanted
+    wanted=$(apt_major) || die "no PostgreSQL 15 to 18 among this machine's packages"
+    need "postgresql-$wanted" "postgresql-server-dev-$wanted"
+    PG_CONFIG=/usr/lib/postgresql/$wanted/bin/pg_config
   fi
   export PG_CONFIG=${PG_CONFIG:-pg_config}
   bindir=$("$PG_CONFIG" --bindir)
