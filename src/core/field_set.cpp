@@ -5,6 +5,8 @@
 namespace wearables {
 namespace {
 
+constexpr std::string_view kEach = "*";
+
 bool valid_name(std::string_view name) noexcept {
   if (name.empty() || name.size() > kMaxMemberName) return false;
   return std::none_of(name.begin(), name.end(), [](char c) {
@@ -25,23 +27,42 @@ bool each_name(std::string_view path, F&& f) {
 
 }  // namespace
 
-bool FieldSet::valid(std::string_view path) noexcept { return each_name(path, valid_name); }
+bool FieldSet::valid(std::string_view path) noexcept {
+  int stars = path == kEach || path.starts_with("*.") ? 1 : 0;  // not first: as if there were two
+  return each_name(path, [&](std::string_view name) {
+    stars += name == kEach;
+    return stars < 2 && valid_name(name);
+  });
+}
 
 std::uint16_t FieldSet::add(std::string_view path) {
   std::uint32_t at = 0;
+  int list = -1;
   std::string pointer;
   each_name(path, [&](std::string_view name) {
-    at = step(at, name);
+    at = name == kEach ? step_to_each(at) : step(at, name);
+    if (name == kEach) list = nodes_[at].list;
     pointer += '/';
     pointer += escape_pointer(name);
     return true;
   });
-  Node& node = nodes_[at];
-  if (node.slot < 0) {
-    node.slot = static_cast<int>(pointers_.size());
-    pointers_.push_back(std::move(pointer));
+  int& known = nodes_[at].slot;
+  const auto slot = static_cast<std::uint16_t>(pointers_.size());
+  if (known >= 0) {
+    const auto place = static_cast<std::size_t>(known);
+    return list < 0 ? static_cast<std::uint16_t>(known)
+                    : lists_[static_cast<std::size_t>(list)][place];
   }
-  return static_cast<std::uint16_t>(node.slot);
+  pointers_.push_back(std::move(pointer));
+  list_of_.push_back(list);
+  if (list < 0) {
+    known = slot;
+  } else {
+    List& columns = lists_[static_cast<std::size_t>(list)];
+    known = static_cast<int>(columns.size());
+    columns.push_back(slot);
+  }
+  return slot;
 }
 
 std::uint32_t FieldSet::step(std::uint32_t from, std::string_view name) {
@@ -49,12 +70,26 @@ std::uint32_t FieldSet::step(std::uint32_t from, std::string_view name) {
   if (const Node* known = child(nodes_[from], head, name)) {
     return static_cast<std::uint32_t>(known - nodes_.data());
   }
+  const std::uint32_t made = add_node(name);
+  nodes_[from].children.push_back(made);
+  rebuild_buckets(nodes_[from]);
+  return made;
+}
+
+std::uint32_t FieldSet::step_to_each(std::uint32_t from) {
+  if (nodes_[from].each != 0) return nodes_[from].each;
+  const std::uint32_t made = add_node(kEach);
+  nodes_[made].list = static_cast<int>(lists_.size());
+  nodes_[from].each = made;
+  lists_.emplace_back();
+  return made;
+}
+
+std::uint32_t FieldSet::add_node(std::string_view name) {
   const auto made = static_cast<std::uint32_t>(nodes_.size());
   nodes_.emplace_back();
   nodes_.back().name = name;
-  nodes_.back().head = head;
-  nodes_[from].children.push_back(made);
-  rebuild_buckets(nodes_[from]);
+  nodes_.back().head = name_head(name);
   return made;
 }
 
@@ -69,11 +104,13 @@ void FieldSet::rebuild_buckets(Node& node) {
   }
 }
 
-void FieldSet::clear_below(const Node& node, Value* slots) const noexcept {
+void FieldSet::clear_below(const Node& node, Value* slots,
+                           std::vector<Value>* rows) const noexcept {
+  if (const Node* below = each(node)) rows[below->list].clear();
   for (const std::uint32_t index : node.children) {
     const Node& below = nodes_[index];
     if (below.slot >= 0) slots[below.slot] = Value{};
-    clear_below(below, slots);
+    clear_below(below, slots, rows);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/pure.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -27,22 +28,31 @@ struct Value {
 };
 
 // Dotted member paths ("heart_rate.resting_bpm"), each with a slot in the records that a walk
-// fills.
+// fills. A number is a member or a place in a list ("hr_zones.0"). "*" is every place of a list
+// ("stages.*.type"): what stands there goes to rows, one for each place, and the walk leaves the
+// slot of the path empty. A list that is read by "*" is not read by number.
 class FieldSet {
  public:
+  // By column of a list's rows: the slot of the whole path.
+  using List = std::vector<std::uint16_t>;
+
   struct Node {
     std::string name;
     std::uint64_t head = 0;  // its first eight bytes
-    int slot = -1;           // -1: only a step on the way
+    int slot = -1;           // -1: only a step on the way; below "*" the column of the row
+    int list = -1;           // of what "*" stands for
+    std::uint32_t each = 0;  // what "*" leads to, 0 for none
     std::uint32_t next = 0;  // in the bucket
     std::vector<std::uint32_t> children;
     std::vector<std::uint32_t> buckets;  // children by head: the first one, 0 for none
+
+    bool leaf() const noexcept { return children.empty() && each == 0; }
   };
 
   FieldSet() : nodes_(1) {}
 
   // No empty member name, none above kMaxMemberName bytes, no control character, quote or
-  // backslash.
+  // backslash; "*" once at most, and not first.
   static bool valid(std::string_view path) noexcept;
 
   // The slot of a valid path; the same path has the same slot.
@@ -53,20 +63,44 @@ class FieldSet {
   // RFC 6901, relative to the record: "/heart_rate/resting_bpm".
   const std::string& pointer(std::uint16_t slot) const noexcept { return pointers_[slot]; }
 
+  const std::vector<List>& lists() const noexcept { return lists_; }
+  // The list that a path with "*" reads, -1 for another path.
+  int list_of(std::uint16_t slot) const noexcept { return list_of_[slot]; }
+
   // For the walk: the way down, by a name and its first eight bytes.
   const Node& root() const noexcept { return nodes_.front(); }
   const Node* child(const Node& node, std::uint64_t head, std::string_view name) const noexcept;
-  void clear_below(const Node& node, Value* slots) const noexcept;
+  const Node* each(const Node& node) const noexcept {
+    return node.each == 0 ? nullptr : &nodes_[node.each];
+  }
+  void clear_below(const Node& node, Value* slots, std::vector<Value>* rows) const noexcept;
 
  private:
   static std::size_t bucket_of(std::uint64_t head, std::size_t buckets) noexcept {
     return ((head * 0x9E3779B97F4A7C15U) >> 32) & (buckets - 1);
   }
   std::uint32_t step(std::uint32_t from, std::string_view name);
+  std::uint32_t step_to_each(std::uint32_t from);
+  std::uint32_t add_node(std::string_view name);
   void rebuild_buckets(Node& node);
 
-  std::vector<Node> nodes_;  // the first is the record itself
-  std::vector<std::string> pointers_;
+  std::vector<Node> nodes_;            // the first is the record itself
+  std::vector<std::string> pointers_;  // by slot, as list_of_
+  std::vector<int> list_of_;
+  std::vector<List> lists_;
+};
+
+// What a walk found in one record of what a field set wants.
+struct Found {
+  explicit Found(const FieldSet& fields) : values(fields.size()), rows(fields.lists().size()) {}
+
+  void clear() noexcept {
+    std::fill(values.begin(), values.end(), Value{});
+    for (std::vector<Value>& list : rows) list.clear();
+  }
+
+  std::vector<Value> values;             // by slot
+  std::vector<std::vector<Value>> rows;  // by list, one row behind the other
 };
 
 // A name's first eight bytes, filled up with zeros.

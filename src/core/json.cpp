@@ -9,6 +9,21 @@
 
 namespace wearables {
 
+// The address of a row is good until the next one is made.
+bool Walk::take_element(od::value& value, const Wanted& list, std::size_t index, int depth) {
+  const FieldSet& fields = *list.target->fields;
+  const FieldSet::Node* each = fields.each(*list.node);
+  if (each == nullptr) {
+    const std::string name = std::to_string(index);
+    return take(value, list.member({name, name_head(name)}), depth);
+  }
+  const auto number = static_cast<std::size_t>(each->list);
+  std::vector<Value>& rows = list.target->rows[number];
+  rows.resize(rows.size() + fields.lists()[number].size());
+  const Target row{&fields, rows.data() + rows.size() - fields.lists()[number].size(), nullptr};
+  return take(value, {&row, each}, depth);
+}
+
 namespace {
 
 constexpr ShortName kData("data");
@@ -31,8 +46,9 @@ class TimeseriesWalk : public Walk {
       : Walk(body, stop),
         source_fields_(source_fields),
         sink_(sink),
-        slots_(fields.size()),
-        wanted_{&fields, &fields.root(), slots_.data()},
+        found_(fields),
+        target_{&fields, found_.values.data(), found_.rows.data()},
+        wanted_{&target_, &fields.root()},
         no_source_(source_fields.size()) {}
 
   Result<Done> run();
@@ -67,10 +83,11 @@ class TimeseriesWalk : public Walk {
 
   const FieldSet& source_fields_;
   RecordSink& sink_;
-  std::vector<Value> slots_;
+  Found found_;
+  const Target target_;
   const Wanted wanted_;
   const std::vector<Value> no_source_;
-  bool found_ = false;
+  bool any_ = false;
 };
 
 Result<Done> TimeseriesWalk::run() {
@@ -84,10 +101,10 @@ Result<Done> TimeseriesWalk::run() {
                     od::object object;
                     return passed(value.get_object().get(object)) && event(object, "", index, 2);
                   });
-                  found_ = found_ || empty;
+                  any_ = any_ || empty;
                   return walked;
                 });
-  if (!done.ok() || found_) return done;
+  if (!done.ok() || any_) return done;
   return {Code::kUnexpectedShape, "no list of samples"};
 }
 
@@ -135,7 +152,8 @@ bool TimeseriesWalk::data_member(od::value& value, Holder& self) {
 
 bool TimeseriesWalk::take_source(od::value& value, Holder& self) {
   self.source.assign(source_fields_.size(), Value{});
-  return take(value, {&source_fields_, &source_fields_.root(), self.source.data()}, self.depth + 1);
+  const Target target{&source_fields_, self.source.data(), nullptr};
+  return take(value, {&target, &source_fields_.root()}, self.depth + 1);
 }
 
 bool TimeseriesWalk::postponed_lists(od::object& object, const Holder& self) {
@@ -155,7 +173,7 @@ bool TimeseriesWalk::postponed_lists(od::object& object, const Holder& self) {
 }
 
 bool TimeseriesWalk::list(od::value& value, const Holder& self) {
-  found_ = true;
+  any_ = true;
   od::array array;
   if (too_deep(self.depth + 1) || !passed(value.get_array().get(array))) return false;
   const std::string pointer = member_pointer(element_pointer(self.base, self.index), "data");
@@ -172,20 +190,22 @@ bool TimeseriesWalk::element(od::value& value, std::string_view list, std::size_
   const std::size_t offset = offset_of(value);
   if (*start(value) != '{') {
     if (!check(value, depth)) return false;
-    sink_.record({false, {}, list, index, offset, 0});
+    sink_.record({false, {}, {}, list, index, offset, 0});
     return true;
   }
   od::object object;
   if (!passed(value.get_object().get(object))) return false;
-  std::fill(slots_.begin(), slots_.end(), Value{});
+  found_.clear();
   Holder self{Role::kElement, list, index, depth, {}, {}, {}};
   if (!holder(object, self)) return false;
-  if (!self.holds_list) sink_.record({true, slots_, list, index, offset, 0});
+  if (!self.holds_list) {
+    sink_.record({true, found_.values, found_.rows, list, index, offset, 0});
+  }
   return true;
 }
 
 bool TimeseriesWalk::groups(od::value& value, const Holder& self) {
-  found_ = true;
+  any_ = true;
   od::object object;
   if (!passed(value.get_object().get(object))) return false;
   const std::string base = member_pointer(element_pointer(self.base, self.index), "groups");
@@ -217,8 +237,9 @@ class DocumentWalk : public Walk {
         list_key_(list_key),
         id_slot_(id_slot),
         sink_(sink),
-        slots_(fields.size()),
-        wanted_{&fields, &fields.root(), slots_.data()} {}
+        found_(fields),
+        target_{&fields, found_.values.data(), found_.rows.data()},
+        wanted_{&target_, &fields.root()} {}
 
   Result<Done> run();
 
@@ -243,9 +264,10 @@ class DocumentWalk : public Walk {
   const std::string_view list_key_;
   const std::uint16_t id_slot_;
   RecordSink& sink_;
-  std::vector<Value> slots_;
+  Found found_;
+  const Target target_;
   const Wanted wanted_;
-  bool found_ = false;
+  bool any_ = false;
 };
 
 Result<Done> DocumentWalk::run() {
@@ -259,10 +281,10 @@ Result<Done> DocumentWalk::run() {
           empty = false;
           return element(value, {true, "", index, offset_of(value), 2});
         });
-        found_ = found_ || empty;
+        any_ = any_ || empty;
         return walked;
       });
-  if (!done.ok() || found_) return done;
+  if (!done.ok() || any_) return done;
   return {Code::kUnexpectedShape, "no document"};
 }
 
@@ -273,20 +295,20 @@ bool DocumentWalk::element(od::value& value, const Holder& self) {
     return passed(value.get_object().get(object)) && holder(object, self);
   }
   if (!check(value, self.depth)) return false;
-  if (!self.is_event) sink_.record({false, {}, self.base, self.index, self.offset, 0});
+  if (!self.is_event) sink_.record({false, {}, {}, self.base, self.index, self.offset, 0});
   return true;
 }
 
 bool DocumentWalk::holder(od::object& object, Holder self) {
   if (too_deep(self.depth)) return false;
-  std::fill(slots_.begin(), slots_.end(), Value{});
+  found_.clear();
   const bool walked = each_member(
       object, [&](const Name& name, od::value& value) { return member(name, value, self); });
   if (!walked || self.holds_documents) return walked;
-  if (self.is_event && !slots_[id_slot_].present()) return true;
-  found_ = true;
+  if (self.is_event && !found_.values[id_slot_].present()) return true;
+  any_ = true;
   const std::size_t length = end_of_object() - self.offset;
-  sink_.record({true, slots_, self.base, self.index, self.offset, length});
+  sink_.record({true, found_.values, found_.rows, self.base, self.index, self.offset, length});
   return true;
 }
 
@@ -304,12 +326,12 @@ bool DocumentWalk::member(const Name& name, od::value& value, Holder& self) {
 bool DocumentWalk::holds_documents(const Name& name, od::value& value, const Holder& self) const {
   const char first = *start(value);
   if (first != '[' && (first != '{' || !self.is_event)) return false;
-  if (name == kData) return self.is_event || !slots_[id_slot_].present();
+  if (name == kData) return self.is_event || !found_.values[id_slot_].present();
   return self.is_event && name.text == list_key_;
 }
 
 bool DocumentWalk::list(od::value& value, std::string_view pointer, int depth) {
-  found_ = true;
+  any_ = true;
   od::array array;
   if (too_deep(depth) || !passed(value.get_array().get(array))) return false;
   return each_element(array, [&](od::value& document, std::size_t index) {
@@ -320,7 +342,7 @@ bool DocumentWalk::list(od::value& value, std::string_view pointer, int depth) {
 class ObjectWalk : public Walk {
  public:
   ObjectWalk(std::string_view body, const FieldSet& fields, RecordSink& sink)
-      : Walk(body, nullptr), fields_(fields), sink_(sink), slots_(fields.size()) {}
+      : Walk(body, nullptr), fields_(fields), sink_(sink), found_(fields) {}
 
   Result<Done> run() {
     return Walk::run([&](od::object& root) { return object(root, Record::kNotListed); },
@@ -335,15 +357,16 @@ class ObjectWalk : public Walk {
 
  private:
   bool object(od::object& members, std::size_t index) {
-    std::fill(slots_.begin(), slots_.end(), Value{});
-    if (!take_members(members, {&fields_, &fields_.root(), slots_.data()}, 2)) return false;
-    sink_.record({true, slots_, "", index, 0, 0});
+    found_.clear();
+    const Target target{&fields_, found_.values.data(), found_.rows.data()};
+    if (!take_members(members, {&target, &fields_.root()}, 2)) return false;
+    sink_.record({true, found_.values, found_.rows, "", index, 0, 0});
     return true;
   }
 
   const FieldSet& fields_;
   RecordSink& sink_;
-  std::vector<Value> slots_;
+  Found found_;
 };
 
 }  // namespace

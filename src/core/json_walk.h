@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace wearables {
 
@@ -136,15 +137,20 @@ class Walk {
     return true;
   }
 
+  struct Target {
+    const FieldSet* fields;
+    Value* slots;
+    std::vector<Value>* rows;  // by list; null below "*", where there are none
+  };
+
   // What a field set wants of a value: where its parts go. An empty one only checks.
   struct Wanted {
-    const FieldSet* fields = nullptr;
+    const Target* target = nullptr;
     const FieldSet::Node* node = nullptr;
-    Value* slots = nullptr;
 
     Wanted member(const Name& name) const noexcept;
     Value* slot() const noexcept {
-      return node != nullptr && node->slot >= 0 ? slots + node->slot : nullptr;
+      return node != nullptr && node->slot >= 0 ? target->slots + node->slot : nullptr;
     }
   };
 
@@ -165,6 +171,7 @@ class Walk {
   bool read_name(od::field& field, Name* name);
   bool unescape_name(od::field& field, const char* raw, Name* name);
   bool take_container(od::value& value, const Wanted& wanted, int depth);
+  bool take_element(od::value& value, const Wanted& list, std::size_t index, int depth);
   bool take_string(od::value& value, Value* slot);
   bool unescape(od::value& value, std::string_view* text);
   bool take_number(od::value& value, Value* slot);
@@ -184,11 +191,13 @@ class Walk {
   simdjson::error_code error_ = simdjson::SUCCESS;
 };
 
-inline Walk::Wanted Walk::Wanted::member(const Name& name) const noexcept {
+[[gnu::always_inline]] inline Walk::Wanted Walk::Wanted::member(const Name& name) const noexcept {
   if (node == nullptr) return {};
-  const FieldSet::Node* below = fields->child(*node, name.head, name.text);
-  if (below != nullptr && !below->children.empty()) fields->clear_below(*below, slots);
-  return {fields, below, slots};
+  const FieldSet::Node* below = target->fields->child(*node, name.head, name.text);
+  if (below != nullptr && !below->leaf()) {
+    target->fields->clear_below(*below, target->slots, target->rows);
+  }
+  return {target, below};
 }
 
 inline bool Walk::read_name(od::field& field, Name* name) {
@@ -311,9 +320,12 @@ inline bool Walk::take_container(od::value& value, const Wanted& wanted, int dep
   }
   if (slot != nullptr) slot->kind = Kind::kArray;
   od::array array;
-  return passed(value.get_array().get(array)) &&
-         each_element(array,
-                      [&](od::value& element, std::size_t) { return check(element, depth + 1); });
+  if (!passed(value.get_array().get(array))) return false;
+  const bool wanted_within = wanted.node != nullptr && !wanted.node->leaf();
+  return each_element(array, [&](od::value& element, std::size_t index) {
+    if (!wanted_within) return check(element, depth + 1);
+    return !stopped() && take_element(element, wanted, index, depth + 1);
+  });
 }
 
 inline bool Walk::take_members(od::object& object, const Wanted& wanted, int depth) {

@@ -31,7 +31,9 @@ Result<Done> add_metric(Plan::Impl& plan, const MetricDef& def) {
   if (find_metric(plan, def.metric_id) != nullptr) return invalid(row, "stands twice");
   if (def.name.empty()) return invalid(row, "has no name");
   if (!(def.lowest <= def.highest)) return invalid(row, "its lowest value is above its highest");
-  plan.metric_indexes.emplace(def.metric_id, static_cast<std::uint16_t>(plan.metrics.size()));
+  const auto index = static_cast<std::uint16_t>(plan.metrics.size());
+  plan.metric_indexes.emplace(def.metric_id, index);
+  plan.metric_names.emplace(def.name, index);
   plan.metrics.push_back({def, {}});
   return Done{};
 }
@@ -97,16 +99,32 @@ class Paths {
   const std::string* malformed_ = nullptr;
 };
 
-Result<Done> set_constant_unit(const PlanMetric& metric, const MappingDef& def,
-                               const std::string& row, PlanMapping& mapping) {
-  if (def.unit.empty() || def.unit == metric.def.unit) return Done{};
-  const UnitDef* unit = metric.find_unit(def.unit);
-  if (unit == nullptr) {
-    return invalid(row, "metric " + quoted(metric.def.name) + " has no unit " + quoted(def.unit));
+Result<Done> set_constant_units(const PlanMetric& metric, const MappingDef& def,
+                                const std::string& row, PlanMapping& mapping) {
+  for (const std::string& unit : {def.unit, def.unit_up_to_one}) {
+    if (unit.empty() || unit == metric.def.unit || metric.find_unit(unit) != nullptr) continue;
+    return invalid(row, "metric " + quoted(metric.def.name) + " has no unit " + quoted(unit));
   }
-  mapping.factor = unit->factor;
-  mapping.offset = unit->offset;
+  mapping.constant_unit = def.unit;
+  mapping.unit_up_to_one = def.unit_up_to_one.empty() ? def.unit : def.unit_up_to_one;
   return Done{};
+}
+
+// What stands in a list is measured in a list: without values there would be no reading.
+Result<Done> set_lists(const FieldSet& fields, const std::string& row, PlanMapping& mapping) {
+  std::set<std::uint16_t> lists;
+  const auto count = [&](int slot) {
+    const int list = slot < 0 ? -1 : fields.list_of(static_cast<std::uint16_t>(slot));
+    if (list >= 0) lists.insert(static_cast<std::uint16_t>(list));
+    return list >= 0 ? 1U : 0U;
+  };
+  std::size_t values = 0;
+  for (const std::uint16_t slot : mapping.values) values += count(slot);
+  for (const std::uint16_t slot : mapping.instants) count(slot);
+  for (const int slot : {mapping.secondary, mapping.end, mapping.unit, mapping.base}) count(slot);
+  mapping.lists.assign(lists.begin(), lists.end());
+  if (lists.empty() || values == mapping.values.size()) return Done{};
+  return invalid(row, "where one field is read by *, each value field must be");
 }
 
 Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::string& row,
@@ -119,11 +137,12 @@ Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::stri
   mapping.secondary = paths.optional(def.secondary_field);
   mapping.end = paths.optional(def.end_field);
   mapping.unit = paths.optional(def.unit_field);
+  mapping.base = paths.optional(def.base_field);
   if (paths.malformed() != nullptr) {
     return invalid(row, quoted(*paths.malformed()) + " is not a path of member names");
   }
   if (fields.size() > kMaxFields) return invalid(row, "one field too many");
-  return Done{};
+  return set_lists(fields, row, mapping);
 }
 
 Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
@@ -143,12 +162,11 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
   PlanMapping mapping;
   mapping.provider = def.provider;
   mapping.metric = static_cast<std::uint16_t>(metric - plan.metrics.data());
-  mapping.twin = resource->first_of(mapping.metric);
   mapping.type_extends = def.type_extends;
   mapping.enabled = def.enabled;
   if (def.enabled) {
     if (auto set = set_fields(resource->fields, def, row, mapping); !set.ok()) return set;
-    if (auto set = set_constant_unit(*metric, def, row, mapping); !set.ok()) return set;
+    if (auto set = set_constant_units(*metric, def, row, mapping); !set.ok()) return set;
   }
   resource->mappings.push_back(std::move(mapping));
   return Done{};
@@ -177,12 +195,6 @@ const std::vector<std::uint16_t>& PlanResource::lane(
     if (lane.provider == provider_name) return lane.mappings;
   }
   return lanes.front().mappings;
-}
-
-std::uint16_t PlanResource::first_of(std::uint16_t metric) const noexcept {
-  const auto found = std::find_if(mappings.begin(), mappings.end(),
-                                  [&](const PlanMapping& row) { return row.metric == metric; });
-  return static_cast<std::uint16_t>(found - mappings.begin());
 }
 
 void PlanResource::make_lanes() {

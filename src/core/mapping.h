@@ -35,6 +35,8 @@ struct ResourceDef {
 };
 
 // Paths are member names relative to the sample or the summary object: "heart_rate.resting_bpm".
+// "hr_zones.0" is the first of a list, "stages.*.type" every one: the row yields a reading for each
+// place of the longest list among its value fields, and all its "*" mean that place.
 struct MappingDef {
   std::int32_t mapping_id;
   std::string resource;
@@ -46,8 +48,10 @@ struct MappingDef {
   std::string end_field;                     // empty: none
   std::string unit_field;                    // empty: none
   std::string unit;                          // constant; both empty: canonical
-  bool type_extends;                         // the sample's `type` becomes part of the metric's name
+  bool type_extends;                         // the metric is metric/type, to be made where no row is of that name
   bool enabled = true;  // false: yields nothing; with a provider, the general row is off for it too
+  std::string base_field = {};      // numbers in instant_fields and end_field are seconds since this
+  std::string unit_up_to_one = {};  // instead of `unit` where the value lies within -1..1
 };
 
 struct MappingSet {

@@ -51,22 +51,18 @@ void SampleSink::begin_list(std::span<const Value> source, std::string_view grou
 void SampleSink::record(const Record& record) {
   const List& list = lists_.back();
   readings_.start(record);
-  if (!record.is_object) return readings_.refuse(Reason::kNotAnObject, nullptr, Readings::kNoSlot);
+  if (!record.is_object) return readings_.refuse(Reason::kNotAnObject);
   if (list.source == Interner::kNoIndex) {
-    return readings_.refuse(Reason::kMissingSource, nullptr, Readings::kNoSlot);
+    return readings_.refuse(Reason::kMissingSource);
   }
   bool any = false;
   for (const std::uint16_t index : *list.mappings) {
-    const PlanMapping& mapping = resource_.mappings[index];
-    const int value = readings_.first_present(mapping.values);
-    if (value == Readings::kNoSlot) continue;
-    any = true;
-    readings_.add(mapping, value, list.source, kNone);
+    any |= readings_.add(resource_.mappings[index], list.source, kNone);
   }
   if (any || list.mappings->empty()) return;
   const PlanMapping* only =
       list.mappings->size() == 1 ? &resource_.mappings[list.mappings->front()] : nullptr;
-  readings_.refuse(Reason::kMissingValue, only, Readings::kNoSlot);
+  readings_.refuse(Reason::kMissingValue, only);
 }
 
 class DocumentSink final : public RecordSink {
@@ -117,20 +113,18 @@ Micros DocumentSink::updated_at() const {
 
 void DocumentSink::record(const Record& record) {
   readings_.start(record);
-  if (!record.is_object) return readings_.refuse(Reason::kNotAnObject, nullptr, Readings::kNoSlot);
+  if (!record.is_object) return readings_.refuse(Reason::kNotAnObject);
   std::string id = this->id();
-  if (id.empty()) return readings_.refuse(Reason::kMissingId, nullptr, Readings::kNoSlot);
+  if (id.empty()) return readings_.refuse(Reason::kMissingId);
   const std::uint16_t source = readings_.source(provider(), source_type(), resource_.def.name);
   if (source == Interner::kNoIndex) {
-    return readings_.refuse(Reason::kMissingSource, nullptr, Readings::kNoSlot);
+    return readings_.refuse(Reason::kMissingSource);
   }
   std::vector<Document>& documents = batch().documents;
   const auto index = static_cast<std::uint32_t>(documents.size());
   documents.push_back({std::move(id), source, updated_at(), record.offset, record.length});
   for (const std::uint16_t row : resource_.lane(provider())) {
-    const PlanMapping& mapping = resource_.mappings[row];
-    const int value = readings_.first_present(mapping.values);
-    if (value != Readings::kNoSlot) readings_.add(mapping, value, source, index);
+    readings_.add(resource_.mappings[row], source, index);
   }
 }
 

@@ -24,14 +24,15 @@ struct PlanMapping {
 
   std::string provider;  // empty: any
   std::uint16_t metric;  // index into Plan::Impl::metrics
-  std::uint16_t twin;    // the first mapping of the resource with the same metric
   std::vector<std::uint16_t> values;
   std::vector<std::uint16_t> instants;
   int secondary = kNoField;
   int end = kNoField;
   int unit = kNoField;
-  double factor = 1;  // of the constant unit
-  double offset = 0;
+  int base = kNoField;
+  std::vector<std::uint16_t> lists;  // that its fields read by "*"; none: one reading a record
+  std::string constant_unit;
+  std::string unit_up_to_one;
   bool type_extends = false;
   bool enabled = true;
 };
@@ -52,13 +53,12 @@ struct PlanResource {
 
   const std::vector<std::uint16_t>& lane(std::string_view provider_name) const noexcept;
   void make_lanes();
-  // Its index; that of the next mapping when there is none.
-  std::uint16_t first_of(std::uint16_t metric) const noexcept;
 };
 
 struct Plan::Impl {
   std::vector<PlanMetric> metrics;
   std::unordered_map<std::int16_t, std::uint16_t> metric_indexes;  // by metric_id
+  std::unordered_map<std::string, std::uint16_t> metric_names;
   std::vector<PlanResource> resources;
   FieldSet source_fields;  // provider, slug, type: in this order
 

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kMaxName = 100;
 constexpr std::size_t kMaxZone = 64;
 constexpr std::size_t kMaxDetail = 64;
+constexpr Micros kMicrosPerDay = 24 * 3600 * kMicrosPerSecond;
 constexpr double kMaxOffsetSeconds = 18 * 3600;
 
 // The shape of an IANA name; whether there is such a zone, only the database knows.
@@ -41,14 +42,17 @@ Readings::Readings(const Plan::Impl& plan, const PlanResource& resource, std::si
     : plan_(plan),
       resource_(resource),
       body_size_(body_size),
-      metrics_(resource.mappings.size(), Interner::kNoIndex) {
+      metrics_(plan.metrics.size(), Interner::kNoIndex) {
   batch_.metrics.reserve(std::min<std::size_t>(resource.mappings.size(), 16));
 }
 
-void Readings::start(const Record& record) noexcept {
+void Readings::start(const Record& record) {
   record_ = &record;
   fields_ = record.fields;
   instant_.slot = kNoSlot;
+  if (resource_.fields.lists().empty()) return;
+  with_row_.assign(record.fields.begin(), record.fields.end());
+  fields_ = with_row_;
 }
 
 int Readings::first_present(const std::vector<std::uint16_t>& slots) const noexcept {
@@ -74,13 +78,28 @@ std::uint16_t Readings::source(std::string_view provider, std::string_view type,
   return index;
 }
 
-void Readings::add(const PlanMapping& mapping, int value, std::uint16_t source,
-                   std::uint32_t document) {
+bool Readings::add(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
+  if (mapping.lists.empty()) return add_one(mapping, source, document);
+  bool any = false;
+  const std::size_t rows = rows_of(mapping);
+  for (row_ = 0; row_ < rows; ++row_) {
+    take_row(mapping);
+    any |= add_one(mapping, source, document);
+  }
+  row_ = kNoRow;
+  return any;
+}
+
+bool Readings::add_one(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
+  const int value = first_present(mapping.values);
+  if (value == kNoSlot) return false;
   Sample sample{};
-  if (!measure(mapping, value, sample) || !set_metric(mapping, sample) ||
-      !set_time(mapping, sample)) {
-    refuse(refusal_.reason, &mapping, refusal_.slot, refusal_.detail);
-    return;
+  if (!choose_metric(mapping) || !measure(mapping, value, sample) || !set_time(mapping, sample) ||
+      !name_metric(sample)) {
+    // what is at fault in a list is at fault in one place of it
+    const int slot = refusal_.slot == kNoSlot && row_ != kNoRow ? value : refusal_.slot;
+    refuse(refusal_.reason, batch_metric(choice_.metric), slot, refusal_.detail);
+    return true;
   }
   sample.ordinal = batch_.readings++;
   sample.document = document;
@@ -88,16 +107,51 @@ void Readings::add(const PlanMapping& mapping, int value, std::uint16_t source,
   sample.tz_offset = offset_minutes(fields_[resource_.timezone_offset]);
   if (batch_.samples.size() == batch_.samples.capacity()) make_room();
   batch_.samples.push_back(sample);
+  return true;
 }
 
-void Readings::refuse(Reason reason, const PlanMapping* mapping, int slot,
-                      std::string_view detail) {
+std::size_t Readings::rows_of(const PlanMapping& mapping) const noexcept {
+  std::size_t rows = 0;
+  for (const std::uint16_t slot : mapping.values) {
+    const auto list = static_cast<std::size_t>(resource_.fields.list_of(slot));
+    rows = std::max(rows, record_->rows[list].size() / resource_.fields.lists()[list].size());
+  }
+  return rows;
+}
+
+// Puts what stands in row_ of the mapping's lists where its paths are looked up.
+void Readings::take_row(const PlanMapping& mapping) {
+  for (const std::uint16_t list : mapping.lists) {
+    const FieldSet::List& columns = resource_.fields.lists()[list];
+    const std::vector<Value>& found = record_->rows[list];
+    const std::size_t first = row_ * columns.size();
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      with_row_[columns[i]] = first < found.size() ? found[first + i] : Value{};
+    }
+  }
+  instant_.slot = kNoSlot;
+}
+
+void Readings::refuse(Reason reason, const PlanMapping* mapping) {
+  const std::uint16_t metric =
+      mapping != nullptr ? batch_metric(mapping->metric) : Interner::kNoIndex;
+  refuse(reason, metric, kNoSlot, {});
+}
+
+void Readings::refuse(Reason reason, std::uint16_t metric, int slot, std::string_view detail) {
+  batch_.rejected.push_back(
+      {batch_.readings++, reason, metric, pointer_to(slot), printable(detail, kMaxDetail)});
+}
+
+std::string Readings::pointer_to(int slot) const {
   std::string pointer(record_->list);
   if (record_->index != Record::kNotListed) pointer += '/' + std::to_string(record_->index);
-  if (slot != kNoSlot) pointer += resource_.fields.pointer(static_cast<std::uint16_t>(slot));
-  const std::uint16_t metric = mapping != nullptr ? metric_of(*mapping) : Interner::kNoIndex;
-  batch_.rejected.push_back(
-      {batch_.readings++, reason, metric, std::move(pointer), printable(detail, kMaxDetail)});
+  if (slot == kNoSlot) return pointer;
+  std::string below = resource_.fields.pointer(static_cast<std::uint16_t>(slot));
+  if (resource_.fields.list_of(static_cast<std::uint16_t>(slot)) >= 0) {
+    below.replace((below + '/').find("/*/") + 1, 1, std::to_string(row_));
+  }
+  return pointer + below;
 }
 
 bool Readings::fail(Reason reason, int slot, std::string_view detail) noexcept {
@@ -108,90 +162,122 @@ bool Readings::fail(Reason reason, int slot, std::string_view detail) noexcept {
 }
 
 bool Readings::measure(const PlanMapping& mapping, int value, Sample& sample) {
-  const PlanMetric& metric = plan_.metrics[mapping.metric];
   sample.secondary = std::numeric_limits<double>::quiet_NaN();
-  if (field(value).kind != Kind::kNumber) return fail(Reason::kNotANumber, value);
-  if (!find_unit(mapping) || !convert(metric, value, &sample.value)) return false;
+  if (!convert(mapping, value, &sample.value)) return false;
   if (mapping.secondary == kNoSlot) return true;
   if (!field(mapping.secondary).present()) return fail(Reason::kMissingValue, kNoSlot);
-  if (field(mapping.secondary).kind != Kind::kNumber) {
-    return fail(Reason::kNotANumber, mapping.secondary);
-  }
-  return convert(metric, mapping.secondary, &sample.secondary);
+  return convert(mapping, mapping.secondary, &sample.secondary);
 }
 
-bool Readings::convert(const PlanMetric& metric, int slot, double* result) {
-  *result = field(slot).number * unit_.factor + unit_.offset;
+bool Readings::convert(const PlanMapping& mapping, int slot, double* result) {
+  if (field(slot).kind != Kind::kNumber) return fail(Reason::kNotANumber, slot);
+  const double number = field(slot).number;
+  if (!find_unit(mapping, number)) return false;
+  *result = number * unit_.factor + unit_.offset;
   // Open ranges are infinite, so infinity is asked about by itself. NaN fails every comparison.
+  const MetricDef& metric = unit_.metric->def;
   const bool plausible =
-      std::isfinite(*result) && *result >= metric.def.lowest && *result <= metric.def.highest;
+      std::isfinite(*result) && *result >= metric.lowest && *result <= metric.highest;
   return plausible || fail(Reason::kOutOfRange, slot);
 }
 
 // Leaves the conversion to the canonical unit in unit_.
-bool Readings::find_unit(const PlanMapping& mapping) {
+bool Readings::find_unit(const PlanMapping& mapping, double number) {
   std::string_view text;
   if (mapping.unit != kNoSlot && field(mapping.unit).kind == Kind::kString) {
     text = field(mapping.unit).text;
   }
-  if (unit_.mapping == &mapping && unit_.text == text) return true;
+  if (text.empty()) {
+    text = std::fabs(number) <= 1 ? mapping.unit_up_to_one : mapping.constant_unit;
+  }
+  const PlanMetric& metric = plan_.metrics[choice_.metric];
+  if (unit_.metric == &metric && unit_.text == text) return true;
 
-  const PlanMetric& metric = plan_.metrics[mapping.metric];
   const UnitDef* unit = nullptr;
   if (!text.empty() && text != metric.def.unit) {
     unit = metric.find_unit(text);
     if (unit == nullptr) return fail(Reason::kUnknownUnit, mapping.unit, text);
   }
-  unit_.mapping = &mapping;
+  unit_.metric = &metric;
   unit_.text = text;
-  unit_.factor = unit != nullptr ? unit->factor : text.empty() ? mapping.factor : 1;
-  unit_.offset = unit != nullptr ? unit->offset : text.empty() ? mapping.offset : 0;
+  unit_.factor = unit != nullptr ? unit->factor : 1;
+  unit_.offset = unit != nullptr ? unit->offset : 0;
   return true;
 }
 
-std::uint16_t Readings::metric_of(const PlanMapping& mapping) {
-  std::uint16_t& index = metrics_[mapping.twin];
-  if (index != Interner::kNoIndex || batch_.metrics.size() >= Interner::kNoIndex) return index;
-  index = static_cast<std::uint16_t>(batch_.metrics.size());
-  batch_.metrics.push_back({plan_.metrics[mapping.metric].def.metric_id, {}});
+// The index into batch_.metrics of one of the plan's.
+std::uint16_t Readings::batch_metric(std::uint16_t metric) {
+  std::uint16_t& index = metrics_[metric];
+  if (index == Interner::kNoIndex && batch_.metrics.size() < Interner::kNoIndex) {
+    index = static_cast<std::uint16_t>(batch_.metrics.size());
+    batch_.metrics.push_back({plan_.metrics[metric].def.metric_id, {}});
+  }
   return index;
 }
 
-bool Readings::set_metric(const PlanMapping& mapping, Sample& sample) {
-  if (!mapping.type_extends) {
-    sample.metric = metric_of(mapping);
-    return true;
-  }
+// Leaves the metric in choice_.
+bool Readings::choose_metric(const PlanMapping& mapping) {
+  choice_ = {mapping.metric, kNotExtended};
+  if (!mapping.type_extends) return true;
   const Value& type = fields_[resource_.type];
   if (type.kind != Kind::kString || !is_printable(type.text, kMaxName)) {
     const bool text = type.kind == Kind::kString;
     return fail(Reason::kMissingType, type.present() ? resource_.type : kNoSlot,
                 text ? type.text : std::string_view());
   }
-  if (type_.mapping != &mapping || type_.text != type.text) {
-    const MetricDef& parent = plan_.metrics[mapping.metric].def;
-    std::string name = parent.name + '/';
-    if (!type.text.starts_with(name) || type.text.size() == name.size()) {
-      name += type.text;
+  const bool same = type_.mapping == &mapping && type_.text == type.text;
+  if (!same && !extend_metric(mapping, type.text)) return false;
+  choice_ = {extended_[type_.extended].metric, type_.extended};
+  return true;
+}
+
+// Leaves the metric that is named metric/type in type_.
+bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) {
+  std::string name = plan_.metrics[mapping.metric].def.name + '/';
+  if (type.starts_with(name) && type.size() > name.size()) name.clear();
+  name += type;
+  const std::uint16_t index = extended_names_.index_of(name, extended_.size());
+  if (index == Interner::kNoIndex) return fail(Reason::kMissingType, resource_.type, type);
+  if (index == extended_.size()) {
+    const auto known = plan_.metric_names.find(name);
+    if (known != plan_.metric_names.end()) {
+      extended_.push_back({{}, known->second, Interner::kNoIndex});
     } else {
-      name = type.text;
+      extended_.push_back({std::move(name), mapping.metric, Interner::kNoIndex});
     }
-    const std::size_t next = batch_.metrics.size();
-    const std::uint16_t index = extended_metrics_.index_of(name, next);
-    if (index == Interner::kNoIndex) return fail(Reason::kMissingType, resource_.type, type.text);
-    if (index == next) batch_.metrics.push_back({parent.metric_id, std::move(name)});
-    type_.mapping = &mapping;
-    type_.text = type.text;
-    type_.metric = index;
   }
-  sample.metric = type_.metric;
+  type_.mapping = &mapping;
+  type_.text = type;
+  type_.extended = index;
+  return true;
+}
+
+// Last of all: a refused reading makes no metric.
+bool Readings::name_metric(Sample& sample) {
+  if (choice_.extended == kNotExtended) {
+    sample.metric = batch_metric(choice_.metric);
+    return true;
+  }
+  Extended& extended = extended_[choice_.extended];
+  if (extended.named == Interner::kNoIndex) {
+    if (batch_.metrics.size() >= Interner::kNoIndex) {
+      return fail(Reason::kMissingType, resource_.type, field(resource_.type).text);
+    }
+    if (extended.name.empty()) {
+      extended.named = batch_metric(extended.metric);
+    } else {
+      extended.named = static_cast<std::uint16_t>(batch_.metrics.size());
+      batch_.metrics.push_back({plan_.metrics[extended.metric].def.metric_id, extended.name});
+    }
+  }
+  sample.metric = extended.named;
   return true;
 }
 
 bool Readings::set_time(const PlanMapping& mapping, Sample& sample) {
   const int slot = first_present(mapping.instants);
   if (slot == kNoSlot) return fail(Reason::kMissingTimestamp, kNoSlot);
-  if (!read_instant(slot)) return false;
+  if (!read_time(mapping, slot)) return false;
   sample.ts = instant_.at;
   sample.zone = instant_.zone;
   sample.ts_end = kNoInstant;
@@ -199,11 +285,30 @@ bool Readings::set_time(const PlanMapping& mapping, Sample& sample) {
 }
 
 bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
-  if (!read_instant(mapping.end)) return false;
+  if (!read_time(mapping, mapping.end)) return false;
   // Wall-clock time and true time cannot be compared before the zone is known.
   if (instant_.zone != sample.zone) return fail(Reason::kBadTimestamp, mapping.end);
-  if (instant_.at < sample.ts) return fail(Reason::kEndBeforeStart, mapping.end);
-  sample.ts_end = instant_.at;
+  // A span that ends on a day ends with it.
+  const Micros end = instant_.date_only ? instant_.at + kMicrosPerDay : instant_.at;
+  if (end < sample.ts) return fail(Reason::kEndBeforeStart, mapping.end);
+  if (end > kLatestInstant) return fail(Reason::kTimestampOutOfRange, mapping.end);
+  sample.ts_end = end;
+  return true;
+}
+
+// Leaves the instant in instant_: what the field says, or the base and so many seconds.
+bool Readings::read_time(const PlanMapping& mapping, int slot) {
+  if (mapping.base == kNoSlot || field(slot).kind != Kind::kNumber) return read_instant(slot);
+  if (!field(mapping.base).present()) return fail(Reason::kMissingTimestamp, kNoSlot);
+  if (!read_instant(mapping.base)) return false;
+  const double at = static_cast<double>(instant_.at) + field(slot).number * kMicrosPerSecond;
+  instant_.slot = kNoSlot;
+  // an infinite number too
+  if (!(at >= kEarliestInstant && at <= kLatestInstant)) {
+    return fail(Reason::kTimestampOutOfRange, slot);
+  }
+  instant_.at = static_cast<Micros>(at);
+  instant_.date_only = false;
   return true;
 }
 
@@ -224,7 +329,8 @@ bool Readings::place_instant(const ParsedInstant& parsed, int slot) {
   Micros at = parsed.at;
   std::uint16_t zone = 0;
   const Value& name = fields_[resource_.time_zone];
-  if (!parsed.has_zone && name.kind == Kind::kString && usable_zone(name.text)) {
+  // A date is the day of the place; a time without a zone is UTC (the vendor's sleep_cycle).
+  if (parsed.date_only && name.kind == Kind::kString && usable_zone(name.text)) {
     const std::size_t next = batch_.zones.size();
     const std::uint16_t index = zones_.index_of(name.text, next);
     if (index >= Interner::kNoIndex - 1) return fail(Reason::kBadTimestamp, slot);
@@ -238,6 +344,7 @@ bool Readings::place_instant(const ParsedInstant& parsed, int slot) {
   instant_.slot = slot;
   instant_.at = at;
   instant_.zone = zone;
+  instant_.date_only = parsed.date_only;
   return true;
 }
 

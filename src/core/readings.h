@@ -22,37 +22,48 @@ class Readings {
   Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size);
 
   // The record that add() and refuse() speak of; it must live until the next one.
-  void start(const Record& record) noexcept;
+  void start(const Record& record);
 
-  // One reading: a sample, or the reason why it is none. `value` is the slot of its value;
-  // `document` is kNone for timeseries.
-  void add(const PlanMapping& mapping, int value, std::uint16_t source, std::uint32_t document);
+  // What a mapping yields of the record: for each value that is there a sample, or the reason why
+  // it is none. False when there is no value. `document` is kNone for timeseries.
+  bool add(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
 
-  // Refuses a reading; `slot` is the field at fault, kNoSlot the record as a whole.
-  void refuse(Reason reason, const PlanMapping* mapping, int slot, std::string_view detail = {});
+  // Refuses a record; `mapping` is the only one that could have read it, null when there is none.
+  void refuse(Reason reason, const PlanMapping* mapping = nullptr);
 
   // Interner::kNoIndex when the provider is not a usable name.
   std::uint16_t source(std::string_view provider, std::string_view type, std::string_view channel);
 
-  // The first that is present and not null; kNoSlot when none is.
-  int first_present(const std::vector<std::uint16_t>& slots) const noexcept;
   const Value& field(int slot) const noexcept { return fields_[static_cast<std::size_t>(slot)]; }
 
   Batch& batch() noexcept { return batch_; }
 
  private:
+  static constexpr std::size_t kNoRow = Record::kNotListed;
+
+  void refuse(Reason reason, std::uint16_t metric, int slot, std::string_view detail);
+  bool add_one(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
+  std::size_t rows_of(const PlanMapping& mapping) const noexcept;
+  void take_row(const PlanMapping& mapping);
+
   // Each of these returns false after it has noted in refusal_ why the reading is none.
+  bool choose_metric(const PlanMapping& mapping);
+  bool extend_metric(const PlanMapping& mapping, std::string_view type);
+  bool name_metric(Sample& sample);
   bool measure(const PlanMapping& mapping, int value, Sample& sample);
-  bool set_metric(const PlanMapping& mapping, Sample& sample);
   bool set_time(const PlanMapping& mapping, Sample& sample);
   bool set_end(const PlanMapping& mapping, Sample& sample);
-  bool find_unit(const PlanMapping& mapping);
-  bool convert(const PlanMetric& metric, int slot, double* result);
+  bool convert(const PlanMapping& mapping, int slot, double* result);
+  bool find_unit(const PlanMapping& mapping, double number);
+  bool read_time(const PlanMapping& mapping, int slot);
   bool read_instant(int slot);
   bool place_instant(const ParsedInstant& parsed, int slot);
   bool fail(Reason reason, int slot, std::string_view detail = {}) noexcept;
 
-  std::uint16_t metric_of(const PlanMapping& mapping);
+  // The first that is present and not null; kNoSlot when none is.
+  int first_present(const std::vector<std::uint16_t>& slots) const noexcept;
+  std::string pointer_to(int slot) const;
+  std::uint16_t batch_metric(std::uint16_t metric);
   void make_room();
 
   const Plan::Impl& plan_;
@@ -60,10 +71,25 @@ class Readings {
   const std::size_t body_size_;
   const Record* record_ = nullptr;
   Fields fields_;
+  std::vector<Value> with_row_;  // the record's fields, those read by "*" being of row_
+  std::size_t row_ = kNoRow;
   Batch batch_;
 
-  std::vector<std::uint16_t> metrics_;  // by PlanMapping::twin: index into batch_.metrics
-  Interner extended_metrics_;
+  // A metric that a type named: the plan's own, or one to be made after its parent.
+  struct Extended {
+    std::string name;      // empty: the plan's own
+    std::uint16_t metric;  // index into the plan's: whose unit, units and range hold
+    std::uint16_t named;   // index into batch_.metrics, once a sample has it
+  };
+  static constexpr std::size_t kNotExtended = static_cast<std::size_t>(-1);
+
+  struct {
+    std::uint16_t metric = 0;  // index into the plan's
+    std::size_t extended = kNotExtended;
+  } choice_;
+  std::vector<std::uint16_t> metrics_;  // by metric of the plan: index into batch_.metrics
+  Interner extended_names_;
+  std::vector<Extended> extended_;  // by index of the name
   Interner sources_;
   Interner zones_;
 
@@ -77,10 +103,11 @@ class Readings {
     int slot = kNoSlot;
     Micros at = 0;
     std::uint16_t zone = 0;
+    bool date_only = false;
   } instant_;  // read last in this record
 
   struct {
-    const PlanMapping* mapping = nullptr;
+    const PlanMetric* metric = nullptr;
     std::string text;
     double factor = 1;
     double offset = 0;
@@ -89,7 +116,7 @@ class Readings {
   struct {
     const PlanMapping* mapping = nullptr;
     std::string text;
-    std::uint16_t metric = 0;
+    std::size_t extended = kNotExtended;
   } type_;  // read last
 };
 

@@ -194,15 +194,19 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
 const char* reason_to_skip(const Event& event, const EventType& type, ResourceKind* kind) {
   if (event.body.empty()) return "the body is empty";
   if (event.event_type.empty()) return "the body names no event type";
-  if (type.family == EventFamily::kOther) {
-    return psprintf("event type \"%.*s\" carries nothing for us", printable(event.event_type),
-                    event.event_type.data());
-  }
   if (type.family == EventFamily::kConnection) return nullptr;
   bool known;
-  *kind = plan_at(event.revision, Look::kFresh).kind(type.resource, &known);
+  const Plan& plan = plan_at(event.revision, Look::kFresh);
+  if (type.family == EventFamily::kOther) {
+    const std::string_view subject = event.event_type.substr(0, event.event_type.rfind('.'));
+    plan.kind(subject, &known);
+    return known ? psprintf("resource \"%.*s\" is of kind skipped", printable(subject), subject.data())
+                 : psprintf("event type \"%.*s\" carries nothing for us",
+                            printable(event.event_type), event.event_type.data());
+  }
+  *kind = plan.kind(type.resource, &known);
   if (type.family == EventFamily::kBackfillDone || *kind != ResourceKind::kSkipped) return nullptr;
-  return psprintf(known ? "resource \"%.*s\" is switched off" : "resource \"%.*s\" has no row in wearables.resources",
+  return psprintf(known ? "resource \"%.*s\" is of kind skipped" : "resource \"%.*s\" has no row in wearables.resources",
                   printable(type.resource), type.resource.data());
 }
 

@@ -35,7 +35,7 @@ Statement select_resources{"SELECT r.name, r.kind, r.list_key FROM wearables.res
 
 Statement select_mappings{R"(
   SELECT p.mapping_id, p.resource, p.provider, m.metric_id, p.secondary_field, p.end_field, p.unit_field,
-         p.unit, p.type_extends, p.value_fields, p.instant_fields, p.enabled
+         p.unit, p.type_extends, p.value_fields, p.instant_fields, p.enabled, p.base_field, p.unit_up_to_one
   FROM wearables.mappings p JOIN wearables.metrics m ON m.name = p.metric
   WHERE p.enabled OR p.provider IS NOT NULL ORDER BY p.mapping_id)"};
 
@@ -121,6 +121,8 @@ void load_mappings(MappingSet& set, Look look) {
     load_paths(mapping->value_fields, row, 10);
     load_paths(mapping->instant_fields, row, 11);
     mapping->enabled = get_bool(row, 12);
+    assign(mapping->base_field, get_text(row, 13));
+    assign(mapping->unit_up_to_one, get_text(row, 14));
   }
 }
 

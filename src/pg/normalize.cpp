@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "pg/batch.h"
 #include "pg/boundary.h"
 #include "pg/mapping.h"
 #include "pg/sample.h"
@@ -59,18 +60,24 @@ Output blank() {
   return output;
 }
 
+// Wall-clock time of a document's own zone is an instant; that of a floating source needs its user.
+Datum instant_of(const Batch& batch, const Sample& sample, Micros at) {
+  if (sample.zone != 0 && at != kNoInstant) at = from_wall_clock(at, batch.zones[sample.zone - 1].c_str());
+  return TimestampTzGetDatum(to_server(at));
+}
+
 Output output_of(const Batch& batch, const Sample& sample, const MetricName& metric) {
   Output output = blank();
   const SourceRef& source = batch.sources[sample.source];
   set_text(&output, 0, metric.name);
-  set(&output, 1, TimestampTzGetDatum(to_server(sample.ts)));
+  set(&output, 1, instant_of(batch, sample, sample.ts));
   set_text(&output, 2, source.provider);
   set_text(&output, 3, source.type);
   set_text(&output, 4, source.channel);
   set(&output, 5, Float8GetDatum(sample.value));
   set(&output, 6, Float8GetDatum(sample.secondary), std::isnan(sample.secondary));
   set_text(&output, 7, metric.unit);
-  set(&output, 8, TimestampTzGetDatum(to_server(sample.ts_end)), sample.ts_end == kNoInstant);
+  set(&output, 8, instant_of(batch, sample, sample.ts_end), sample.ts_end == kNoInstant);
   set(&output, 9, Int16GetDatum(sample.tz_offset), sample.tz_offset == kNoOffset);
   if (sample.document != kNone) set_text(&output, 10, batch.documents[sample.document].id);
   return output;

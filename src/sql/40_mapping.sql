@@ -77,20 +77,30 @@ CREATE TABLE wearables.resources (
   origin        text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user'))
 );
 COMMENT ON TABLE wearables.resources IS 'the vendor''s input shapes; a resource that no row knows is skipped, visibly';
-COMMENT ON COLUMN wearables.resources.kind IS 'timeseries (groups of samples), summary (documents with an id), skipped (stored, read by nobody: see note)';
+COMMENT ON COLUMN wearables.resources.name IS 'the third word of daily.data.x.created; a whole event type without its last word where that type carries no readings';
+COMMENT ON COLUMN wearables.resources.kind IS
+  'timeseries (groups of samples), summary (documents with an id; without a mapping the document is kept and yields no sample), skipped (stored, read by nobody: see note)';
 COMMENT ON COLUMN wearables.resources.rest_path IS 'path of the REST API, {user_id} to be filled in';
 COMMENT ON COLUMN wearables.resources.list_key IS 'member that holds the documents in a REST answer';
 SELECT pg_extension_config_dump('wearables.resources', 'WHERE origin <> ''shipped''');
 
 CREATE FUNCTION wearables.is_path(path text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN path ~ '^[^.[:cntrl:]]+(\.[^.[:cntrl:]]+)*$' AND length(path) <= 200;
-COMMENT ON FUNCTION wearables.is_path(text) IS 'whether the text can be a path of a mapping: member names joined by dots';
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN path ~ '^[^.[:cntrl:]]+(\.[^.[:cntrl:]]+)*$' AND length(path) <= 200
+  AND path !~ '^\*(\.|$)' AND path || '.' !~ '\.\*\.(.*\.)?\*\.';
+COMMENT ON FUNCTION wearables.is_path(text) IS
+  'whether the text can be a path of a mapping: member names joined by dots, a number for a place in a list, one * for every place';
 
 CREATE FUNCTION wearables.are_paths(paths text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN cardinality(paths) > 0 AND array_position(paths, NULL) IS NULL
   AND (SELECT bool_and(wearables.is_path(p)) FROM unnest(paths) p);
 COMMENT ON FUNCTION wearables.are_paths(text[]) IS 'whether every element is_path(), and there is one';
+
+CREATE FUNCTION wearables.lists_read(paths text[]) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (SELECT count(*) FROM unnest(paths) p WHERE p || '.' ~ '\.\*\.');
+COMMENT ON FUNCTION wearables.lists_read(text[]) IS 'how many of the paths read every place of a list by *';
 
 CREATE TABLE wearables.mappings (
   mapping_id      integer PRIMARY KEY,
@@ -106,14 +116,26 @@ CREATE TABLE wearables.mappings (
   type_extends    boolean NOT NULL DEFAULT false,
   enabled         boolean NOT NULL DEFAULT true,
   origin          text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user')),
-  UNIQUE NULLS NOT DISTINCT (resource, provider, metric)
+  base_field      text CONSTRAINT mappings_base_field_is_path CHECK (wearables.is_path(base_field)),
+  unit_up_to_one  text,
+  UNIQUE NULLS NOT DISTINCT (resource, provider, metric),
+  CONSTRAINT mappings_lists_have_values CHECK (
+    wearables.lists_read(value_fields) = cardinality(value_fields)
+    OR wearables.lists_read(value_fields || instant_fields || ARRAY[secondary_field, end_field, unit_field, base_field]) = 0)
 );
 COMMENT ON TABLE wearables.mappings IS 'the parser: which field of which resource becomes which metric';
 COMMENT ON COLUMN wearables.mappings.provider IS 'null: every provider that has no row of its own for this resource and metric';
-COMMENT ON COLUMN wearables.mappings.value_fields IS 'candidates in order of preference; paths relative to the sample or the document';
-COMMENT ON COLUMN wearables.mappings.instant_fields IS 'candidates for the instant, in order of preference';
+COMMENT ON COLUMN wearables.mappings.value_fields IS
+  'candidates in order of preference; paths relative to the sample or the document; hr_zones.0 is the first of a list, stages.*.type yields a reading for each place of it (a list is read by * or by numbers, not both)';
+COMMENT ON COLUMN wearables.mappings.instant_fields IS
+  'candidates for the instant, in order of preference; a bare date is midnight in the time_zone or timezone_offset beside it, else UTC; * is the place that the value came from';
+COMMENT ON COLUMN wearables.mappings.end_field IS 'end of an interval reading; a bare date ends with that day';
+COMMENT ON COLUMN wearables.mappings.base_field IS 'instant that numbers in instant_fields and end_field are seconds after';
+COMMENT ON COLUMN wearables.mappings.unit_up_to_one IS
+  'instead of unit for values from -1 to 1, where a vendor writes fractions and percent into one field';
 COMMENT ON COLUMN wearables.mappings.unit IS 'unit of the value when unit_field does not say; null: the metric''s canonical unit';
-COMMENT ON COLUMN wearables.mappings.type_extends IS 'the sample''s type becomes part of the metric''s name (cholesterol/hdl)';
+COMMENT ON COLUMN wearables.mappings.type_extends IS
+  'the sample''s type becomes part of the metric''s name (cholesterol/hdl); a row of that name gives unit, units and range, else one is made after the metric';
 COMMENT ON COLUMN wearables.mappings.enabled IS
   'false: yields nothing, which is how a shipped row is switched off; with a provider, the general row is off for that provider';
 CREATE SEQUENCE wearables.mapping_id_seq AS integer MINVALUE 10000 START 10000 OWNED BY wearables.mappings.mapping_id;

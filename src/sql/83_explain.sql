@@ -35,9 +35,9 @@ CREATE FUNCTION wearables.read_paths(resource text) RETURNS TABLE (path text)
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   -- the fields a mapping names, and those that every record is read for
-  SELECT f.path
+  SELECT regexp_replace(f.path, '\.(\*|[0-9]+)(?=\.|$)', '', 'g')
   FROM wearables.mappings p
-  CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields || ARRAY[p.secondary_field, p.end_field, p.unit_field]) AS f (path)
+  CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields || ARRAY[p.secondary_field, p.end_field, p.unit_field, p.base_field]) AS f (path)
   WHERE p.resource = $1 AND p.enabled AND f.path IS NOT NULL
   UNION
   VALUES ('source.provider'), ('source.slug'), ('source.type'), ('source_provider'), ('source_type'), ('type'), ('id'),

@@ -46,6 +46,10 @@ class Notes final : public RecordSink {
     if (!record.is_object) text_ << " no object";
     if (record.is_object) {
       for (const Value& value : record.fields) text_ << ' ' << shown(value);
+      for (const std::vector<Value>& list : record.rows) {
+        text_ << " |";
+        for (const Value& value : list) text_ << ' ' << shown(value);
+      }
     }
     if (record.length > 0) text_ << ' ' << record.offset << '+' << record.length;
     text_ << '\n';
@@ -111,14 +115,30 @@ TEST(FieldSet, GivesEveryPathItsSlot) {
 }
 
 TEST(FieldSet, KnowsAPathWhenItSeesOne) {
-  for (const char* path : {"a", "a.b.c", "with blank", "\xC3\xA9", "a-b_c/d~e"}) {
+  for (const char* path : {"a", "a.b.c", "with blank", "\xC3\xA9", "a-b_c/d~e", "a.0", "a.*",
+                           "a.*.b", "a.0.b.*", "a*.b*"}) {
     EXPECT_TRUE(FieldSet::valid(path)) << path;
   }
   EXPECT_TRUE(FieldSet::valid(std::string(kMaxMemberName, 'x')));
   EXPECT_FALSE(FieldSet::valid(std::string(kMaxMemberName + 1, 'x')));
-  for (const char* path : {"", ".", "a.", ".a", "a..b", "a\"b", "a\\b", "a\tb"}) {
+  for (const char* path :
+       {"", ".", "a.", ".a", "a..b", "a\"b", "a\\b", "a\tb", "*", "*.a", "a.*.*", "a.*.b.*"}) {
     EXPECT_FALSE(FieldSet::valid(path)) << path;
   }
+}
+
+TEST(FieldSet, KeepsWhatAStarReadsInListsOfItsOwn) {
+  FieldSet set;
+  EXPECT_EQ(set.add("plain"), 0);
+  EXPECT_EQ(set.add("list.*.b"), 1);
+  EXPECT_EQ(set.add("list.*"), 2);
+  EXPECT_EQ(set.add("deep.er.*.b"), 3);
+  EXPECT_EQ(set.add("list.*.b"), 1);
+  EXPECT_EQ(set.pointer(1), "/list/*/b");
+  EXPECT_EQ(set.list_of(0), -1);
+  EXPECT_EQ(set.list_of(2), 0);
+  EXPECT_EQ(set.list_of(3), 1);
+  EXPECT_EQ(set.lists(), (std::vector<FieldSet::List>{{1, 2}, {3}}));
 }
 
 // Many names of every length, many with the same first eight bytes.
@@ -148,6 +168,25 @@ TEST(WalkObjects, TheLastOfEqualNamesCounts) {
   EXPECT_EQ(object(R"({"a":{"b":1},"a":{"c":2}})", set), " {} -\n");
   EXPECT_EQ(object(R"({"a":{"b":1},"a":null})", set), " null -\n");
   EXPECT_EQ(object(R"({"a":{"b":1,"b":2}})", set), " {} 2\n");
+}
+
+TEST(WalkObjects, FindsPlacesOfLists) {
+  const FieldSet set = fields({"a.0", "a.2.b", "a.10"});
+  EXPECT_EQ(object(R"({"a":[1,2,{"b":3},4]})", set), " 1 3 -\n");
+  EXPECT_EQ(object(R"({"a":[[],0,0,0,0,0,0,0,0,0,"x"]})", set), " [] - 'x'\n");
+  EXPECT_EQ(object(R"({"a":[]})", set), " - - -\n");
+  EXPECT_EQ(object(R"({"a":{"0":5,"2":{"b":6}}})", set), " 5 6 -\n");
+  EXPECT_EQ(object(R"({"a":[1],"a":[]})", set), " - - -\n");
+}
+
+TEST(WalkObjects, FindsEveryPlaceOfAList) {
+  const FieldSet set = fields({"v", "a.*", "a.*.b", "c.d.*.e.0"});
+  EXPECT_EQ(object(R"({"v":7,"a":[1,{"b":2},null]})", set), " 7 - - - | 1 - {} 2 null - |\n");
+  EXPECT_EQ(object(R"({"c":{"d":[{"e":[3,4]},{"e":5}]}})", set), " - - - - | | 3 -\n");
+  EXPECT_EQ(object(R"({"a":[1,2],"a":[3]})", set), " - - - - | 3 - |\n");
+  EXPECT_EQ(object(R"({"a":[1,2],"a":null})", set), " - - - - | |\n");
+  EXPECT_EQ(object(R"({"a":{"*":1,"b":2}})", set), " - - - - | |\n");
+  EXPECT_EQ(object(R"([{"a":[1]},{"v":2}])", set), "/0 - - - - | 1 - |\n/1 2 - - - | |\n");
 }
 
 TEST(WalkObjects, ReadsEscapedNamesAndTexts) {

@@ -53,6 +53,16 @@ const Broken kBroken[] = {
      "mapping 17: \"a\\b\" is not a path of member names"},
     {[](MappingSet& set) { set.mappings[0].value_fields = {std::string(61, 'x')}; },
      "is not a path of member names"},
+    {[](MappingSet& set) { set.mappings[0].base_field = "*.start"; },
+     "mapping 17: \"*.start\" is not a path of member names"},
+    {[](MappingSet& set) { set.mappings[0].instant_fields = {"times.*"}; },
+     "mapping 17: where one field is read by *, each value field must be"},
+    {[](MappingSet& set) {
+       set.mappings[0].value_fields = {"values.*", "value"};
+     },
+     "mapping 17: where one field is read by *, each value field must be"},
+    {[](MappingSet& set) { set.mappings[0].unit_up_to_one = "furlong"; },
+     "mapping 17: metric \"heartrate\" has no unit \"furlong\""},
     {[](MappingSet& set) { set.mappings[0].unit = "furlong"; },
      "mapping 17: metric \"heartrate\" has no unit \"furlong\""},
     {[](MappingSet& set) { set.metrics.push_back(metric(1, "again", "")); },

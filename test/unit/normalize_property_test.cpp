@@ -62,6 +62,10 @@ const Record kRecords[] = {
      R"({"timestamp":<"2024-05-01T12:00:00Z">,"value":<1.5>,"unit":<"mmol/L">,"type":<"hdl">})"},
     {"sleep",
      R"({"id":<"d">,"source":<{"provider":"oura","type":"ring"}>,"bedtime_stop":<"2024-05-01T12:00:00Z">,"date":<"2024-05-01">,"hr_lowest":<47>,"hr_average":<53>,"average_hrv":<61>,"respiratory_rate":<14>,"timezone_offset":<7200>,"time_zone":<null>,"updated_at":<"2024-05-01T12:00:00Z">})"},
+    {"night",
+     R"({"id":<"d">,"source":<{"provider":"oura"}>,"start":<"2024-05-01T22:00:00">,"starts":<[0,60]>,"ends":<[60,90]>,"stages":<[1,2]>,"zones":<[60,2]>,"efficiency":<0.9>,"warmth":<[{"value":36}]>})"},
+    {"night",
+     R"({"id":"d","source":{"provider":"oura"},"start":"2024-05-01T22:00:00","starts":[0,<60>],"ends":[60,<90>],"stages":[1,<2>],"zones":[60,<2>],"warmth":[{"value":<36>,"unit":<"°C">,"date":<"2024-05-01">,"now":<{}>}]})"},
     {"activity",
      R"({"id":<"d">,"source":<{"provider":"oura"}>,"calendar_date":<"2024-05-01">,"heart_rate":<{"resting_bpm":52,"max_bpm":150}>,"steps":<9000>,"time_zone":<"Europe/Berlin">})"},
 };

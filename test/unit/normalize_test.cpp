@@ -136,6 +136,41 @@ TEST(NormalizeTimeseries, EveryWayAValueCanBeWrong) {
             "! not_an_object /data/data/16\n! not_an_object /data/data/17\n");
 }
 
+// A name that a row knows has that row's id, units and range; any other has its parent's.
+TEST(NormalizeTimeseries, TheTypeLeadsToAMetricOfItsOwn) {
+  const auto at = [](const char* type, const char* value) {
+    return R"({"timestamp":"2024-05-01T12:00:00Z","unit":"mg/dL","type":")" + std::string(type) +
+           R"(","value":)" + value + "}";
+  };
+  const std::string body = event(at("hdl", "10") + "," + at("triglycerides", "100") + "," +
+                                 at("cholesterol/triglycerides", "200") + "," +
+                                 at("triglycerides", "500") + "," + at("ldl", "500"));
+  const std::string tail = " oura/ring/timeseries\n";
+  EXPECT_EQ(readings("cholesterol", body), "cholesterol/hdl 2024-05-01T12:00:00 5" + tail +
+                                               "cholesterol/triglycerides 2024-05-01T12:00:00 1" +
+                                               tail +
+                                               "cholesterol/triglycerides 2024-05-01T12:00:00 2" +
+                                               tail + "! out_of_range /data/data/3/value\n" +
+                                               "cholesterol/ldl 2024-05-01T12:00:00 250" + tail);
+  const auto batch = normalize(plan(), "cholesterol", body);
+  ASSERT_TRUE(batch.ok());
+  const Batch& found = batch.value();
+  EXPECT_EQ(found.metrics[found.samples[1].metric].metric_id, 14);
+  EXPECT_TRUE(found.metrics[found.samples[1].metric].extended_name.empty());
+  EXPECT_EQ(found.metrics[found.samples[0].metric].metric_id, 8);
+  EXPECT_EQ(found.metrics[found.samples[0].metric].extended_name, "cholesterol/hdl");
+  EXPECT_EQ(found.metrics[found.rejected[0].metric].metric_id, 14);
+}
+
+TEST(NormalizeTimeseries, ARefusedReadingMakesNoMetric) {
+  const auto batch = normalize(plan(), "cholesterol",
+                               event(R"({"timestamp":"2024-05-01","type":"vldl","value":-1})"));
+  ASSERT_TRUE(batch.ok());
+  ASSERT_EQ(batch.value().metrics.size(), 1U);
+  EXPECT_EQ(batch.value().metrics[0].metric_id, 8);
+  EXPECT_TRUE(batch.value().metrics[0].extended_name.empty());
+}
+
 TEST(NormalizeTimeseries, EveryWayToSayWhen) {
   const auto at = [](const std::string& members) {
     return readings("heartrate", event("{\"value\":60," + members + "}"));
@@ -154,8 +189,9 @@ TEST(NormalizeTimeseries, EveryWayToSayWhen) {
             "heartrate 2024-05-01T03:30:00" + tail + " offset=-210\n");
   EXPECT_EQ(at(R"("timestamp":"2024-05-01","time_zone":"Europe/Berlin","timezone_offset":7200)"),
             "heartrate 2024-05-01T00:00:00" + tail + " zone=Europe/Berlin offset=120\n");
+  // A time without a zone is UTC, whatever zone stands beside it.
   EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00","time_zone":"Europe/Berlin")"),
-            "heartrate 2024-05-01T08:00:00" + tail + " zone=Europe/Berlin\n");
+            "heartrate 2024-05-01T08:00:00" + tail + "\n");
   EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","time_zone":"Europe/Berlin")"),
             "heartrate 2024-05-01T08:00:00" + tail + "\n");
   EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00","timezone_offset":7200)"),
@@ -193,12 +229,20 @@ TEST(NormalizeTimeseries, TheEndIsOnTheClockOfTheStart) {
   const auto at = [](const std::string& members) {
     return readings("steps", event("{\"value\":1," + members + "}"));
   };
+  // A day ends with its last moment: the next midnight on the clock of the place.
   EXPECT_EQ(
-      at(R"("start":"2024-05-01T08:00:00","end":"2024-05-01T09:00:00","time_zone":"Asia/Tokyo")"),
-      "steps 2024-05-01T08:00:00..2024-05-01T09:00:00 1 oura/ring/timeseries zone=Asia/Tokyo\n");
-  EXPECT_EQ(
-      at(R"("start":"2024-05-01T08:00:00","end":"2024-05-01T09:00:00Z","time_zone":"Asia/Tokyo")"),
-      "! bad_timestamp /data/data/0/end\n");
+      at(R"("start":"2024-05-01","end":"2024-05-01","time_zone":"Asia/Tokyo")"),
+      "steps 2024-05-01T00:00:00..2024-05-02T00:00:00 1 oura/ring/timeseries zone=Asia/Tokyo\n");
+  EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-05-02","timezone_offset":7200)"),
+            "steps 2024-04-30T22:00:00..2024-05-02T22:00:00 1 oura/ring/timeseries offset=120\n");
+  EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-04-30")"),
+            "steps 2024-05-01T00:00:00..2024-05-01T00:00:00 1 oura/ring/timeseries\n");
+  EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-04-29")"),
+            "! end_before_start /data/data/0/end\n");
+  EXPECT_EQ(at(R"("start":"2024-05-01","end":"2200-01-01")"),
+            "! timestamp_out_of_range /data/data/0/end\n");
+  EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-05-01T09:00:00Z","time_zone":"Asia/Tokyo")"),
+            "! bad_timestamp /data/data/0/end\n");
   EXPECT_EQ(at(R"("start":"2024-05-01T08:00:00Z","end":"2201-05-01T09:00:00Z")"),
             "! timestamp_out_of_range /data/data/0/end\n");
 }

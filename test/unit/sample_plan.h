@@ -52,15 +52,23 @@ inline std::vector<MetricDef> sample_metrics() {
       metric(11, "sodium", "mg", 0),
       metric(12, "temperature_delta", "°C"),
       metric(13, "heartrate_max", "bpm", 10, 400),
+      metric(14, "cholesterol/triglycerides", "mmol/L", 0, 3),
+      metric(15, "stage", "stage", -1, 5),
+      metric(16, "zone_1", "s", 0),
+      metric(17, "zone_3", "s", 0),
+      metric(18, "efficiency", "%", 0, 100),
+      metric(19, "temperature", "°C", 20, 50),
   };
   metrics[6].interval = true;
   return metrics;
 }
 
 inline std::vector<UnitDef> sample_units() {
-  return {{1, "Hz", 60, 0},     {2, "rmssd", 1, 0}, {2, "s", 1000, 0},
-          {3, "rmssd", 1, 0},   {6, "kPa", 7.5, 0}, {9, "°F", 5.0 / 9.0, -160.0 / 9.0},
-          {9, "K", 1, -273.15}, {11, "g", 1000, 0}};
+  return {{1, "Hz", 60, 0},       {2, "rmssd", 1, 0}, {2, "s", 1000, 0},
+          {3, "rmssd", 1, 0},     {6, "kPa", 7.5, 0}, {9, "°F", 5.0 / 9.0, -160.0 / 9.0},
+          {9, "K", 1, -273.15},   {11, "g", 1000, 0}, {8, "mg/dL", 0.5, 0},
+          {14, "mg/dL", 0.01, 0}, {16, "min", 60, 0}, {18, "1", 100, 0},
+          {19, "°F", 0.5, 0}};
 }
 
 inline std::vector<ResourceDef> sample_resources() {
@@ -74,6 +82,7 @@ inline std::vector<ResourceDef> sample_resources() {
   resources.push_back({"meal", ResourceKind::kSummary, "meals"});
   resources.push_back({"profile", ResourceKind::kSummary, "profile"});
   resources.push_back({"workout_stream", ResourceKind::kSkipped, ""});
+  resources.push_back({"night", ResourceKind::kSummary, "nights"});
   return resources;
 }
 
@@ -101,6 +110,12 @@ inline std::vector<MappingDef> sample_mappings() {
       mapping(19, "meal", 11, {"micros.minerals.sodium"}, {"timestamp"}),
       mapping(20, "stress", 1, {"low"}, {"timestamp"}),
       mapping(21, "stress", 13, {"high"}, {"timestamp"}),
+      mapping(22, "night", 15, {"stages.*", "kinds.*"}, {"starts.*"}),
+      mapping(23, "night", 16, {"zones.0"}, {"start"}),
+      mapping(24, "night", 17, {"zones.2"}, {"start"}),
+      mapping(25, "night", 18, {"efficiency"}, {"start"}),
+      mapping(26, "night", 19, {"warmth.*.now.value", "warmth.*.value"},
+              {"warmth.*.date", "start"}),
   };
   rows[2].provider = "apple_health_kit";
   rows[3].provider = "apple_health_kit";
@@ -112,6 +127,10 @@ inline std::vector<MappingDef> sample_mappings() {
   rows[8].type_extends = true;
   rows[14].provider = "whoop_v2";
   rows[18].unit = "g";
+  rows[21].end_field = "ends.*";
+  rows[21].base_field = "start";
+  rows[24].unit_up_to_one = "1";
+  rows[25].unit_field = "warmth.*.unit";
   return rows;
 }
 
