@@ -1,0 +1,183 @@
+-- The shipped metrics. Ids below 10000 are ours for ever: a metric never changes its number.
+-- Units are written as UCUM writes them where it has a name, else as the vendor does (count, index, score, stage).
+-- Ranges are there to catch another unit or another quantity, not a rare person: each holds the extremes that living
+-- people have been measured with, with room to spare.
+
+COMMENT ON COLUMN wearables.metrics.lowest IS 'plausible range, wide enough for every living person: readings outside are quarantined';
+
+INSERT INTO wearables.metrics (metric_id, name, unit, aggregate, kind, lowest, highest, origin) VALUES
+  -- heart, breath, blood
+  (1,  'heartrate',                      '/min',      'avg', 'instant',   10,   400, 'shipped'),
+  (2,  'hrv',                            'ms',        'avg', 'instant',    0,  1000, 'shipped'),
+  (3,  'hrv_sdnn',                       'ms',        'avg', 'instant',    0,  1000, 'shipped'),
+  (4,  'blood_oxygen',                   '%',         'avg', 'instant',   20,   100, 'shipped'),
+  (5,  'respiratory_rate',               '/min',      'avg', 'instant',    0,   120, 'shipped'),
+  (6,  'blood_pressure',                 'mm[Hg]',    'avg', 'instant',   10,   400, 'shipped'),
+  (7,  'afib_burden',                    '%',         'avg', 'interval',   0,   100, 'shipped'),
+  -- a pulse may still rise in the minute after
+  (8,  'heart_rate_recovery_one_minute', '/min',      'avg', 'interval', -300,   300, 'shipped'),
+  (9,  'heart_rate_alert',               'count',     'sum', 'interval',   0, 10000, 'shipped'),
+  -- an electrode sees a few mV; hundreds are µV under the wrong name
+  (10, 'electrocardiogram_voltage',      'mV',        'avg', 'instant',  -50,    50, 'shipped'),
+  (11, 'forced_expiratory_volume_1',     'L',         'avg', 'interval',   0,    20, 'shipped'),
+  (12, 'forced_vital_capacity',          'L',         'avg', 'interval',   0,    20, 'shipped'),
+  (13, 'peak_expiratory_flow_rate',      'L/min',     'avg', 'interval',   0,  2000, 'shipped'),
+  (14, 'vo2_max',                        'mL/kg/min', 'avg', 'interval',   0,   150, 'shipped'),
+  (15, 'sleep_apnea_alert',              'count',     'sum', 'interval',   0, 10000, 'shipped'),
+  (16, 'sleep_breathing_disturbance',    'count',     'avg', 'interval',   0,  1000, 'shipped'),
+  (17, 'inhaler_usage',                  'count',     'sum', 'interval',   0, 10000, 'shipped'),
+  -- 147 mmol/L has been survived
+  (18, 'glucose',                        'mmol/L',    'avg', 'instant',    0,   250, 'shipped'),
+  -- thousands of units have been injected at once, and survived
+  (19, 'insulin_injection',              '[IU]',      'sum', 'interval',   0, 10000, 'shipped'),
+  (20, 'cholesterol',                    'mmol/L',    'avg', 'instant',    0,   200, 'shipped'),
+  -- fluorescence units of the two labs' scanner: no scale to convert by
+  (21, 'ige',                            'FSU',       'avg', 'instant',    0, 1e9,   'shipped'),
+  (22, 'igg',                            'FSU',       'avg', 'instant',    0, 1e9,   'shipped'),
+  -- temperature; 11.8 °C and 46.5 °C have been survived, skin comes close to the air's
+  (23, 'body_temperature',               'Cel',       'avg', 'interval',   0,    50, 'shipped'),
+  (24, 'basal_body_temperature',         'Cel',       'avg', 'interval',  10,    50, 'shipped'),
+  (25, 'body_temperature_delta',         'Cel',       'avg', 'interval', -30,    30, 'shipped'),
+  (26, 'skin_temperature',               'Cel',       'avg', 'instant',    0,    50, 'shipped'),
+  -- body; from a preterm child of 0.2 kg to the heaviest man of 635 kg
+  (27, 'body_weight',                    'kg',        'last', 'instant', 0.1,  1000, 'shipped'),
+  (28, 'body_fat',                       '%',         'last', 'instant',   0,   100, 'shipped'),
+  (29, 'body_mass_index',                'kg/m2',     'last', 'interval',  2,   400, 'shipped'),
+  (30, 'lean_body_mass',                 'kg',        'last', 'interval', 0.05, 1000, 'shipped'),
+  (31, 'waist_circumference',            'cm',        'last', 'interval',  5,   500, 'shipped'),
+  (32, 'body_water',                     '%',         'last', 'instant',   0,   100, 'shipped'),
+  (33, 'muscle_mass',                    '%',         'last', 'instant',   0,   100, 'shipped'),
+  (34, 'bone_mass',                      '%',         'last', 'instant',   0,   100, 'shipped'),
+  (35, 'visceral_fat',                   'index',     'last', 'instant',   0,  1000, 'shipped'),
+  -- movement; of a day, and of the buckets it is made of
+  (36, 'steps',                          'count',     'sum', 'interval',   0,   1e6, 'shipped'),
+  (37, 'distance',                       'm',         'sum', 'interval',   0,   1e7, 'shipped'),
+  (38, 'floors_climbed',                 'count',     'sum', 'interval',   0,   1e5, 'shipped'),
+  (39, 'calories_active',                'kcal',      'sum', 'interval',   0, 50000, 'shipped'),
+  (40, 'calories_basal',                 'kcal',      'sum', 'interval',   0, 50000, 'shipped'),
+  (41, 'calories_total',                 'kcal',      'sum', 'interval',   0, 50000, 'shipped'),
+  (42, 'wheelchair_push',                'count',     'sum', 'interval',   0,   1e6, 'shipped'),
+  (43, 'stand_hour',                     'count',     'sum', 'interval',   0, 10000, 'shipped'),
+  (44, 'stand_duration',                 'min',       'sum', 'interval',   0, 10080, 'shipped'),
+  (45, 'fall',                           'count',     'sum', 'interval',   0, 10000, 'shipped'),
+  -- minutes by the schema, but its example must be seconds: more minutes than a day of 25 hours are quarantined
+  (46, 'activity_low',                   'min',       'sum', 'interval',   0,  1500, 'shipped'),
+  (47, 'activity_medium',                'min',       'sum', 'interval',   0,  1500, 'shipped'),
+  (48, 'activity_high',                  'min',       'sum', 'interval',   0,  1500, 'shipped'),
+  -- mind, habits, surroundings
+  (49, 'stress_level',                   '%',         'avg', 'instant',    0,   100, 'shipped'),
+  (50, 'mindfulness_minutes',            'min',       'sum', 'interval',   0, 10080, 'shipped'),
+  (51, 'handwashing',                    'count',     'sum', 'interval',   0, 10000, 'shipped'),
+  (52, 'daylight_exposure',              'min',       'sum', 'interval',   0, 10080, 'shipped'),
+  -- the highest index ever measured on the ground is 43
+  (53, 'uv_exposure',                    'index',     'avg', 'interval',   0,   100, 'shipped'),
+  -- a pulse summed up over a day, a night or a workout: figures of their own beside the readings they are made of
+  (54, 'heart_rate_average',             '/min',      'avg', 'interval',  10,   400, 'shipped'),
+  (55, 'heart_rate_lowest',              '/min',      'min', 'interval',  10,   400, 'shipped'),
+  (56, 'heart_rate_highest',             '/min',      'max', 'interval',  10,   400, 'shipped'),
+  -- a daily figure and a figure of the night: one series of both would jump
+  (57, 'resting_heart_rate',             '/min',      'avg', 'interval',  10,   400, 'shipped'),
+  (58, 'sleep_resting_heart_rate',       '/min',      'avg', 'instant',   10,   400, 'shipped'),
+  (59, 'walking_heart_rate',             '/min',      'avg', 'interval',  10,   400, 'shipped'),
+  (60, 'heart_rate_dip',                 '%',         'avg', 'instant', -100,   100, 'shipped'),
+  -- sleep; a week of seconds
+  (61, 'sleep_duration',                 's',         'sum', 'instant',    0, 604800, 'shipped'),
+  (62, 'sleep_total',                    's',         'sum', 'instant',    0, 604800, 'shipped'),
+  (63, 'sleep_awake',                    's',         'sum', 'instant',    0, 604800, 'shipped'),
+  (64, 'sleep_light',                    's',         'sum', 'instant',    0, 604800, 'shipped'),
+  (65, 'sleep_deep',                     's',         'sum', 'instant',    0, 604800, 'shipped'),
+  (66, 'sleep_rem',                      's',         'sum', 'instant',    0, 604800, 'shipped'),
+  (67, 'sleep_latency',                  's',         'avg', 'instant',    0, 604800, 'shipped'),
+  (68, 'sleep_efficiency',               '%',         'avg', 'instant',    0,   100, 'shipped'),
+  (69, 'sleep_score',                    'score',     'avg', 'instant',    0,   100, 'shipped'),
+  (70, 'recovery_readiness_score',       'score',     'avg', 'instant',    0,   100, 'shipped'),
+  -- -1 unknown, 0 seen once in an example, 1 deep, 2 light, 3 REM, 4 awake, 5 entered by hand
+  (71, 'sleep_stage',                    'stage',     'last', 'interval', -1,     5, 'shipped'),
+  -- workouts
+  (72, 'workout_distance',               'm',         'sum', 'interval',   0,   1e7, 'shipped'),
+  (73, 'workout_duration',               'min',       'sum', 'interval',   0, 10080, 'shipped'),
+  (74, 'workout_swimming_stroke',        'count',     'sum', 'interval',   0,   1e6, 'shipped'),
+  (75, 'workout_calories',               'kcal',      'sum', 'interval',   0, 50000, 'shipped'),
+  (76, 'workout_moving_time',            's',         'sum', 'interval',   0, 604800, 'shipped'),
+  (77, 'elevation_gain',                 'm',         'sum', 'interval',   0,   1e5, 'shipped'),
+  -- from a mine or a dive to an aircraft
+  (78, 'elevation_highest',              'm',         'max', 'interval', -10000, 20000, 'shipped'),
+  (79, 'elevation_lowest',               'm',         'min', 'interval', -10000, 20000, 'shipped'),
+  -- skiing, gliding, falling
+  (80, 'speed_average',                  'm/s',       'avg', 'interval',   0,   400, 'shipped'),
+  (81, 'speed_highest',                  'm/s',       'max', 'interval',   0,   400, 'shipped'),
+  (82, 'power_average',                  'W',         'avg', 'interval',   0, 10000, 'shipped'),
+  (83, 'power_highest',                  'W',         'max', 'interval',   0, 10000, 'shipped'),
+  (84, 'power_weighted',                 'W',         'avg', 'interval',   0, 10000, 'shipped'),
+  (85, 'power_device',                   'W',         'avg', 'interval',   0, 10000, 'shipped'),
+  -- seconds under 50, 60, 70, 80, 90 and up to 100 % of the highest rate for the age
+  (86, 'hr_zone_1',                      's',         'sum', 'interval',   0, 604800, 'shipped'),
+  (87, 'hr_zone_2',                      's',         'sum', 'interval',   0, 604800, 'shipped'),
+  (88, 'hr_zone_3',                      's',         'sum', 'interval',   0, 604800, 'shipped'),
+  (89, 'hr_zone_4',                      's',         'sum', 'interval',   0, 604800, 'shipped'),
+  (90, 'hr_zone_5',                      's',         'sum', 'interval',   0, 604800, 'shipped'),
+  (91, 'hr_zone_6',                      's',         'sum', 'interval',   0, 604800, 'shipped');
+
+-- Analytes and kinds whose meaning, range or unit is known. Any other that a sample's type names is made after its
+-- parent when it is first seen.
+INSERT INTO wearables.metrics (metric_id, name, unit, aggregate, kind, lowest, highest, parent, origin) VALUES
+  (92, 'cholesterol/total',                    'mmol/L', 'avg', 'instant',  0,   200, 'cholesterol', 'shipped'),
+  (93, 'cholesterol/hdl',                      'mmol/L', 'avg', 'instant',  0,   200, 'cholesterol', 'shipped'),
+  (94, 'cholesterol/ldl',                      'mmol/L', 'avg', 'instant',  0,   200, 'cholesterol', 'shipped'),
+  -- another molecule, so another factor from mg/dL; 400 mmol/L has been seen
+  (95, 'cholesterol/triglycerides',            'mmol/L', 'avg', 'instant',  0,  1000, 'cholesterol', 'shipped'),
+  (96, 'heart_rate_alert/low_heart_rate',      'count',  'sum', 'interval', 0, 10000, 'heart_rate_alert', 'shipped'),
+  (97, 'heart_rate_alert/high_heart_rate',     'count',  'sum', 'interval', 0, 10000, 'heart_rate_alert', 'shipped'),
+  (98, 'heart_rate_alert/irregular_rhythm',    'count',  'sum', 'interval', 0, 10000, 'heart_rate_alert', 'shipped'),
+  (99, 'insulin_injection/rapid_acting',       '[IU]',   'sum', 'interval', 0, 10000, 'insulin_injection', 'shipped'),
+  (100, 'insulin_injection/long_acting',       '[IU]',   'sum', 'interval', 0, 10000, 'insulin_injection', 'shipped'),
+  (101, 'stand_hour/stood',                    'count',  'sum', 'interval', 0, 10000, 'stand_hour', 'shipped'),
+  (102, 'stand_hour/idle',                     'count',  'sum', 'interval', 0, 10000, 'stand_hour', 'shipped'),
+  (103, 'electrocardiogram_voltage/lead_1',    'mV',     'avg', 'instant', -50,   50, 'electrocardiogram_voltage', 'shipped');
+
+-- What is eaten and drunk. Masses in the unit that labels give them in; ten kilograms of anything is another unit.
+INSERT INTO wearables.metrics (metric_id, name, unit, aggregate, kind, lowest, highest, origin) VALUES
+  -- coffee has 0.1 g; 50 g has been survived
+  (110, 'caffeine',                     'g',    'sum', 'interval', 0,   100, 'shipped'),
+  (111, 'water',                        'mL',   'sum', 'interval', 0, 50000, 'shipped'),
+  (112, 'carbohydrates',                'g',    'sum', 'interval', 0, 10000, 'shipped'),
+  (113, 'dietary_energy',               'kcal', 'sum', 'instant',  0, 50000, 'shipped'),
+  (114, 'dietary_protein',              'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (115, 'dietary_alcohol',              'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (116, 'dietary_fibre',                'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (117, 'dietary_sugar',                'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (118, 'dietary_cholesterol',          'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (119, 'dietary_fat',                  'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (120, 'dietary_fat_saturated',        'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (121, 'dietary_fat_monounsaturated',  'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (122, 'dietary_fat_polyunsaturated',  'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (123, 'dietary_omega3',               'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (124, 'dietary_omega6',               'g',    'sum', 'instant',  0, 10000, 'shipped'),
+  (130, 'dietary_sodium',               'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (131, 'dietary_potassium',            'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (132, 'dietary_calcium',              'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (133, 'dietary_phosphorus',           'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (134, 'dietary_magnesium',            'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (135, 'dietary_iron',                 'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (136, 'dietary_zinc',                 'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (137, 'dietary_fluoride',             'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (138, 'dietary_chloride',             'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (139, 'dietary_copper',               'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (140, 'dietary_manganese',            'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (141, 'dietary_chromium',             'ug',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (142, 'dietary_iodine',               'ug',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (143, 'dietary_molybdenum',           'ug',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (144, 'dietary_selenium',             'ug',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (150, 'dietary_vitamin_a',            'ug',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (151, 'dietary_vitamin_b1',           'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (152, 'dietary_riboflavin',           'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (153, 'dietary_niacin',               'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (154, 'dietary_pantothenic_acid',     'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (155, 'dietary_vitamin_b6',           'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (156, 'dietary_biotin',               'ug',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (157, 'dietary_vitamin_b12',          'ug',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (158, 'dietary_vitamin_c',            'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (159, 'dietary_vitamin_d',            'ug',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (160, 'dietary_vitamin_e',            'mg',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (161, 'dietary_vitamin_k',            'ug',   'sum', 'instant',  0,   1e7, 'shipped'),
+  (162, 'dietary_folic_acid',           'ug',   'sum', 'instant',  0,   1e7, 'shipped');

@@ -1,0 +1,142 @@
+-- The shipped mappings of summaries. Ids below 10000 are ours for ever. A figure of a day, a night or a workout lies in
+-- the channel of its summary, so a day's steps are never added to the steps of its minutes.
+
+-- A night, at the moment of waking.
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, unit_up_to_one, origin) VALUES
+  (7,   'sleep', 'heartrate',                '{hr_lowest,hr_resting,hr_average}', '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (8,   'sleep', 'hrv',                      '{average_hrv}',                     '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (9,   'sleep', 'respiratory_rate',         '{respiratory_rate}',                '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (100, 'sleep', 'heart_rate_lowest',        '{hr_lowest}',                '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (101, 'sleep', 'heart_rate_average',       '{hr_average}',               '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (102, 'sleep', 'sleep_resting_heart_rate', '{hr_resting}',               '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (103, 'sleep', 'heart_rate_dip',           '{hr_dip}',                   '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (104, 'sleep', 'body_temperature_delta',   '{temperature_delta}',        '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (105, 'sleep', 'skin_temperature',         '{skin_temperature}',         '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (106, 'sleep', 'sleep_duration',           '{duration}',                 '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (107, 'sleep', 'sleep_total',              '{total}',                    '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (108, 'sleep', 'sleep_awake',              '{awake}',                    '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (109, 'sleep', 'sleep_light',              '{light}',                    '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (110, 'sleep', 'sleep_deep',               '{deep}',                     '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (111, 'sleep', 'sleep_rem',                '{rem}',                      '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (112, 'sleep', 'sleep_latency',            '{latency}',                  '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (113, 'sleep', 'sleep_score',              '{score}',                    '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  (114, 'sleep', 'recovery_readiness_score', '{recovery_readiness_score}', '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+  -- 0.97 in the schema's example, 91.2 from WHOOP, 87 from Oura
+  (115, 'sleep', 'sleep_efficiency',         '{efficiency}',               '{bedtime_stop,calendar_date,date}', '1',  'shipped');
+
+-- The stages of a night: three lists side by side, offsets in seconds from the start.
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, base_field, origin) VALUES
+  (120, 'sleep_cycle', 'sleep_stage', '{stage_type.*}', '{stage_start_offset_second.*}', 'stage_end_offset_second.*', 'session_start', 'shipped');
+
+-- A day: from its first to its last moment in the time zone of the document. daily_movement is left out: it is
+-- deprecated, and nobody says what its equivalent metres are.
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, origin)
+SELECT d.id, 'activity', d.metric, ARRAY[d.field], '{calendar_date,date}', 'calendar_date', 'shipped'
+FROM (VALUES
+  (130, 'steps',              'steps'),
+  (131, 'calories_total',     'calories_total'),
+  (132, 'calories_active',    'calories_active'),
+  (133, 'distance',           'distance'),
+  (134, 'floors_climbed',     'floors_climbed'),
+  (135, 'wheelchair_push',    'wheelchair_push'),
+  (136, 'activity_low',       'low'),
+  (137, 'activity_medium',    'medium'),
+  (138, 'activity_high',      'high'),
+  (139, 'resting_heart_rate', 'heart_rate.resting_bpm'),
+  (140, 'heart_rate_average', 'heart_rate.avg_bpm'),
+  (141, 'heart_rate_lowest',  'heart_rate.min_bpm'),
+  (142, 'heart_rate_highest', 'heart_rate.max_bpm'),
+  (143, 'walking_heart_rate', 'heart_rate.avg_walking_bpm')) AS d (id, metric, field);
+
+-- A workout.
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, origin)
+SELECT d.id, 'workouts', d.metric, ARRAY[d.field], '{time_start}', 'time_end', 'shipped'
+FROM (VALUES
+  (150, 'heart_rate_average',  'average_hr'),
+  (151, 'heart_rate_highest',  'max_hr'),
+  (152, 'workout_distance',    'distance'),
+  (153, 'workout_calories',    'calories'),
+  (154, 'steps',               'steps'),
+  (155, 'workout_moving_time', 'moving_time'),
+  (156, 'elevation_gain',      'total_elevation_gain'),
+  (157, 'elevation_highest',   'elev_high'),
+  (158, 'elevation_lowest',    'elev_low'),
+  (159, 'speed_average',       'average_speed'),
+  (160, 'speed_highest',       'max_speed'),
+  (161, 'power_average',       'average_watts'),
+  (162, 'power_highest',       'max_watts'),
+  (163, 'power_weighted',      'weighted_average_watts'),
+  (164, 'power_device',        'device_watts'),
+  -- the list may be shorter than six
+  (165, 'hr_zone_1',           'hr_zones.0'),
+  (166, 'hr_zone_2',           'hr_zones.1'),
+  (167, 'hr_zone_3',           'hr_zones.2'),
+  (168, 'hr_zone_4',           'hr_zones.3'),
+  (169, 'hr_zone_5',           'hr_zones.4'),
+  (170, 'hr_zone_6',           'hr_zones.5')) AS d (id, metric, field);
+
+-- A measurement of the body: only its day is known, and no zone, so it lies at midnight UTC.
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, origin)
+SELECT d.id, 'body', d.metric, ARRAY[d.field], '{calendar_date,date}', 'shipped'
+FROM (VALUES
+  (180, 'body_weight',         'weight'),
+  (181, 'body_fat',            'fat'),
+  (182, 'body_water',          'water_percentage'),
+  (183, 'muscle_mass',         'muscle_mass_percentage'),
+  (184, 'bone_mass',           'bone_mass_percentage'),
+  (185, 'visceral_fat',        'visceral_fat_index'),
+  (186, 'body_mass_index',     'body_mass_index'),
+  (187, 'lean_body_mass',      'lean_body_mass_kilogram'),
+  (188, 'waist_circumference', 'waist_circumference_centimeter')) AS d (id, metric, field);
+
+-- A meal as a whole; its foods stay in the document, under names that the eater chose.
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, unit_field, unit, origin)
+SELECT d.id, 'meal', d.metric, ARRAY[d.field], '{timestamp}', d.unit_field, d.unit, 'shipped'
+FROM (VALUES
+  (200, 'dietary_energy',              'energy.value',                  'energy.unit', NULL),
+  (201, 'carbohydrates',               'macros.carbs',                  NULL, NULL),
+  (202, 'dietary_protein',             'macros.protein',                NULL, NULL),
+  (203, 'dietary_alcohol',             'macros.alcohol',                NULL, NULL),
+  (204, 'water',                       'macros.water',                  NULL, 'g'),
+  (205, 'dietary_fibre',               'macros.fibre',                  NULL, NULL),
+  (206, 'dietary_sugar',               'macros.sugar',                  NULL, NULL),
+  (207, 'dietary_cholesterol',         'macros.cholesterol',            NULL, NULL),
+  (208, 'dietary_fat',                 'macros.fats.total',             NULL, NULL),
+  (209, 'dietary_fat_saturated',       'macros.fats.saturated',         NULL, NULL),
+  (210, 'dietary_fat_monounsaturated', 'macros.fats.monounsaturated',   NULL, NULL),
+  (211, 'dietary_fat_polyunsaturated', 'macros.fats.polyunsaturated',   NULL, NULL),
+  (212, 'dietary_omega3',              'macros.fats.omega3',            NULL, NULL),
+  (213, 'dietary_omega6',              'macros.fats.omega6',            NULL, NULL),
+  (220, 'dietary_sodium',              'micros.minerals.sodium',        NULL, NULL),
+  (221, 'dietary_potassium',           'micros.minerals.potassium',     NULL, NULL),
+  (222, 'dietary_calcium',             'micros.minerals.calcium',       NULL, NULL),
+  (223, 'dietary_phosphorus',          'micros.minerals.phosphorus',    NULL, NULL),
+  (224, 'dietary_magnesium',           'micros.minerals.magnesium',     NULL, NULL),
+  (225, 'dietary_iron',                'micros.minerals.iron',          NULL, NULL),
+  (226, 'dietary_zinc',                'micros.minerals.zinc',          NULL, NULL),
+  (227, 'dietary_fluoride',            'micros.minerals.fluoride',      NULL, NULL),
+  (228, 'dietary_chloride',            'micros.minerals.chloride',      NULL, NULL),
+  (229, 'dietary_copper',              'micros.trace_elements.copper',     NULL, NULL),
+  (230, 'dietary_manganese',           'micros.trace_elements.manganese',  NULL, NULL),
+  (231, 'dietary_chromium',            'micros.trace_elements.chromium',   NULL, NULL),
+  (232, 'dietary_iodine',              'micros.trace_elements.iodine',     NULL, NULL),
+  (233, 'dietary_molybdenum',          'micros.trace_elements.molybdenum', NULL, NULL),
+  (234, 'dietary_selenium',            'micros.trace_elements.selenium',   NULL, NULL),
+  (240, 'dietary_vitamin_a',           'micros.vitamins.vitamin_a',        NULL, NULL),
+  (241, 'dietary_vitamin_b1',          'micros.vitamins.vitamin_b1',       NULL, NULL),
+  (242, 'dietary_riboflavin',          'micros.vitamins.riboflavin',       NULL, NULL),
+  (243, 'dietary_niacin',              'micros.vitamins.niacin',           NULL, NULL),
+  (244, 'dietary_pantothenic_acid',    'micros.vitamins.pantothenic_acid', NULL, NULL),
+  (245, 'dietary_vitamin_b6',          'micros.vitamins.vitamin_b6',       NULL, NULL),
+  (246, 'dietary_biotin',              'micros.vitamins.biotin',           NULL, NULL),
+  (247, 'dietary_vitamin_b12',         'micros.vitamins.vitamin_b12',      NULL, NULL),
+  (248, 'dietary_vitamin_c',           'micros.vitamins.vitamin_c',        NULL, NULL),
+  (249, 'dietary_vitamin_d',           'micros.vitamins.vitamin_d',        NULL, NULL),
+  (250, 'dietary_vitamin_e',           'micros.vitamins.vitamin_e',        NULL, NULL),
+  (251, 'dietary_vitamin_k',           'micros.vitamins.vitamin_k',        NULL, NULL),
+  (252, 'dietary_folic_acid',          'micros.vitamins.folic_acid',       NULL, NULL)) AS d (id, metric, field, unit_field, unit);
+
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, origin) VALUES
+  (260, 'electrocardiogram', 'heart_rate_average', '{heart_rate_mean}', '{session_start}', 'session_end', 'shipped');
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, origin) VALUES
+  (261, 'menstrual_cycle', 'basal_body_temperature', '{basal_body_temperature.*.value}', '{basal_body_temperature.*.date}', 'shipped');
