@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstring>
 
 namespace wearables {
 namespace {
@@ -123,6 +124,64 @@ std::optional<ParsedInstant> parse_instant(std::string_view text) noexcept {
   Micros offset = 0;
   if (!take_zone(cursor, &offset) || !cursor.done()) return std::nullopt;
   return ParsedInstant{midnight + time - offset, false, true};
+}
+
+namespace {
+
+// "2024-05-01T10:20:30" and a zone
+constexpr std::size_t kTimeAt = 11;
+constexpr std::size_t kTimeSize = 8;
+constexpr std::size_t kZoneAt = kTimeAt + kTimeSize;
+
+// 100 and more when they are none.
+inline unsigned two_digits(const char* text) noexcept {
+  const unsigned tens = static_cast<unsigned char>(text[0]) - unsigned{'0'};
+  const unsigned ones = static_cast<unsigned char>(text[1]) - unsigned{'0'};
+  return tens <= 9 && ones <= 9 ? tens * 10 + ones : 100;
+}
+
+// Only of a usual day: neither 24:00:00 nor a leap second.
+inline bool read_plain_time(const char* text, Micros* time) noexcept {
+  const unsigned hour = two_digits(text);
+  const unsigned minute = two_digits(text + 3);
+  const unsigned second = two_digits(text + 6);
+  if (hour > 23 || minute > 59 || second > 59 || text[2] != ':' || text[5] != ':') return false;
+  *time = ((hour * 60LL + minute) * 60 + second) * kMicrosPerSecond;
+  return true;
+}
+
+inline bool same_bytes(const char* one, const char* other, std::size_t size) noexcept {
+  constexpr std::size_t kUsual = 6;  // "+00:00", and the compiler needs no call
+  return size == kUsual ? std::memcmp(one, other, kUsual) == 0 : std::memcmp(one, other, size) == 0;
+}
+
+}  // namespace
+
+std::optional<ParsedInstant> InstantReader::read(std::string_view text) noexcept {
+  Micros time = 0;
+  if (text.size() == size_ && same_around_time(text) &&
+      read_plain_time(text.data() + kTimeAt, &time)) {
+    return ParsedInstant{midnight_ + time, false, has_zone_};
+  }
+  const auto parsed = parse_instant(text);
+  size_ = 0;
+  if (parsed) remember(text, *parsed);
+  return parsed;
+}
+
+inline bool InstantReader::same_around_time(std::string_view text) const noexcept {
+  return std::memcmp(text.data(), last_.data(), kTimeAt) == 0 &&
+         same_bytes(text.data() + kZoneAt, last_.data() + kZoneAt, size_ - kZoneAt);
+}
+
+void InstantReader::remember(std::string_view text, const ParsedInstant& parsed) noexcept {
+  Micros time = 0;
+  if (text.size() < kZoneAt || text.size() > kLongest) return;
+  if (!read_plain_time(text.data() + kTimeAt, &time)) return;
+  size_ = text.size();
+  std::memcpy(last_.data(), text.data(), size_);
+  midnight_ = parsed.at - time;
+  has_zone_ = parsed.has_zone;
 }
 
 std::optional<Micros> instant_from_epoch(double number) noexcept {

@@ -3,6 +3,8 @@
 
 #include "core/pure.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -29,6 +31,23 @@ struct ParsedInstant {
 // +hh, no zone at all, a bare date. 24:00 and leap second :60 roll over. Nothing if it is not a
 // real date.
 std::optional<ParsedInstant> parse_instant(std::string_view text) noexcept;
+
+// parse_instant() for texts that follow one another: of one that differs from the text before only
+// in hours, minutes and seconds, only those are read.
+class InstantReader {
+ public:
+  std::optional<ParsedInstant> read(std::string_view text) noexcept;
+
+ private:
+  bool same_around_time(std::string_view text) const noexcept;
+  void remember(std::string_view text, const ParsedInstant& parsed) noexcept;
+
+  static constexpr std::size_t kLongest = 32;
+  std::array<char, kLongest> last_{};
+  std::size_t size_ = 0;  // 0: there is no such text
+  Micros midnight_ = 0;   // of the text before, UTC
+  bool has_zone_ = false;
+};
 
 // An epoch number: seconds, milliseconds or microseconds, told apart by magnitude (1e11, 1e14).
 std::optional<Micros> instant_from_epoch(double number) noexcept;

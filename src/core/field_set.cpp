@@ -65,12 +65,27 @@ std::uint16_t FieldSet::add(std::string_view path) {
   return slot;
 }
 
+void FieldSet::know(std::string_view path) {
+  std::uint32_t at = 0;
+  each_name(path, [&](std::string_view name) {
+    at = step(at, name);
+    return true;
+  });
+  nodes_[at].open = true;
+}
+
+std::string FieldSet::path_of(const Node& node) const {
+  if (&node == nodes_.data()) return {};
+  const std::string above = path_of(nodes_[node.parent]);
+  return above.empty() ? node.name : above + '.' + node.name;
+}
+
 std::uint32_t FieldSet::step(std::uint32_t from, std::string_view name) {
   const std::uint64_t head = name_head(name);
   if (const Node* known = child(nodes_[from], head, name)) {
     return static_cast<std::uint32_t>(known - nodes_.data());
   }
-  const std::uint32_t made = add_node(name);
+  const std::uint32_t made = add_node(from, name);
   nodes_[from].children.push_back(made);
   rebuild_buckets(nodes_[from]);
   return made;
@@ -78,29 +93,31 @@ std::uint32_t FieldSet::step(std::uint32_t from, std::string_view name) {
 
 std::uint32_t FieldSet::step_to_each(std::uint32_t from) {
   if (nodes_[from].each != 0) return nodes_[from].each;
-  const std::uint32_t made = add_node(kEach);
+  const std::uint32_t made = add_node(from, kEach);
   nodes_[made].list = static_cast<int>(lists_.size());
   nodes_[from].each = made;
   lists_.emplace_back();
   return made;
 }
 
-std::uint32_t FieldSet::add_node(std::string_view name) {
+std::uint32_t FieldSet::add_node(std::uint32_t parent, std::string_view name) {
   const auto made = static_cast<std::uint32_t>(nodes_.size());
-  nodes_.emplace_back();
-  nodes_.back().name = name;
-  nodes_.back().head = name_head(name);
+  Node& node = nodes_.emplace_back();
+  node.name = std::string(name);
+  node.parent = parent;
   return made;
 }
 
 void FieldSet::rebuild_buckets(Node& node) {
   std::size_t size = 4;
-  while (size < 2 * node.children.size()) size *= 2;
-  node.buckets.assign(size, 0);
+  while (size < 4 * node.children.size()) size *= 2;
+  node.buckets.assign(size, {});
   for (const std::uint32_t index : node.children) {
-    std::uint32_t& first = node.buckets[bucket_of(nodes_[index].head, size)];
-    nodes_[index].next = first;
-    first = index;
+    const std::string& name = nodes_[index].name;
+    const std::uint64_t head = name_head(name);
+    std::size_t at = bucket_of(head, size);
+    while (node.buckets[at].child != 0) at = (at + 1) & (size - 1);
+    node.buckets[at] = {head, static_cast<std::uint32_t>(name.size()), index};
   }
 }
 

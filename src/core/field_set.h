@@ -15,6 +15,7 @@
 namespace wearables {
 
 inline constexpr std::size_t kMaxMemberName = 60;  // bytes, in a path
+inline constexpr std::size_t kMaxUnknowns = 32;    // unknown members told of one body
 
 enum class Kind : std::uint8_t { kMissing, kNull, kBool, kNumber, kString, kObject, kArray };
 
@@ -36,15 +37,23 @@ class FieldSet {
   // By column of a list's rows: the slot of the whole path.
   using List = std::vector<std::uint16_t>;
 
+  // A place in the table of a node's children.
+  struct Bucket {
+    std::uint64_t head = 0;   // the name's first eight bytes
+    std::uint32_t size = 0;   // of the name
+    std::uint32_t child = 0;  // 0: empty, and no child is to be looked for behind it
+  };
+
   struct Node {
     std::string name;
-    std::uint64_t head = 0;  // its first eight bytes
     int slot = -1;           // -1: only a step on the way; below "*" the column of the row
     int list = -1;           // of what "*" stands for
     std::uint32_t each = 0;  // what "*" leads to, 0 for none
-    std::uint32_t next = 0;  // in the bucket
+    std::uint32_t parent = 0;
+    bool open = false;  // whatever is below it is known
     std::vector<std::uint32_t> children;
-    std::vector<std::uint32_t> buckets;  // children by head: the first one, 0 for none
+    std::vector<Bucket>
+        buckets;  // from bucket_of() its head on; a power of two, at most a quarter full
 
     bool leaf() const noexcept { return children.empty() && each == 0; }
   };
@@ -57,6 +66,9 @@ class FieldSet {
 
   // The slot of a valid path; the same path has the same slot.
   std::uint16_t add(std::string_view path);
+
+  // A valid path without "*" that is known, with all below it, and needs no slot.
+  void know(std::string_view path);
 
   std::size_t size() const noexcept { return pointers_.size(); }
 
@@ -73,6 +85,7 @@ class FieldSet {
   const Node* each(const Node& node) const noexcept {
     return node.each == 0 ? nullptr : &nodes_[node.each];
   }
+  std::string path_of(const Node& node) const;
   void clear_below(const Node& node, Value* slots, std::vector<Value>* rows) const noexcept;
 
  private:
@@ -81,7 +94,7 @@ class FieldSet {
   }
   std::uint32_t step(std::uint32_t from, std::string_view name);
   std::uint32_t step_to_each(std::uint32_t from);
-  std::uint32_t add_node(std::string_view name);
+  std::uint32_t add_node(std::uint32_t parent, std::string_view name);
   void rebuild_buckets(Node& node);
 
   std::vector<Node> nodes_;            // the first is the record itself
@@ -95,7 +108,7 @@ struct Found {
   explicit Found(const FieldSet& fields) : values(fields.size()), rows(fields.lists().size()) {}
 
   void clear() noexcept {
-    std::fill(values.begin(), values.end(), Value{});
+    for (Value& value : values) value.kind = Kind::kMissing;  // which makes the rest meaningless
     for (std::vector<Value>& list : rows) list.clear();
   }
 
@@ -117,11 +130,12 @@ std::string escape_pointer(std::string_view name);
 inline const FieldSet::Node* FieldSet::child(const Node& node, std::uint64_t head,
                                              std::string_view name) const noexcept {
   if (node.buckets.empty()) return nullptr;
-  for (std::uint32_t at = node.buckets[bucket_of(head, node.buckets.size())]; at != 0;
-       at = nodes_[at].next) {
-    const Node& candidate = nodes_[at];
-    if (candidate.head != head || candidate.name.size() != name.size()) continue;
-    if (name.size() <= 8 || candidate.name == name) return &candidate;
+  const Bucket* const buckets = node.buckets.data();
+  const std::size_t last = node.buckets.size() - 1;
+  for (std::size_t at = bucket_of(head, last + 1); buckets[at].child != 0; at = (at + 1) & last) {
+    if (buckets[at].head != head || buckets[at].size != name.size()) continue;
+    const Node& child = nodes_[buckets[at].child];
+    if (name.size() <= 8 || child.name == name) return &child;
   }
   return nullptr;
 }

@@ -2,9 +2,14 @@
 
 #include <simdjson.h>
 
+#include "core/json_peek.h"
+#include "core/json_timeseries.h"
 #include "core/json_walk.h"
 
+#include "core/text.h"
+
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace wearables {
@@ -20,214 +25,30 @@ bool Walk::take_element(od::value& value, const Wanted& list, std::size_t index,
   const auto number = static_cast<std::size_t>(each->list);
   std::vector<Value>& rows = list.target->rows[number];
   rows.resize(rows.size() + fields.lists()[number].size());
-  const Target row{&fields, rows.data() + rows.size() - fields.lists()[number].size(), nullptr};
+  const Target row{&fields, rows.data() + rows.size() - fields.lists()[number].size(), nullptr,
+                   list.target->notes};
   return take(value, {&row, each}, depth);
 }
 
+void Walk::note_unknown(const Wanted& wanted, std::string_view name) {
+  const bool noted = wanted.target->notes != nullptr && !wanted.node->open && !name.empty();
+  if (!noted || unknowns_.size() == kMaxUnknowns) return;
+  for (const UnknownMember& known : unknowns_) {
+    if (known.node == wanted.node && known.name == name) return;
+  }
+  unknowns_.push_back(
+      {wanted.node, wanted.target->fields, wanted.target->notes, std::string(name)});
+}
+
+void Walk::report_unknowns(RecordSink& sink) const {
+  for (const UnknownMember& unknown : unknowns_) {
+    const std::string above = unknown.fields->path_of(*unknown.node);
+    sink.unknown(unknown.before + above + (above.empty() ? "" : ".") +
+                 printable(unknown.name, kMaxMemberName));
+  }
+}
+
 namespace {
-
-constexpr ShortName kData("data");
-constexpr ShortName kGroups("groups");
-constexpr ShortName kSource("source");
-
-std::string member_pointer(std::string_view base, std::string_view name) {
-  return std::string(base) + "/" + escape_pointer(name);
-}
-
-std::string element_pointer(std::string_view base, std::size_t index) {
-  return index == Record::kNotListed ? std::string(base)
-                                     : std::string(base) + "/" + std::to_string(index);
-}
-
-class TimeseriesWalk : public Walk {
- public:
-  TimeseriesWalk(std::string_view body, const FieldSet& fields, const FieldSet& source_fields,
-                 RecordSink& sink, bool (*stop)())
-      : Walk(body, stop),
-        source_fields_(source_fields),
-        sink_(sink),
-        found_(fields),
-        target_{&fields, found_.values.data(), found_.rows.data()},
-        wanted_{&target_, &fields.root()},
-        no_source_(source_fields.size()) {}
-
-  Result<Done> run();
-
- private:
-  enum class Role { kEvent, kGroup, kElement };
-
-  // An object that holds a list of samples, or is itself a sample: the members tell. Where the list
-  // stands before the source, it is postponed and the object walked a second time.
-  struct Holder {
-    Role role;
-    std::string_view base;  // pointer; with index, where it stands
-    std::size_t index;
-    int depth;
-    std::string_view group;
-    std::vector<Value> source;
-    std::vector<std::size_t> postponed;
-    std::size_t members = 0;
-    bool holds_list = false;
-  };
-
-  bool event(od::object& object, std::string_view base, std::size_t index, int depth);
-  bool holder(od::object& object, Holder& self);
-  bool member(const Name& name, od::value& value, Holder& self);
-  bool data_member(od::value& value, Holder& self);
-  bool take_source(od::value& value, Holder& self);
-  bool postponed_lists(od::object& object, const Holder& self);
-  bool list(od::value& value, const Holder& self);
-  bool element(od::value& value, std::string_view list, std::size_t index, int depth);
-  bool groups(od::value& value, const Holder& self);
-  bool group(od::value& value, Holder self);
-
-  const FieldSet& source_fields_;
-  RecordSink& sink_;
-  Found found_;
-  const Target target_;
-  const Wanted wanted_;
-  const std::vector<Value> no_source_;
-  bool any_ = false;
-};
-
-Result<Done> TimeseriesWalk::run() {
-  auto done =
-      Walk::run([&](od::object& object) { return event(object, "", Record::kNotListed, 1); },
-                [&](od::array& array) {
-                  bool empty = true;
-                  const bool walked = each_element(array, [&](od::value& value, std::size_t index) {
-                    empty = false;
-                    if (*start(value) != '{') return check(value, 2);
-                    od::object object;
-                    return passed(value.get_object().get(object)) && event(object, "", index, 2);
-                  });
-                  any_ = any_ || empty;
-                  return walked;
-                });
-  if (!done.ok() || any_) return done;
-  return {Code::kUnexpectedShape, "no list of samples"};
-}
-
-bool TimeseriesWalk::event(od::object& object, std::string_view base, std::size_t index,
-                           int depth) {
-  Holder self{Role::kEvent, base, index, depth, {}, {}, {}};
-  return holder(object, self);
-}
-
-bool TimeseriesWalk::holder(od::object& object, Holder& self) {
-  if (too_deep(self.depth)) return false;
-  const bool walked = each_member(object, [&](const Name& name, od::value& value) {
-    const bool fine = member(name, value, self);
-    ++self.members;
-    return fine;
-  });
-  return walked && (self.postponed.empty() || postponed_lists(object, self));
-}
-
-bool TimeseriesWalk::member(const Name& name, od::value& value, Holder& self) {
-  if (name == kData) {
-    if (*start(value) == '[') return data_member(value, self);
-    if (*start(value) == '{' && self.role != Role::kElement) {
-      const std::string base = member_pointer(element_pointer(self.base, self.index), "data");
-      return group(value,
-                   {Role::kGroup, base, Record::kNotListed, self.depth + 1, self.group, {}, {}});
-    }
-  }
-  if (name == kSource) return take_source(value, self);
-  if (self.role == Role::kElement) {
-    return take(value, wanted_.member(name), self.depth + 1);
-  }
-  if (self.role == Role::kEvent && name == kGroups && *start(value) == '{') {
-    return groups(value, self);
-  }
-  return check(value, self.depth + 1);
-}
-
-bool TimeseriesWalk::data_member(od::value& value, Holder& self) {
-  self.holds_list = true;
-  if (!self.source.empty() && self.postponed.empty()) return list(value, self);
-  self.postponed.push_back(self.members);
-  return true;
-}
-
-bool TimeseriesWalk::take_source(od::value& value, Holder& self) {
-  self.source.assign(source_fields_.size(), Value{});
-  const Target target{&source_fields_, self.source.data(), nullptr};
-  return take(value, {&target, &source_fields_.root()}, self.depth + 1);
-}
-
-bool TimeseriesWalk::postponed_lists(od::object& object, const Holder& self) {
-  bool filled = false;
-  if (!passed(object.reset().get(filled))) return false;
-  std::size_t member = 0;
-  auto next = self.postponed.begin();
-  for (auto&& item : object) {
-    od::field field;
-    if (!passed(std::forward<decltype(item)>(item).get(field))) return false;
-    if (next != self.postponed.end() && *next == member++) {
-      ++next;
-      if (!list(field.value(), self)) return false;
-    }
-  }
-  return true;
-}
-
-bool TimeseriesWalk::list(od::value& value, const Holder& self) {
-  any_ = true;
-  od::array array;
-  if (too_deep(self.depth + 1) || !passed(value.get_array().get(array))) return false;
-  const std::string pointer = member_pointer(element_pointer(self.base, self.index), "data");
-  sink_.begin_list(self.source.empty() ? no_source_ : self.source, self.group);
-  const bool walked = each_element(array, [&](od::value& sample, std::size_t index) {
-    return !stopped() && element(sample, pointer, index, self.depth + 2);
-  });
-  sink_.end_list();
-  return walked;
-}
-
-bool TimeseriesWalk::element(od::value& value, std::string_view list, std::size_t index,
-                             int depth) {
-  const std::size_t offset = offset_of(value);
-  if (*start(value) != '{') {
-    if (!check(value, depth)) return false;
-    sink_.record({false, {}, {}, list, index, offset, 0});
-    return true;
-  }
-  od::object object;
-  if (!passed(value.get_object().get(object))) return false;
-  found_.clear();
-  Holder self{Role::kElement, list, index, depth, {}, {}, {}};
-  if (!holder(object, self)) return false;
-  if (!self.holds_list) {
-    sink_.record({true, found_.values, found_.rows, list, index, offset, 0});
-  }
-  return true;
-}
-
-bool TimeseriesWalk::groups(od::value& value, const Holder& self) {
-  any_ = true;
-  od::object object;
-  if (!passed(value.get_object().get(object))) return false;
-  const std::string base = member_pointer(element_pointer(self.base, self.index), "groups");
-  return each_member(object, [&](const Name& name, od::value& member) {
-    const std::string pointer = member_pointer(base, name.text);
-    if (*start(member) != '[') {
-      return group(member,
-                   {Role::kGroup, pointer, Record::kNotListed, self.depth + 2, name.text, {}, {}});
-    }
-    od::array array;
-    if (!passed(member.get_array().get(array))) return false;
-    return each_element(array, [&](od::value& element, std::size_t index) {
-      return group(element, {Role::kGroup, pointer, index, self.depth + 3, name.text, {}, {}});
-    });
-  });
-}
-
-bool TimeseriesWalk::group(od::value& value, Holder self) {
-  if (*start(value) != '{') return check(value, self.depth);
-  od::object object;
-  return passed(value.get_object().get(object)) && holder(object, self);
-}
 
 class DocumentWalk : public Walk {
  public:
@@ -238,7 +59,7 @@ class DocumentWalk : public Walk {
         id_slot_(id_slot),
         sink_(sink),
         found_(fields),
-        target_{&fields, found_.values.data(), found_.rows.data()},
+        target_{&fields, found_.values.data(), found_.rows.data(), ""},
         wanted_{&target_, &fields.root()} {}
 
   Result<Done> run();
@@ -284,6 +105,7 @@ Result<Done> DocumentWalk::run() {
         any_ = any_ || empty;
         return walked;
       });
+  report_unknowns(sink_);
   if (!done.ok() || any_) return done;
   return {Code::kUnexpectedShape, "no document"};
 }
@@ -314,7 +136,9 @@ bool DocumentWalk::holder(od::object& object, Holder self) {
 
 bool DocumentWalk::member(const Name& name, od::value& value, Holder& self) {
   if (!holds_documents(name, value, self)) {
-    return take(value, wanted_.member(name), self.depth + 1);
+    // what stands around documents is not theirs
+    const Wanted wanted = self.is_event ? wanted_.member(name) : member_of(wanted_, name);
+    return take(value, wanted, self.depth + 1);
   }
   self.holds_documents = true;
   const std::string pointer = member_pointer(element_pointer(self.base, self.index), name.text);
@@ -373,10 +197,18 @@ class ObjectWalk : public Walk {
 
 void RecordSink::begin_list(std::span<const Value>, std::string_view) {}
 void RecordSink::end_list() {}
+bool RecordSink::begin_list_before_source() { return false; }
+bool RecordSink::source_behind(std::span<const Value>, std::string_view) { return false; }
+void RecordSink::restart() {}
+void RecordSink::unknown(std::string) {}
 
 Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields,
                              const FieldSet& source_fields, RecordSink& sink, bool (*stop)()) {
-  return TimeseriesWalk(body, sample_fields, source_fields, sink, stop).run();
+  TimeseriesWalk walk(body, sample_fields, source_fields, sink, stop, true);
+  auto done = walk.run();
+  if (!walk.must_restart()) return done;
+  sink.restart();
+  return TimeseriesWalk(body, sample_fields, source_fields, sink, stop, false).run();
 }
 
 Result<Done> walk_documents(std::string_view body, std::string_view list_key,

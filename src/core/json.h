@@ -41,6 +41,18 @@ class RecordSink {
   virtual void begin_list(std::span<const Value> source, std::string_view group);
   virtual void end_list();
 
+  // A list begins whose source, if it has one, stands behind it. False: it waits, and begin_list()
+  // comes later. True: its samples follow, end_list(), and source_behind() with what begin_list()
+  // would have been given. Where that is false, or another list begins before: restart(), that is
+  // forget everything, for the walk begins anew and asks this no more.
+  virtual bool begin_list_before_source();
+  virtual bool source_behind(std::span<const Value> source, std::string_view group);
+  virtual void restart();
+
+  // A member of a record, or with "source." before it of its source, that the field set does not
+  // know; each once, the first kMaxUnknowns of a body, at its end.
+  virtual void unknown(std::string path);
+
  protected:
   ~RecordSink() = default;
 };
@@ -59,5 +71,14 @@ Result<Done> walk_documents(std::string_view body, std::string_view list_key,
 
 // The body as one record; of a list, every element that is an object. Else there is no record.
 Result<Done> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink);
+
+// Reads the members of a body that is one object into `values` (by slot; their texts are good until
+// the next walk) until `enough` says so before another member: true, and nothing behind is read.
+// What no field wants is passed over unchecked; of equal names the last that was read counts.
+Result<bool> peek_object(std::string_view body, const FieldSet& fields, std::span<Value> values,
+                         bool (*enough)(std::span<const Value>));
+
+// Gives back what walks keep from body to body when that is large: for after a body that was.
+void forget_large_body();
 
 }  // namespace wearables

@@ -11,19 +11,30 @@
 
 namespace wearables {
 
-// The first quote or backslash. Every string of an indexed text ends in a quote, and the padding
-// makes it safe to read eight bytes at a time.
+// Texts with padding behind them are read eight bytes at a time. The words are compared, not
+// counted with, so that only shifting asks which end of them comes first.
+inline constexpr bool kLittleEndian = std::endian::native == std::endian::little;
+
+inline std::uint64_t load_word(const char* text) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, text, sizeof word);
+  return word;
+}
+
+// Highest bits of the bytes that are `wanted`; on little-endian machines of nothing before them.
+constexpr std::uint64_t find_byte(std::uint64_t word, char wanted) noexcept {
+  constexpr std::uint64_t kOnes = 0x0101010101010101U;
+  constexpr std::uint64_t kHighs = 0x8080808080808080U;
+  const std::uint64_t zero_where_found = word ^ (kOnes * static_cast<unsigned char>(wanted));
+  return (zero_where_found - kOnes) & ~zero_where_found & kHighs;
+}
+
+// The first quote or backslash. Every string of an indexed text ends in a quote.
 inline const char* find_quote_or_backslash(const char* text) noexcept {
-  if constexpr (std::endian::native == std::endian::little) {
-    constexpr std::uint64_t kOnes = 0x0101010101010101U;
-    constexpr std::uint64_t kHighs = 0x8080808080808080U;
+  if constexpr (kLittleEndian) {
     while (true) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, text, sizeof word);
-      const std::uint64_t quote = word ^ (kOnes * '"');
-      const std::uint64_t backslash = word ^ (kOnes * '\\');
-      const std::uint64_t found =
-          (((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash)) & kHighs;
+      const std::uint64_t word = load_word(text);
+      const std::uint64_t found = find_byte(word, '"') | find_byte(word, '\\');
       if (found != 0) return text + std::countr_zero(found) / 8;
       text += sizeof word;
     }
@@ -32,11 +43,22 @@ inline const char* find_quote_or_backslash(const char* text) noexcept {
   return text;
 }
 
+// Are the first `size` bytes the same? Both with padding behind them.
+inline bool same_start(const char* one, const char* other, std::size_t size) noexcept {
+  if constexpr (kLittleEndian) {
+    if (size - 1 < 8) return ((load_word(one) ^ load_word(other)) << (64 - 8 * size)) == 0;
+    if (size - 1 < 16) {
+      return load_word(one) == load_word(other) &&
+             load_word(one + size - 8) == load_word(other + size - 8);
+    }
+  }
+  return std::memcmp(one, other, size) == 0;
+}
+
 // name_head() of a text with padding behind it.
 inline std::uint64_t padded_head(const char* text, std::size_t size) noexcept {
-  if constexpr (std::endian::native == std::endian::little) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text, sizeof word);
+  if constexpr (kLittleEndian) {
+    const std::uint64_t word = load_word(text);
     return size >= 8 ? word : word & ((std::uint64_t{1} << (8 * size)) - 1);
   }
   return name_head({text, size});
@@ -46,9 +68,10 @@ inline std::uint64_t padded_head(const char* text, std::size_t size) noexcept {
 // wrong escape and a lone surrogate alike, but only the first makes the text no JSON.
 bool escapes_valid(std::string_view text) noexcept;
 
+inline bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 // The text without the blanks of JSON around it.
 inline std::string_view without_blanks(std::string_view text) noexcept {
-  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;

@@ -7,12 +7,12 @@
 #endif
 
 #include "core/field_set.h"
+#include "core/json.h"
 #include "core/json_text.h"
+#include "core/json_workspace.h"
 #include "core/result.h"
 
-#include <cstring>
 #include <limits>
-#include <memory>
 #include <new>
 #include <span>
 #include <string>
@@ -22,47 +22,7 @@
 
 namespace wearables {
 
-namespace od = simdjson::ondemand;
-
 inline constexpr int kMaxDepth = 500;
-
-// The parser and the padded copy of the body, kept from call to call. The first body that is much
-// smaller than the one before gives the memory back.
-class Workspace {
- public:
-  static constexpr std::size_t kAlwaysKept = std::size_t{1} << 20;
-
-  // Never destroyed: a backend's exit runs no destructor of ours.
-  static Workspace& get() {
-    static auto* const kept = new Workspace;
-    return *kept;
-  }
-
-  const char* copy(std::string_view body) {
-    if (capacity_ > kAlwaysKept && body.size() < capacity_ / 4) release();
-    if (bytes_ == nullptr || capacity_ < body.size()) {
-      release();
-      bytes_.reset(new char[body.size() + simdjson::SIMDJSON_PADDING]);
-      capacity_ = body.size();
-    }
-    if (!body.empty()) std::memcpy(bytes_.get(), body.data(), body.size());
-    std::memset(bytes_.get() + body.size(), 0, simdjson::SIMDJSON_PADDING);
-    return bytes_.get();
-  }
-
-  od::parser& parser() noexcept { return parser_; }
-
- private:
-  void release() noexcept {
-    parser_ = od::parser{};
-    bytes_.reset();
-    capacity_ = 0;
-  }
-
-  od::parser parser_;
-  std::unique_ptr<char[]> bytes_;
-  std::size_t capacity_ = 0;
-};
 
 // A name of up to eight bytes that the walks look for.
 struct ShortName {
@@ -70,6 +30,10 @@ struct ShortName {
   std::uint64_t head;
   std::size_t size;
 };
+
+inline constexpr ShortName kData("data");
+inline constexpr ShortName kGroups("groups");
+inline constexpr ShortName kSource("source");
 
 struct Name {
   std::string_view text;
@@ -79,6 +43,16 @@ struct Name {
     return head == other.head && text.size() == other.size;
   }
 };
+
+// RFC 6901.
+inline std::string member_pointer(std::string_view base, std::string_view name) {
+  return std::string(base) + "/" + escape_pointer(name);
+}
+
+inline std::string element_pointer(std::string_view base, std::size_t index) {
+  return index == Record::kNotListed ? std::string(base)
+                                     : std::string(base) + "/" + std::to_string(index);
+}
 
 // Every function that returns bool returns false once the walk has failed or was stopped. Those
 // that run per member or element are inline: a call costs as much as what they do.
@@ -114,13 +88,21 @@ class Walk {
 
   // f(const Name&, od::value&) for each member.
   template <class F>
-  bool each_member(od::object& object, F&& f) {
-    for (auto&& member : object) {
-      od::field field;
+  [[gnu::always_inline]] bool each_member(od::object& object, F&& f) {
+    return each_field(object, [&](od::field& field) {
       Name name;
-      if (!passed(std::forward<decltype(member)>(member).get(field)) || !read_name(field, &name))
-        return false;
-      if (!f(name, field.value())) return false;
+      return read_name(field, &name) && f(std::as_const(name), field.value());
+    });
+  }
+
+  // f(od::field&) for each member. The fields stay where the parser puts them: a copy just written
+  // in parts and read as a whole waits for the memory.
+  template <class F>
+  [[gnu::always_inline]] bool each_field(od::object& object, F&& f) {
+    for (auto&& member : object) {
+      if (!passed(member.error())) return false;
+      od::field&& field = std::forward<decltype(member)>(member).value_unsafe();
+      if (!f(field)) return false;
     }
     return true;
   }
@@ -140,23 +122,38 @@ class Walk {
   struct Target {
     const FieldSet* fields;
     Value* slots;
-    std::vector<Value>* rows;  // by list; null below "*", where there are none
+    std::vector<Value>* rows;     // by list; null below "*", where there are none
+    const char* notes = nullptr;  // what stands before the path of an unknown member; null: no note
   };
 
-  // What a field set wants of a value: where its parts go. An empty one only checks.
+  // What a field set wants of a value: where it and its parts go. An empty one only checks.
   struct Wanted {
-    const Target* target = nullptr;
-    const FieldSet::Node* node = nullptr;
+    Wanted() = default;
+    Wanted(const Target* into, const FieldSet::Node* at) noexcept : target(into), node(at) {
+      if (at == nullptr) return;
+      slot = at->slot >= 0 ? into->slots + at->slot : nullptr;
+      within = !at->leaf();
+    }
 
     Wanted member(const Name& name) const noexcept;
-    Value* slot() const noexcept {
-      return node != nullptr && node->slot >= 0 ? target->slots + node->slot : nullptr;
+    // Of equal names the last counts: forgets what another value of this member has left.
+    void begin() const noexcept {
+      if (within) [[unlikely]]
+        target->fields->clear_below(*node, target->slots, target->rows);
     }
+
+    const Target* target = nullptr;
+    const FieldSet::Node* node = nullptr;
+    Value* slot = nullptr;
+    bool within = false;
   };
 
   // Walks a value and everything in it.
   bool take(od::value& value, const Wanted& wanted, int depth);
   bool check(od::value& value, int depth) { return take(value, {}, depth); }
+  // As wanted.member(name), but an unknown name is noted.
+  Wanted member_of(const Wanted& wanted, const Name& name);
+  void report_unknowns(RecordSink& sink) const;
   bool take_members(od::object& object, const Wanted& wanted, int depth);
 
   static const char* start(od::value& value) noexcept { return value.raw_json_token().data(); }
@@ -166,14 +163,25 @@ class Walk {
   std::size_t start_of_root() const noexcept { return body_.find('{'); }
   // Just behind the object that was walked last.
   std::size_t end_of_object();
+  bool read_name(od::field& field, Name* name);
 
  private:
-  bool read_name(od::field& field, Name* name);
+  struct UnknownMember {
+    const FieldSet::Node* node;  // what it is a member of
+    const FieldSet* fields;
+    const char* before;
+    std::string name;
+  };
+
+  void note_unknown(const Wanted& wanted, std::string_view name);
   bool unescape_name(od::field& field, const char* raw, Name* name);
+  bool has_backslash(std::string_view text) const noexcept {
+    return has_backslash_ && text.find('\\') != std::string_view::npos;
+  }
   bool take_container(od::value& value, const Wanted& wanted, int depth);
   bool take_element(od::value& value, const Wanted& list, std::size_t index, int depth);
   bool take_string(od::value& value, Value* slot);
-  bool unescape(od::value& value, std::string_view* text);
+  bool take_escaped(od::value& value, Value* slot);
   bool take_number(od::value& value, Value* slot);
   bool overflows(od::value& value);
   bool take_word(od::value& value, Value* slot);
@@ -185,65 +193,78 @@ class Walk {
   od::document document_;
   std::string_view body_;
   const char* bytes_ = nullptr;
+  bool has_backslash_ = false;  // anywhere in the body
   bool (*stop_)();
   std::uint32_t ticks_ = 0;
   bool stopped_ = false;
   simdjson::error_code error_ = simdjson::SUCCESS;
+  std::vector<UnknownMember> unknowns_;
 };
 
 [[gnu::always_inline]] inline Walk::Wanted Walk::Wanted::member(const Name& name) const noexcept {
-  if (node == nullptr) return {};
-  const FieldSet::Node* below = target->fields->child(*node, name.head, name.text);
-  if (below != nullptr && !below->leaf()) {
-    target->fields->clear_below(*below, target->slots, target->rows);
-  }
-  return {target, below};
+  // made where it is returned to: a copy of what was just written in parts waits for the memory
+  const Wanted below(
+      target, node == nullptr ? nullptr : target->fields->child(*node, name.head, name.text));
+  below.begin();
+  return below;
 }
 
-inline bool Walk::read_name(od::field& field, Name* name) {
+[[gnu::always_inline]] inline Walk::Wanted Walk::member_of(const Wanted& wanted, const Name& name) {
+  if (wanted.node != nullptr && !wanted.target->fields->child(*wanted.node, name.head, name.text))
+      [[unlikely]]
+    note_unknown(wanted, name.text);
+  return wanted.member(name);
+}
+
+[[gnu::always_inline]] inline bool Walk::read_name(od::field& field, Name* name) {
   const char* raw = field.key().raw();
-  const char* end = find_quote_or_backslash(raw);
-  if (*end != '"') [[unlikely]]
+  // Between the two there is nothing but the end of the name, a colon and blanks.
+  const char* end = start(field.value()) - 2;
+  if (end[0] != '"' || end[1] != ':') [[unlikely]]
+    end = find_quote_or_backslash(raw);
+  const auto size = static_cast<std::size_t>(end - raw);
+  if (*end != '"' || has_backslash({raw, size})) [[unlikely]]
     return unescape_name(field, raw, name);
-  name->text = {raw, static_cast<std::size_t>(end - raw)};
-  name->head = padded_head(raw, name->text.size());
+  name->text = {raw, size};
+  name->head = padded_head(raw, size);
   return true;
 }
 
-inline bool Walk::take(od::value& value, const Wanted& wanted, int depth) {
+[[gnu::always_inline]] inline bool Walk::take(od::value& value, const Wanted& wanted, int depth) {
   switch (*start(value)) {
     case '"':
-      return take_string(value, wanted.slot());
+      return take_string(value, wanted.slot);
     case '{':
     case '[':
       return take_container(value, wanted, depth);
     case 't':
     case 'f':
     case 'n':
-      return take_word(value, wanted.slot());
+      return take_word(value, wanted.slot);
     default:
-      return take_number(value, wanted.slot());
+      return take_number(value, wanted.slot);
   }
 }
 
-inline bool Walk::take_string(od::value& value, Value* slot) {
-  const char* text = start(value) + 1;
-  const char* end = find_quote_or_backslash(text);
-  std::string_view string(text, static_cast<std::size_t>(end - text));
-  if (*end == '"') [[likely]] {
-    od::raw_json_string consumed;
-    if (!passed(value.get_raw_json_string().get(consumed))) return false;
-  } else if (!unescape(value, &string)) {
-    return false;
-  }
-  if (slot != nullptr) {
-    slot->kind = Kind::kString;
-    slot->text = string;
-  }
+[[gnu::always_inline]] inline bool Walk::take_string(od::value& value, Value* slot) {
+  // A string's token is itself and blanks.
+  const std::string_view token = value.raw_json_token();
+  std::size_t size = token.size() - 1;
+  while (is_blank(token[size])) --size;
+  if (size == 0) [[unlikely]]
+    return passed(simdjson::STRING_ERROR);
+  const char* text = token.data() + 1;
+  if (has_backslash({text, size - 1})) [[unlikely]]
+    return take_escaped(value, slot);
+  od::raw_json_string consumed;
+  if (!passed(value.get_raw_json_string().get(consumed))) return false;
+  if (slot == nullptr) return true;
+  slot->kind = Kind::kString;
+  slot->text = {text, size - 1};
   return true;
 }
 
-inline bool Walk::take_number(od::value& value, Value* slot) {
+[[gnu::always_inline]] inline bool Walk::take_number(od::value& value, Value* slot) {
   const std::string_view token = value.raw_json_token();
   double number = 0;
   if (value.get_double().get(number) != simdjson::SUCCESS) [[unlikely]] {
@@ -257,7 +278,7 @@ inline bool Walk::take_number(od::value& value, Value* slot) {
   return true;
 }
 
-inline bool Walk::take_word(od::value& value, Value* slot) {
+[[gnu::always_inline]] inline bool Walk::take_word(od::value& value, Value* slot) {
   bool word = false;
   const bool null = *start(value) == 'n';
   if (!passed(null ? value.is_null().get(word) : value.get_bool().get(word))) return false;
@@ -270,6 +291,7 @@ template <class OnObject, class OnArray>
 Result<Done> Walk::run(OnObject on_object, OnArray on_array) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   bytes_ = kept_.copy(body_);
+  has_backslash_ = kept_.has_backslash();
   const std::size_t mark = body_.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   const std::size_t size = body_.size() - mark;
   const simdjson::padded_string_view text(bytes_ + mark, size, size + simdjson::SIMDJSON_PADDING);
@@ -289,7 +311,7 @@ Result<Done> Walk::run(OnObject on_object, OnArray on_array) {
   return outcome();
 }
 
-inline bool Walk::unescape_name(od::field& field, const char* raw, Name* name) {
+[[gnu::noinline]] inline bool Walk::unescape_name(od::field& field, const char* raw, Name* name) {
   if (field.unescaped_key().get(name->text) != simdjson::SUCCESS) {
     const auto used = static_cast<std::size_t>(raw - bytes_);
     if (!escapes_valid({raw, body_.size() - used})) return passed(simdjson::STRING_ERROR);
@@ -300,19 +322,26 @@ inline bool Walk::unescape_name(od::field& field, const char* raw, Name* name) {
   return true;
 }
 
-inline bool Walk::unescape(od::value& value, std::string_view* text) {
-  if (value.get_string().get(*text) == simdjson::SUCCESS) return true;
-  *text = "\xEF\xBF\xBD";
-  return escapes_valid(value.raw_json_token().substr(1)) || passed(simdjson::STRING_ERROR);
+[[gnu::noinline]] inline bool Walk::take_escaped(od::value& value, Value* slot) {
+  std::string_view text;
+  if (value.get_string().get(text) != simdjson::SUCCESS) {
+    text = "\xEF\xBF\xBD";
+    if (!escapes_valid(value.raw_json_token().substr(1))) return passed(simdjson::STRING_ERROR);
+  }
+  if (slot == nullptr) return true;
+  slot->kind = Kind::kString;
+  slot->text = text;
+  return true;
 }
 
-inline bool Walk::overflows(od::value& value) {
+[[gnu::noinline]] inline bool Walk::overflows(od::value& value) {
   return is_number(without_blanks(value.raw_json_token())) || passed(simdjson::NUMBER_ERROR);
 }
 
-inline bool Walk::take_container(od::value& value, const Wanted& wanted, int depth) {
+[[gnu::noinline]] inline bool Walk::take_container(od::value& value, const Wanted& wanted,
+                                                   int depth) {
   if (too_deep(depth)) return false;
-  Value* slot = wanted.slot();
+  Value* slot = wanted.slot;
   if (*start(value) == '{') {
     if (slot != nullptr) slot->kind = Kind::kObject;
     od::object object;
@@ -321,16 +350,15 @@ inline bool Walk::take_container(od::value& value, const Wanted& wanted, int dep
   if (slot != nullptr) slot->kind = Kind::kArray;
   od::array array;
   if (!passed(value.get_array().get(array))) return false;
-  const bool wanted_within = wanted.node != nullptr && !wanted.node->leaf();
   return each_element(array, [&](od::value& element, std::size_t index) {
-    if (!wanted_within) return check(element, depth + 1);
+    if (!wanted.within) return check(element, depth + 1);
     return !stopped() && take_element(element, wanted, index, depth + 1);
   });
 }
 
 inline bool Walk::take_members(od::object& object, const Wanted& wanted, int depth) {
   return each_member(object, [&](const Name& name, od::value& member) {
-    return take(member, wanted.member(name), depth);
+    return take(member, member_of(wanted, name), depth);
   });
 }
 

@@ -99,17 +99,6 @@ class Paths {
   const std::string* malformed_ = nullptr;
 };
 
-Result<Done> set_constant_units(const PlanMetric& metric, const MappingDef& def,
-                                const std::string& row, PlanMapping& mapping) {
-  for (const std::string& unit : {def.unit, def.unit_up_to_one}) {
-    if (unit.empty() || unit == metric.def.unit || metric.find_unit(unit) != nullptr) continue;
-    return invalid(row, "metric " + quoted(metric.def.name) + " has no unit " + quoted(unit));
-  }
-  mapping.constant_unit = def.unit;
-  mapping.unit_up_to_one = def.unit_up_to_one.empty() ? def.unit : def.unit_up_to_one;
-  return Done{};
-}
-
 // What stands in a list is measured in a list: without values there would be no reading.
 Result<Done> set_lists(const FieldSet& fields, const std::string& row, PlanMapping& mapping) {
   std::set<std::uint16_t> lists;
@@ -153,7 +142,7 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
   if (resource == plan.resources.end()) {
     return invalid(row, "there is no resource " + quoted(def.resource));
   }
-  PlanMetric* metric = find_metric(plan, def.metric_id);
+  const PlanMetric* metric = find_metric(plan, def.metric_id);
   if (metric == nullptr) {
     return invalid(row, "there is no metric " + std::to_string(def.metric_id));
   }
@@ -166,9 +155,40 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
   mapping.enabled = def.enabled;
   if (def.enabled) {
     if (auto set = set_fields(resource->fields, def, row, mapping); !set.ok()) return set;
-    if (auto set = set_constant_units(*metric, def, row, mapping); !set.ok()) return set;
+    // one that the metric does not know is the fault of this row alone: its readings say so
+    mapping.constant_unit = def.unit;
+    mapping.unit_up_to_one = def.unit_up_to_one.empty() ? def.unit : def.unit_up_to_one;
   }
   resource->mappings.push_back(std::move(mapping));
+  return Done{};
+}
+
+void know(FieldSet& fields, std::vector<PlanTexts>& texts, std::string_view path,
+          const KnownFieldDef& def) {
+  if (def.texts.empty()) return fields.know(path);
+  const std::uint16_t slot = fields.add(path);
+  const auto known = std::find_if(texts.begin(), texts.end(),
+                                  [&](const PlanTexts& other) { return other.slot == slot; });
+  PlanTexts& list =
+      known != texts.end() ? *known : texts.emplace_back(PlanTexts{slot, def.path, {}});
+  list.texts.insert(list.texts.end(), def.texts.begin(), def.texts.end());
+}
+
+Result<Done> add_known_field(Plan::Impl& plan, const KnownFieldDef& def) {
+  constexpr std::string_view kSource = "source.";
+  const bool of_source = def.path.starts_with(kSource);
+  if (!FieldSet::valid(def.path) || def.path.find('*') != std::string::npos) {
+    return invalid("known field " + quoted(def.path), "it is not a path of member names");
+  }
+  if (of_source && def.resource.empty()) {
+    const std::string_view beside = std::string_view(def.path).substr(kSource.size());
+    know(plan.source_fields, plan.source_texts, beside, def);
+  }
+  for (PlanResource& resource : plan.resources) {
+    const bool named = def.resource.empty() || def.resource == resource.def.name;
+    const bool beside = of_source && resource.def.kind != ResourceKind::kSummary;
+    if (named && !beside) know(resource.fields, resource.texts, def.path, def);
+  }
   return Done{};
 }
 
@@ -233,6 +253,9 @@ Result<std::unique_ptr<Plan>> Plan::compile(const MappingSet& set) {
   if (auto done = add_all(*plan, set.units, add_unit); !done.ok()) return done.error();
   if (auto done = add_all(*plan, set.resources, add_resource); !done.ok()) return done.error();
   if (auto done = add_all(*plan, set.mappings, add_mapping); !done.ok()) return done.error();
+  if (auto done = add_all(*plan, set.known_fields, add_known_field); !done.ok()) {
+    return done.error();
+  }
   for (PlanResource& resource : plan->resources) resource.make_lanes();
   return std::make_unique<Plan>(std::move(plan));
 }

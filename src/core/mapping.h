@@ -54,11 +54,19 @@ struct MappingDef {
   std::string unit_up_to_one = {};  // instead of `unit` where the value lies within -1..1
 };
 
+// A field that is known and needs no mapping, with all below it. With texts: those it may hold.
+struct KnownFieldDef {
+  std::string resource;  // empty: every one
+  std::string path;      // without "*"; "source.type" is also that beside a list of samples
+  std::vector<std::string> texts;
+};
+
 struct MappingSet {
   std::vector<MetricDef> metrics;
   std::vector<UnitDef> units;
   std::vector<ResourceDef> resources;
   std::vector<MappingDef> mappings;
+  std::vector<KnownFieldDef> known_fields = {};
 };
 
 // Immutable, and independent of the rows it was made from. Made once per revision and backend.

@@ -5,6 +5,7 @@
 #include "core/readings.h"
 #include "core/text.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,13 +22,19 @@ std::string_view text_of(const Value& value) noexcept {
 class SampleSink final : public RecordSink {
  public:
   SampleSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size)
-      : resource_(resource), readings_(plan, resource, body_size) {}
+      : plan_(plan), resource_(resource), body_size_(body_size) {
+    restart();
+  }
 
   void begin_list(std::span<const Value> source, std::string_view group) override;
   void end_list() override { lists_.pop_back(); }
+  bool begin_list_before_source() override;
+  bool source_behind(std::span<const Value> source, std::string_view group) override;
+  void restart() override;
   void record(const Record& record) override;
+  void unknown(std::string path) override { batch().unknowns.push_back({std::move(path), {}}); }
 
-  Batch& batch() noexcept { return readings_.batch(); }
+  Batch& batch() noexcept { return readings_->batch(); }
 
  private:
   struct List {
@@ -35,34 +42,68 @@ class SampleSink final : public RecordSink {
     const std::vector<std::uint16_t>* mappings;
   };
 
+  List list_of(std::span<const Value> source, std::string_view group);
+
+  const Plan::Impl& plan_;
   const PlanResource& resource_;
-  Readings readings_;
+  const std::size_t body_size_;
+  std::optional<Readings> readings_;
   std::vector<List> lists_;
+  std::size_t first_without_source_ = 0;  // of the samples
 };
 
-void SampleSink::begin_list(std::span<const Value> source, std::string_view group) {
+SampleSink::List SampleSink::list_of(std::span<const Value> source, std::string_view group) {
+  readings_->note_texts(plan_.source_texts, source);
   std::string_view provider = text_of(source[kSourceProvider]);
   if (provider.empty()) provider = text_of(source[kSourceSlug]);
   if (provider.empty()) provider = group;
-  lists_.push_back({readings_.source(provider, text_of(source[kSourceType]), "timeseries"),
-                    &resource_.lane(provider)});
+  return {readings_->source(provider, text_of(source[kSourceType]), "timeseries"),
+          &resource_.lane(provider)};
+}
+
+void SampleSink::begin_list(std::span<const Value> source, std::string_view group) {
+  lists_.push_back(list_of(source, group));
+}
+
+constexpr std::uint16_t kSourceBehind = 0;  // as most bodies have one source, it is often right
+
+// Which mappings apply must not depend on the source.
+bool SampleSink::begin_list_before_source() {
+  if (resource_.lanes.size() > 1) return false;
+  first_without_source_ = batch().samples.size();
+  lists_.push_back({kSourceBehind, &resource_.lanes.front().mappings});
+  return true;
+}
+
+bool SampleSink::source_behind(std::span<const Value> source, std::string_view group) {
+  const std::uint16_t index = list_of(source, group).source;
+  if (index == Interner::kNoIndex) return false;
+  if (index == kSourceBehind) return true;
+  std::vector<Sample>& samples = batch().samples;
+  for (std::size_t i = first_without_source_; i < samples.size(); ++i) samples[i].source = index;
+  return true;
+}
+
+void SampleSink::restart() {
+  readings_.emplace(plan_, resource_, body_size_);
+  lists_.clear();
 }
 
 void SampleSink::record(const Record& record) {
   const List& list = lists_.back();
-  readings_.start(record);
-  if (!record.is_object) return readings_.refuse(Reason::kNotAnObject);
+  readings_->start(record);
+  if (!record.is_object) return readings_->refuse(Reason::kNotAnObject);
   if (list.source == Interner::kNoIndex) {
-    return readings_.refuse(Reason::kMissingSource);
+    return readings_->refuse(Reason::kMissingSource);
   }
   bool any = false;
   for (const std::uint16_t index : *list.mappings) {
-    any |= readings_.add(resource_.mappings[index], list.source, kNone);
+    any |= readings_->add(resource_.mappings[index], list.source, kNone);
   }
   if (any || list.mappings->empty()) return;
   const PlanMapping* only =
       list.mappings->size() == 1 ? &resource_.mappings[list.mappings->front()] : nullptr;
-  readings_.refuse(Reason::kMissingValue, only);
+  readings_->refuse(Reason::kMissingValue, only);
 }
 
 class DocumentSink final : public RecordSink {
@@ -71,6 +112,7 @@ class DocumentSink final : public RecordSink {
       : resource_(resource), readings_(plan, resource, body_size) {}
 
   void record(const Record& record) override;
+  void unknown(std::string path) override { batch().unknowns.push_back({std::move(path), {}}); }
 
   Batch& batch() noexcept { return readings_.batch(); }
 

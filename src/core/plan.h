@@ -37,12 +37,20 @@ struct PlanMapping {
   bool enabled = true;
 };
 
+// A field that knows its texts.
+struct PlanTexts {
+  std::uint16_t slot;
+  std::string path;
+  std::vector<std::string> texts;
+};
+
 struct PlanResource {
   ResourceDef def;
   FieldSet fields;
   std::uint16_t id, type, updated_at, time_zone, timezone_offset;  // slots
   std::uint16_t provider, slug, source_type, flat_provider, flat_type;
   std::vector<PlanMapping> mappings;
+  std::vector<PlanTexts> texts;
 
   // What applies to a provider: its own rows, and the general ones of metrics it has no row for.
   struct Lane {
@@ -61,6 +69,7 @@ struct Plan::Impl {
   std::unordered_map<std::string, std::uint16_t> metric_names;
   std::vector<PlanResource> resources;
   FieldSet source_fields;  // provider, slug, type: in this order
+  std::vector<PlanTexts> source_texts;
 
   const PlanResource* find(std::string_view resource) const noexcept;
 };

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kMaxName = 100;
 constexpr std::size_t kMaxZone = 64;
 constexpr std::size_t kMaxDetail = 64;
-constexpr Micros kMicrosPerDay = 24 * 3600 * kMicrosPerSecond;
+constexpr Micros kMicrosPerDay = Micros{24} * 3600 * kMicrosPerSecond;
 constexpr double kMaxOffsetSeconds = 18 * 3600;
 
 // The shape of an IANA name; whether there is such a zone, only the database knows.
@@ -50,12 +50,28 @@ void Readings::start(const Record& record) {
   record_ = &record;
   fields_ = record.fields;
   instant_.slot = kNoSlot;
+  tz_offset_ = record.is_object ? offset_minutes(field(resource_.timezone_offset)) : kNoOffset;
+  if (!resource_.texts.empty() && record.is_object) note_texts(resource_.texts, fields_);
   if (resource_.fields.lists().empty()) return;
   with_row_.assign(record.fields.begin(), record.fields.end());
   fields_ = with_row_;
 }
 
-int Readings::first_present(const std::vector<std::uint16_t>& slots) const noexcept {
+void Readings::note_texts(const std::vector<PlanTexts>& known, Fields fields) {
+  for (const PlanTexts& list : known) {
+    const Value& value = fields[list.slot];
+    if (value.kind != Kind::kString || value.text.empty()) continue;
+    const auto& texts = list.texts;
+    if (std::find(texts.begin(), texts.end(), value.text) != texts.end()) continue;
+    Unknown unknown{list.path, printable(value.text, kMaxDetail)};
+    std::vector<Unknown>& noted = batch_.unknowns;
+    const bool again = std::find(noted.begin(), noted.end(), unknown) != noted.end();
+    if (!again && noted.size() < kMaxUnknowns) noted.push_back(std::move(unknown));
+  }
+}
+
+[[gnu::always_inline]] inline int Readings::first_present(
+    const std::vector<std::uint16_t>& slots) const noexcept {
   for (const std::uint16_t slot : slots) {
     if (fields_[slot].present()) return slot;
   }
@@ -90,12 +106,16 @@ bool Readings::add(const PlanMapping& mapping, std::uint16_t source, std::uint32
   return any;
 }
 
-bool Readings::add_one(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
+[[gnu::always_inline]] inline bool Readings::add_one(const PlanMapping& mapping,
+                                                     std::uint16_t source, std::uint32_t document) {
   const int value = first_present(mapping.values);
   if (value == kNoSlot) return false;
-  Sample sample{};
+  if (batch_.samples.size() == batch_.samples.capacity()) make_room();
+  // filled where it stays: a copy of what was just written in parts waits for the memory
+  Sample& sample = batch_.samples.emplace_back();
   if (!choose_metric(mapping) || !measure(mapping, value, sample) || !set_time(mapping, sample) ||
       !name_metric(sample)) {
+    batch_.samples.pop_back();
     // what is at fault in a list is at fault in one place of it
     const int slot = refusal_.slot == kNoSlot && row_ != kNoRow ? value : refusal_.slot;
     refuse(refusal_.reason, batch_metric(choice_.metric), slot, refusal_.detail);
@@ -104,9 +124,7 @@ bool Readings::add_one(const PlanMapping& mapping, std::uint16_t source, std::ui
   sample.ordinal = batch_.readings++;
   sample.document = document;
   sample.source = source;
-  sample.tz_offset = offset_minutes(fields_[resource_.timezone_offset]);
-  if (batch_.samples.size() == batch_.samples.capacity()) make_room();
-  batch_.samples.push_back(sample);
+  sample.tz_offset = tz_offset_;
   return true;
 }
 
@@ -154,14 +172,16 @@ std::string Readings::pointer_to(int slot) const {
   return pointer + below;
 }
 
-bool Readings::fail(Reason reason, int slot, std::string_view detail) noexcept {
+[[gnu::always_inline]] inline bool Readings::fail(Reason reason, int slot,
+                                                  std::string_view detail) noexcept {
   refusal_.reason = reason;
   refusal_.slot = slot;
   refusal_.detail = detail;
   return false;
 }
 
-bool Readings::measure(const PlanMapping& mapping, int value, Sample& sample) {
+[[gnu::always_inline]] inline bool Readings::measure(const PlanMapping& mapping, int value,
+                                                     Sample& sample) {
   sample.secondary = std::numeric_limits<double>::quiet_NaN();
   if (!convert(mapping, value, &sample.value)) return false;
   if (mapping.secondary == kNoSlot) return true;
@@ -169,7 +189,8 @@ bool Readings::measure(const PlanMapping& mapping, int value, Sample& sample) {
   return convert(mapping, mapping.secondary, &sample.secondary);
 }
 
-bool Readings::convert(const PlanMapping& mapping, int slot, double* result) {
+[[gnu::always_inline]] inline bool Readings::convert(const PlanMapping& mapping, int slot,
+                                                     double* result) {
   if (field(slot).kind != Kind::kNumber) return fail(Reason::kNotANumber, slot);
   const double number = field(slot).number;
   if (!find_unit(mapping, number)) return false;
@@ -182,31 +203,31 @@ bool Readings::convert(const PlanMapping& mapping, int slot, double* result) {
 }
 
 // Leaves the conversion to the canonical unit in unit_.
-bool Readings::find_unit(const PlanMapping& mapping, double number) {
+[[gnu::always_inline]] inline bool Readings::find_unit(const PlanMapping& mapping, double number) {
+  const PlanMetric& metric = plan_.metrics[choice_.metric];
+  unit_.metric = &metric;
+  unit_.factor = 1;
+  unit_.offset = 0;
+  int slot = mapping.unit;
   std::string_view text;
-  if (mapping.unit != kNoSlot && field(mapping.unit).kind == Kind::kString) {
-    text = field(mapping.unit).text;
-  }
+  if (slot != kNoSlot && field(slot).kind == Kind::kString) text = field(slot).text;
   if (text.empty()) {
+    slot = kNoSlot;  // what is at fault then is the mapping
     text = std::fabs(number) <= 1 ? mapping.unit_up_to_one : mapping.constant_unit;
   }
-  const PlanMetric& metric = plan_.metrics[choice_.metric];
-  if (unit_.metric == &metric && unit_.text == text) return true;
+  return text.empty() || text == metric.def.unit || convert_unit(metric, text, slot);
+}
 
-  const UnitDef* unit = nullptr;
-  if (!text.empty() && text != metric.def.unit) {
-    unit = metric.find_unit(text);
-    if (unit == nullptr) return fail(Reason::kUnknownUnit, mapping.unit, text);
-  }
-  unit_.metric = &metric;
-  unit_.text = text;
-  unit_.factor = unit != nullptr ? unit->factor : 1;
-  unit_.offset = unit != nullptr ? unit->offset : 0;
+bool Readings::convert_unit(const PlanMetric& metric, std::string_view text, int slot) {
+  const UnitDef* unit = metric.find_unit(text);
+  if (unit == nullptr) return fail(Reason::kUnknownUnit, slot, text);
+  unit_.factor = unit->factor;
+  unit_.offset = unit->offset;
   return true;
 }
 
 // The index into batch_.metrics of one of the plan's.
-std::uint16_t Readings::batch_metric(std::uint16_t metric) {
+[[gnu::always_inline]] inline std::uint16_t Readings::batch_metric(std::uint16_t metric) {
   std::uint16_t& index = metrics_[metric];
   if (index == Interner::kNoIndex && batch_.metrics.size() < Interner::kNoIndex) {
     index = static_cast<std::uint16_t>(batch_.metrics.size());
@@ -216,7 +237,7 @@ std::uint16_t Readings::batch_metric(std::uint16_t metric) {
 }
 
 // Leaves the metric in choice_.
-bool Readings::choose_metric(const PlanMapping& mapping) {
+[[gnu::always_inline]] inline bool Readings::choose_metric(const PlanMapping& mapping) {
   choice_ = {mapping.metric, kNotExtended};
   if (!mapping.type_extends) return true;
   const Value& type = fields_[resource_.type];
@@ -253,7 +274,7 @@ bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) 
 }
 
 // Last of all: a refused reading makes no metric.
-bool Readings::name_metric(Sample& sample) {
+[[gnu::always_inline]] inline bool Readings::name_metric(Sample& sample) {
   if (choice_.extended == kNotExtended) {
     sample.metric = batch_metric(choice_.metric);
     return true;
@@ -274,7 +295,7 @@ bool Readings::name_metric(Sample& sample) {
   return true;
 }
 
-bool Readings::set_time(const PlanMapping& mapping, Sample& sample) {
+[[gnu::always_inline]] inline bool Readings::set_time(const PlanMapping& mapping, Sample& sample) {
   const int slot = first_present(mapping.instants);
   if (slot == kNoSlot) return fail(Reason::kMissingTimestamp, kNoSlot);
   if (!read_time(mapping, slot)) return false;
@@ -297,7 +318,7 @@ bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
 }
 
 // Leaves the instant in instant_: what the field says, or the base and so many seconds.
-bool Readings::read_time(const PlanMapping& mapping, int slot) {
+[[gnu::always_inline]] inline bool Readings::read_time(const PlanMapping& mapping, int slot) {
   if (mapping.base == kNoSlot || field(slot).kind != Kind::kNumber) return read_instant(slot);
   if (!field(mapping.base).present()) return fail(Reason::kMissingTimestamp, kNoSlot);
   if (!read_instant(mapping.base)) return false;
@@ -313,19 +334,19 @@ bool Readings::read_time(const PlanMapping& mapping, int slot) {
 }
 
 // Leaves the instant in instant_.
-bool Readings::read_instant(int slot) {
+[[gnu::always_inline]] inline bool Readings::read_instant(int slot) {
   if (instant_.slot == slot) return true;
   const Value& value = field(slot);
   std::optional<ParsedInstant> parsed;
   if (value.kind == Kind::kString) {
-    parsed = parse_instant(value.text);
+    parsed = instants_.read(value.text);
   } else if (value.kind == Kind::kNumber) {
     if (const auto at = instant_from_epoch(value.number)) parsed = ParsedInstant{*at, false, true};
   }
   return parsed ? place_instant(*parsed, slot) : fail(Reason::kBadTimestamp, slot);
 }
 
-bool Readings::place_instant(const ParsedInstant& parsed, int slot) {
+[[gnu::always_inline]] inline bool Readings::place_instant(const ParsedInstant& parsed, int slot) {
   Micros at = parsed.at;
   std::uint16_t zone = 0;
   const Value& name = fields_[resource_.time_zone];

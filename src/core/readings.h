@@ -34,6 +34,9 @@ class Readings {
   // Interner::kNoIndex when the provider is not a usable name.
   std::uint16_t source(std::string_view provider, std::string_view type, std::string_view channel);
 
+  // Notes the texts of fields that know their texts and not these.
+  void note_texts(const std::vector<PlanTexts>& known, Fields fields);
+
   const Value& field(int slot) const noexcept { return fields_[static_cast<std::size_t>(slot)]; }
 
   Batch& batch() noexcept { return batch_; }
@@ -55,6 +58,7 @@ class Readings {
   bool set_end(const PlanMapping& mapping, Sample& sample);
   bool convert(const PlanMapping& mapping, int slot, double* result);
   bool find_unit(const PlanMapping& mapping, double number);
+  bool convert_unit(const PlanMetric& metric, std::string_view text, int slot);
   bool read_time(const PlanMapping& mapping, int slot);
   bool read_instant(int slot);
   bool place_instant(const ParsedInstant& parsed, int slot);
@@ -73,6 +77,7 @@ class Readings {
   Fields fields_;
   std::vector<Value> with_row_;  // the record's fields, those read by "*" being of row_
   std::size_t row_ = kNoRow;
+  std::int16_t tz_offset_ = kNoOffset;  // of the record
   Batch batch_;
 
   // A metric that a type named: the plan's own, or one to be made after its parent.
@@ -105,13 +110,13 @@ class Readings {
     std::uint16_t zone = 0;
     bool date_only = false;
   } instant_;  // read last in this record
+  InstantReader instants_;
 
   struct {
     const PlanMetric* metric = nullptr;
-    std::string text;
     double factor = 1;
     double offset = 0;
-  } unit_;  // read last; most bodies have one unit throughout
+  } unit_;  // of the number at hand
 
   struct {
     const PlanMapping* mapping = nullptr;

@@ -79,6 +79,13 @@ struct Rejected {
   std::string detail;     // a unit or a type name; never a reading
 };
 
+// A field that no row knows; with a text, one that knows its texts and not this one.
+struct Unknown {
+  std::string path;  // relative to the record: "heart_rate.resting_bpm"
+  std::string text;  // of a field with a list of known texts; never a reading
+  bool operator==(const Unknown&) const = default;
+};
+
 struct Batch {
   std::vector<Sample> samples;
   std::vector<MetricRef> metrics;
@@ -86,6 +93,7 @@ struct Batch {
   std::vector<Document> documents;
   std::vector<std::string> zones;  // IANA names
   std::vector<Rejected> rejected;
+  std::vector<Unknown> unknowns;   // each once; fields and texts, kMaxUnknowns of both
   std::uint32_t readings = 0;      // samples.size() + rejected.size(), always
 };
 

@@ -30,6 +30,19 @@ void check_storable(std::string_view body) {
   require(read_envelope(storable).is_json == read_envelope(body).is_json);
 }
 
+// Whether a body is looked at whole or at its head first makes no difference.
+void check_peek(std::string_view body, bool is_json) {
+  const Envelope peeked = peek_envelope(body);
+  check_text(peeked.event_type);
+  check_text(peeked.external_user_id);
+  check_text(peeked.client_user_id);
+  const Envelope longer = peek_envelope(std::string(body) + std::string(2000, ' '));
+  if (!is_json) return;
+  require(peeked.event_type == longer.event_type);
+  require(peeked.external_user_id == longer.external_user_id);
+  require(peeked.client_user_id == longer.client_user_id);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -40,6 +53,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_text(envelope.external_user_id);
   check_text(envelope.client_user_id);
   require(envelope.is_json || (envelope.event_type.empty() && envelope.external_user_id.empty()));
+
+  check_peek(body, envelope.is_json);
 
   const auto connection = read_connection(body);
   const auto notice = read_backfill_notice(body);

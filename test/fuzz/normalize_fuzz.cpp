@@ -1,8 +1,12 @@
 // Input: one byte that picks the resource, then the body.
 #include "core/envelope.h"
+#include "core/field_set.h"
 #include "core/normalize.h"
 
 #include "../unit/sample_plan.h"
+#ifdef WEARABLES_FUZZ
+#include "json_mutator.h"
+#endif
 
 #include <cmath>
 #include <cstddef>
@@ -68,6 +72,13 @@ void check_documents(const Batch& batch, std::string_view body) {
   }
 }
 
+void check_unknowns(const Batch& batch) {
+  require(batch.unknowns.size() <= 2 * kMaxUnknowns);
+  for (const Unknown& unknown : batch.unknowns) {
+    require(!unknown.path.empty() && unknown.path.size() <= 1024 && unknown.text.size() <= 64);
+  }
+}
+
 void check_settled(const Batch& batch) {
   std::vector<Row> rows;
   for (const Sample& sample : batch.samples) {
@@ -101,6 +112,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const Sample& sample : batch.samples) check_sample(batch, sample);
   for (const Rejected& rejected : batch.rejected) check_rejected(batch, rejected);
   check_documents(batch, body);
+  check_unknowns(batch);
   check_settled(batch);
   return 0;
 }
+
+#ifdef WEARABLES_FUZZ
+// The first byte names the resource.
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t max_size, unsigned seed) {
+  if (seed % 64 == 0 && size > 0) data[0] = static_cast<std::uint8_t>(seed / 64);
+  return testing::mutate_json(data, size, max_size, seed, 1);
+}
+#endif

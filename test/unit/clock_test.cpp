@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace wearables {
 namespace {
@@ -122,6 +123,33 @@ TEST(ParseInstant, ReadsNoPrefixAndNothingBehindTheView) {
     const auto of_copy = parse_instant(cut);
     ASSERT_EQ(of_view.has_value(), of_copy.has_value()) << cut;
     EXPECT_EQ(of_view ? of_view->at : 0, of_copy ? of_copy->at : 0) << cut;
+  }
+}
+
+// Whatever it read before: every pair of texts, and those that differ little.
+TEST(InstantReader, ReadsWhatParseInstantReads) {
+  std::vector<std::string> texts;
+  for (const Written& written : kReadable) texts.emplace_back(written.text);
+  for (const char* text : kUnreadable) texts.emplace_back(text);
+  for (const char* time :
+       {"00:00:00", "23:59:59", "24:00:00", "23:59:60", "12:0:000", "12:00-00"}) {
+    for (const char* zone : {"", "Z", "+02:00", ".5+02:00", "+0200"}) {
+      texts.push_back("2024-05-01T" + std::string(time) + zone);
+      texts.push_back("2024-05-02T" + std::string(time) + zone);
+    }
+  }
+  for (const std::string& before : texts) {
+    for (const std::string& text : texts) {
+      InstantReader reader;
+      reader.read(before);
+      const auto read = reader.read(text);
+      const auto parsed = parse_instant(text);
+      ASSERT_EQ(read.has_value(), parsed.has_value()) << text << " after " << before;
+      if (!parsed) continue;
+      EXPECT_EQ(read->at, parsed->at) << text << " after " << before;
+      EXPECT_EQ(read->date_only, parsed->date_only) << text << " after " << before;
+      EXPECT_EQ(read->has_zone, parsed->has_zone) << text << " after " << before;
+    }
   }
 }
 

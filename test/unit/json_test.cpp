@@ -1,4 +1,4 @@
-#include "core/json.h"
+#include "json_case.h"
 
 #include <gtest/gtest.h>
 
@@ -10,85 +10,15 @@
 namespace wearables {
 namespace {
 
-std::string shown(const Value& value) {
-  switch (value.kind) {
-    case Kind::kMissing:
-      return "-";
-    case Kind::kNull:
-      return "null";
-    case Kind::kBool:
-      return "bool";
-    case Kind::kNumber:
-      return std::isinf(value.number) ? "inf:" + std::string(value.text) : std::string(value.text);
-    case Kind::kString:
-      return "'" + std::string(value.text) + "'";
-    case Kind::kObject:
-      return "{}";
-    default:
-      return "[]";
-  }
-}
-
-// Writes down what a walk calls, one line each.
-class Notes final : public RecordSink {
- public:
-  void begin_list(std::span<const Value> source, std::string_view group) override {
-    text_ << "list";
-    for (const Value& value : source) text_ << ' ' << shown(value);
-    text_ << (group.empty() ? "" : " of ") << group << '\n';
-  }
-
-  void end_list() override { text_ << "end\n"; }
-
-  void record(const Record& record) override {
-    text_ << record.list;
-    if (record.index != Record::kNotListed) text_ << '/' << record.index;
-    if (!record.is_object) text_ << " no object";
-    if (record.is_object) {
-      for (const Value& value : record.fields) text_ << ' ' << shown(value);
-      for (const std::vector<Value>& list : record.rows) {
-        text_ << " |";
-        for (const Value& value : list) text_ << ' ' << shown(value);
-      }
-    }
-    if (record.length > 0) text_ << ' ' << record.offset << '+' << record.length;
-    text_ << '\n';
-  }
-
-  std::string text() const { return text_.str(); }
-
- private:
-  std::ostringstream text_;
-};
-
-std::string outcome(const Result<Done>& done, const Notes& notes) {
-  if (done.ok()) return notes.text();
-  switch (done.error().code) {
-    case Code::kInvalidJson:
-      return "invalid";
-    case Code::kUnexpectedShape:
-      return "shape";
-    default:
-      return "stopped";
-  }
-}
-
-FieldSet fields(std::initializer_list<const char*> paths) {
-  FieldSet set;
-  for (const char* path : paths) set.add(path);
-  return set;
-}
+using testing::Case;
+using testing::fields;
+using testing::Notes;
+using testing::outcome;
+using testing::samples;
 
 std::string object(std::string_view body, const FieldSet& set) {
   Notes notes;
   return outcome(walk_objects(body, set, notes), notes);
-}
-
-std::string samples(std::string_view body) {
-  const FieldSet set = fields({"v"});
-  const FieldSet source = fields({"provider"});
-  Notes notes;
-  return outcome(walk_timeseries(body, set, source, notes, nullptr), notes);
 }
 
 std::string documents(std::string_view body) {
@@ -96,11 +26,6 @@ std::string documents(std::string_view body) {
   Notes notes;
   return outcome(walk_documents(body, "nights", set, 0, notes, nullptr), notes);
 }
-
-struct Case {
-  std::string body;
-  std::string expected;
-};
 
 TEST(FieldSet, GivesEveryPathItsSlot) {
   FieldSet set;
@@ -276,59 +201,6 @@ TEST(WalkObjects, HasAnEndToItsDepth) {
   for (int i = 0; i < 1'000; ++i) groups = "{\"data\":[" + groups + "]}";
   EXPECT_EQ(samples(groups), "invalid");
   EXPECT_EQ(documents(groups), "invalid");
-}
-
-const Case kTimeseries[] = {
-    {R"({"data":{"source":{"provider":"p"},"data":[{"v":1},{"v":2}]}})",
-     "list 'p'\n/data/data/0 1\n/data/data/1 2\nend\n"},
-    {R"({"data":{"data":[{"v":1},{}],"source":{"provider":"p"}}})",
-     "list 'p'\n/data/data/0 1\n/data/data/1 -\nend\n"},
-    {R"({"data":{"data":[7,"x",null,[{"v":1}]]}})",
-     "list -\n/data/data/0 no object\n/data/data/1 no object\n/data/data/2 no object\n/data/data/3 "
-     "no "
-     "object\nend\n"},
-    // A list of groups; the list around them has no source, and the groups' own order varies.
-    {R"({"data":[{"source":{"provider":"p"},"data":[{"v":1}]},{"data":[{"v":2}],"source":{"provider":"q"}}]})",
-     "list -\nlist 'p'\n/data/0/data/0 1\nend\nlist 'q'\n/data/1/data/0 2\nend\nend\n"},
-    // Samples and their source without a group around them.
-    {R"({"data":[{"v":1}],"source":{"provider":"p"}})", "list 'p'\n/data/0 1\nend\n"},
-    {R"({"groups":{"a/b":[{"source":{"provider":"p"},"data":[{"v":1}]},{"data":[]}],"c":[]},"next_cursor":null})",
-     "list 'p' of a/b\n/groups/a~1b/0/data/0 1\nend\nlist - of a/b\nend\n"},
-    {R"({"groups":{"g":{"data":[{"v":1}]}}})", "list - of g\n/groups/g/data/0 1\nend\n"},
-    {R"([{"data":{"data":[{"v":1}]}},3,{"data":{"data":[{"v":2}]}}])",
-     "list -\n/0/data/data/0 1\nend\nlist -\n/2/data/data/0 2\nend\n"},
-    {R"({"data":{"data":{"source":{"provider":"p"},"data":[{"v":1}]}}})",
-     "list 'p'\n/data/data/data/0 1\nend\n"},
-    {R"({"d\u0061ta":{"data":[{"v":1}],"\u0073ource":{"provider":"p"}}})",
-     "list 'p'\n/data/data/0 1\nend\n"},
-    // Equal names: every list is walked, once; the last source counts when it stands behind them.
-    {R"({"data":{"data":[{"v":1}],"data":[{"v":2}],"source":{"provider":"p"},"source":{"provider":"q"}}})",
-     "list 'q'\n/data/data/0 1\nend\nlist 'q'\n/data/data/0 2\nend\n"},
-    {R"({"data":{"data":[{"v":1}],"source":{"provider":"p"},"data":[{"v":2}]}})",
-     "list 'p'\n/data/data/0 1\nend\nlist 'p'\n/data/data/0 2\nend\n"},
-    {R"({"data":{"source":{"provider":"p"},"data":[{"source":{"provider":"q"},"data":[]}],"data":[{"v":2}]}})",
-     "list 'p'\nlist 'q'\nend\nend\nlist 'p'\n/data/data/0 2\nend\n"},
-    // A sample may have members named like those of a group.
-    {R"({"data":{"data":[{"v":1,"source":{"provider":"x"},"data":{"a":[]},"groups":{"g":[]}}],"source":null}})",
-     "list -\n/data/data/0 1\nend\n"},
-    {R"({"data":{"data":[]}})", "list -\nend\n"},
-    {R"({"groups":{}})", ""},
-    {"[]", ""},
-    {"{}", "shape"},
-    {"7", "shape"},
-    {"null", "shape"},
-    {"[1,2]", "shape"},
-    {"[{}]", "shape"},
-    {R"([{"v":1}])", "shape"},
-    {R"({"data":null})", "shape"},
-    {R"({"data":{"id":"x","data":null}})", "shape"},
-    {R"({"data":{"data":[{"v":1}],"later":tru}})", "invalid"},
-    {R"({"data":{"data":[{"v":1},],"source":{}}})", "invalid"},
-    {R"({"data":{"data":[{"v":1}],"source":{"provider":"p"}})", "invalid"},
-};
-
-TEST(WalkTimeseries, FindsTheSamplesInEveryShape) {
-  for (const Case& one : kTimeseries) EXPECT_EQ(samples(one.body), one.expected) << one.body;
 }
 
 const Case kDocuments[] = {

@@ -1,4 +1,5 @@
 #include "core/mapping.h"
+#include "core/normalize.h"
 
 #include "sample_plan.h"
 
@@ -61,10 +62,6 @@ const Broken kBroken[] = {
        set.mappings[0].value_fields = {"values.*", "value"};
      },
      "mapping 17: where one field is read by *, each value field must be"},
-    {[](MappingSet& set) { set.mappings[0].unit_up_to_one = "furlong"; },
-     "mapping 17: metric \"heartrate\" has no unit \"furlong\""},
-    {[](MappingSet& set) { set.mappings[0].unit = "furlong"; },
-     "mapping 17: metric \"heartrate\" has no unit \"furlong\""},
     {[](MappingSet& set) { set.metrics.push_back(metric(1, "again", "")); },
      "metric 1: stands twice"},
     {[](MappingSet& set) { set.metrics[0].name.clear(); }, "metric 1: has no name"},
@@ -100,6 +97,32 @@ TEST(PlanCompile, AsksNothingOfARowThatIsOff) {
   set.mappings[0].value_fields.clear();
   set.mappings[0].instant_fields = {""};
   EXPECT_TRUE(Plan::compile(set).ok());
+}
+
+// A row with a unit that nobody can convert must not take the others down with it.
+TEST(PlanCompile, AnUnknownUnitIsTheFaultOfItsRowAlone) {
+  MappingSet set = small_set();
+  set.metrics.push_back(metric(2, "hrv", "ms"));
+  set.mappings[0].unit = "furlong";
+  set.mappings[0].unit_field = "unit";
+  set.mappings.push_back(mapping(18, "heartrate", 2, {"hrv"}, {"timestamp"}));
+  set.mappings[1].unit_up_to_one = "mile";
+  const auto plan = Plan::compile(set);
+  ASSERT_TRUE(plan.ok());
+  const auto batch = normalize(
+      *plan.value(), "heartrate",
+      R"({"source":{"provider":"p"},"data":[)"
+      R"({"timestamp":0,"value":60,"hrv":40},{"timestamp":0,"value":1,"unit":"Hz","hrv":0.5}]})");
+  ASSERT_TRUE(batch.ok());
+  std::string text;
+  for (const Rejected& rejected : batch.value().rejected) {
+    text += std::string(reason_name(rejected.reason)) + ' ' + rejected.pointer + ' ' +
+            rejected.detail + '\n';
+  }
+  EXPECT_EQ(text, "unknown_unit /data/0 furlong\nunknown_unit /data/1 mile\n");
+  ASSERT_EQ(batch.value().samples.size(), 2U);
+  EXPECT_EQ(batch.value().samples[0].value, 40);
+  EXPECT_EQ(batch.value().samples[1].value, 60);
 }
 
 TEST(PlanCompile, NothingIsAPlanToo) {

@@ -111,6 +111,31 @@ TEST(NormalizeTimeseries, EveryShape) {
   });
 }
 
+// Where no provider has a row of its own, a list is read before its source is known.
+TEST(NormalizeTimeseries, TheSourceBehindItsSamples) {
+  const auto group = [](int value, const std::string& source) {
+    return R"({"data":[{"timestamp":"2024-05-01T12:00:00Z","value":)" + std::to_string(value) +
+           "}]" + source + "}";
+  };
+  const std::string p = R"(,"source":{"provider":"p"})";
+  const std::string q = R"(,"source":{"provider":"q"})";
+  const auto reading = [](const std::string& what) { return what + "/unknown/timeseries\n"; };
+  const std::string at = "heartrate 2024-05-01T12:00:00 ";
+  const std::string groups = R"({"groups":{"g":[)" + group(60, p) + "," + group(61, q) + "," +
+                             group(62, "") + "," + group(63, p) + "]}}";
+  expect_readings({
+      {"heartrate", groups,
+       reading(at + "60 p") + reading(at + "61 q") + reading(at + "62 g") + reading(at + "63 p")},
+      {"hrv", groups,
+       reading("hrv 2024-05-01T12:00:00 60 p") + reading("hrv 2024-05-01T12:00:00 61 q") +
+           reading("hrv 2024-05-01T12:00:00 62 g") + reading("hrv 2024-05-01T12:00:00 63 p")},
+      {"hrv", group(60, R"(,"source":{"provider":"apple_health_kit"})"),
+       reading("hrv_sdnn 2024-05-01T12:00:00 60 apple_health_kit")},
+      {"heartrate", R"({"groups":{"\u0000":[)" + group(60, p) + "," + group(61, "") + "]}}",
+       reading(at + "60 p") + "! missing_source /groups/" + std::string(1, '\0') + "/1/data/0\n"},
+  });
+}
+
 TEST(NormalizeTimeseries, EveryWayAValueCanBeWrong) {
   const std::string at = R"({"timestamp":"2024-05-01T12:00:00Z")";
   std::string samples =

@@ -1,0 +1,73 @@
+// What a walk works in. json.cpp's own.
+#pragma once
+
+#ifndef SIMDJSON_H
+#error "json.cpp includes this, after simdjson"
+#endif
+
+#include "core/pure.h"
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+namespace wearables {
+
+namespace od = simdjson::ondemand;
+
+// The parser and the padded copy of the body, kept from call to call. The first body that is much
+// smaller than the one before gives the memory back.
+class Workspace {
+ public:
+  static constexpr std::size_t kAlwaysKept = std::size_t{1} << 20;
+
+  // Never destroyed: a backend's exit runs no destructor of ours.
+  static Workspace& get() {
+    static auto* const kept = new Workspace;
+    return *kept;
+  }
+
+  const char* copy(std::string_view body) {
+    if (capacity_ > kAlwaysKept && body.size() < capacity_ / 4) release();
+    if (bytes_ == nullptr || capacity_ < body.size()) {
+      release();
+      bytes_.reset(new char[body.size() + simdjson::SIMDJSON_PADDING]);
+      capacity_ = body.size();
+    }
+    copy_bytes(body);
+    std::memset(bytes_.get() + body.size(), 0, simdjson::SIMDJSON_PADDING);
+    return bytes_.get();
+  }
+
+  // Where there is no backslash in all of a body, no text of it has to be searched for one.
+  bool has_backslash() const noexcept { return has_backslash_; }
+
+  od::parser& parser() noexcept { return parser_; }
+
+ private:
+  // Piece by piece: what was just copied is in the cache when it is searched.
+  void copy_bytes(std::string_view body) noexcept {
+    constexpr std::size_t kPiece = 16384;
+    has_backslash_ = false;
+    for (std::size_t at = 0; at < body.size(); at += kPiece) {
+      const std::string_view piece = body.substr(at, kPiece);
+      std::memcpy(bytes_.get() + at, piece.data(), piece.size());
+      has_backslash_ =
+          has_backslash_ || std::memchr(bytes_.get() + at, '\\', piece.size()) != nullptr;
+    }
+  }
+
+  void release() noexcept {
+    parser_ = od::parser{};
+    bytes_.reset();
+    capacity_ = 0;
+  }
+
+  od::parser parser_;
+  std::unique_ptr<char[]> bytes_;
+  std::size_t capacity_ = 0;
+  bool has_backslash_ = false;
+};
+
+}  // namespace wearables
