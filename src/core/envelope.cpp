@@ -4,6 +4,7 @@
 #include "core/json_text.h"
 #include "core/text.h"
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 
@@ -41,16 +42,47 @@ Micros instant_of(const Value& value) {
   return plausible ? parsed->at : kNoInstant;
 }
 
+const FieldSet& envelope_fields() {
+  static const FieldSet* fields = nullptr;
+  return fields_of(fields, {"event_type", "user_id", "data.user_id", "client_user_id"});
+}
+
+constexpr std::size_t kEnvelopeFields = 4;
+
+Envelope envelope_of(std::span<const Value> fields) {
+  return {true, first_text(fields, {0}), first_text(fields, {1, 2}), first_text(fields, {3})};
+}
+
+bool known(const Value& value) { return value.kind != Kind::kMissing; }
+
+bool envelope_known(std::span<const Value> fields) {
+  return known(fields[0]) && known(fields[3]) && (!text_of(fields[1]).empty() || known(fields[2]));
+}
+
+// As a rule all of it stands before the data.
+constexpr std::size_t kHead = 1024;
+
+// The head of an object closed as if it ended there. Right only where another member begins behind
+// what is looked for: what the cut went through is none.
+bool peek_at_head(std::string_view body, Envelope& envelope) {
+  for (const char* end : {"}", "\"}"}) {
+    std::array<Value, kEnvelopeFields> values{};
+    const auto peeked = peek_object(std::string(body.substr(0, kHead)) + end, envelope_fields(),
+                                    values, envelope_known);
+    if (!peeked.ok() || !peeked.value()) continue;
+    envelope = envelope_of(values);
+    return true;
+  }
+  return false;
+}
+
 class EnvelopeSink final : public RecordSink {
  public:
   explicit EnvelopeSink(Envelope& envelope) : envelope_(envelope) {}
 
   // Of a list of events only what they agree on: a reading must not land with the wrong person.
   void record(const Record& record) override {
-    Envelope next;
-    next.event_type = first_text(record.fields, {0});
-    next.external_user_id = first_text(record.fields, {1, 2});
-    next.client_user_id = first_text(record.fields, {3});
+    const Envelope next = envelope_of(record.fields);
     if (first_) envelope_ = next;
     first_ = false;
     for (auto field :
@@ -92,14 +124,23 @@ Result<Notice> read_notice(std::string_view body, const FieldSet& fields, Read r
 }  // namespace
 
 Envelope read_envelope(std::string_view body) {
-  static const FieldSet* fields = nullptr;
   Envelope envelope;
   EnvelopeSink sink(envelope);
-  const auto walked = walk_objects(
-      body, fields_of(fields, {"event_type", "user_id", "data.user_id", "client_user_id"}), sink);
+  const auto walked = walk_objects(body, envelope_fields(), sink);
   if (!walked.ok()) return {};
   envelope.is_json = true;
   return envelope;
+}
+
+Envelope peek_envelope(std::string_view body) {
+  Envelope envelope;
+  if (body.size() > kHead && peek_at_head(body, envelope)) return envelope;
+  std::array<Value, kEnvelopeFields> values{};
+  const auto peeked = peek_object(body, envelope_fields(), values, envelope_known);
+  if (!peeked.ok()) return {};
+  // a list of events, or nothing to be found
+  if (std::none_of(values.begin(), values.end(), known)) return read_envelope(body);
+  return envelope_of(values);
 }
 
 Result<ConnectionNotice> read_connection(std::string_view body) {

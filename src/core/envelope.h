@@ -18,8 +18,13 @@ struct Envelope {
   std::string client_user_id;
 };
 
-// Never fails: whatever is verified is stored, readable or not.
+// Never fails: whatever is verified is stored, readable or not. Reads the whole body, and nothing from one that
+// is not JSON.
 Envelope read_envelope(std::string_view body);
+
+// The same for a body that is JSON and names each field once, at a fraction of the cost: an object is read only
+// until the fields are known, and not checked. is_json: as far as it was read.
+Envelope peek_envelope(std::string_view body);
 
 // provider.connection.*: provider may be an object {slug} or a string; `source` is the older name.
 struct ConnectionNotice {

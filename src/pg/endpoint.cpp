@@ -9,6 +9,7 @@
 
 extern "C" {
 #include "storage/fd.h"
+#include "utils/inval.h"
 }
 
 namespace wearables::pg {
@@ -59,7 +60,7 @@ Statement select_endpoints{R"(
   SELECT e.name, extract(epoch FROM e.tolerance)::bigint, e.success_status, s.value
   FROM wearables.endpoints e
   LEFT JOIN wearables.endpoint_secrets s ON s.endpoint = e.name AND s.kind = 'webhook'
-  WHERE e.enabled AND ($1 IS NULL OR e.name = $1)
+  WHERE e.enabled
   ORDER BY e.name, s.ordinal)"};
 
 Statement upsert_secret{R"(
@@ -93,26 +94,92 @@ void check_reference_or_secret(std::string_view kind, std::string_view value) {
 
 }  // namespace
 
+namespace {
+
+// The rows of both tables, secrets by reference unresolved. A trigger on each table makes every session that
+// sees a change forget them: at its commit, or at once for the session that makes it.
+struct Kept {
+  MemoryContext context;
+  Endpoint* endpoints;
+  int count;
+  bool valid;
+  uint64 changes;  // of which this session has heard
+  Oid tables[2];
+};
+
+constinit Kept kept{};
+
+void forget(Datum, Oid table) {
+  if (OidIsValid(table) && table != kept.tables[0] && table != kept.tables[1]) return;
+  kept.valid = false;
+  ++kept.changes;
+}
+
+void listen() {
+  constinit static bool listening = false;
+  if (!listening) CacheRegisterRelcacheCallback(forget, Datum{0});
+  listening = true;
+  const Oid schema = get_namespace_oid("wearables", false);
+  kept.tables[0] = get_relname_relid("endpoints", schema);
+  kept.tables[1] = get_relname_relid("endpoint_secrets", schema);
+}
+
+void add_row(Kept* rows, uint64 row) {
+  const std::string_view name = get_text(row, 1);
+  if (rows->count == 0 || name != rows->endpoints[rows->count - 1].name) {
+    Endpoint& added = rows->endpoints[rows->count++];
+    added.name = copy_text(row, 1, rows->context);
+    added.tolerance_seconds = get_int8(row, 2);
+    added.success_status = get_int2(row, 3);
+  }
+  Endpoint& endpoint = rows->endpoints[rows->count - 1];
+  const std::string_view value = get_text(row, 4);
+  if (value.empty() || endpoint.secret_count == kMaxSecrets) return;
+  endpoint.secrets[endpoint.secret_count++] = copy(value, rows->context);
+}
+
+void read_rows() {
+  listen();
+  const uint64 changes = kept.changes;
+  const uint64 rows = run(select_endpoints, {});
+  Kept read = kept;
+  read.context = AllocSetContextCreate(CurrentMemoryContext, "wearables endpoints", ALLOCSET_SMALL_SIZES);
+  read.endpoints =
+      static_cast<Endpoint*>(MemoryContextAllocZero(read.context, sizeof(Endpoint) * (rows + 1)));
+  read.count = 0;
+  for (uint64 row = 0; row < rows; ++row) add_row(&read, row);
+  MemoryContextSetParent(read.context, TopMemoryContext);
+  if (kept.context != nullptr) MemoryContextDelete(kept.context);
+  read.changes = kept.changes;
+  // an old snapshot may have shown what a message told before has changed
+  read.valid = changes == kept.changes && !IsolationUsesXactSnapshot();
+  kept = read;
+}
+
+Endpoint resolved(const Endpoint& row, MemoryContext context) {
+  Endpoint endpoint = row;
+  endpoint.name = MemoryContextStrdup(context, row.name);
+  endpoint.secret_count = 0;
+  for (int i = 0; i < row.secret_count; ++i) {
+    const std::string_view secret = resolve(row.secrets[i], context);
+    if (!secret.empty()) endpoint.secrets[endpoint.secret_count++] = secret;
+  }
+  return endpoint;
+}
+
+}  // namespace
+
 Endpoint* load_endpoints(const char* name, int* count) {
   MemoryContext caller = CurrentMemoryContext;
-  const uint64 rows = run(
-      select_endpoints, {name == nullptr ? arg_text_or_null({}) : arg_text(name)});
+  CommandCounterIncrement();
+  AcceptInvalidationMessages();
+  if (!kept.valid) read_rows();
   auto* endpoints = static_cast<Endpoint*>(
-      MemoryContextAllocZero(caller, sizeof(Endpoint) * (rows + 1)));
+      MemoryContextAllocZero(caller, sizeof(Endpoint) * (kept.count + 1)));
   *count = 0;
-  for (uint64 row = 0; row < rows; ++row) {
-    const std::string_view row_name = get_text(row, 1);
-    if (*count == 0 || row_name != endpoints[*count - 1].name) {
-      Endpoint& added = endpoints[(*count)++];
-      added.name = copy_text(row, 1, caller);
-      added.tolerance_seconds = get_int8(row, 2);
-      added.success_status = get_int2(row, 3);
-    }
-    Endpoint& endpoint = endpoints[*count - 1];
-    const std::string_view value = get_text(row, 4);
-    if (value.empty() || endpoint.secret_count == kMaxSecrets) continue;
-    const std::string_view secret = resolve(value, caller);
-    if (!secret.empty()) endpoint.secrets[endpoint.secret_count++] = secret;
+  for (int i = 0; i < kept.count; ++i) {
+    if (name != nullptr && strcmp(name, kept.endpoints[i].name) != 0) continue;
+    endpoints[(*count)++] = resolved(kept.endpoints[i], caller);
   }
   return endpoints;
 }
@@ -150,6 +217,7 @@ void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal,
 
 extern "C" {
 PG_FUNCTION_INFO_V1(wearables_set_secret);
+PG_FUNCTION_INFO_V1(wearables_endpoints_changed);
 
 Datum wearables_set_secret(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
@@ -168,5 +236,13 @@ Datum wearables_set_secret(PG_FUNCTION_ARGS) {
              {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)});
   SPI_finish();
   PG_RETURN_VOID();
+}
+
+Datum wearables_endpoints_changed(PG_FUNCTION_ARGS) {
+  if (!CALLED_AS_TRIGGER(fcinfo)) {
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("endpoints_changed() is a trigger")));
+  }
+  CacheInvalidateRelcache(reinterpret_cast<TriggerData*>(fcinfo->context)->tg_relation);
+  return PointerGetDatum(nullptr);
 }
 }

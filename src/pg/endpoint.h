@@ -1,5 +1,5 @@
-// The senders as receive() sees them: settings and resolved secrets, read anew for each delivery so that
-// a rotation counts at once.
+// The senders as receive() sees them: settings and resolved secrets. The rows are kept by the session until
+// they change, files and variables are read anew for each delivery: a rotation counts at once.
 #pragma once
 
 #include <string_view>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pg/allocator.h"
 #include "pg/ingest.h"
 #include "pg/job.h"
 #include "pg/lock.h"
@@ -108,6 +109,7 @@ void record_failure(const Job& job, int sqlstate, const char* message) {
 }
 
 void work_on(const Job& job) {
+  keep_freed_memory();
   if (run(finish_statement, {arg_int8(job.job_id), arg_int4(job.attempt)}) == 0) return;
   Event event;
   // while a dump is restored the queue is there before the events are: they come

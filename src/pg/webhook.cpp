@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "pg/allocator.h"
 #include "pg/boundary.h"
 #include "pg/endpoint.h"
 #include "pg/header.h"
@@ -65,20 +66,23 @@ Arg arg_name(const std::string& name) {
   return arg_text_or_null(name);
 }
 
-Statement insert_delivery{R"(
-  INSERT INTO wearables.deliveries AS d (endpoint, message_id, event_id, received_at, last_seen)
-  VALUES ($1, $2, nextval('wearables.event_id_seq'), $3, $3)
-  ON CONFLICT (endpoint, message_id) DO UPDATE SET last_seen = excluded.last_seen, count = d.count + 1
-  RETURNING event_id, count)"};
-
-Statement insert_event{R"(
-  INSERT INTO wearables.webhook_events
-    (event_id, received_at, version, endpoint, message_id, event_type, external_user_id, client_user_id, headers, payload)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10))"};
-
-Statement insert_job{R"(
-  INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key)
-  VALUES ($1, $2, $2, 'event:' || $1))"};
+// One statement: each costs as much to begin and end as its row does. What follows from a delivery follows from
+// the first of its message alone.
+Statement store_statement{R"(
+  WITH delivery AS (
+    INSERT INTO wearables.deliveries AS d (endpoint, message_id, event_id, received_at, last_seen)
+    VALUES ($1, $2, nextval('wearables.event_id_seq'), $3, $3)
+    ON CONFLICT (endpoint, message_id) DO UPDATE SET last_seen = excluded.last_seen, count = d.count + 1
+    RETURNING event_id, count
+  ), event AS (
+    INSERT INTO wearables.webhook_events
+      (event_id, received_at, version, endpoint, message_id, event_type, external_user_id, client_user_id, headers, payload)
+    SELECT event_id, $3, $4, $1, $2, $5, $6, $7, $8, $9 FROM delivery WHERE count = 1
+  ), job AS (
+    INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key)
+    SELECT event_id, $3, $3, 'event:' || event_id FROM delivery WHERE count = 1
+  )
+  SELECT event_id, count FROM delivery)"};
 
 // A message is made before it is sent: an id that decodes to a later time is no KSUID, and a version taken
 // from it could never be overtaken.
@@ -103,24 +107,20 @@ Receipt store(const Endpoint& endpoint, const Headers& headers, const void* body
   const std::string_view message_id = headers.of_signature.id;
   // the sender is told 2xx after the commit: a session that waives fsync must not lose what it promised
   ForceSyncCommit();
-  run(insert_delivery, {arg_text(endpoint.name), arg_text(message_id), arg_instant(now)});
-  const int64 event_id = get_int8(0, 1);
-  if (get_int4(0, 2) > 1) return {"duplicate", event_id, endpoint.success_status, nullptr};
-
   auto* envelope = owned_by<Envelope>(CurrentMemoryContext);
   call_core([&]() -> Result<Done> {
-    *envelope = read_envelope(view_of(body));
+    *envelope = peek_envelope(view_of(body));
     return Done{};
   });
   // a partition that is being made takes a range from the default one: an insert under way would fail
   lock_events();
-  run(insert_event,
-      {arg_int8(event_id), arg_instant(now),
-       arg_int8(version_of_delivery(endpoint, message_id, sent_at)), arg_text(endpoint.name),
-       arg_text(message_id), arg_name(envelope->event_type), arg_name(envelope->external_user_id),
-       arg_name(envelope->client_user_id), arg_datum(JSONBOID, JsonbPGetDatum(headers.audited)),
-       arg_datum(BYTEAOID, PointerGetDatum(body))});
-  run(insert_job, {arg_int8(event_id), arg_instant(now)});
+  run(store_statement,
+      {arg_text(endpoint.name), arg_text(message_id), arg_instant(now),
+       arg_int8(version_of_delivery(endpoint, message_id, sent_at)), arg_name(envelope->event_type),
+       arg_name(envelope->external_user_id), arg_name(envelope->client_user_id),
+       arg_datum(JSONBOID, JsonbPGetDatum(headers.audited)), arg_datum(BYTEAOID, PointerGetDatum(body))});
+  const int64 event_id = get_int8(0, 1);
+  if (get_int4(0, 2) > 1) return {"duplicate", event_id, endpoint.success_status, nullptr};
   wake_at_commit();
   return {"accepted", event_id, endpoint.success_status, nullptr};
 }
@@ -182,6 +182,7 @@ void log_refusal(const Receipt& receipt) {
 
 Receipt receive_within_spi(Jsonb* headers, const void* body, const char* endpoint) {
   MemoryContext caller = CurrentMemoryContext;
+  keep_freed_memory();
   SPI_connect();
   Receipt receipt = receive(headers, body, endpoint);
   if (receipt.reason != nullptr) receipt.reason = MemoryContextStrdup(caller, receipt.reason);

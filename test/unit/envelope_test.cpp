@@ -71,6 +71,45 @@ TEST(ReadEnvelope, ReadsWhatItCan) {
   }
 }
 
+void expect_same(const Envelope& peeked, const Envelope& read, const std::string& body) {
+  EXPECT_EQ(peeked.event_type, read.event_type) << body;
+  EXPECT_EQ(peeked.external_user_id, read.external_user_id) << body;
+  EXPECT_EQ(peeked.client_user_id, read.client_user_id) << body;
+}
+
+TEST(PeekEnvelope, FindsTheSame) {
+  for (const Expected& expected : kEnvelopes) {
+    if (!expected.is_json) continue;
+    expect_same(peek_envelope(expected.body), read_envelope(expected.body), expected.body);
+  }
+}
+
+// The head of a body is looked at first, wherever it is cut: in a name, in a text, in an escape, in
+// a character.
+TEST(PeekEnvelope, FindsTheSameWhereverALongBodyIsCut) {
+  const std::string filling(1300, ' ');
+  for (std::size_t place = 900; place < 1100; ++place) {
+    const std::string before(place, ' ');
+    for (
+        const std::string fields :
+        {R"("event_type":"e","user_id":"u","client_user_id":"c","data":[1,"\\"])",
+         R"("client_user_id":"\"éé","user_id":null,"event_type":"e","data":{"user_id":"inner","x":17})",
+         R"("data":{"user_id":"inner","x":["}"]},"event_type":"e\"","client_user_id":null)"}) {
+      const std::string body = "{" + before + fields + filling + "}";
+      expect_same(peek_envelope(body), read_envelope(body), body);
+    }
+  }
+}
+
+TEST(PeekEnvelope, ReadsNoFurtherThanItMust) {
+  const std::string rest = R"(,"data": tru garbage)" + std::string(2000, '{');
+  const Envelope known =
+      peek_envelope(R"({"event_type":"e","user_id":"u","client_user_id":null)" + rest);
+  EXPECT_EQ(known.event_type, "e");
+  EXPECT_EQ(known.external_user_id, "u");
+  EXPECT_EQ(peek_envelope(R"({"event_type":"e","user_id":"u")" + rest).event_type, "");
+}
+
 TEST(ReadEnvelope, KeepsNoEndlessText) {
   const std::string most(500, 'x');
   EXPECT_EQ(read_envelope(R"({"user_id":")" + most + R"("})").external_user_id, most);

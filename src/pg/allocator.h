@@ -1,0 +1,11 @@
+// The process's malloc, on which both the core and the server's memory contexts stand.
+#pragma once
+
+namespace wearables::pg {
+
+// Once per process: up to 16 MB of freed memory stay with it. Otherwise glibc gives the buffers of
+// a body back to the system after each statement, and faulting their pages in again costs more than
+// filling them.
+void keep_freed_memory() noexcept;
+
+}  // namespace wearables::pg
