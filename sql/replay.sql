@@ -88,6 +88,35 @@ DELETE FROM wearables.sample_points;
 SELECT (wearables.replay(event_id)).inserted FROM wearables.webhook_events;
 EXECUTE samples;
 
+-- a month of minutes, a day an event: handled again it writes no row version, marks no event, and leaves next to nothing in
+-- the log of the server (a page that is read may be tidied up)
+SELECT count(pg_temp.beats('2K1' || chr(ascii('0') + day / 10) || day % 10, (
+         SELECT string_agg(format('{"timestamp":"%s","value":%s}', to_char(timestamp '2024-06-01' + (day * 1440 + minute) * interval '1 minute', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 50 + minute % 97), ',')
+         FROM generate_series(0, 1439) minute))) AS days
+FROM generate_series(0, 29) day;
+CALL wearables.drain();
+SELECT count(*) FROM wearables.sample_points WHERE ts >= '2024-06-01';
+CREATE FUNCTION pg_temp.wal_of(statement text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  told json;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) ' || statement INTO told;
+  RETURN told -> 0 -> 'Plan' ->> 'WAL Bytes';
+END $$;
+PREPARE written AS SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) AS row_versions FROM pg_stat_xact_user_tables WHERE schemaname = 'wearables';
+-- what was counted before is handed over
+DO $$ BEGIN PERFORM pg_stat_force_next_flush(); END $$;
+BEGIN;
+SELECT r.events, r.processed, r.unchanged FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K1%') r;
+EXECUTE written;
+SELECT pg_temp.wal_of($$SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K1%'$$) < 43200 AS below_a_byte_a_row;
+EXECUTE written;
+-- the measure itself can tell
+UPDATE wearables.sample_points SET value = 1 WHERE ts = '2024-06-01 00:00Z';
+SELECT pg_temp.wal_of($$SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K1%'$$) > 0 AS writes;
+EXECUTE written;
+ROLLBACK;
+
 -- its two halves are of no use apart: their type "internal" cannot be given from SQL
 SELECT wearables.replay_step(NULL::internal, 1);
 \echo :SQLSTATE

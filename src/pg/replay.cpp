@@ -1,6 +1,7 @@
 // replay(): an aggregate over event ids whose last step does the work.
 #include "core/sample.h"
 
+#include "pg/allocator.h"
 #include "pg/heir.h"
 #include "pg/ingest.h"
 #include "pg/lock.h"
@@ -181,6 +182,7 @@ Planned* plan_heirs(const Freed& freed, const EventIds& ids, int* count) {
 
 Totals replay(const EventIds& ids) {
   Totals totals{};
+  keep_freed_memory();
   MemoryContext caller = CurrentMemoryContext;
   MemoryContext scratch = AllocSetContextCreate(caller, "wearables replay", ALLOCSET_DEFAULT_SIZES);
   int count;

@@ -5,12 +5,14 @@
 #include <limits>
 
 #include "pg/sample.h"
+#include "pg/sample_page.h"
 #include "pg/sample_table.h"
 
 extern "C" {
 #include "access/sysattr.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 }
@@ -103,6 +105,7 @@ struct Scan {
   IndexScanDesc index;
   TupleTableSlot* slot;
   ScanKeyData keys[4];
+  int misses, wait;  // how often in a row no row of ours lay behind the one found; finds until the next look
 };
 
 void position(Scan* scan, int64 user_id, int16 metric_id, Micros from, Micros to) {
@@ -118,8 +121,22 @@ void position(Scan* scan, int64 user_id, int16 metric_id, Micros from, Micros to
 // Stored rows between two of ours that are read before the scan jumps ahead instead.
 constexpr int kPatience = 32;
 
-// Rows [begin, end) are of one metric: one merge of two ascending streams.
-void look_up_metric(Scan* scan, int64 user_id, const Row* rows, int count, Found* found) {
+// How many rows lie behind the one the index led to. Where that is none, as when they came one by one, it is
+// tried less and less.
+int follow(Scan* scan, const SampleTable& table, int64 user_id, const Row* rows, int count, Found* found) {
+  if (scan->wait > 0) {
+    --scan->wait;
+    return 0;
+  }
+  const int followed = follow_rows(table, user_id, scan->slot->tts_tid, rows, count, found);
+  scan->misses = followed > 0 ? 0 : std::min(scan->misses + 1, 6);
+  scan->wait = (1 << scan->misses) - 1;
+  return followed;
+}
+
+// The rows are of one metric: one merge of two ascending streams.
+void look_up_metric(Scan* scan, const SampleTable& table, int64 user_id, const Row* rows, int count,
+                    Found* found) {
   const Micros last = rows[count - 1].ts;
   position(scan, user_id, rows[0].metric_id, rows[0].ts, last);
   int next = 0;
@@ -132,6 +149,11 @@ void look_up_metric(Scan* scan, int64 user_id, const Row* rows, int count, Found
       found[next].verdict = judge(rows[next], &stored);
       found[next++].tid = scan->slot->tts_tid;
       passed = 0;
+      const int followed = follow(scan, table, user_id, rows + next, count - next, found + next);
+      next += followed;
+      if (followed > kPatience && next < count) {
+        position(scan, user_id, rows[next].metric_id, rows[next].ts, last);
+      }
     } else if (++passed > kPatience && rows[next].ts > stored.ts) {
       position(scan, user_id, rows[next].metric_id, rows[next].ts, last);
       passed = 0;
@@ -251,6 +273,7 @@ bool open_sample_table(SampleTable* table) {
         CommandCounterIncrement();
         PushActiveSnapshot(GetTransactionSnapshot());
         table->snapshot = GetActiveSnapshot();
+        table->blocks = RelationGetNumberOfBlocks(table->heap);
         return true;
       }
       index_close(table->key, NoLock);
@@ -272,10 +295,11 @@ void look_up(const SampleTable& table, int64 user_id, const Row* rows, int count
   Scan scan;
   scan.index = compat_index_beginscan(table.heap, table.key, table.snapshot, 4);
   scan.slot = table_slot_create(table.heap, nullptr);
+  scan.misses = scan.wait = 0;
   for (int begin = 0; begin < count;) {
     int end = begin;
     while (end < count && rows[end].metric_id == rows[begin].metric_id) ++end;
-    look_up_metric(&scan, user_id, rows + begin, end - begin, found + begin);
+    look_up_metric(&scan, table, user_id, rows + begin, end - begin, found + begin);
     begin = end;
   }
   ExecDropSingleTupleTableSlot(scan.slot);

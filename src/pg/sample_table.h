@@ -12,6 +12,7 @@ struct SampleTable {
   Relation heap;
   Relation key;    // index of the primary key: user_id, metric_id, ts, source_id
   Snapshot snapshot;
+  BlockNumber blocks;  // of the heap, when it was opened
 };
 
 // What is stored under a row's key.

@@ -61,6 +61,7 @@ Arg arg_array(Oid element, Datum* values, bool* nulls, int count) {
 
 uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look) {
   Assert(args.size() <= kMaxArgs);
+  MemoryContext caller = CurrentMemoryContext;
   if (statement.plan == nullptr) prepare(statement, args);
   // a long event runs many statements in one connection: their results must not pile up
   if (SPI_tuptable != nullptr) SPI_freetuptable(SPI_tuptable);
@@ -72,6 +73,8 @@ uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look) {
     nulls[count++] = arg.null ? 'n' : ' ';
   }
   const int code = SPI_execute_plan(statement.plan, values, nulls, look == Look::kCallersSnapshot, 0);
+  // SPI leaves its own, which lasts as long as the connection
+  MemoryContextSwitchTo(caller);
   if (code < 0) {
     ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
                     errmsg("a statement failed: %s", SPI_result_code_string(code)),

@@ -11,7 +11,7 @@ CREATE TABLE wearables.sample_points (
   source_id       smallint NOT NULL,
   tz_offset       smallint,
   PRIMARY KEY (user_id, metric_id, ts, source_id)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 COMMENT ON TABLE wearables.sample_points IS
   'the series: one reading per user, metric, instant and source; a row replaces another of its key only with an equal or newer version (R2)';
 COMMENT ON COLUMN wearables.sample_points.value IS 'in the canonical unit of the metric';

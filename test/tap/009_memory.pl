@@ -1,0 +1,68 @@
+# An event of half a million readings: what handling it takes is bounded by the size of its body.
+use strict;
+use warnings FATAL => 'all';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Wearables;
+
+plan skip_all => 'needs /proc/self/status' unless -r '/proc/self/status';
+
+my $readings = 500_000;
+my $most = 4;    # times the body
+
+# shared memory counts as the process's own once touched: there is little of it
+my $node = make_node('memory', "wearables_ingest.databases = ''", 'wearables_ingest.body_limit = 256MB', 'shared_buffers = 16MB', 'autovacuum = off');
+$node->start;
+install($node, 'postgres', 'anna');
+
+# The database makes and signs the body itself. Returns how many bytes it has.
+sub send_beats
+{
+	my ($id, $first, $last) = @_;
+	return run_sql($node, 'postgres', sprintf q{
+SELECT length(body) FROM (
+  SELECT convert_to('{"event_type":"daily.data.heartrate.created","user_id":"ext-anna","client_user_id":"anna","data":{"source":{"provider":"garmin","type":"watch"},"data":['
+    || string_agg(format('{"id":null,"timestamp":"%%s","timezone_offset":3600,"type":null,"unit":"bpm","value":%%s.0}',
+                         to_char(timestamp '2024-01-01' + i * interval '1 second', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'), 50 + i %% 97), ',')
+    || ']}}', 'UTF8') AS body
+  FROM generate_series(%d, %d) i) b, wearables.receive(wearables.signed_headers('%s', now(), body, '%s'), body) r
+WHERE r.status = 'accepted'}, $first, $last, $id, secret());
+}
+
+# What a session takes for a statement at its peak, beside what it had before and the shared memory it touches.
+sub peak_of
+{
+	my ($statement) = @_;
+	my $status = q{SELECT pg_read_file('/proc/self/status')};
+	my (%before, %after);
+	my ($first, $second) = split /^=+$/m, run_sql($node, 'postgres', "$status;\nSELECT '===';\n$statement;\n$status;");
+	$before{$1} = $2 * 1024 while $first =~ /^(VmHWM|RssShmem):\s+(\d+) kB/mg;
+	$after{$1} = $2 * 1024 while $second =~ /^(VmHWM|RssShmem):\s+(\d+) kB/mg;
+	return $after{VmHWM} - $before{VmHWM} - ($after{RssShmem} - $before{RssShmem});
+}
+
+my $bytes = send_beats('large', 1, $readings);
+cmp_ok($bytes, '>', 100 * $readings, "a body of $bytes bytes");
+
+for my $handling ([ 'handled', 'CALL wearables.drain()' ],
+	[ 'handled again', 'SELECT (wearables.replay(event_id)).unchanged FROM wearables.webhook_events' ])
+{
+	my ($what, $statement) = @$handling;
+	my $peak = peak_of($statement);
+	note sprintf '%s: %.0f MB, %.2f times the body', $what, $peak / 1e6, $peak / $bytes;
+	cmp_ok($peak, '<=', $most * $bytes, "$what within $most times the body");
+	cmp_ok($peak, '>', $bytes, 'and what was measured holds the body');
+	is(run_sql($node, 'postgres', q{SELECT concat_ws(' ', status, inserted, (SELECT count(*) FROM wearables.sample_points)) FROM wearables.webhook_events}),
+		"processed $readings $readings", "every reading is there, $what");
+}
+
+# What one event of a replay took is free for the next.
+run_sql($node, 'postgres', 'DELETE FROM wearables.webhook_events');
+send_beats("small $_", $readings + 1 + 20_000 * $_, $readings + 20_000 * ($_ + 1)) for 0 .. 19;
+run_sql($node, 'postgres', 'CALL wearables.drain()');
+my @peaks = map { peak_of("SELECT (wearables.replay(event_id)).unchanged FROM (SELECT event_id FROM wearables.webhook_events ORDER BY 1 LIMIT $_) e") } 2, 20;
+note sprintf '2 events: %.1f MB, 20 events: %.1f MB', map { $_ / 1e6 } @peaks;
+cmp_ok($peaks[1], '<', 2 * $peaks[0], 'ten times the events take less than twice the memory');
+
+done_testing();
