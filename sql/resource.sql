@@ -233,6 +233,9 @@ SELECT bool_and(e.inserted + e.changed + e.confirmed + e.unchanged + e.stale + e
 FROM wearables.webhook_events e WHERE e.event_type LIKE 'daily.%' AND e.status = 'processed';
 SELECT resource, count(*) AS documents, sum(cardinality(samples)) AS claims FROM wearables.summaries GROUP BY 1 ORDER BY 1;
 
+-- Of all that was sent, no row knows this.
+SELECT kind, resource, path, value FROM wearables.drift ORDER BY kind, resource, path, value;
+
 -- Libre's instants are wall-clock time under the name of UTC: 08:00 in Berlin is 06:00.
 SELECT metric, ts, ts_end, value FROM wearables.samples WHERE provider = 'abbott_libreview';
 -- Berlin's day in which the clock went forward had 23 hours; its steps are apart from those of its minutes

@@ -22,7 +22,7 @@ Statement update_event{R"(
   UPDATE wearables.webhook_events e
   SET status = $3::wearables.event_status, revision = $4, user_id = $5, note = $6, error = NULL, processed_at = clock_timestamp(),
       inserted = $7, changed = $8, confirmed = $9, unchanged = $10, stale = $11, quarantined = $12,
-      wrote_metrics = $13, wrote_from = $14, wrote_to = $15
+      wrote_metrics = $13, wrote_from = $14, wrote_to = $15, drift = $17
   WHERE e.event_id = $1 AND e.received_at = $2 AND e.revision IS NOT DISTINCT FROM $16)"};
 
 Statement update_failed{R"(
@@ -104,6 +104,13 @@ Span span_to_remember(const Outcome& outcome) {
           arg_instant(outcome.to)};
 }
 
+Arg arg_drift(const Outcome& outcome) {
+  if (outcome.drift_count == 0) return arg_datum(INT4ARRAYOID, 0, true);
+  Datum* values = static_cast<Datum*>(palloc(sizeof(Datum) * outcome.drift_count));
+  for (int i = 0; i < outcome.drift_count; ++i) values[i] = Int32GetDatum(outcome.drift[i]);
+  return arg_array(INT4OID, values, nullptr, outcome.drift_count);
+}
+
 Arg arg_count(int64 count) { return arg_int4(static_cast<int32>(count)); }
 
 }  // namespace
@@ -151,7 +158,7 @@ void mark_event(const Event& event, const Outcome& outcome) {
        arg_text_or_null(outcome.note == nullptr ? "" : outcome.note), arg_count(counts.inserted),
        arg_count(counts.changed), arg_count(counts.confirmed), arg_count(counts.unchanged),
        arg_count(counts.stale), arg_count(counts.quarantined), span.metrics, span.from, span.to,
-       arg_datum(INT8OID, Int64GetDatum(event.wrote.revision), event.wrote.revision < 0)});
+       arg_datum(INT8OID, Int64GetDatum(event.wrote.revision), event.wrote.revision < 0), arg_drift(outcome)});
   // it was read before its user's lock was there: what a replay wrote meanwhile must not be undone or forgotten
   if (marked > 0 || outcome.user_id == 0) return;
   ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("another session handled the event meanwhile")));

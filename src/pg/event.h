@@ -49,6 +49,8 @@ struct Outcome {
   int16* metrics;            // timeseries metrics written, for a later replay
   int metric_count;
   TimestampTz from, to;      // their span
+  int32* drift;              // drift_terms of what no row knew
+  int drift_count;
 };
 
 // Marks the event handled: status, revision, counts. Within SPI.

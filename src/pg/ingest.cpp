@@ -1,5 +1,6 @@
 #include "core/envelope.h"
 #include "core/event_type.h"
+#include "core/json.h"
 #include "core/normalize.h"
 #include "core/version.h"
 
@@ -11,6 +12,7 @@
 #include "pg/batch.h"
 #include "pg/boundary.h"
 #include "pg/connection.h"
+#include "pg/drift.h"
 #include "pg/heir.h"
 #include "pg/ingest.h"
 #include "pg/lock.h"
@@ -25,6 +27,8 @@ namespace wearables::pg {
 
 namespace {
 
+constexpr size_t kLargeBody = size_t{16} << 20;
+
 int printable(std::string_view text) { return static_cast<int>(std::min<size_t>(text.size(), 200)); }
 
 Outcome skipped(const char* note) {
@@ -38,6 +42,7 @@ Batch* normalize_event(const Event& event, std::string_view resource) {
   const Plan& plan = plan_at(event.revision, Look::kFresh);
   auto* batch = owned_by<Batch>(CurrentMemoryContext);
   call_core([&] { return store_into(*batch, normalize(plan, resource, event.body, stop_requested)); });
+  if (event.body.size() > kLargeBody) call_core([]() -> Result<Done> { return forget_large_body(), Done{}; });
   return batch;
 }
 
@@ -173,6 +178,20 @@ void write_documents(const Event& event, std::string_view resource, int64 user_i
   write_samples(user_id, rows.data(), rows.size(), &outcome->counts);
 }
 
+// What the event wrote when its resource was of another kind: no handling of this kind would find it.
+int64 remove_former(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id) {
+  int64 removed = 0;
+  if (kind != ResourceKind::kTimeseries && event.wrote.metrics != nullptr) {
+    removed += remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from, event.wrote.to,
+                              nullptr, 0);
+  }
+  if (kind != ResourceKind::kSummary && event.status == Status::kProcessed &&
+      event.wrote.revision != event.revision) {
+    removed += withdraw_documents(user_id, resource, event.version);
+  }
+  return removed;
+}
+
 Outcome apply_data(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id) {
   Outcome outcome{};
   outcome.status = Status::kProcessed;
@@ -180,47 +199,58 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   const Batch* batch = normalize_event(event, resource);
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
   const bool wall_clock = rows_of(*batch, user_id, event.version, rows);
+  note_drift(resource, *batch, &outcome);
   note_freshness(*batch, rows->data(), user_id);
   outcome.counts.quarantined = quarantine(event.event_id, event.wrote.revision >= 0, *batch);
+  const int64 former = remove_former(event, resource, kind, user_id);
   if (kind == ResourceKind::kTimeseries) {
     write_timeseries(event, user_id, wall_clock, *rows, &outcome);
   } else {
     write_documents(event, resource, user_id, *batch, *rows, &outcome);
   }
+  outcome.removed += former;
   return outcome;
 }
 
-// Why there is nothing for us in the event; null when there may be something.
-const char* reason_to_skip(const Event& event, const EventType& type, ResourceKind* kind) {
-  if (event.body.empty()) return "the body is empty";
-  if (event.event_type.empty()) return "the body names no event type";
-  if (type.family == EventFamily::kConnection) return nullptr;
+struct Skip {
+  const char* reason;        // null: there may be something for us in the event
+  std::string_view unknown;  // the resource, when no row knows it
+};
+
+// Event types without readings have rows, too: by all of their name but the last word.
+Skip why_skip_other(std::string_view event_type, const Plan& plan) {
+  const std::string_view subject = event_type.substr(0, event_type.rfind('.'));
   bool known;
+  plan.kind(subject, &known);
+  if (known) return {psprintf("resource \"%.*s\" is of kind skipped", printable(subject), subject.data()), {}};
+  return {psprintf("event type \"%.*s\" carries nothing for us", printable(event_type), event_type.data()), subject};
+}
+
+Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
+  if (event.body.empty()) return {"the body is empty", {}};
+  if (event.event_type.empty()) return {"the body names no event type", {}};
+  if (type.family == EventFamily::kConnection) return {};
   const Plan& plan = plan_at(event.revision, Look::kFresh);
-  if (type.family == EventFamily::kOther) {
-    const std::string_view subject = event.event_type.substr(0, event.event_type.rfind('.'));
-    plan.kind(subject, &known);
-    return known ? psprintf("resource \"%.*s\" is of kind skipped", printable(subject), subject.data())
-                 : psprintf("event type \"%.*s\" carries nothing for us",
-                            printable(event.event_type), event.event_type.data());
-  }
+  if (type.family == EventFamily::kOther) return why_skip_other(event.event_type, plan);
+  bool known;
   *kind = plan.kind(type.resource, &known);
-  if (type.family == EventFamily::kBackfillDone || *kind != ResourceKind::kSkipped) return nullptr;
-  return psprintf(known ? "resource \"%.*s\" is of kind skipped" : "resource \"%.*s\" has no row in wearables.resources",
-                  printable(type.resource), type.resource.data());
+  if (type.family == EventFamily::kBackfillDone || *kind != ResourceKind::kSkipped) return {};
+  const char* why = known ? "resource \"%.*s\" is of kind skipped" : "resource \"%.*s\" has no row in wearables.resources";
+  return {psprintf(why, printable(type.resource), type.resource.data()), known ? std::string_view() : type.resource};
 }
 
 // Nothing for us in it now: what it wrote when there was goes.
-Outcome withdraw(const Event& event, const char* reason, Locks locks) {
-  Outcome outcome = skipped(reason);
+Outcome withdraw(const Event& event, std::string_view resource, const Skip& skip, Locks locks) {
+  Outcome outcome = skipped(skip.reason);
   if (event.status == Status::kParked) unpark(event.event_id);
   if (event.status == Status::kProcessed) (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
-  const int64 user_id = event.wrote.metrics == nullptr ? 0 : user_of(event);
-  if (user_id <= 0) return outcome;
-  if (locks == Locks::kTake) lock_user(user_id);
-  outcome.user_id = user_id;
-  outcome.removed = remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from,
-                                   event.wrote.to, nullptr, 0);
+  const int64 user_id = event.status == Status::kProcessed ? user_of(event) : 0;
+  if (user_id > 0) {
+    if (locks == Locks::kTake) lock_user(user_id);
+    outcome.user_id = user_id;
+    outcome.removed = remove_former(event, resource, ResourceKind::kSkipped, user_id);
+  }
+  if (!skip.unknown.empty()) note_unknown_resource(skip.unknown, &outcome);
   return outcome;
 }
 
@@ -244,8 +274,8 @@ Outcome apply(const Event& event, Locks locks) {
   refuse_garbage(event);
   const EventType type = classify(event.event_type);
   ResourceKind kind = ResourceKind::kSkipped;
-  const char* reason = reason_to_skip(event, type, &kind);
-  if (reason != nullptr) return withdraw(event, reason, locks);
+  const Skip skip = why_skip(event, type, &kind);
+  if (skip.reason != nullptr) return withdraw(event, type.resource, skip, locks);
 
   int64 user_id = user_of(event);
   if (user_id == 0 && locks == Locks::kTake) user_id = park(event);

@@ -39,6 +39,8 @@ Statement select_mappings{R"(
   FROM wearables.mappings p JOIN wearables.metrics m ON m.name = p.metric
   WHERE p.enabled OR p.provider IS NOT NULL ORDER BY p.mapping_id)"};
 
+Statement select_known_fields{"SELECT k.resource, k.path, coalesce(k.texts, '{}') FROM wearables.known_fields k"};
+
 // Copies a view into the heap of C++ through the guard: a string's growth may throw.
 void assign(std::string& target, std::string_view text) {
   call_core([&]() -> Result<Done> {
@@ -91,7 +93,7 @@ void load_resources(MappingSet& set, Look look) {
   }
 }
 
-void load_paths(std::vector<std::string>& paths, uint64 row, int column) {
+void load_texts(std::vector<std::string>& texts, uint64 row, int column) {
   bool null;
   const Datum value = get(row, column, &null);
   Datum* elements;
@@ -100,8 +102,8 @@ void load_paths(std::vector<std::string>& paths, uint64 row, int column) {
   deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls,
                     &count);
   for (int i = 0; i < count; ++i) {
-    const text* path = DatumGetTextPP(elements[i]);
-    assign(*grow(paths), {VARDATA_ANY(path), VARSIZE_ANY_EXHDR(path)});
+    const text* element = DatumGetTextPP(elements[i]);
+    assign(*grow(texts), {VARDATA_ANY(element), VARSIZE_ANY_EXHDR(element)});
   }
 }
 
@@ -118,11 +120,21 @@ void load_mappings(MappingSet& set, Look look) {
     assign(mapping->unit_field, get_text(row, 7));
     assign(mapping->unit, get_text(row, 8));
     mapping->type_extends = get_bool(row, 9);
-    load_paths(mapping->value_fields, row, 10);
-    load_paths(mapping->instant_fields, row, 11);
+    load_texts(mapping->value_fields, row, 10);
+    load_texts(mapping->instant_fields, row, 11);
     mapping->enabled = get_bool(row, 12);
     assign(mapping->base_field, get_text(row, 13));
     assign(mapping->unit_up_to_one, get_text(row, 14));
+  }
+}
+
+void load_known_fields(MappingSet& set, Look look) {
+  const uint64 rows = run(select_known_fields, {}, look);
+  for (uint64 row = 0; row < rows; ++row) {
+    KnownFieldDef* field = grow(set.known_fields);
+    assign(field->resource, get_text(row, 1));
+    assign(field->path, get_text(row, 2));
+    load_texts(field->texts, row, 3);
   }
 }
 
@@ -133,6 +145,7 @@ Cache* compile_into(MemoryContext context, Look look) {
   load_units(*set, look);
   load_resources(*set, look);
   load_mappings(*set, look);
+  load_known_fields(*set, look);
   call_core([&] { return store_into(fresh->plan, Plan::compile(*set)); });
   return fresh;
 }

@@ -68,6 +68,14 @@ Statement settle_given_up{R"(
     AND NOT EXISTS (SELECT FROM heirs h WHERE h.metric_id = g.metric_id AND h.ts = g.ts AND h.source_id = g.source_id)
   RETURNING 1)"};
 
+// A document's version ends in the hash of its event, whatever its own time says (core/version.h).
+Statement delete_documents{R"(
+  WITH gone AS (
+    DELETE FROM wearables.summaries s
+    WHERE s.user_id = $1 AND s.resource = $2 AND (s.version & 1048575) = ($3 & 1048575)
+    RETURNING s.samples)
+  SELECT true, o.metric_id, o.ts, o.source_id FROM gone g CROSS JOIN LATERAL unnest(g.samples) o)"};
+
 struct Keys {
   Datum *metric, *ts, *source;
   int count, capacity;
@@ -84,8 +92,8 @@ void reserve(Keys* keys, int more) {
 
 // The result rows of upsert_document: one row of nulls when nothing was given up.
 void gather_given_up(uint64 rows, Keys* keys) {
-  bool null;
-  get(0, 2, &null);
+  bool null = rows == 0;
+  if (!null) get(0, 2, &null);
   if (null) return;
   reserve(keys, static_cast<int>(rows));
   for (uint64 row = 0; row < rows; ++row) {
@@ -107,6 +115,15 @@ bool store_document(int64 user_id, std::string_view resource, const DocumentRow&
   return live;
 }
 
+// Returns how many samples nobody claims any more.
+int64 settle(int64 user_id, const Keys& given_up) {
+  if (given_up.count == 0) return 0;
+  return static_cast<int64>(
+      run(settle_given_up, {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
+                            arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
+                            arg_array(INT2OID, given_up.source, nullptr, given_up.count)}));
+}
+
 }  // namespace
 
 int64 store_documents(int64 user_id, std::string_view resource, const DocumentRow* documents, int count,
@@ -115,11 +132,13 @@ int64 store_documents(int64 user_id, std::string_view resource, const DocumentRo
   for (int i = 0; i < count; ++i) {
     live[i] = store_document(user_id, resource, documents[i], &given_up);
   }
-  if (given_up.count == 0) return 0;
-  return static_cast<int64>(
-      run(settle_given_up, {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
-                            arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
-                            arg_array(INT2OID, given_up.source, nullptr, given_up.count)}));
+  return settle(user_id, given_up);
+}
+
+int64 withdraw_documents(int64 user_id, std::string_view resource, int64 event_version) {
+  Keys given_up{};
+  gather_given_up(run(delete_documents, {arg_int8(user_id), arg_text(resource), arg_int8(event_version)}), &given_up);
+  return settle(user_id, given_up);
 }
 
 }  // namespace wearables::pg

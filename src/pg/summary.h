@@ -26,4 +26,8 @@ struct DocumentRow {
 int64 store_documents(int64 user_id, std::string_view resource, const DocumentRow* documents, int count,
                       bool* live);
 
+// Takes back the current documents that came with the event of this version, with the samples that nobody else
+// claims; returns how many went. Within SPI, under the user's lock.
+int64 withdraw_documents(int64 user_id, std::string_view resource, int64 event_version);
+
 }  // namespace wearables::pg

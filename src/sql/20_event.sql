@@ -47,6 +47,7 @@ CREATE TABLE wearables.webhook_events (
   note             text,
   error            text,
   wrote_metrics    smallint[],
+  drift            integer[],
   headers          jsonb,
   payload          bytea COMPRESSION lz4 NOT NULL
 ) PARTITION BY RANGE (received_at);
@@ -58,12 +59,14 @@ COMMENT ON COLUMN wearables.webhook_events.status IS
 COMMENT ON COLUMN wearables.webhook_events.inserted IS
   'inserted + changed + confirmed + unchanged + stale + quarantined = the readings the body held, when last handled';
 COMMENT ON COLUMN wearables.webhook_events.wrote_metrics IS 'with wrote_from and wrote_to: where a replay looks for samples this event wrote';
+COMMENT ON COLUMN wearables.webhook_events.drift IS 'drift_terms of what no row knew when the event was last handled; null: nothing';
 COMMENT ON COLUMN wearables.webhook_events.headers IS 'the headers kept for audit: id, timestamp, signature, content type, user agent';
 
 CREATE TABLE wearables.webhook_events_default PARTITION OF wearables.webhook_events DEFAULT;
 COMMENT ON TABLE wearables.webhook_events_default IS
   'events outside every other partition: receiving never fails for want of one; make_event_partitions() moves its rows';
 CREATE UNIQUE INDEX webhook_events_default_event_id ON wearables.webhook_events_default (event_id);
+CREATE INDEX webhook_events_default_drift ON wearables.webhook_events_default (event_id) WHERE drift IS NOT NULL;
 SELECT pg_extension_config_dump('wearables.webhook_events_default', '');
 
 CREATE FUNCTION wearables.make_event_partitions(ahead interval DEFAULT '21 days')
@@ -98,6 +101,7 @@ BEGIN
       'WITH moved AS (DELETE FROM wearables.webhook_events_default WHERE received_at >= %L AND received_at < %L RETURNING *)
        INSERT INTO wearables.%I SELECT * FROM moved', week, week + interval '7 days', part);
     EXECUTE format('CREATE UNIQUE INDEX %I ON wearables.%I (event_id)', part || '_event_id', part);
+    EXECUTE format('CREATE INDEX %I ON wearables.%I (event_id) WHERE drift IS NOT NULL', part || '_drift', part);
     EXECUTE format('ALTER TABLE wearables.webhook_events ATTACH PARTITION wearables.%I FOR VALUES FROM (%L) TO (%L)',
                    part, week, week + interval '7 days');
     EXECUTE format('COMMENT ON TABLE wearables.%I IS %L', part, 'events received in the week from ' || (week AT TIME ZONE 'UTC')::date);

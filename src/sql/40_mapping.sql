@@ -142,3 +142,18 @@ CREATE SEQUENCE wearables.mapping_id_seq AS integer MINVALUE 10000 START 10000 O
 ALTER TABLE wearables.mappings ALTER COLUMN mapping_id SET DEFAULT nextval('wearables.mapping_id_seq');
 SELECT pg_extension_config_dump('wearables.mappings', 'WHERE origin <> ''shipped''');
 SELECT pg_extension_config_dump('wearables.mapping_id_seq', '');
+
+CREATE TABLE wearables.known_fields (
+  resource text COLLATE "C" REFERENCES wearables.resources ON UPDATE CASCADE ON DELETE CASCADE,
+  path     text COLLATE "C" NOT NULL CONSTRAINT known_fields_path_is_member CHECK (wearables.is_path(path) AND path !~ '\*'),
+  texts    text[] CONSTRAINT known_fields_texts_are_texts CHECK (cardinality(texts) > 0 AND array_position(texts, NULL) IS NULL),
+  note     text,
+  origin   text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user')),
+  UNIQUE NULLS NOT DISTINCT (resource, path)
+);
+COMMENT ON TABLE wearables.known_fields IS
+  'fields that are known and yield no reading, with all that is below them, and texts that a field may hold; what neither a mapping nor a row here knows shows in drift';
+COMMENT ON COLUMN wearables.known_fields.resource IS 'null: every resource';
+COMMENT ON COLUMN wearables.known_fields.path IS 'member names joined by dots, relative to the sample or the document; source.x also where the source stands beside the samples';
+COMMENT ON COLUMN wearables.known_fields.texts IS 'every text that is known here; null: any';
+SELECT pg_extension_config_dump('wearables.known_fields', 'WHERE origin <> ''shipped''');

@@ -22,8 +22,8 @@ BEGIN
       'SELECT ON wearables.samples, wearables.summaries, wearables.metrics, wearables.sources, wearables.users, wearables.connections',
       'EXECUTE ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text), wearables.latest(bigint), wearables.bucket_start(timestamptz, interval, text), wearables.first_instant(timestamp, text)']
     WHEN 'operator' THEN ARRAY[
-      'SELECT ON wearables.health, wearables.queue, wearables.jobs, wearables.users, wearables.user_links, wearables.summaries, wearables.connections, wearables.endpoints, wearables.deliveries, wearables.parked_events, wearables.quarantine, wearables.connection_events, wearables.backfills, wearables.revisions, wearables.webhook_events',
-      'SELECT, INSERT, UPDATE, DELETE ON wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.sources',
+      'SELECT ON wearables.health, wearables.queue, wearables.jobs, wearables.users, wearables.user_links, wearables.summaries, wearables.connections, wearables.endpoints, wearables.deliveries, wearables.parked_events, wearables.quarantine, wearables.connection_events, wearables.backfills, wearables.revisions, wearables.webhook_events, wearables.drift, wearables.drift_terms',
+      'SELECT, INSERT, UPDATE, DELETE ON wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.sources, wearables.known_fields',
       'USAGE ON SEQUENCE wearables.mapping_id_seq, wearables.metric_id_seq, wearables.sources_source_id_seq',
       'INSERT, SELECT ON wearables.samples',
       'EXECUTE ON ALL ROUTINES IN SCHEMA wearables']

@@ -1,0 +1,89 @@
+-- drift: what arrives and no row knows, counted by events; known as soon as a row says so
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+CREATE EXTENSION wearables_ingest;
+SELECT wearables.add_endpoint('junction');
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+SELECT wearables.register_user('alice');
+CREATE FUNCTION pg_temp.send(made text, event_type text, data text) RETURNS text LANGUAGE sql AS $$
+  SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
+  FROM convert_to(format('{"event_type":"%s","user_id":"u-alice","client_user_id":"alice","data":%s}', event_type, data), 'UTF8') body $$;
+PREPARE drift AS SELECT kind, resource, path, value, events, example_event_id AS example FROM wearables.drift ORDER BY kind, resource, path, value;
+
+-- What the vendor documents is known: no drift, in samples, documents and sources.
+SELECT pg_temp.send('2K01', 'daily.data.heartrate.created', '{"source":{"provider":"garmin","type":"watch","app_id":null,"device_id":"d","name":"Garmin","slug":"garmin","logo":""},
+  "data":[{"id":7,"timestamp":"2024-05-01T08:00:00+00:00","timezone_offset":0,"type":null,"unit":"bpm","value":61}]}');
+SELECT pg_temp.send('2K02', 'daily.data.sleep.created', '{"id":"n1","user_id":"u-alice","date":"2024-05-01T00:00:00+00:00","calendar_date":"2024-05-01","type":"long_sleep","state":"confirmed",
+  "bedtime_start":"2024-04-30T22:00:00+00:00","bedtime_stop":"2024-05-01T06:00:00+00:00","timezone_offset":0,"sleep_stream":{"hrv":[{"any":1}]},"hr_lowest":48,
+  "created_at":"2024-05-01T07:00:00+00:00","updated_at":"2024-05-01T07:00:00+00:00","source":{"provider":"oura","type":"ring","app_id":null}}');
+SELECT pg_temp.send('2K03', 'labtest.order.created', '{"id":"o1"}');
+CALL wearables.drain();
+EXECUTE drift;
+
+-- What it does not: each once an event, in samples, in their source, within an object, in a list of documents.
+SELECT pg_temp.send('2K04', 'daily.data.glucose.created', '{"source":{"provider":"acme_cgm","type":"patch","colour":"red"},
+  "data":[{"timestamp":"2024-05-01T08:00:00+00:00","type":"guessed","unit":"mg/100ml","value":5.4,"trend":{"arrow":"up"}},
+          {"timestamp":"2024-05-01T08:05:00+00:00","type":"guessed","unit":"mg/100ml","value":5.5,"trend":null}]}');
+SELECT pg_temp.send('2K05', 'daily.data.glucose.created', '{"source":{"provider":"acme_cgm","type":"automatic"},
+  "data":[{"timestamp":"2024-05-01T08:10:00+00:00","type":"automatic","unit":"mmol/L","value":5.4,"trend":"flat"}]}');
+SELECT pg_temp.send('2K06', 'daily.data.activity.created', '{"id":"a1","calendar_date":"2024-05-01","steps":10,"heart_rate":{"avg_bpm":60,"p95_bpm":110},"source":{"provider":"oura","type":"ring"}}');
+SELECT pg_temp.send('2K07', 'daily.data.cholesterol.created', '{"source":{"provider":"ussl","type":"lab"},
+  "data":[{"timestamp":"2024-05-01T08:00:00+00:00","type":"cholesterol/vldl","unit":"mmol/L","value":0.5}]}');
+SELECT pg_temp.send('2K08', 'daily.data.grip_strength.created', '{"source":{"provider":"acme","type":"cuff"},"data":[]}');
+SELECT pg_temp.send('2K09', 'labtest.kit.lost', '{"id":"k1"}');
+CALL wearables.drain();
+EXECUTE drift;
+SELECT kind, remedy FROM wearables.drift ORDER BY kind, resource, path, value;
+-- handled once more, nothing is counted twice
+SELECT (wearables.replay(event_id)).events FROM wearables.webhook_events;
+EXECUTE drift;
+
+-- Known by a row of any kind: gone from the view at once, for events of before, too.
+INSERT INTO wearables.known_fields (resource, path) VALUES ('glucose', 'trend');
+INSERT INTO wearables.units (metric, text, factor) VALUES ('glucose', 'mg/100ml', 1 / 18.016);
+INSERT INTO wearables.mappings (resource, metric, value_fields, instant_fields) VALUES ('activity', 'heartrate', '{heart_rate.p95_bpm}', '{calendar_date}');
+INSERT INTO wearables.resources (name, kind, note) VALUES ('grip_strength', 'skipped', 'not ours'), ('labtest.kit', 'skipped', 'not a reading');
+UPDATE wearables.known_fields SET texts = texts || 'guessed'::text WHERE resource = 'glucose' AND path = 'type';
+UPDATE wearables.known_fields SET texts = texts || 'cholesterol/vldl'::text WHERE resource = 'cholesterol' AND path = 'type';
+EXECUTE drift;
+UPDATE wearables.known_fields SET texts = texts || '{acme_cgm,acme}'::text[] WHERE path = 'source.provider';
+UPDATE wearables.known_fields SET texts = NULL WHERE path = 'source.type';
+EXECUTE drift;
+-- A replay forgets what is known by now, and what is unknown still stands.
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE revision < wearables.revision();
+EXECUTE drift;
+SELECT event_id, status, cardinality(drift) AS unknown FROM wearables.webhook_events ORDER BY event_id;
+
+-- Refused where they cannot be, and shipped rows stay.
+\set VERBOSITY terse
+INSERT INTO wearables.known_fields (resource, path) VALUES ('glucose', 'a.*.b');
+\echo :SQLSTATE
+INSERT INTO wearables.known_fields (resource, path) VALUES ('nowhere', 'a');
+\echo :SQLSTATE
+INSERT INTO wearables.known_fields (resource, path) VALUES ('glucose', 'trend');
+\echo :SQLSTATE
+INSERT INTO wearables.known_fields (resource, path, texts) VALUES ('glucose', 'quality', '{}');
+\echo :SQLSTATE
+DELETE FROM wearables.known_fields WHERE path = 'source.logo';
+\echo :SQLSTATE
+DELETE FROM wearables.known_fields WHERE origin = 'user';
+EXECUTE drift;
+
+-- A sender that makes up names fills no table: at most this many terms of one event.
+SELECT pg_temp.send('2K0A', 'daily.data.heartrate.created', format('{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-02T08:00:00+00:00","value":61,%s}]}',
+  string_agg(format('"made_up_%s":1', i), ','))) FROM generate_series(1, 1000) i;
+CALL wearables.drain();
+SELECT status, inserted, cardinality(drift) AS terms FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K0A%';
+
+-- A document's resource that is switched off gives up its documents and samples, and takes them back.
+SELECT count(*) FROM wearables.samples WHERE channel = 'sleep';
+UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'sleep';
+SELECT (wearables.replay(event_id)).removed FROM wearables.webhook_events WHERE event_type LIKE '%.sleep.%';
+SELECT (SELECT count(*) FROM wearables.samples WHERE channel = 'sleep') AS samples, (SELECT count(*) FROM wearables.summaries WHERE resource = 'sleep') AS documents;
+UPDATE wearables.resources SET kind = 'summary' WHERE name = 'sleep';
+SELECT (wearables.replay(event_id)).inserted FROM wearables.webhook_events WHERE event_type LIKE '%.sleep.%';
+SELECT (SELECT count(*) FROM wearables.samples WHERE channel = 'sleep') AS samples, (SELECT count(*) FROM wearables.summaries WHERE resource = 'sleep') AS documents;
+
+DROP EXTENSION wearables_ingest;

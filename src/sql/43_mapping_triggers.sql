@@ -1,0 +1,127 @@
+-- A change of the parser moves the revision and marks the row as the user's. Made after the shipped rows,
+-- so that only changes made later count.
+
+CREATE FUNCTION wearables.note_revision() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  doc jsonb := to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END);
+BEGIN
+  -- two changes at once must not take the same number
+  LOCK TABLE wearables.revisions IN SHARE ROW EXCLUSIVE MODE;
+  INSERT INTO wearables.revisions (revision, relation, what)
+  SELECT max(r.revision) + 1, TG_TABLE_NAME,
+         lower(TG_OP) || ' ' || concat_ws(' ', doc ->> 'resource', doc ->> 'provider', doc ->> 'metric', doc ->> 'name', doc ->> 'text', doc ->> 'path')
+  FROM wearables.revisions r;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION wearables.note_revision() IS 'trigger: one row in revisions for each changed row of the parser';
+
+CREATE FUNCTION wearables.mark_origin() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    IF OLD.origin IN ('shipped', 'changed') AND pg_trigger_depth() = 1 THEN
+      RAISE EXCEPTION 'cannot delete a shipped row of "%"', TG_TABLE_NAME
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+              DETAIL = 'The next installation or restore would bring it back.',
+              HINT = CASE TG_TABLE_NAME WHEN 'mappings' THEN 'Switch it off: UPDATE wearables.mappings SET enabled = false WHERE mapping_id = ' || (to_jsonb(OLD) ->> 'mapping_id') || ';'
+                     ELSE 'Change the row instead.' END;
+    END IF;
+    RETURN OLD;
+  END IF;
+  IF TG_OP = 'UPDATE' THEN
+    IF OLD.origin = 'shipped' THEN NEW.origin := 'changed'; END IF;
+    RETURN NEW;
+  END IF;
+  -- a restore brings back what the user made of a shipped row: it takes the shipped row's place
+  IF NEW.origin IN ('shipped', 'changed') THEN
+    NEW.origin := 'changed';
+    CASE TG_TABLE_NAME
+      WHEN 'mappings' THEN DELETE FROM wearables.mappings m WHERE m.mapping_id = (to_jsonb(NEW) ->> 'mapping_id')::integer;
+      WHEN 'units' THEN
+        DELETE FROM wearables.units u WHERE u.metric = to_jsonb(NEW) ->> 'metric' AND u.text = to_jsonb(NEW) ->> 'text';
+      WHEN 'known_fields' THEN
+        DELETE FROM wearables.known_fields k
+        WHERE k.resource IS NOT DISTINCT FROM to_jsonb(NEW) ->> 'resource' AND k.path = to_jsonb(NEW) ->> 'path';
+      ELSE NULL;
+    END CASE;
+  END IF;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION wearables.mark_origin() IS 'trigger: tells shipped rows from the user''s, and lets a restore put the user''s in their place';
+
+CREATE FUNCTION wearables.restore_in_place() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- rows that others refer to cannot be deleted first: they are changed where they stand
+  IF TG_TABLE_NAME = 'revisions' THEN
+    DELETE FROM wearables.revisions r WHERE r.revision = NEW.revision;
+  ELSIF TG_TABLE_NAME = 'metrics' AND NEW.origin = 'changed' THEN
+    UPDATE wearables.metrics m SET (unit, aggregate, kind, lowest, highest, origin) =
+      ROW(NEW.unit, NEW.aggregate, NEW.kind, NEW.lowest, NEW.highest, 'changed') WHERE m.metric_id = NEW.metric_id;
+    RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
+  ELSIF TG_TABLE_NAME = 'resources' AND NEW.origin = 'changed' THEN
+    UPDATE wearables.resources r SET (kind, rest_path, list_key, backfill_days, note, origin) =
+      (SELECT d.kind, d.rest_path, d.list_key, d.backfill_days, d.note, 'changed'
+       FROM jsonb_populate_record(NULL::wearables.resources, to_jsonb(NEW)) d) WHERE r.name = NEW.name;
+    RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
+  END IF;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION wearables.restore_in_place() IS 'trigger: a restored row takes the place of the one this installation made';
+
+-- What the constraints refuse, said so that the next attempt succeeds.
+CREATE FUNCTION wearables.check_mapping() RETURNS trigger
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  field text;
+  path text;
+BEGIN
+  FOR field, path IN
+    SELECT 'value_fields', unnest(NEW.value_fields) UNION ALL SELECT 'instant_fields', unnest(NEW.instant_fields)
+    UNION ALL VALUES ('secondary_field', NEW.secondary_field), ('end_field', NEW.end_field), ('unit_field', NEW.unit_field), ('base_field', NEW.base_field) LOOP
+    CONTINUE WHEN path IS NULL OR wearables.is_path(path);
+    RAISE EXCEPTION '"%" in % cannot be a path', path, field
+      USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = field,
+            HINT = 'Give member names joined by dots, relative to the sample or the document: heart_rate.resting_bpm, hr_zones.0, stages.*.type; one * at most, not at the start.';
+  END LOOP;
+  IF NOT EXISTS (SELECT FROM wearables.resources r WHERE r.name = NEW.resource) THEN
+    RAISE EXCEPTION 'there is no resource "%"', NEW.resource
+      USING ERRCODE = 'foreign_key_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'resource',
+            HINT = format('The third word of the event type; if it is right: INSERT INTO wearables.resources (name, kind) VALUES (%L, ''timeseries''), or ''summary'' for documents with an id.', NEW.resource);
+  END IF;
+  IF NOT EXISTS (SELECT FROM wearables.metrics m WHERE m.name = NEW.metric) THEN
+    RAISE EXCEPTION 'there is no metric "%"', NEW.metric
+      USING ERRCODE = 'foreign_key_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'metric',
+            HINT = format('If the name is right: INSERT INTO wearables.metrics (name, unit) VALUES (%L, ''its unit'').', NEW.metric);
+  END IF;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION wearables.check_mapping() IS 'trigger: refuses a mapping that cannot work, and says what would';
+
+CREATE TRIGGER check_mapping BEFORE INSERT OR UPDATE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables.check_mapping();
+
+CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables.restore_in_place();
+CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables.restore_in_place();
+CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.revisions FOR EACH ROW EXECUTE FUNCTION wearables.restore_in_place();
+
+CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables.mark_origin();
+CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.known_fields FOR EACH ROW EXECUTE FUNCTION wearables.mark_origin();
+CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.units FOR EACH ROW EXECUTE FUNCTION wearables.mark_origin();
+CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables.mark_origin();
+CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables.mark_origin();
+
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.known_fields FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.units FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
+-- which sources have floating time is read with the mappings; a source that is new changes nothing
+CREATE TRIGGER note_revision AFTER UPDATE OR DELETE ON wearables.sources FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
+-- a metric that a sample's type extended changes nothing of the parser
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE ON wearables.metrics FOR EACH ROW
+  WHEN (NEW.origin <> 'extended') EXECUTE FUNCTION wearables.note_revision();
+CREATE TRIGGER note_removal AFTER DELETE ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
