@@ -122,6 +122,12 @@ UPDATE wearables.units SET factor = 10 WHERE metric = 'mood';
 SELECT n.value FROM wearables.normalize(1) n WHERE n.metric = 'heartrate';
 COMMIT;
 
+-- A mapping that cannot work is refused with what would.
+INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('nowhere', 'mood', '{value}');
+INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'nothing', '{value}');
+INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'hrv', '{a..b}');
+INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'mood', '{value}');
+
 -- Each constraint, at the door and by name.
 \set VERBOSITY terse
 INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('nowhere', 'mood', '{value}');
@@ -162,11 +168,12 @@ INSERT INTO wearables.resources (name, kind) VALUES ('r', 'stream');
 \echo :SQLSTATE
 INSERT INTO wearables.resources (name, kind, backfill_days) VALUES ('r', 'summary', -1);
 \echo :SQLSTATE
--- a unit that nobody can convert is found when the rows are read: nothing of it is written, and the event says why
-UPDATE wearables.mappings SET unit = 'furlongs' WHERE resource = 'mood';
-SELECT * FROM wearables.normalize('daily.data.mood.created', '{"data":{"source":{"provider":"journal"},"data":[]}}'::jsonb);
-\echo :SQLSTATE
 \set VERBOSITY default
+-- a unit that nobody can convert refuses the readings of its row, and of no other
+UPDATE wearables.mappings SET unit = 'furlongs' WHERE resource = 'mood';
+SELECT metric, refused, pointer FROM wearables.normalize('daily.data.mood.created',
+  '{"data":{"source":{"provider":"journal"},"data":[{"start":"2024-05-04T08:00:00Z","type":"morning","score":{"value":7}}]}}'::jsonb);
+SELECT n.value FROM wearables.normalize(1) n WHERE n.metric = 'heartrate';
 SELECT wearables.is_path('a.b c.d'), wearables.is_path('a.'), wearables.is_path(''), wearables.are_paths('{a,b.c}'), wearables.are_paths('{a,""}'), wearables.are_paths('{}');
 
 DROP EXTENSION wearables_ingest;

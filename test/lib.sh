@@ -65,7 +65,7 @@ stage() {
     { cat "$area/build.log"; die "the build failed"; }
   make -C "$top" -s PG_CONFIG="$PG_CONFIG" install DESTDIR="$area/dest" >>"$area/build.log" 2>&1 ||
     { cat "$area/build.log"; die "the installation failed"; }
-  cp -r "$top/sql" "$top/expected" "$top/test" "$area/"
+  cp -r "$top/sql" "$top/expected" "$top/test" "$top/README.md" "$area/"
   mkdir -p "$area/out"
   [ "$(id -u)" = 0 ] && chown -R postgres "$area"
   export WEARABLES_CONF

@@ -86,8 +86,11 @@ BEGIN
     RETURN QUERY SELECT 'mapping', 'none', 'the body cannot be read: ' || SQLERRM;
   END;
   RETURN QUERY
-  SELECT 'field not mapped', f.path, format('%s time(s)', f.occurrences)
+  SELECT 'field not mapped', f.path, format('%s time(s), %s', f.occurrences, coalesce(k.known, 'and no row knows it'))
   FROM wearables.body_fields(e.payload) f
+  LEFT JOIN LATERAL (
+    SELECT 'known' || coalesce(': ' || min(k.note), '') AS known FROM wearables.known_fields k
+    WHERE (k.resource = shape.name OR k.resource IS NULL) AND position('.' || k.path || '.' IN f.path || '.') > 0 HAVING count(*) > 0) k ON true
   WHERE f.path ~ ('^(data|groups|' || coalesce(shape.list_key, 'data') || ')\.')
     AND NOT EXISTS (SELECT FROM wearables.read_paths(shape.name) r WHERE right(f.path, length(r.path) + 1) = '.' || r.path)
   ORDER BY f.path;
@@ -95,4 +98,4 @@ BEGIN
     FROM wearables.quarantine q WHERE q.event_id = $1 ORDER BY q.ordinal;
 END $$;
 COMMENT ON FUNCTION wearables.explain_event(bigint) IS
-  'why an event gave what it gave: its status, the mapping rows that found something in it, the fields that none looked at, the readings refused';
+  'why an event gave what it gave: its status, the mapping rows that found something in it, the fields that none looked at and whether a row knows them, the readings refused';

@@ -18,13 +18,11 @@ ENDPOINTS = ("junction", "other")
 DEVICES = (("garmin", "watch"), ("apple_health_kit", "watch"), ("apple_health_kit", "phone"), ("oura", "ring"),
            ("freestyle_libre", None), ("fitbit", "unknown"))
 
-# What every world adds to the shipped mappings: a metric that a sample's type extends, and an interval.
+# What every world adds to the shipped mappings: a metric of one's own that a sample's type extends.
 SETUP = """
-INSERT INTO wearables.metrics (name, unit, lowest, highest) VALUES ('cholesterol', 'mg/dL', 0, 2000);
-INSERT INTO wearables.metrics (name, unit, kind, aggregate, lowest, highest) VALUES ('steps', '1', 'interval', 'sum', 0, 100000);
-INSERT INTO wearables.resources (name, kind) VALUES ('cholesterol', 'timeseries'), ('steps', 'timeseries');
-INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, type_extends) VALUES ('cholesterol', 'cholesterol', '{value}', 'unit', true);
-INSERT INTO wearables.mappings (resource, metric, value_fields, instant_fields, end_field) VALUES ('steps', 'steps', '{value}', '{start}', 'end');
+INSERT INTO wearables.metrics (name, unit, lowest, highest) VALUES ('strength', 'kg', 0, 2000);
+INSERT INTO wearables.resources (name, kind) VALUES ('strength', 'timeseries');
+INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, type_extends) VALUES ('strength', 'strength', '{value}', 'unit', true);
 """
 
 # Changes of the parser: what is done, what undoes it. They leave alone the metrics that are written by hand.
@@ -32,7 +30,7 @@ CHANGES = (
     ("UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate'",
      "UPDATE wearables.mappings SET value_fields = '{hr_lowest,hr_resting,hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate'"),
     ("UPDATE wearables.mappings SET instant_fields = '{bedtime_start,date}' WHERE resource = 'sleep' AND metric = 'hrv'",
-     "UPDATE wearables.mappings SET instant_fields = '{bedtime_stop,date}' WHERE resource = 'sleep' AND metric = 'hrv'"),
+     "UPDATE wearables.mappings SET instant_fields = '{bedtime_stop,calendar_date,date}' WHERE resource = 'sleep' AND metric = 'hrv'"),
     ("UPDATE wearables.mappings SET value_fields = '{peak}' WHERE resource = 'heartrate'",
      "UPDATE wearables.mappings SET value_fields = '{value}' WHERE resource = 'heartrate'"),
     ("UPDATE wearables.mappings SET value_fields = '{peak,value}' WHERE resource = 'heartrate'",
@@ -45,6 +43,8 @@ CHANGES = (
      "UPDATE wearables.mappings SET enabled = true WHERE resource = 'respiratory_rate'"),
     ("UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'hrv'",
      "UPDATE wearables.resources SET kind = 'timeseries' WHERE name = 'hrv'"),
+    ("UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'sleep'",
+     "UPDATE wearables.resources SET kind = 'summary' WHERE name = 'sleep'"),
     ("INSERT INTO wearables.mappings (resource, provider, metric, value_fields)"
      " VALUES ('heartrate', 'garmin', 'hrv', '{peak}') ON CONFLICT DO NOTHING",
      "DELETE FROM wearables.mappings WHERE resource = 'heartrate' AND provider = 'garmin' AND metric = 'hrv'"),
@@ -227,8 +227,8 @@ class Maker:
             sample = {"timestamp": sample["timestamp"], "unit": "mmHg", "systolic": rng.choice((118, 121)), "diastolic": rng.choice((75, 80, None))}
             if self.chance(0.3):
                 sample.update(unit="kPa", systolic=16, diastolic=10.5)
-        if resource == "cholesterol":
-            sample["type"] = rng.choice(("hdl", "ldl", "total"))
+        if resource in ("cholesterol", "strength"):
+            sample["type"] = rng.choice(("hdl", "left", "right"))
         if resource == "steps" or (resource == "heartrate" and self.chance(0.2)):
             sample.update(start=self.instant(), end=self.instant(30))
         if self.chance(0.3):
@@ -243,8 +243,8 @@ class Maker:
         return {"provider": provider} if kind is None else {"provider": provider, "type": kind}
 
     def resource(self):
-        return self.rng.choices(("heartrate", "hrv", "blood_oxygen", "respiratory_rate", "blood_pressure", "cholesterol", "steps"),
-                                (6, 2, 2, 2, 2, 1, 2))[0]
+        return self.rng.choices(("heartrate", "hrv", "blood_oxygen", "respiratory_rate", "blood_pressure", "cholesterol", "strength", "steps"),
+                                (6, 2, 2, 2, 2, 1, 1, 2))[0]
 
     def readings(self):
         resource = self.resource()

@@ -23,10 +23,11 @@ GROUP BY 1, 2, 3, 4, 5, s.unit ORDER BY 1, 2, 3, 4, 5;
 SELECT e.event_id, e.event_type, to_timestamp((e.version >> 20) / 1000) AS message_made, n.metric, n.ts AS wakes, n.value,
        e.inserted AS ins, e.stale
 FROM wearables.webhook_events e, LATERAL wearables.normalize(e.event_id) n
-WHERE e.event_type LIKE 'daily.data.sleep.%' AND e.client_user_id = 'alice' ORDER BY e.version, n.metric;
+WHERE e.event_type LIKE 'daily.data.sleep.%' AND e.client_user_id = 'alice'
+  AND n.metric IN ('heartrate', 'hrv', 'respiratory_rate', 'sleep_total') ORDER BY e.version, n.metric;
 \echo '-- ... and what stands: the newer one, whichever came first, and nothing of the older'
 SELECT s.metric, s.ts AS wakes, s.value, s.unit FROM wearables.samples s JOIN wearables.users u USING (user_id)
-WHERE u.client_user_id = 'alice' AND s.channel = 'sleep' ORDER BY s.metric;
+WHERE u.client_user_id = 'alice' AND s.channel = 'sleep' AND s.metric IN ('heartrate', 'hrv', 'respiratory_rate', 'sleep_total') ORDER BY s.metric;
 
 SELECT user_id AS alice FROM wearables.users WHERE client_user_id = 'alice' \gset
 \echo '-- a chart: alice''s heart rate by hour on the watch, in her own zone; that night 02:00 did not exist'
@@ -49,6 +50,9 @@ FROM wearables.backfills b JOIN wearables.users u USING (user_id);
 \echo '-- refused readings: where they stand in the body, and why; never the reading. The rest of their batch went in.'
 SELECT e.client_user_id AS who, e.event_type, q.pointer, q.reason, q.detail
 FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id) ORDER BY q.event_id, q.ordinal;
+
+\echo '-- what arrived and no row knows, with the statement that admits it'
+SELECT d.kind, d.resource, d.path, d.value, d.events, d.remedy FROM wearables.drift d ORDER BY 1, 2, 3, 4;
 
 \echo '-- the queue: a body that is not JSON can never be read and is a dead letter; the raw bytes are kept'
 SELECT q.kind, q.state, q.jobs, q.most_attempts, (SELECT min(j.last_error) FROM wearables.jobs j WHERE j.state = q.state) AS last_error

@@ -45,6 +45,9 @@ UPDATE wearables.mappings SET enabled = false WHERE resource = 'sleep' AND metri
 UPDATE wearables.metrics SET highest = 350 WHERE name = 'heartrate';
 UPDATE wearables.units SET factor = 7.5 WHERE metric = 'blood_pressure' AND text = 'kPa';
 UPDATE wearables.resources SET backfill_days = 11, note = 'ours' WHERE name = 'sleep';
+UPDATE wearables.known_fields SET texts = texts || 'acme'::text WHERE path = 'source.provider';
+UPDATE wearables.known_fields SET note = 'ours' WHERE resource = 'sleep' AND path = 'bedtime_start';
+INSERT INTO wearables.known_fields (resource, path) VALUES ('sleep', 'snoring'), (NULL, 'source.colour');
 INSERT INTO wearables.metrics (name, unit, aggregate, kind) VALUES ('mood', '1', 'last', 'instant'), ('sauna', 'min', 'sum', 'interval');
 INSERT INTO wearables.units (metric, text, factor) VALUES ('sauna', 'hour', 60), ('heartrate', 'beats', 1);
 INSERT INTO wearables.resources (name, kind) VALUES ('mood', 'timeseries'), ('sauna', 'timeseries');
@@ -86,7 +89,7 @@ run_sql($node, 'app', join "\n", move('pulse', -30), move('night 1', -30), move(
 my $overview = 'SELECT ' . join ', ', map { "(SELECT count(*) > 0 FROM wearables.$_)" }
   'sample_points', 'summaries', 'connections', 'connection_events', 'backfills', 'parked_events', 'quarantine',
   "jobs WHERE state = 'ready'", "jobs WHERE state = 'failed'", 'webhook_events_default', "metrics WHERE origin = 'extended'",
-  "metrics WHERE origin = 'changed'", "units WHERE origin = 'changed'", "resources WHERE origin = 'changed'", 'mappings WHERE NOT enabled',
+  "metrics WHERE origin = 'changed'", "known_fields WHERE origin = 'changed'", 'drift', "units WHERE origin = 'changed'", "resources WHERE origin = 'changed'", 'mappings WHERE NOT enabled',
   "webhook_events WHERE tableoid <> 'wearables.webhook_events_default'::regclass AND received_at < now() - interval '20 days'";
 unlike(run_sql($node, 'app', $overview), qr/f/, 'there is something of every kind to dump');
 

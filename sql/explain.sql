@@ -1,0 +1,77 @@
+-- explain: seeing before doing, and why an event gave what it gave
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+CREATE EXTENSION wearables_ingest;
+SELECT wearables.add_endpoint('junction');
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+SELECT wearables.register_user('alice');
+CREATE FUNCTION pg_temp.send(made text, event_type text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
+  SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
+  FROM convert_to(format('{"event_type":"%s","user_id":"u-%s","client_user_id":"%s","data":%s}', event_type, who, who, data), 'UTF8') body $$;
+CREATE FUNCTION pg_temp.explain(made text) RETURNS TABLE (aspect text, what text, detail text) LANGUAGE sql AS $$
+  SELECT x.aspect, x.what, regexp_replace(x.detail, 'received .*|under revision \d+', '...')
+  FROM wearables.webhook_events e, wearables.explain_event(e.event_id) x WHERE e.message_id LIKE 'msg_' || made || '%' $$;
+CREATE FUNCTION pg_temp.preview(made text)
+RETURNS TABLE (change text, metric text, ts timestamptz, channel text, old_value float8, new_value float8, old_secondary float8, new_secondary float8) LANGUAGE sql AS $$
+  SELECT p.change, p.metric, p.ts, p.channel, p.old_value, p.new_value, p.old_secondary, p.new_secondary
+  FROM wearables.webhook_events e, wearables.replay_preview(e.event_id) p WHERE e.message_id LIKE 'msg_' || made || '%' $$;
+
+-- Samples: the mapping rows that found something, what none looked at, what was refused.
+SELECT pg_temp.send('2K01', 'daily.data.hrv.created', '{"source":{"provider":"apple_health_kit","type":"watch","app_id":null},"data":[
+  {"timestamp":"2024-05-01T08:00:00+00:00","unit":"rmssd","value":44,"quality":"good"},{"timestamp":"2024-05-01T08:05:00+00:00","unit":"furlong","value":45},
+  {"timestamp":"2024-05-01T08:10:00+00:00","unit":"rmssd","value":-1}]}');
+SELECT pg_temp.send('2K02', 'daily.data.sleep.created', '{"id":"n1","source":{"provider":"oura","type":"ring"},"bedtime_start":"2024-04-30T22:00:00+00:00","bedtime_stop":"2024-05-01T06:00:00+00:00","hr_lowest":48,"hr_average":55,"snoring":3}');
+SELECT pg_temp.send('2K03', 'daily.data.note.created', '{"source":{"provider":"manual"},"data":[]}');
+SELECT pg_temp.send('2K04', 'daily.data.mood.created', '{"source":{"provider":"manual"},"data":[]}');
+SELECT pg_temp.send('2K05', 'daily.data.heartrate.created', '{"no":"samples"}');
+SELECT pg_temp.send('2K06', 'daily.data.heartrate.created', '{"source":{"provider":"garmin"},"data":[{"timestamp":"2024-05-01T08:00:00+00:00","value":60}]}', 'nobody');
+SELECT pg_temp.send('2K07', 'daily.data.blood_pressure.created', '{"source":{"provider":"omron","type":"cuff"},"data":[{"timestamp":"2024-05-01T08:00:00+00:00","unit":"mmHg","systolic":120,"diastolic":80}]}');
+SELECT * FROM pg_temp.explain('2K01') WHERE aspect = 'status';
+CALL wearables.drain();
+SELECT * FROM pg_temp.explain('2K01');
+SELECT * FROM pg_temp.explain('2K02');
+SELECT * FROM pg_temp.explain('2K03');
+SELECT * FROM pg_temp.explain('2K04');
+SELECT * FROM pg_temp.explain('2K05');
+SELECT * FROM pg_temp.explain('2K06') WHERE aspect IN ('status', 'user', 'mapping');
+-- a row is changed: said of events of before
+UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate';
+SELECT what, detail FROM pg_temp.explain('2K02') WHERE aspect = 'status';
+SELECT wearables.explain_event(99);
+\echo :SQLSTATE
+SELECT wearables.explain_event(NULL);
+
+-- What a replay would do: nothing where nothing has changed.
+SELECT * FROM pg_temp.preview('2K01');
+SELECT * FROM pg_temp.preview('2K07');
+-- changed, old value beside new
+SELECT * FROM pg_temp.preview('2K02');
+-- removed, and inserted elsewhere
+UPDATE wearables.mappings SET instant_fields = '{bedtime_start}' WHERE resource = 'sleep' AND metric = 'heart_rate_lowest';
+UPDATE wearables.mappings SET enabled = false WHERE resource = 'sleep' AND metric = 'heart_rate_average';
+SELECT * FROM pg_temp.preview('2K02');
+INSERT INTO wearables.units (metric, text, factor) VALUES ('hrv_sdnn', 'furlong', 2);
+SELECT * FROM pg_temp.preview('2K01');
+UPDATE wearables.mappings SET value_fields = '{diastolic}', secondary_field = 'systolic' WHERE resource = 'blood_pressure';
+SELECT * FROM pg_temp.preview('2K07');
+-- a resource that was skipped, and one that now is
+INSERT INTO wearables.resources (name, kind) VALUES ('mood', 'timeseries');
+SELECT * FROM pg_temp.preview('2K04');
+UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'blood_pressure';
+SELECT * FROM pg_temp.preview('2K07');
+-- somebody unknown, a dead letter, no event
+SELECT * FROM pg_temp.preview('2K06');
+SELECT * FROM pg_temp.preview('2K05');
+SELECT * FROM wearables.replay_preview(99);
+\echo :SQLSTATE
+
+-- It has written nothing, and replay() does what it showed.
+SELECT metric, ts, channel, value, value_secondary FROM wearables.samples ORDER BY metric, ts;
+SELECT count(*) FROM wearables.webhook_events WHERE revision = wearables.revision();
+SELECT processed, skipped, parked, failed, inserted, changed, unchanged, quarantined, removed
+FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE status <> 'failed') r;
+SELECT metric, ts, channel, value, value_secondary FROM wearables.samples ORDER BY metric, ts;
+
+DROP EXTENSION wearables_ingest;
