@@ -6,7 +6,7 @@ OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/core/*.cpp src/pg/*.cpp src/wo
 DATA_built = wearables_ingest--$(EXTVERSION).sql
 SHLIB_EXPORTS = src/exports.txt
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
-PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-unused-parameter -MMD -MP $(WERROR)
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-unused-parameter -MMD -MP -DNDEBUG $(WERROR)
 SHLIB_LINK = -lsimdjson -lcrypto -lstdc++
 EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) build results tmp_check output_iso
 
@@ -25,6 +25,9 @@ ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
 endif
 endif
+
+# the walk over a body is most of the work
+src/core/%.o: override CXXFLAGS += -O3
 
 -include $(OBJS:.o=.d)
 
