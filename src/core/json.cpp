@@ -37,7 +37,7 @@ void Walk::note_unknown(const Wanted& wanted, std::string_view name) {
     if (known.node == wanted.node && known.name == name) return;
   }
   unknowns_.push_back(
-      {wanted.node, wanted.target->fields, wanted.target->notes, std::string(name)});
+      {wanted.node, wanted.target->fields, wanted.target->notes, name});
 }
 
 void Walk::report_unknowns(RecordSink& sink) const {

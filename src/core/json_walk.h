@@ -170,7 +170,7 @@ class Walk {
     const FieldSet::Node* node;  // what it is a member of
     const FieldSet* fields;
     const char* before;
-    std::string name;
+    std::string_view name;  // in the body, or where the parser unescaped it
   };
 
   void note_unknown(const Wanted& wanted, std::string_view name);
@@ -210,10 +210,10 @@ class Walk {
 }
 
 [[gnu::always_inline]] inline Walk::Wanted Walk::member_of(const Wanted& wanted, const Name& name) {
-  if (wanted.node != nullptr && !wanted.target->fields->child(*wanted.node, name.head, name.text))
-      [[unlikely]]
+  const Wanted below = wanted.member(name);
+  if (below.node == nullptr && wanted.node != nullptr) [[unlikely]]
     note_unknown(wanted, name.text);
-  return wanted.member(name);
+  return below;
 }
 
 [[gnu::always_inline]] inline bool Walk::read_name(od::field& field, Name* name) {

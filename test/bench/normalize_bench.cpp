@@ -98,6 +98,39 @@ std::unique_ptr<wearables::Plan> make_plan() {
       sleep_row(9, {"score"}),
       sleep_row(10, {"temperature_delta"}),
   };
+  // as shipped: a walk over what every row knows
+  for (const char* path : {"id",
+                           "user_id",
+                           "created_at",
+                           "updated_at",
+                           "timestamp",
+                           "unit",
+                           "type",
+                           "timezone_offset",
+                           "date",
+                           "calendar_date",
+                           "bedtime_start",
+                           "bedtime_stop",
+                           "sleep_stream",
+                           "state",
+                           "source.app_id",
+                           "source.device_id",
+                           "source.name",
+                           "source.slug",
+                           "source.logo",
+                           "source.provider",
+                           "source.type",
+                           "duration",
+                           "hr_dip",
+                           "efficiency",
+                           "latency",
+                           "skin_temperature",
+                           "recovery_readiness_score"}) {
+    set.known_fields.push_back({"", path, {}});
+  }
+  set.known_fields.push_back({"sleep", "type", {"long_sleep", "short_sleep"}});
+  set.known_fields.push_back(
+      {"", "source.provider", {"apple_health_kit", "fitbit", "garmin", "oura"}});
   auto plan = wearables::Plan::compile(set);
   if (!plan.ok()) std::abort();
   return std::move(plan).value();
