@@ -148,8 +148,16 @@ class Maker:
             self.long_readings()
         if rng.random() < 0.2:
             known = [p for p in self.people if p.known_by != "nothing"]
-            self.world.moves = [Register(rng.choice(known).client, None, None, "Asia/Tokyo")]
+            self.move(rng.choice(known).client)
         return self.world
+
+    def move(self, client):
+        """Wall-clock readings of this person move; a row by hand that one of them had overtaken would not come back."""
+        self.world.moves = [Register(client, None, None, "Asia/Tokyo")]
+        for i, manual in enumerate(self.world.manuals):
+            rows = tuple(row for row in manual.rows if row[0] != client or row[3] != "freestyle_libre")
+            self.world.manuals[i] = Manual(manual.version, rows)
+        self.world.manuals = [manual for manual in self.world.manuals if manual.rows]
 
     def chance(self, probability):
         return self.rng.random() < probability
