@@ -12,8 +12,9 @@ use Test::More;
 use Wearables;
 
 my $modules = $ENV{WEARABLES_NODE_MODULES} // '';
-plan skip_all => 'node is not installed' if system('node --version >/dev/null 2>&1') != 0;
-plan skip_all => 'WEARABLES_NODE_MODULES does not name the modules that test/run installs' unless -d "$modules/svix";
+plan skip_all => 'WEARABLES_NODE_MODULES does not name the modules that test/run installs' if $modules eq '';
+die 'node is not installed' if system('node --version >/dev/null 2>&1') != 0;
+die "there is no package svix in $modules" unless -d "$modules/svix";
 my $program = dirname($modules) . '/svix.mjs';
 
 my $kBodies = 300;
