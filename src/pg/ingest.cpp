@@ -243,11 +243,12 @@ Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
 Outcome withdraw(const Event& event, std::string_view resource, const Skip& skip, Locks locks) {
   Outcome outcome = skipped(skip.reason);
   if (event.status == Status::kParked) unpark(event.event_id);
-  if (event.status == Status::kProcessed) (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
   const int64 user_id = event.status == Status::kProcessed ? user_of(event) : 0;
   if (user_id > 0) {
+    // before any row of the event: a session that handles it at the same time holds this and wants those
     if (locks == Locks::kTake) lock_user(user_id);
     outcome.user_id = user_id;
+    (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
     outcome.removed = remove_former(event, resource, ResourceKind::kSkipped, user_id);
   }
   if (!skip.unknown.empty()) note_unknown_resource(skip.unknown, &outcome);
