@@ -33,6 +33,14 @@ BEGIN
 END $$;
 CREATE TRIGGER note_claim AFTER UPDATE ON wearables.jobs FOR EACH ROW
   WHEN (NEW.state = 'running') EXECUTE FUNCTION public.note_claim();
+-- A delivery that waits in the middle of being received, while somebody holds the gate.
+CREATE TABLE public.gated (message_id text PRIMARY KEY);
+CREATE FUNCTION public.wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM public.gated g WHERE g.message_id = NEW.message_id) THEN PERFORM pg_advisory_xact_lock_shared(42); END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER wait_at_gate BEFORE INSERT ON wearables.deliveries FOR EACH ROW EXECUTE FUNCTION public.wait_at_gate();
 SQL
 
 $node->safe_psql('app', 'CHECKPOINT');
@@ -64,7 +72,7 @@ sub start_clients
 		my $script = "$PostgreSQL::Test::Utils::tmp_check/send$c.sql";
 		my $answers = "$PostgreSQL::Test::Utils::tmp_check/send$c.out";
 		unlink $script, $answers;
-		append_to_file($script, join '', "SELECT 'pid', pg_backend_pid();\n", map { receive_sql($_, $messages{$_}{body}) } @share);
+		append_to_file($script, join '', map { receive_sql($_, $messages{$_}{body}) } @share);
 		my @psql = ($node->installed_command('psql'), '-XAtq', '-d', $node->connstr('app'), '-f', $script);
 		my $run = IPC::Run::start(\@psql, '<', '/dev/null', '>', $answers, '2>', "$answers.err");
 		push @clients, { run => $run, answers => $answers, ids => \@share };
@@ -78,12 +86,6 @@ sub answers_of
 	return -e $client->{answers} ? grep { /^msg_.*\n/ } split /(?<=\n)/, slurp_file($client->{answers}) : ();
 }
 
-sub backend_of
-{
-	my ($client) = @_;
-	return slurp_file($client->{answers}) =~ /^pid\|(\d+)$/m ? $1 : undef;
-}
-
 sub wait_for_answers
 {
 	my ($wanted, @clients) = @_;
@@ -95,14 +97,6 @@ sub wait_for_answers
 		usleep(2000);
 	}
 	die 'the clients get no answers';
-}
-
-# The backend of the client that has most before it.
-sub busy_backend
-{
-	my %left = map { my @answers = answers_of($_); (backend_of($_) // 0 => @{ $_->{ids} } - @answers) } @_;
-	delete $left{0};
-	return (sort { $left{$b} <=> $left{$a} } keys %left)[0];
 }
 
 # Waits for the clients to end, whatever ended them; returns how many deliveries were acknowledged.
@@ -163,7 +157,7 @@ my $worker_pid;
 my @kills = (
 	[ 'stop -m immediate' => sub { $node->stop('immediate'); $node->start } ],
 	[ 'kill -9 of a worker' => sub { kill_child($worker_pid) } ],
-	[ 'kill -9 of a receiving backend' => sub { kill_child(busy_backend(@_)) } ],
+	[ 'kill -9 of a receiving backend' => sub { kill_child(pid_of("backend_type = 'client backend' AND wait_event = 'advisory'")) } ],
 	[ 'kill -9 of the postmaster' => sub { $node->kill9; start_again($node) } ],
 	[ 'kill -9 of a worker in the middle of an event' => sub { kill_child(pid_of("$worker AND wait_event_type = 'Lock'")) } ]);
 
@@ -178,6 +172,12 @@ for my $round (0 .. 2 * @kills - 1)
 		$blocker = $node->background_psql('app', on_error_stop => 0);
 		$blocker->query('BEGIN');
 		$blocker->query('LOCK TABLE wearables.sample_points IN SHARE MODE');
+	}
+	if ($name =~ /receiving/)
+	{
+		$blocker = $node->background_psql('app', on_error_stop => 0);
+		$blocker->query('SELECT pg_advisory_lock(42)');
+		run_sql($node, 'app', "INSERT INTO public.gated VALUES ('$ids[ $kPerRound / 2 ]')");
 	}
 	$worker_pid = pid_of($worker);
 	# what got no answer is sent again, as the vendor would
