@@ -38,6 +38,9 @@ SELECT pg_describe_object(d.classid, d.objid, 0) AS without_a_comment FROM pg_de
 WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'wearables_ingest')
   AND NOT (d.classid = 'pg_class'::regclass AND EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relkind = 'S'))
+  -- since 17 the types that come with a table, and array types, are members too
+  AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (
+    SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid WHERE t.oid = d.objid AND (t.typelem <> 0 OR c.relkind <> 'c')))
   AND obj_description(d.objid, d.classid::regclass::name) IS NULL;
 SELECT c.oid::regclass AS table_that_no_dump_would_hold FROM pg_class c, pg_extension e
 WHERE e.extname = 'wearables_ingest' AND c.relnamespace = 'wearables'::regnamespace AND c.relkind IN ('r', 'S') AND c.oid <> ALL (e.extconfig);

@@ -38,7 +38,8 @@ INSERT INTO wearables.samples (user_id, metric, ts, value) SELECT 1, 'heartrate'
 EXECUTE result;
 RESET wearables_ingest.chunk_rows;
 
--- the others have bounds
+-- the others have bounds; since 17 the server words them with their unit
+\set VERBOSITY sqlstate
 SET wearables_ingest.body_limit = 0;
 \echo :SQLSTATE
 SET wearables_ingest.max_attempts = 0;
@@ -47,6 +48,7 @@ SET wearables_ingest.lease = 0;
 \echo :SQLSTATE
 SET wearables_ingest.retry_base = -1;
 \echo :SQLSTATE
+\set VERBOSITY default
 SET wearables_ingest.workers = 1;
 \echo :SQLSTATE
 SET wearables_ingest.no_such_thing = 1;
