@@ -1,6 +1,7 @@
 #include "core/field_set.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace wearables {
 namespace {
@@ -27,6 +28,8 @@ bool each_name(std::string_view path, F&& f) {
 
 }  // namespace
 
+const FieldSet::Child FieldSet::kNobody{};
+
 bool FieldSet::valid(std::string_view path) noexcept {
   int stars = path == kEach || path.starts_with("*.") ? 1 : 0;  // not first: as if there were two
   return each_name(path, [&](std::string_view name) {
@@ -43,10 +46,10 @@ std::uint16_t FieldSet::add(std::string_view path) {
     at = name == kEach ? step_to_each(at) : step(at, name);
     if (name == kEach) list = nodes_[at].list;
     pointer += '/';
-    pointer += escape_pointer(name);
+    append_escaped(pointer, name);
     return true;
   });
-  int& known = nodes_[at].slot;
+  std::int32_t& known = nodes_[at].slot;
   const auto slot = static_cast<std::uint16_t>(pointers_.size());
   if (known >= 0) {
     const auto place = static_cast<std::size_t>(known);
@@ -59,9 +62,10 @@ std::uint16_t FieldSet::add(std::string_view path) {
     known = slot;
   } else {
     List& columns = lists_[static_cast<std::size_t>(list)];
-    known = static_cast<int>(columns.size());
+    known = static_cast<std::int32_t>(columns.size());
     columns.push_back(slot);
   }
+  update_above(at);
   return slot;
 }
 
@@ -81,13 +85,11 @@ std::string FieldSet::path_of(const Node& node) const {
 }
 
 std::uint32_t FieldSet::step(std::uint32_t from, std::string_view name) {
-  const std::uint64_t head = name_head(name);
-  if (const Node* known = child(nodes_[from], head, name)) {
-    return static_cast<std::uint32_t>(known - nodes_.data());
-  }
+  if (const Child* known = child(nodes_[from], {name, name_head(name)})) return known->node;
   const std::uint32_t made = add_node(from, name);
-  nodes_[from].children.push_back(made);
-  rebuild_buckets(nodes_[from]);
+  nodes_[from].children.push_back({QuotedName(name), made});
+  make_table(nodes_[from]);
+  update_above(made);
   return made;
 }
 
@@ -97,6 +99,7 @@ std::uint32_t FieldSet::step_to_each(std::uint32_t from) {
   nodes_[made].list = static_cast<int>(lists_.size());
   nodes_[from].each = made;
   lists_.emplace_back();
+  update_above(from);
   return made;
 }
 
@@ -108,42 +111,52 @@ std::uint32_t FieldSet::add_node(std::uint32_t parent, std::string_view name) {
   return made;
 }
 
-void FieldSet::rebuild_buckets(Node& node) {
-  std::size_t size = 4;
-  while (size < 4 * node.children.size()) size *= 2;
-  node.buckets.assign(size, {});
-  for (const std::uint32_t index : node.children) {
-    const std::string& name = nodes_[index].name;
-    const std::uint64_t head = name_head(name);
-    std::size_t at = bucket_of(head, size);
-    while (node.buckets[at].child != 0) at = (at + 1) & (size - 1);
-    node.buckets[at] = {head, static_cast<std::uint32_t>(name.size()), index};
+void FieldSet::make_table(Node& node) {
+  const std::size_t places = std::bit_ceil(4 * node.children.size());
+  node.table.assign(places, 0);
+  std::uint32_t number = 0;
+  node.first = node.children.data();
+  for (const Child& child : node.children) {
+    child.next = node.first;
+    const std::string& name = nodes_[child.node].name;
+    std::size_t at = place_of({name, name_head(name)}, places);
+    while (node.table[at] != 0) at = (at + 1) & (places - 1);
+    node.table[at] = ++number;
+  }
+}
+
+// What a parent knows of a node that was changed, and its parent of it.
+void FieldSet::update_above(std::uint32_t at) {
+  while (at != 0) {
+    const Node& node = nodes_[at];
+    for (Child& child : nodes_[node.parent].children) {
+      if (child.node != at) continue;
+      child.slot = node.slot;
+      child.within = !node.leaf();
+    }
+    at = node.parent;
   }
 }
 
 void FieldSet::clear_below(const Node& node, Value* slots,
                            std::vector<Value>* rows) const noexcept {
   if (const Node* below = each(node)) rows[below->list].clear();
-  for (const std::uint32_t index : node.children) {
-    const Node& below = nodes_[index];
-    if (below.slot >= 0) slots[below.slot] = Value{};
-    clear_below(below, slots, rows);
+  for (const Child& child : node.children) {
+    if (child.slot >= 0) slots[child.slot].kind = Kind::kMissing;
+    if (child.within) clear_below(nodes_[child.node], slots, rows);
   }
 }
 
-std::string escape_pointer(std::string_view name) {
-  std::string escaped;
-  escaped.reserve(name.size());
-  for (const char c : name) {
-    if (c == '~') {
-      escaped += "~0";
-    } else if (c == '/') {
-      escaped += "~1";
-    } else {
-      escaped += c;
-    }
+void append_escaped(std::string& pointer, std::string_view name) {
+  const auto special = [](char c) { return c == '~' || c == '/'; };
+  auto from = name.begin();
+  while (true) {
+    const auto to = std::find_if(from, name.end(), special);
+    pointer.append(from, to);
+    if (to == name.end()) return;
+    pointer += *to == '~' ? "~0" : "~1";
+    from = to + 1;
   }
-  return escaped;
 }
 
 }  // namespace wearables

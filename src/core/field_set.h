@@ -1,13 +1,11 @@
 // The fields that a walk looks for, and what it finds in them.
 #pragma once
 
-#include "core/pure.h"
+#include "core/member_name.h"
 
-#include <algorithm>
-#include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,28 +35,36 @@ class FieldSet {
   // By column of a list's rows: the slot of the whole path.
   using List = std::vector<std::uint16_t>;
 
-  // A place in the table of a node's children.
-  struct Bucket {
-    std::uint64_t head = 0;   // the name's first eight bytes
-    std::uint32_t size = 0;   // of the name
-    std::uint32_t child = 0;  // 0: empty, and no child is to be looked for behind it
+  // A child of a node, with all that a walk asks of most members.
+  struct Child {
+    QuotedName name;
+    std::uint32_t node = 0;
+    std::int32_t slot = -1;  // as of the node
+    bool within = false;     // something is below it
+    // Which of its siblings stood behind it in the body before: a guess that no result depends on,
+    // and the reason why two threads must not walk with one field set.
+    mutable const Child* next = nullptr;
   };
 
   struct Node {
     std::string name;
-    int slot = -1;           // -1: only a step on the way; below "*" the column of the row
+    std::int32_t slot = -1;  // -1: only a step on the way; below "*" the column of the row
     int list = -1;           // of what "*" stands for
     std::uint32_t each = 0;  // what "*" leads to, 0 for none
     std::uint32_t parent = 0;
     bool open = false;  // whatever is below it is known
-    std::vector<std::uint32_t> children;
-    std::vector<Bucket>
-        buckets;  // from bucket_of() its head on; a power of two, at most a quarter full
+    std::vector<Child> children;
+    mutable const Child* first = &kNobody;  // as Child::next
+    std::vector<std::uint32_t> table;      // 1 + place of a child, each from place_of() its name on
 
     bool leaf() const noexcept { return children.empty() && each == 0; }
   };
 
   FieldSet() : nodes_(1) {}
+  FieldSet(const FieldSet&) = delete;
+  FieldSet& operator=(const FieldSet&) = delete;
+  FieldSet(FieldSet&&) = default;
+  FieldSet& operator=(FieldSet&&) = default;
 
   // No empty member name, none above kMaxMemberName bytes, no control character, quote or
   // backslash; "*" once at most, and not first.
@@ -79,9 +85,10 @@ class FieldSet {
   // The list that a path with "*" reads, -1 for another path.
   int list_of(std::uint16_t slot) const noexcept { return list_of_[slot]; }
 
-  // For the walk: the way down, by a name and its first eight bytes.
+  // For the walk: the way down.
   const Node& root() const noexcept { return nodes_.front(); }
-  const Node* child(const Node& node, std::uint64_t head, std::string_view name) const noexcept;
+  const Node& node(const Child& child) const noexcept { return nodes_[child.node]; }
+  const Child* child(const Node& node, const MemberName& name) const noexcept;
   const Node* each(const Node& node) const noexcept {
     return node.each == 0 ? nullptr : &nodes_[node.each];
   }
@@ -89,13 +96,17 @@ class FieldSet {
   void clear_below(const Node& node, Value* slots, std::vector<Value>* rows) const noexcept;
 
  private:
-  static std::size_t bucket_of(std::uint64_t head, std::size_t buckets) noexcept {
-    return ((head * 0x9E3779B97F4A7C15U) >> 32) & (buckets - 1);
+  static const Child kNobody;  // whom no name calls
+
+  // A table is a power of two, and a quarter full at most.
+  static std::size_t place_of(const MemberName& name, std::size_t places) noexcept {
+    return (((name.head + name.text.size()) * 0x9E3779B97F4A7C15U) >> 32) & (places - 1);
   }
   std::uint32_t step(std::uint32_t from, std::string_view name);
   std::uint32_t step_to_each(std::uint32_t from);
   std::uint32_t add_node(std::uint32_t parent, std::string_view name);
-  void rebuild_buckets(Node& node);
+  void update_above(std::uint32_t at);
+  void make_table(Node& node);
 
   std::vector<Node> nodes_;            // the first is the record itself
   std::vector<std::string> pointers_;  // by slot, as list_of_
@@ -105,37 +116,25 @@ class FieldSet {
 
 // What a walk found in one record of what a field set wants.
 struct Found {
-  explicit Found(const FieldSet& fields) : values(fields.size()), rows(fields.lists().size()) {}
-
   void clear() noexcept {
     for (Value& value : values) value.kind = Kind::kMissing;  // which makes the rest meaningless
     for (std::vector<Value>& list : rows) list.clear();
   }
 
-  std::vector<Value> values;             // by slot
+  std::span<Value> values;               // by slot
   std::vector<std::vector<Value>> rows;  // by list, one row behind the other
 };
 
-// A name's first eight bytes, filled up with zeros.
-constexpr std::uint64_t name_head(std::string_view name) noexcept {
-  std::array<char, 8> head{};
-  for (std::size_t i = 0; i < name.size() && i < head.size(); ++i) head[i] = name[i];
-  return std::bit_cast<std::uint64_t>(head);
-}
+// Appends a member name with its "~" and "/" as RFC 6901 wants them.
+void append_escaped(std::string& pointer, std::string_view name);
 
-// "~" and "/" of a member name as RFC 6901 wants them.
-std::string escape_pointer(std::string_view name);
-
-// Every member name of every body passes here.
-inline const FieldSet::Node* FieldSet::child(const Node& node, std::uint64_t head,
-                                             std::string_view name) const noexcept {
-  if (node.buckets.empty()) return nullptr;
-  const Bucket* const buckets = node.buckets.data();
-  const std::size_t last = node.buckets.size() - 1;
-  for (std::size_t at = bucket_of(head, last + 1); buckets[at].child != 0; at = (at + 1) & last) {
-    if (buckets[at].head != head || buckets[at].size != name.size()) continue;
-    const Node& child = nodes_[buckets[at].child];
-    if (name.size() <= 8 || child.name == name) return &child;
+inline const FieldSet::Child* FieldSet::child(const Node& node,
+                                              const MemberName& name) const noexcept {
+  if (node.table.empty()) return nullptr;
+  const std::size_t last = node.table.size() - 1;
+  for (std::size_t at = place_of(name, last + 1); node.table[at] != 0; at = (at + 1) & last) {
+    const Child& child = node.children[node.table[at] - 1];
+    if (nodes_[child.node].name == name.text) return &child;
   }
   return nullptr;
 }

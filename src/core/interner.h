@@ -4,6 +4,7 @@
 #include "core/pure.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -24,23 +25,24 @@ class Interner {
       if (known == text) return index;
     }
     known_.emplace_back(text, static_cast<std::uint16_t>(next));
-    if (known_.size() > kFew) many_.insert(known_.begin(), known_.end());
+    if (known_.size() > kFew) many_ = std::make_unique<Many>(known_.begin(), known_.end());
     return static_cast<std::uint16_t>(next);
   }
 
  private:
+  using Many = std::unordered_map<std::string, std::uint16_t>;
   static constexpr std::size_t kFew = 8;
 
   std::uint16_t among_many(std::string_view text, std::size_t next) {
-    const auto known = many_.find(std::string(text));
-    if (known != many_.end()) return known->second;
+    const auto known = many_->find(std::string(text));
+    if (known != many_->end()) return known->second;
     if (next >= kNoIndex) return kNoIndex;
-    many_.emplace(text, static_cast<std::uint16_t>(next));
+    many_->emplace(text, static_cast<std::uint16_t>(next));
     return static_cast<std::uint16_t>(next);
   }
 
   std::vector<std::pair<std::string, std::uint16_t>> known_;  // as long as they are few
-  std::unordered_map<std::string, std::uint16_t> many_;
+  std::unique_ptr<Many> many_;
 };
 
 }  // namespace wearables

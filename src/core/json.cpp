@@ -4,7 +4,7 @@
 
 #include "core/json_peek.h"
 #include "core/json_timeseries.h"
-#include "core/json_walk.h"
+#include "core/json_values.h"
 
 #include "core/text.h"
 
@@ -36,8 +36,7 @@ void Walk::note_unknown(const Wanted& wanted, std::string_view name) {
   for (const UnknownMember& known : unknowns_) {
     if (known.node == wanted.node && known.name == name) return;
   }
-  unknowns_.push_back(
-      {wanted.node, wanted.target->fields, wanted.target->notes, name});
+  unknowns_.push_back({wanted.node, wanted.target->fields, wanted.target->notes, name});
 }
 
 void Walk::report_unknowns(RecordSink& sink) const {
@@ -58,15 +57,14 @@ class DocumentWalk : public Walk {
         list_key_(list_key),
         id_slot_(id_slot),
         sink_(sink),
-        found_(fields),
+        found_(found(fields)),
         target_{&fields, found_.values.data(), found_.rows.data(), ""},
         wanted_{&target_, &fields.root()} {}
 
   Result<Done> run();
 
  private:
-  // An object that is a document, or stands around documents: the members tell. Both fill the same
-  // slots, since what stands around documents is none.
+  // An object that is a document, or stands around documents: the members tell.
   struct Holder {
     bool is_event;
     std::string_view base;  // pointer; with index, where it stands
@@ -74,11 +72,14 @@ class DocumentWalk : public Walk {
     std::size_t offset;
     int depth;
     bool holds_documents = false;
+    bool has_id = false;  // of an event
   };
 
-  bool holder(od::object& object, Holder self);
-  bool member(const Name& name, od::value& value, Holder& self);
-  bool holds_documents(const Name& name, od::value& value, const Holder& self) const;
+  bool event(od::object& object, Holder self);
+  bool event_member(const Name& name, od::value& value, Holder& self);
+  bool document(od::object& object, Holder self);
+  bool container(od::field& field, Holder& self);
+  bool documents(const Name& name, od::value& value, Holder& self);
   bool list(od::value& value, std::string_view pointer, int depth);
   bool element(od::value& value, const Holder& self);
 
@@ -94,7 +95,7 @@ class DocumentWalk : public Walk {
 Result<Done> DocumentWalk::run() {
   auto done = Walk::run(
       [&](od::object& object) {
-        return holder(object, {true, "", Record::kNotListed, start_of_root(), 1});
+        return event(object, {true, "", Record::kNotListed, start_of_root(), 1});
       },
       [&](od::array& array) {
         bool empty = true;
@@ -114,44 +115,64 @@ bool DocumentWalk::element(od::value& value, const Holder& self) {
   if (stopped()) return false;
   if (*start(value) == '{') {
     od::object object;
-    return passed(value.get_object().get(object)) && holder(object, self);
+    if (!passed(value.get_object().get(object))) return false;
+    return self.is_event ? event(object, self) : document(object, self);
   }
   if (!check(value, self.depth)) return false;
   if (!self.is_event) sink_.record({false, {}, {}, self.base, self.index, self.offset, 0});
   return true;
 }
 
-bool DocumentWalk::holder(od::object& object, Holder self) {
+// What stands around documents is not theirs: only of one that stands by itself are the members
+// wanted, and then read a second time.
+bool DocumentWalk::event(od::object& object, Holder self) {
+  if (too_deep(self.depth)) return false;
+  const bool walked = each_member(
+      object, [&](const Name& name, od::value& value) { return event_member(name, value, self); });
+  if (!walked || self.holds_documents || !self.has_id) return walked;
+  bool filled = false;
+  return passed(object.reset().get(filled)) && document(object, self);
+}
+
+bool DocumentWalk::event_member(const Name& name, od::value& value, Holder& self) {
+  const char first = *start(value);
+  const bool may_hold = name == kData || name.text == list_key_;
+  if (may_hold && is_container(value)) return documents(name, value, self);
+  if (name == kId && first != 'n') self.has_id = true;
+  return take(value, {}, self.depth + 1);
+}
+
+bool DocumentWalk::document(od::object& object, Holder self) {
   if (too_deep(self.depth)) return false;
   found_.clear();
-  const bool walked = each_member(
-      object, [&](const Name& name, od::value& value) { return member(name, value, self); });
+  Place place(wanted_);
+  const bool walked = each_field(
+      object, [&](od::field & field) __attribute__((always_inline)) {
+        return is_container(field.value()) ? container(field, self)
+                                           : take_scalar_field(field, place, self.depth + 1);
+      });
   if (!walked || self.holds_documents) return walked;
-  if (self.is_event && !found_.values[id_slot_].present()) return true;
   any_ = true;
   const std::size_t length = end_of_object() - self.offset;
   sink_.record({true, found_.values, found_.rows, self.base, self.index, self.offset, length});
   return true;
 }
 
-bool DocumentWalk::member(const Name& name, od::value& value, Holder& self) {
-  if (!holds_documents(name, value, self)) {
-    // what stands around documents is not theirs
-    const Wanted wanted = self.is_event ? wanted_.member(name) : member_of(wanted_, name);
-    return take(value, wanted, self.depth + 1);
-  }
-  self.holds_documents = true;
-  const std::string pointer = member_pointer(element_pointer(self.base, self.index), name.text);
-  if (*start(value) == '[') return list(value, pointer, self.depth + 1);
-  return element(value, {false, pointer, Record::kNotListed, offset_of(value), self.depth + 1});
+// `data` of a meal is its food, so an object inside a document is none; nor is a list beside an id.
+bool DocumentWalk::container(od::field& field, Holder& self) {
+  Name name;
+  if (!read_name(field, &name)) return false;
+  od::value& value = field.value();
+  const bool is_list = name == kData && *start(value) == '[';
+  if (is_list && !found_.values[id_slot_].present()) return documents(name, value, self);
+  return take(value, member_of(wanted_, name), self.depth + 1);
 }
 
-// `data` of a meal is its food, so an object inside a document is none; nor is a list beside an id.
-bool DocumentWalk::holds_documents(const Name& name, od::value& value, const Holder& self) const {
-  const char first = *start(value);
-  if (first != '[' && (first != '{' || !self.is_event)) return false;
-  if (name == kData) return self.is_event || !found_.values[id_slot_].present();
-  return self.is_event && name.text == list_key_;
+bool DocumentWalk::documents(const Name& name, od::value& value, Holder& self) {
+  self.holds_documents = true;
+  const std::string pointer = member_pointer(self.base, self.index, name.text);
+  if (*start(value) == '[') return list(value, pointer, self.depth + 1);
+  return element(value, {false, pointer, Record::kNotListed, offset_of(value), self.depth + 1});
 }
 
 bool DocumentWalk::list(od::value& value, std::string_view pointer, int depth) {
@@ -166,7 +187,7 @@ bool DocumentWalk::list(od::value& value, std::string_view pointer, int depth) {
 class ObjectWalk : public Walk {
  public:
   ObjectWalk(std::string_view body, const FieldSet& fields, RecordSink& sink)
-      : Walk(body, nullptr), fields_(fields), sink_(sink), found_(fields) {}
+      : Walk(body, nullptr), fields_(fields), sink_(sink), found_(found(fields)) {}
 
   Result<Done> run() {
     return Walk::run([&](od::object& root) { return object(root, Record::kNotListed); },

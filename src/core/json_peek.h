@@ -1,7 +1,7 @@
 // A look at some members of a body, without a walk over all of it. json.cpp's own.
 #pragma once
 
-#include "core/json_walk.h"
+#include "core/json_values.h"
 
 #include <span>
 

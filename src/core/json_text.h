@@ -15,12 +15,6 @@ namespace wearables {
 // counted with, so that only shifting asks which end of them comes first.
 inline constexpr bool kLittleEndian = std::endian::native == std::endian::little;
 
-inline std::uint64_t load_word(const char* text) noexcept {
-  std::uint64_t word = 0;
-  std::memcpy(&word, text, sizeof word);
-  return word;
-}
-
 // Highest bits of the bytes that are `wanted`; on little-endian machines of nothing before them.
 constexpr std::uint64_t find_byte(std::uint64_t word, char wanted) noexcept {
   constexpr std::uint64_t kOnes = 0x0101010101010101U;
@@ -43,18 +37,6 @@ inline const char* find_quote_or_backslash(const char* text) noexcept {
   return text;
 }
 
-// Are the first `size` bytes the same? Both with padding behind them.
-inline bool same_start(const char* one, const char* other, std::size_t size) noexcept {
-  if constexpr (kLittleEndian) {
-    if (size - 1 < 8) return ((load_word(one) ^ load_word(other)) << (64 - 8 * size)) == 0;
-    if (size - 1 < 16) {
-      return load_word(one) == load_word(other) &&
-             load_word(one + size - 8) == load_word(other + size - 8);
-    }
-  }
-  return std::memcmp(one, other, size) == 0;
-}
-
 // name_head() of a text with padding behind it.
 inline std::uint64_t padded_head(const char* text, std::size_t size) noexcept {
   if constexpr (kLittleEndian) {
@@ -69,6 +51,12 @@ inline std::uint64_t padded_head(const char* text, std::size_t size) noexcept {
 bool escapes_valid(std::string_view text) noexcept;
 
 inline bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+// A token without the blanks behind it.
+inline std::string_view without_blanks_behind(std::string_view token) noexcept {
+  while (token.back() <= ' ') token.remove_suffix(1);
+  return token;
+}
 
 // The text without the blanks of JSON around it.
 inline std::string_view without_blanks(std::string_view text) noexcept {

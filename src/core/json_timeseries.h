@@ -1,10 +1,8 @@
 // The walk over a body of samples. json.cpp's own.
 #pragma once
 
-#include "core/json_walk.h"
+#include "core/json_values.h"
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -19,7 +17,7 @@ class TimeseriesWalk : public Walk {
       : Walk(body, stop),
         source_fields_(source_fields),
         sink_(sink),
-        found_(fields),
+        found_(found(fields)),
         target_{&fields, found_.values.data(), found_.rows.data(), ""},
         wanted_{&target_, &fields.root()},
         no_source_(source_fields.size()),
@@ -50,14 +48,6 @@ class TimeseriesWalk : public Walk {
     bool names_early_list = false;
   };
 
-  // A member of the samples before, with its name as it stood in the body.
-  struct Likely {
-    const char* name = nullptr;
-    std::size_t size = 0;  // with the closing quote; 0: not to be compared with
-    Wanted wanted;
-    bool may_be_list = false;
-  };
-
   bool event(od::object& object, std::string_view base, std::size_t index, int depth);
   bool holder(od::object& object, Holder& self);
   bool member(const Name& name, od::value& value, Holder& self);
@@ -69,10 +59,7 @@ class TimeseriesWalk : public Walk {
   bool samples(od::value& value, const Holder& self);
   bool element(od::value& value, std::string_view list, std::size_t index, int depth);
   bool element_with_list(od::object& object, std::string_view list, std::size_t index, int depth);
-  static bool is_likely(const Likely& likely, od::field& field) {
-    return likely.size != 0 && same_start(field.key().raw(), likely.name, likely.size);
-  }
-  bool learn_member(Likely& likely, od::field& field);
+  bool container(od::field& field, int depth, bool* is_list);
   bool groups(od::value& value, const Holder& self);
   bool group(od::value& value, Holder self);
 
@@ -82,8 +69,7 @@ class TimeseriesWalk : public Walk {
   const Target target_;
   const Wanted wanted_;
   const std::vector<Value> no_source_;
-  Record record_;                  // kept, since one just written in parts is slow to be copied
-  std::array<Likely, 16> likely_;  // by place; the last one is of all places from there on
+  Record record_;  // kept, since one just written in parts is slow to be copied
   bool any_ = false;
   const bool early_;       // lists may be walked before their source
   bool in_early_ = false;  // until its source is known
@@ -135,7 +121,7 @@ inline bool TimeseriesWalk::member(const Name& name, od::value& value, Holder& s
   if (name == kData) {
     if (*start(value) == '[') return data_member(value, self);
     if (*start(value) == '{' && self.role != Role::kElement) {
-      const std::string base = member_pointer(element_pointer(self.base, self.index), "data");
+      const std::string base = member_pointer(self.base, self.index, "data");
       return group(value,
                    {Role::kGroup, base, Record::kNotListed, self.depth + 1, self.group, {}, {}});
     }
@@ -200,7 +186,7 @@ inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   any_ = true;
   od::array array;
   if (too_deep(self.depth + 1) || !passed(value.get_array().get(array))) return false;
-  const std::string pointer = member_pointer(element_pointer(self.base, self.index), "data");
+  const std::string pointer = member_pointer(self.base, self.index, "data");
   const bool walked = each_element(array, [&](od::value& sample, std::size_t index) {
     return !stopped() && element(sample, pointer, index, self.depth + 2);
   });
@@ -219,17 +205,15 @@ inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   od::object object;
   if (too_deep(depth) || !passed(value.get_object().get(object))) return false;
   found_.clear();
-  Likely* place = likely_.data();
-  for (auto&& item : object) {
-    if (!passed(item.error())) return false;
-    od::field&& field = std::forward<decltype(item)>(item).value_unsafe();
-    if (!is_likely(*place, field) && !learn_member(*place, field)) return false;
-    if (place->may_be_list && *start(field.value()) == '[')
-      return element_with_list(object, list, index, depth);
-    place->wanted.begin();
-    if (!take(field.value(), place->wanted, depth + 1)) return false;
-    if (place != &likely_.back()) ++place;
-  }
+  Place place(wanted_);
+  bool has_list = false;
+  const bool walked = each_field(
+      object, [&](od::field & field) __attribute__((always_inline)) {
+        return is_container(field.value()) ? container(field, depth + 1, &has_list)
+                                           : take_scalar_field(field, place, depth + 1);
+      });
+  if (has_list) return element_with_list(object, list, index, depth);
+  if (!walked) return false;
   record_.list = list;
   record_.index = index;
   record_.offset = offset;
@@ -237,17 +221,14 @@ inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   return true;
 }
 
-[[gnu::noinline]] inline bool TimeseriesWalk::learn_member(Likely& likely, od::field& field) {
+// Of a sample; false too when it is a list of samples, before any of it is walked.
+[[gnu::noinline]] inline bool TimeseriesWalk::container(od::field& field, int depth,
+                                                        bool* is_list) {
   Name name;
-  likely.name = field.key().raw();  // before an escaped one is consumed
   if (!read_name(field, &name)) return false;
-  // What is compared must lie within the body and its padding.
-  static_assert(kMaxMemberName + 1 <= simdjson::SIMDJSON_PADDING);
-  const bool comparable = name.text.data() == likely.name && name.text.size() <= kMaxMemberName;
-  likely.size = comparable ? name.text.size() + 1 : 0;
-  likely.may_be_list = name == kData;
-  likely.wanted = name == kSource ? Wanted{} : member_of(wanted_, name);
-  return true;
+  od::value& value = field.value();
+  *is_list = name == kData && *start(value) == '[';
+  return !*is_list && take(value, name == kSource ? Wanted{} : member_of(wanted_, name), depth);
 }
 
 [[gnu::noinline]] inline bool TimeseriesWalk::element_with_list(od::object& object,
@@ -264,9 +245,9 @@ inline bool TimeseriesWalk::groups(od::value& value, const Holder& self) {
   any_ = true;
   od::object object;
   if (!passed(value.get_object().get(object))) return false;
-  const std::string base = member_pointer(element_pointer(self.base, self.index), "groups");
+  const std::string base = member_pointer(self.base, self.index, "groups");
   return each_member(object, [&](const Name& name, od::value& member) {
-    const std::string pointer = member_pointer(base, name.text);
+    const std::string pointer = member_pointer(base, Record::kNotListed, name.text);
     if (*start(member) != '[') {
       return group(member,
                    {Role::kGroup, pointer, Record::kNotListed, self.depth + 2, name.text, {}, {}});

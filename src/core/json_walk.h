@@ -24,34 +24,15 @@ namespace wearables {
 
 inline constexpr int kMaxDepth = 500;
 
-// A name of up to eight bytes that the walks look for.
-struct ShortName {
-  consteval explicit ShortName(std::string_view text) : head(name_head(text)), size(text.size()) {}
-  std::uint64_t head;
-  std::size_t size;
-};
+using Name = MemberName;
 
-inline constexpr ShortName kData("data");
-inline constexpr ShortName kGroups("groups");
-inline constexpr ShortName kSource("source");
-
-struct Name {
-  std::string_view text;
-  std::uint64_t head = 0;
-
-  bool operator==(const ShortName& other) const noexcept {
-    return head == other.head && text.size() == other.size;
-  }
-};
-
-// RFC 6901.
-inline std::string member_pointer(std::string_view base, std::string_view name) {
-  return std::string(base) + "/" + escape_pointer(name);
-}
-
-inline std::string element_pointer(std::string_view base, std::size_t index) {
-  return index == Record::kNotListed ? std::string(base)
-                                     : std::string(base) + "/" + std::to_string(index);
+// RFC 6901: of a member of what stands at `base`, or at a place in the list there.
+inline std::string member_pointer(std::string_view base, std::size_t index, std::string_view name) {
+  std::string pointer(base);
+  if (index != Record::kNotListed) pointer += '/' + std::to_string(index);
+  pointer += '/';
+  append_escaped(pointer, name);
+  return pointer;
 }
 
 // Every function that returns bool returns false once the walk has failed or was stopped. Those
@@ -134,6 +115,12 @@ class Walk {
       slot = at->slot >= 0 ? into->slots + at->slot : nullptr;
       within = !at->leaf();
     }
+    Wanted(const Target* into, const FieldSet::Child* at) noexcept : target(into) {
+      if (at == nullptr) return;
+      node = &into->fields->node(*at);
+      slot = at->slot >= 0 ? into->slots + at->slot : nullptr;
+      within = at->within;
+    }
 
     Wanted member(const Name& name) const noexcept;
     // Of equal names the last counts: forgets what another value of this member has left.
@@ -148,15 +135,31 @@ class Walk {
     bool within = false;
   };
 
+  // A place among the members of an object. Which of those that a node wants comes next is guessed
+  // by the body before, so that a name has only to be compared.
+  struct Place {
+    explicit Place(const Wanted& above) noexcept
+        : wanted(above), slots(above.target->slots), next(&above.node->first) {}
+
+    const Wanted& wanted;  // of the object; its node has children
+    Value* slots;
+    const FieldSet::Child** next;
+  };
+
   // Walks a value and everything in it.
   bool take(od::value& value, const Wanted& wanted, int depth);
   bool check(od::value& value, int depth) { return take(value, {}, depth); }
   // As wanted.member(name), but an unknown name is noted.
   Wanted member_of(const Wanted& wanted, const Name& name);
   void report_unknowns(RecordSink& sink) const;
+  Found found(const FieldSet& fields) { return kept_.found(fields); }
   bool take_members(od::object& object, const Wanted& wanted, int depth);
+  bool take_scalar_field(od::field& field, Place& place, int depth);
 
   static const char* start(od::value& value) noexcept { return value.raw_json_token().data(); }
+  static bool is_container(od::value& value) noexcept {
+    return (*start(value) | 0x20) == '{';  // or '[': they differ in this bit
+  }
   std::size_t offset_of(od::value& value) const noexcept {
     return static_cast<std::size_t>(start(value) - bytes_);
   }
@@ -178,6 +181,8 @@ class Walk {
   bool has_backslash(std::string_view text) const noexcept {
     return has_backslash_ && text.find('\\') != std::string_view::npos;
   }
+  bool take_other_field(od::field& field, Place& place, int depth);
+  bool take_scalar(od::value& value, Value* slot);
   bool take_container(od::value& value, const Wanted& wanted, int depth);
   bool take_element(od::value& value, const Wanted& list, std::size_t index, int depth);
   bool take_string(od::value& value, Value* slot);
@@ -201,21 +206,6 @@ class Walk {
   std::vector<UnknownMember> unknowns_;
 };
 
-[[gnu::always_inline]] inline Walk::Wanted Walk::Wanted::member(const Name& name) const noexcept {
-  // made where it is returned to: a copy of what was just written in parts waits for the memory
-  const Wanted below(
-      target, node == nullptr ? nullptr : target->fields->child(*node, name.head, name.text));
-  below.begin();
-  return below;
-}
-
-[[gnu::always_inline]] inline Walk::Wanted Walk::member_of(const Wanted& wanted, const Name& name) {
-  const Wanted below = wanted.member(name);
-  if (below.node == nullptr && wanted.node != nullptr) [[unlikely]]
-    note_unknown(wanted, name.text);
-  return below;
-}
-
 [[gnu::always_inline]] inline bool Walk::read_name(od::field& field, Name* name) {
   const char* raw = field.key().raw();
   // Between the two there is nothing but the end of the name, a colon and blanks.
@@ -225,65 +215,7 @@ class Walk {
   const auto size = static_cast<std::size_t>(end - raw);
   if (*end != '"' || has_backslash({raw, size})) [[unlikely]]
     return unescape_name(field, raw, name);
-  name->text = {raw, size};
-  name->head = padded_head(raw, size);
-  return true;
-}
-
-[[gnu::always_inline]] inline bool Walk::take(od::value& value, const Wanted& wanted, int depth) {
-  switch (*start(value)) {
-    case '"':
-      return take_string(value, wanted.slot);
-    case '{':
-    case '[':
-      return take_container(value, wanted, depth);
-    case 't':
-    case 'f':
-    case 'n':
-      return take_word(value, wanted.slot);
-    default:
-      return take_number(value, wanted.slot);
-  }
-}
-
-[[gnu::always_inline]] inline bool Walk::take_string(od::value& value, Value* slot) {
-  // A string's token is itself and blanks.
-  const std::string_view token = value.raw_json_token();
-  std::size_t size = token.size() - 1;
-  while (is_blank(token[size])) --size;
-  if (size == 0) [[unlikely]]
-    return passed(simdjson::STRING_ERROR);
-  const char* text = token.data() + 1;
-  if (has_backslash({text, size - 1})) [[unlikely]]
-    return take_escaped(value, slot);
-  od::raw_json_string consumed;
-  if (!passed(value.get_raw_json_string().get(consumed))) return false;
-  if (slot == nullptr) return true;
-  slot->kind = Kind::kString;
-  slot->text = {text, size - 1};
-  return true;
-}
-
-[[gnu::always_inline]] inline bool Walk::take_number(od::value& value, Value* slot) {
-  const std::string_view token = value.raw_json_token();
-  double number = 0;
-  if (value.get_double().get(number) != simdjson::SUCCESS) [[unlikely]] {
-    if (!overflows(value)) return false;
-    number = std::numeric_limits<double>::infinity();
-  }
-  if (slot == nullptr) return true;
-  slot->kind = Kind::kNumber;
-  slot->number = number;
-  slot->text = without_blanks(token);
-  return true;
-}
-
-[[gnu::always_inline]] inline bool Walk::take_word(od::value& value, Value* slot) {
-  bool word = false;
-  const bool null = *start(value) == 'n';
-  if (!passed(null ? value.is_null().get(word) : value.get_bool().get(word))) return false;
-  if (null && !word) return passed(simdjson::N_ATOM_ERROR);
-  if (slot != nullptr) slot->kind = null ? Kind::kNull : Kind::kBool;
+  *name = {{raw, size}, padded_head(raw, size)};
   return true;
 }
 
@@ -312,54 +244,15 @@ Result<Done> Walk::run(OnObject on_object, OnArray on_array) {
 }
 
 [[gnu::noinline]] inline bool Walk::unescape_name(od::field& field, const char* raw, Name* name) {
-  if (field.unescaped_key().get(name->text) != simdjson::SUCCESS) {
+  std::string_view text;
+  if (field.unescaped_key().get(text) != simdjson::SUCCESS) {
     const auto used = static_cast<std::size_t>(raw - bytes_);
     if (!escapes_valid({raw, body_.size() - used})) return passed(simdjson::STRING_ERROR);
     *name = {};  // no field has an empty name
     return true;
   }
-  name->head = padded_head(name->text.data(), name->text.size());
+  *name = {text, padded_head(text.data(), text.size())};
   return true;
-}
-
-[[gnu::noinline]] inline bool Walk::take_escaped(od::value& value, Value* slot) {
-  std::string_view text;
-  if (value.get_string().get(text) != simdjson::SUCCESS) {
-    text = "\xEF\xBF\xBD";
-    if (!escapes_valid(value.raw_json_token().substr(1))) return passed(simdjson::STRING_ERROR);
-  }
-  if (slot == nullptr) return true;
-  slot->kind = Kind::kString;
-  slot->text = text;
-  return true;
-}
-
-[[gnu::noinline]] inline bool Walk::overflows(od::value& value) {
-  return is_number(without_blanks(value.raw_json_token())) || passed(simdjson::NUMBER_ERROR);
-}
-
-[[gnu::noinline]] inline bool Walk::take_container(od::value& value, const Wanted& wanted,
-                                                   int depth) {
-  if (too_deep(depth)) return false;
-  Value* slot = wanted.slot;
-  if (*start(value) == '{') {
-    if (slot != nullptr) slot->kind = Kind::kObject;
-    od::object object;
-    return passed(value.get_object().get(object)) && take_members(object, wanted, depth + 1);
-  }
-  if (slot != nullptr) slot->kind = Kind::kArray;
-  od::array array;
-  if (!passed(value.get_array().get(array))) return false;
-  return each_element(array, [&](od::value& element, std::size_t index) {
-    if (!wanted.within) return check(element, depth + 1);
-    return !stopped() && take_element(element, wanted, index, depth + 1);
-  });
-}
-
-inline bool Walk::take_members(od::object& object, const Wanted& wanted, int depth) {
-  return each_member(object, [&](const Name& name, od::value& member) {
-    return take(member, member_of(wanted, name), depth);
-  });
 }
 
 // A whole body that is one number, string or word: right or wrong, no record stands in it.

@@ -5,12 +5,13 @@
 #error "json.cpp includes this, after simdjson"
 #endif
 
-#include "core/pure.h"
+#include "core/field_set.h"
 
 #include <cstddef>
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 namespace wearables {
 
@@ -45,6 +46,13 @@ class Workspace {
 
   od::parser& parser() noexcept { return parser_; }
 
+  // Room for one record of what a field set wants; the next call takes it back.
+  Found found(const FieldSet& fields) {
+    if (values_.size() < fields.size()) values_.resize(fields.size());
+    return {{values_.data(), fields.size()},
+            std::vector<std::vector<Value>>(fields.lists().size())};
+  }
+
  private:
   // Piece by piece: what was just copied is in the cache when it is searched.
   void copy_bytes(std::string_view body) noexcept {
@@ -68,6 +76,7 @@ class Workspace {
   std::unique_ptr<char[]> bytes_;
   std::size_t capacity_ = 0;
   bool has_backslash_ = false;
+  std::vector<Value> values_;
 };
 
 }  // namespace wearables

@@ -1,6 +1,7 @@
 #include "core/mapping.h"
 
 #include "core/plan.h"
+#include "core/sample.h"
 
 #include <algorithm>
 #include <cmath>
@@ -28,6 +29,7 @@ PlanMetric* find_metric(Plan::Impl& plan, std::int16_t metric_id) {
 
 Result<Done> add_metric(Plan::Impl& plan, const MetricDef& def) {
   const std::string row = metric_row(def.metric_id);
+  if (def.metric_id <= kNoMetric) return invalid(row, "its number is not above 0");
   if (find_metric(plan, def.metric_id) != nullptr) return invalid(row, "stands twice");
   if (def.name.empty()) return invalid(row, "has no name");
   if (!(def.lowest <= def.highest)) return invalid(row, "its lowest value is above its highest");
@@ -134,6 +136,21 @@ Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::stri
   return set_lists(fields, row, mapping);
 }
 
+std::uint16_t same_time(const std::vector<PlanMapping>& mappings, const PlanMapping& mapping) {
+  const auto same = std::find_if(mappings.begin(), mappings.end(), [&](const PlanMapping& other) {
+    return other.enabled && other.base == mapping.base && other.instants == mapping.instants;
+  });
+  return static_cast<std::uint16_t>(same - mappings.begin());
+}
+
+bool is_canonical(const PlanMapping& mapping, const PlanMetric& metric) {
+  const auto none = [&](const std::string& unit) {
+    return unit.empty() || unit == metric.def.unit;
+  };
+  return mapping.unit == PlanMapping::kNoField && !mapping.type_extends &&
+         none(mapping.constant_unit) && none(mapping.unit_up_to_one);
+}
+
 Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
   const std::string row = "mapping " + std::to_string(def.mapping_id);
   const auto resource =
@@ -158,6 +175,8 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
     // one that the metric does not know is the fault of this row alone: its readings say so
     mapping.constant_unit = def.unit;
     mapping.unit_up_to_one = def.unit_up_to_one.empty() ? def.unit : def.unit_up_to_one;
+    mapping.canonical = is_canonical(mapping, *metric);
+    mapping.time_of = same_time(resource->mappings, mapping);
   }
   resource->mappings.push_back(std::move(mapping));
   return Done{};

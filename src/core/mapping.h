@@ -12,7 +12,7 @@
 namespace wearables {
 
 struct MetricDef {
-  std::int16_t metric_id;
+  std::int16_t metric_id;  // above 0
   std::string name;
   std::string unit;        // canonical
   bool interval;           // a reading spans ts..ts_end

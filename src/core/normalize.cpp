@@ -21,8 +21,9 @@ std::string_view text_of(const Value& value) noexcept {
 
 class SampleSink final : public RecordSink {
  public:
-  SampleSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size)
-      : plan_(plan), resource_(resource), body_size_(body_size) {
+  SampleSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
+             Batch& batch)
+      : plan_(plan), resource_(resource), body_size_(body_size), batch_(batch) {
     restart();
   }
 
@@ -32,9 +33,7 @@ class SampleSink final : public RecordSink {
   bool source_behind(std::span<const Value> source, std::string_view group) override;
   void restart() override;
   void record(const Record& record) override;
-  void unknown(std::string path) override { batch().unknowns.push_back({std::move(path), {}}); }
-
-  Batch& batch() noexcept { return readings_->batch(); }
+  void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
 
  private:
   struct List {
@@ -47,6 +46,7 @@ class SampleSink final : public RecordSink {
   const Plan::Impl& plan_;
   const PlanResource& resource_;
   const std::size_t body_size_;
+  Batch& batch_;
   std::optional<Readings> readings_;
   std::vector<List> lists_;
   std::size_t first_without_source_ = 0;  // of the samples
@@ -70,7 +70,7 @@ constexpr std::uint16_t kSourceBehind = 0;  // as most bodies have one source, i
 // Which mappings apply must not depend on the source.
 bool SampleSink::begin_list_before_source() {
   if (resource_.lanes.size() > 1) return false;
-  first_without_source_ = batch().samples.size();
+  first_without_source_ = batch_.samples.size();
   lists_.push_back({kSourceBehind, &resource_.lanes.front().mappings});
   return true;
 }
@@ -79,13 +79,14 @@ bool SampleSink::source_behind(std::span<const Value> source, std::string_view g
   const std::uint16_t index = list_of(source, group).source;
   if (index == Interner::kNoIndex) return false;
   if (index == kSourceBehind) return true;
-  std::vector<Sample>& samples = batch().samples;
+  std::vector<Sample>& samples = batch_.samples;
   for (std::size_t i = first_without_source_; i < samples.size(); ++i) samples[i].source = index;
   return true;
 }
 
 void SampleSink::restart() {
-  readings_.emplace(plan_, resource_, body_size_);
+  batch_.clear();
+  readings_.emplace(plan_, resource_, body_size_, batch_);
   lists_.clear();
 }
 
@@ -96,11 +97,7 @@ void SampleSink::record(const Record& record) {
   if (list.source == Interner::kNoIndex) {
     return readings_->refuse(Reason::kMissingSource);
   }
-  bool any = false;
-  for (const std::uint16_t index : *list.mappings) {
-    any |= readings_->add(resource_.mappings[index], list.source, kNone);
-  }
-  if (any || list.mappings->empty()) return;
+  if (readings_->add(*list.mappings, list.source, kNone) || list.mappings->empty()) return;
   const PlanMapping* only =
       list.mappings->size() == 1 ? &resource_.mappings[list.mappings->front()] : nullptr;
   readings_->refuse(Reason::kMissingValue, only);
@@ -108,21 +105,22 @@ void SampleSink::record(const Record& record) {
 
 class DocumentSink final : public RecordSink {
  public:
-  DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size)
-      : resource_(resource), readings_(plan, resource, body_size) {}
+  DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
+               Batch& batch)
+      : resource_(resource), batch_(batch), readings_(plan, resource, body_size, batch) {
+    batch.clear();
+  }
 
   void record(const Record& record) override;
-  void unknown(std::string path) override { batch().unknowns.push_back({std::move(path), {}}); }
-
-  Batch& batch() noexcept { return readings_.batch(); }
+  void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
 
  private:
   std::string id() const;
   std::string_view provider() const;
   std::string_view source_type() const;
-  Micros updated_at() const;
 
   const PlanResource& resource_;
+  Batch& batch_;
   Readings readings_;
 };
 
@@ -147,55 +145,46 @@ std::string_view DocumentSink::source_type() const {
   return type.empty() ? text_of(readings_.field(resource_.flat_type)) : type;
 }
 
-Micros DocumentSink::updated_at() const {
-  const auto parsed = parse_instant(text_of(readings_.field(resource_.updated_at)));
-  const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
-  return plausible ? parsed->at : kNoInstant;
-}
-
 void DocumentSink::record(const Record& record) {
   readings_.start(record);
   if (!record.is_object) return readings_.refuse(Reason::kNotAnObject);
   std::string id = this->id();
   if (id.empty()) return readings_.refuse(Reason::kMissingId);
-  const std::uint16_t source = readings_.source(provider(), source_type(), resource_.def.name);
+  const std::string_view provider = this->provider();
+  const std::uint16_t source = readings_.source(provider, source_type(), resource_.def.name);
   if (source == Interner::kNoIndex) {
     return readings_.refuse(Reason::kMissingSource);
   }
-  std::vector<Document>& documents = batch().documents;
+  std::vector<Document>& documents = batch_.documents;
   const auto index = static_cast<std::uint32_t>(documents.size());
-  documents.push_back({std::move(id), source, updated_at(), record.offset, record.length});
-  for (const std::uint16_t row : resource_.lane(provider())) {
-    readings_.add(resource_.mappings[row], source, index);
-  }
+  documents.push_back({std::move(id), source, readings_.instant_of(resource_.updated_at),
+                       record.offset, record.length});
+  readings_.add(resource_.lane(provider), source, index);
 }
 
-Result<Batch> finish(const Result<Done>& walked, Batch& batch, const char* what,
-                     std::string_view resource) {
-  if (walked.ok()) return std::move(batch);
-  if (walked.error().code != Code::kUnexpectedShape) return walked.error();
+Result<Done> finish(Result<Done> walked, const char* what, std::string_view resource) {
+  if (walked.ok() || walked.error().code != Code::kUnexpectedShape) return walked;
   return {Code::kUnexpectedShape,
           std::string("no ") + what + " where " + std::string(resource) + " has them"};
 }
 
 }  // namespace
 
-Result<Batch> normalize(const Plan& plan, std::string_view resource, std::string_view body,
-                        StopFlag stop) {
+Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,
+                       Batch& batch, StopFlag stop) {
   const Plan::Impl& impl = plan.impl();
   const PlanResource* found = impl.find(resource);
   if (found == nullptr || found->def.kind == ResourceKind::kSkipped) {
     return {Code::kInvalidArgument, "there are no readings in " + std::string(resource)};
   }
   if (found->def.kind == ResourceKind::kTimeseries) {
-    SampleSink sink(impl, *found, body.size());
-    const auto walked = walk_timeseries(body, found->fields, impl.source_fields, sink, stop);
-    return finish(walked, sink.batch(), "samples", resource);
+    SampleSink sink(impl, *found, body.size(), batch);
+    return finish(walk_timeseries(body, found->fields, impl.source_fields, sink, stop), "samples",
+                  resource);
   }
-  DocumentSink sink(impl, *found, body.size());
-  const auto walked =
-      walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop);
-  return finish(walked, sink.batch(), "documents", resource);
+  DocumentSink sink(impl, *found, body.size(), batch);
+  return finish(walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop),
+                "documents", resource);
 }
 
 }  // namespace wearables

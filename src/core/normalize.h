@@ -12,17 +12,27 @@ namespace wearables {
 // Tested every thousand readings or so; true makes normalize() return kStopped.
 using StopFlag = bool (*)();
 
-// Reads every reading of `resource` in `body` by `plan`. Shapes accepted, in any nesting the vendor uses:
-//   timeseries  {data:{source,data:[sample]}}, a list of such groups, REST {groups:{provider:[{source,data}]}}
-//   summary     {data:{document}}, {data:[document]}, {data:{data:[document]}}, REST {<list_key>:[document]},
+// Reads every reading of `resource` in `body` by `plan`. Shapes accepted, in any nesting the vendor
+// uses:
+//   timeseries  {data:{source,data:[sample]}}, a list of such groups, REST
+//   {groups:{provider:[{source,data}]}} summary     {data:{document}}, {data:[document]},
+//   {data:{data:[document]}}, REST {<list_key>:[document]},
 //               a bare {document} with an id
 //   and any of these inside a top-level list.
-// A sample is one reading for each mapping with a value in it, and one (refused) when none has; a document
-// is one for each mapping with a value, and one when it has no id or no source. One bad reading becomes a
-// Rejected and sinks nothing else.
-// Text that is not JSON is kInvalidJson, and nothing of it counts; JSON of another shape is
-// kUnexpectedShape; a resource that the plan skips or does not know is kInvalidArgument.
-Result<Batch> normalize(const Plan& plan, std::string_view resource, std::string_view body,
-                        StopFlag stop = nullptr);
+// A sample is one reading for each mapping with a value in it, and one (refused) when none has; a
+// document is one for each mapping with a value, and one when it has no id or no source. One bad
+// reading becomes a Rejected and sinks nothing else. Text that is not JSON is kInvalidJson, and
+// nothing of it counts; JSON of another shape is kUnexpectedShape; a resource that the plan skips
+// or does not know is kInvalidArgument. The readings take the place of what `batch` held; after an
+// error it means nothing.
+Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,
+                       Batch& batch, StopFlag stop = nullptr);
+
+inline Result<Batch> normalize(const Plan& plan, std::string_view resource, std::string_view body,
+                               StopFlag stop = nullptr) {
+  Batch batch;
+  if (auto done = normalize(plan, resource, body, batch, stop); !done.ok()) return done.error();
+  return batch;
+}
 
 }  // namespace wearables

@@ -33,7 +33,9 @@ struct PlanMapping {
   std::vector<std::uint16_t> lists;  // that its fields read by "*"; none: one reading a record
   std::string constant_unit;
   std::string unit_up_to_one;
+  bool canonical = false;  // whatever its numbers are, they need no conversion
   bool type_extends = false;
+  std::uint16_t time_of = 0;  // the first mapping of its resource that reads the same instant
   bool enabled = true;
 };
 

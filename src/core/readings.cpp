@@ -38,18 +38,14 @@ std::int16_t offset_minutes(const Value& value) noexcept {
 
 }  // namespace
 
-Readings::Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size)
-    : plan_(plan),
-      resource_(resource),
-      body_size_(body_size),
-      metrics_(plan.metrics.size(), Interner::kNoIndex) {
-  batch_.metrics.reserve(std::min<std::size_t>(resource.mappings.size(), 16));
-}
+Readings::Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
+                   Batch& batch)
+    : plan_(plan), resource_(resource), body_size_(body_size), batch_(batch) {}
 
 void Readings::start(const Record& record) {
   record_ = &record;
   fields_ = record.fields;
-  instant_.slot = kNoSlot;
+  forget_time();
   tz_offset_ = record.is_object ? offset_minutes(field(resource_.timezone_offset)) : kNoOffset;
   if (!resource_.texts.empty() && record.is_object) note_texts(resource_.texts, fields_);
   if (resource_.fields.lists().empty()) return;
@@ -82,20 +78,44 @@ std::uint16_t Readings::source(std::string_view provider, std::string_view type,
                                std::string_view channel) {
   if (!is_printable(provider, kMaxName)) return Interner::kNoIndex;
   if (!is_printable(type, kMaxName)) type = "unknown";
+  const std::size_t next = batch_.sources.size();
+  const std::uint16_t index = index_of_source(provider, type);
+  if (index != next || index == Interner::kNoIndex) return index;
+  SourceRef& made = batch_.sources.emplace_back();
+  made.provider = provider;
+  made.type = type;
+  made.channel = channel;
+  return index;
+}
+
+// Interner::index_of() for the batch's sources: as long as they are few, no text is made to ask.
+std::uint16_t Readings::index_of_source(std::string_view provider, std::string_view type) {
+  constexpr std::size_t kFew = 8;
+  const std::vector<SourceRef>& known = batch_.sources;
+  for (std::size_t i = 0; i < std::min(known.size(), kFew); ++i) {
+    if (known[i].provider == provider && known[i].type == type)
+      return static_cast<std::uint16_t>(i);
+  }
+  if (known.size() < kFew) return static_cast<std::uint16_t>(known.size());
   // Usable names hold no NUL, so the joined text is unambiguous.
   std::string joined(provider);
   joined += '\0';
   joined += type;
-  const std::size_t next = batch_.sources.size();
-  const std::uint16_t index = sources_.index_of(joined, next);
-  if (index == next && index != Interner::kNoIndex) {
-    batch_.sources.push_back({std::string(provider), std::string(type), std::string(channel)});
-  }
-  return index;
+  return sources_.index_of(joined, known.size());
 }
 
-bool Readings::add(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
-  if (mapping.lists.empty()) return add_one(mapping, source, document);
+bool Readings::add(const std::vector<std::uint16_t>& mappings, std::uint16_t source,
+                   std::uint32_t document) {
+  bool any = false;
+  for (const std::uint16_t number : mappings) {
+    const PlanMapping& mapping = resource_.mappings[number];
+    any |= mapping.lists.empty() ? add_one(mapping, source, document)
+                                 : add_rows(mapping, source, document);
+  }
+  return any;
+}
+
+bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
   bool any = false;
   const std::size_t rows = rows_of(mapping);
   for (row_ = 0; row_ < rows; ++row_) {
@@ -118,7 +138,7 @@ bool Readings::add(const PlanMapping& mapping, std::uint16_t source, std::uint32
     batch_.samples.pop_back();
     // what is at fault in a list is at fault in one place of it
     const int slot = refusal_.slot == kNoSlot && row_ != kNoRow ? value : refusal_.slot;
-    refuse(refusal_.reason, batch_metric(choice_.metric), slot, refusal_.detail);
+    refuse(refusal_.reason, choice_.metric->def.metric_id, slot, refusal_.detail);
     return true;
   }
   sample.ordinal = batch_.readings++;
@@ -147,18 +167,18 @@ void Readings::take_row(const PlanMapping& mapping) {
       with_row_[columns[i]] = first < found.size() ? found[first + i] : Value{};
     }
   }
-  instant_.slot = kNoSlot;
+  forget_time();
 }
 
 void Readings::refuse(Reason reason, const PlanMapping* mapping) {
-  const std::uint16_t metric =
-      mapping != nullptr ? batch_metric(mapping->metric) : Interner::kNoIndex;
-  refuse(reason, metric, kNoSlot, {});
+  const std::int16_t metric_id =
+      mapping != nullptr ? plan_.metrics[mapping->metric].def.metric_id : kNoMetric;
+  refuse(reason, metric_id, kNoSlot, {});
 }
 
-void Readings::refuse(Reason reason, std::uint16_t metric, int slot, std::string_view detail) {
+void Readings::refuse(Reason reason, std::int16_t metric_id, int slot, std::string_view detail) {
   batch_.rejected.push_back(
-      {batch_.readings++, reason, metric, pointer_to(slot), printable(detail, kMaxDetail)});
+      {batch_.readings++, reason, metric_id, pointer_to(slot), printable(detail, kMaxDetail)});
 }
 
 std::string Readings::pointer_to(int slot) const {
@@ -192,11 +212,13 @@ std::string Readings::pointer_to(int slot) const {
 [[gnu::always_inline]] inline bool Readings::convert(const PlanMapping& mapping, int slot,
                                                      double* result) {
   if (field(slot).kind != Kind::kNumber) return fail(Reason::kNotANumber, slot);
-  const double number = field(slot).number;
-  if (!find_unit(mapping, number)) return false;
-  *result = number * unit_.factor + unit_.offset;
+  *result = field(slot).number;
+  if (!mapping.canonical) {
+    if (!find_unit(mapping, *result)) return false;
+    *result = *result * unit_.factor + unit_.offset;
+  }
   // Open ranges are infinite, so infinity is asked about by itself. NaN fails every comparison.
-  const MetricDef& metric = unit_.metric->def;
+  const MetricDef& metric = choice_.metric->def;
   const bool plausible =
       std::isfinite(*result) && *result >= metric.lowest && *result <= metric.highest;
   return plausible || fail(Reason::kOutOfRange, slot);
@@ -204,8 +226,6 @@ std::string Readings::pointer_to(int slot) const {
 
 // Leaves the conversion to the canonical unit in unit_.
 [[gnu::always_inline]] inline bool Readings::find_unit(const PlanMapping& mapping, double number) {
-  const PlanMetric& metric = plan_.metrics[choice_.metric];
-  unit_.metric = &metric;
   unit_.factor = 1;
   unit_.offset = 0;
   int slot = mapping.unit;
@@ -215,30 +235,20 @@ std::string Readings::pointer_to(int slot) const {
     slot = kNoSlot;  // what is at fault then is the mapping
     text = std::fabs(number) <= 1 ? mapping.unit_up_to_one : mapping.constant_unit;
   }
-  return text.empty() || text == metric.def.unit || convert_unit(metric, text, slot);
+  return text.empty() || text == choice_.metric->def.unit || convert_unit(text, slot);
 }
 
-bool Readings::convert_unit(const PlanMetric& metric, std::string_view text, int slot) {
-  const UnitDef* unit = metric.find_unit(text);
+bool Readings::convert_unit(std::string_view text, int slot) {
+  const UnitDef* unit = choice_.metric->find_unit(text);
   if (unit == nullptr) return fail(Reason::kUnknownUnit, slot, text);
   unit_.factor = unit->factor;
   unit_.offset = unit->offset;
   return true;
 }
 
-// The index into batch_.metrics of one of the plan's.
-[[gnu::always_inline]] inline std::uint16_t Readings::batch_metric(std::uint16_t metric) {
-  std::uint16_t& index = metrics_[metric];
-  if (index == Interner::kNoIndex && batch_.metrics.size() < Interner::kNoIndex) {
-    index = static_cast<std::uint16_t>(batch_.metrics.size());
-    batch_.metrics.push_back({plan_.metrics[metric].def.metric_id, {}});
-  }
-  return index;
-}
-
 // Leaves the metric in choice_.
 [[gnu::always_inline]] inline bool Readings::choose_metric(const PlanMapping& mapping) {
-  choice_ = {mapping.metric, kNotExtended};
+  choice_ = {&plan_.metrics[mapping.metric], kNotExtended};
   if (!mapping.type_extends) return true;
   const Value& type = fields_[resource_.type];
   if (type.kind != Kind::kString || !is_printable(type.text, kMaxName)) {
@@ -254,7 +264,7 @@ bool Readings::convert_unit(const PlanMetric& metric, std::string_view text, int
 
 // Leaves the metric that is named metric/type in type_.
 bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) {
-  std::string name = plan_.metrics[mapping.metric].def.name + '/';
+  std::string name = choice_.metric->def.name + '/';
   if (type.starts_with(name) && type.size() > name.size()) name.clear();
   name += type;
   const std::uint16_t index = extended_names_.index_of(name, extended_.size());
@@ -262,9 +272,10 @@ bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) 
   if (index == extended_.size()) {
     const auto known = plan_.metric_names.find(name);
     if (known != plan_.metric_names.end()) {
-      extended_.push_back({{}, known->second, Interner::kNoIndex});
+      const PlanMetric* metric = &plan_.metrics[known->second];
+      extended_.push_back({{}, metric, metric->def.metric_id});
     } else {
-      extended_.push_back({std::move(name), mapping.metric, Interner::kNoIndex});
+      extended_.push_back({std::move(name), choice_.metric});
     }
   }
   type_.mapping = &mapping;
@@ -276,33 +287,39 @@ bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) 
 // Last of all: a refused reading makes no metric.
 [[gnu::always_inline]] inline bool Readings::name_metric(Sample& sample) {
   if (choice_.extended == kNotExtended) {
-    sample.metric = batch_metric(choice_.metric);
+    sample.metric = choice_.metric->def.metric_id;
     return true;
   }
   Extended& extended = extended_[choice_.extended];
-  if (extended.named == Interner::kNoIndex) {
-    if (batch_.metrics.size() >= Interner::kNoIndex) {
+  if (extended.named == kNoMetric) {
+    const std::size_t next = batch_.new_metrics.size();
+    if (next > std::numeric_limits<std::int16_t>::max()) {
       return fail(Reason::kMissingType, resource_.type, field(resource_.type).text);
     }
-    if (extended.name.empty()) {
-      extended.named = batch_metric(extended.metric);
-    } else {
-      extended.named = static_cast<std::uint16_t>(batch_.metrics.size());
-      batch_.metrics.push_back({plan_.metrics[extended.metric].def.metric_id, extended.name});
-    }
+    extended.named = static_cast<std::int16_t>(~next);
+    batch_.new_metrics.push_back({extended.name, extended.metric->def.metric_id});
   }
   sample.metric = extended.named;
   return true;
 }
 
 [[gnu::always_inline]] inline bool Readings::set_time(const PlanMapping& mapping, Sample& sample) {
+  if (time_.of != mapping.time_of && !find_time(mapping)) return false;
+  sample.ts = time_.at;
+  sample.zone = time_.zone;
+  sample.ts_end = kNoInstant;
+  return mapping.end == kNoSlot || !field(mapping.end).present() || set_end(mapping, sample);
+}
+
+// Leaves the instant of a reading in time_.
+[[gnu::always_inline]] inline bool Readings::find_time(const PlanMapping& mapping) {
   const int slot = first_present(mapping.instants);
   if (slot == kNoSlot) return fail(Reason::kMissingTimestamp, kNoSlot);
   if (!read_time(mapping, slot)) return false;
-  sample.ts = instant_.at;
-  sample.zone = instant_.zone;
-  sample.ts_end = kNoInstant;
-  return mapping.end == kNoSlot || !field(mapping.end).present() || set_end(mapping, sample);
+  time_.of = mapping.time_of;
+  time_.at = instant_.at;
+  time_.zone = instant_.zone;
+  return true;
 }
 
 bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
@@ -331,6 +348,14 @@ bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
   instant_.at = static_cast<Micros>(at);
   instant_.date_only = false;
   return true;
+}
+
+Micros Readings::instant_of(int slot) noexcept {
+  const Value& value = field(slot);
+  if (value.kind != Kind::kString) return kNoInstant;
+  const auto parsed = instants_.read(value.text);
+  const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
+  return plausible ? parsed->at : kNoInstant;
 }
 
 // Leaves the instant in instant_.
@@ -372,10 +397,11 @@ bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
 // Grows to what the rest of the body promises by what there was so far: doubling would leave up to
 // half of the memory unused, and hold both copies for a while.
 void Readings::make_room() {
-  constexpr std::size_t kFirst = 1024;
+  const bool documents = resource_.def.kind == ResourceKind::kSummary;
+  const std::size_t first = documents ? resource_.mappings.size() : 1024;
   const std::size_t size = batch_.samples.size();
   const std::size_t most = body_size_ / 64 + 1;  // a sample is hardly ever shorter
-  if (size == 0) return batch_.samples.reserve(std::min(kFirst, most));
+  if (size == 0) return batch_.samples.reserve(std::min(first, most));
   const double used = static_cast<double>(std::max<std::size_t>(record_->offset, 1));
   const double promised = static_cast<double>(size) * static_cast<double>(body_size_) / used * 1.05;
   const auto wanted = static_cast<std::size_t>(std::min(promised, static_cast<double>(most)));

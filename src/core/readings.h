@@ -19,14 +19,17 @@ class Readings {
   using Fields = std::span<const Value>;
   static constexpr int kNoSlot = PlanMapping::kNoField;
 
-  Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size);
+  Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
+           Batch& batch);
 
   // The record that add() and refuse() speak of; it must live until the next one.
   void start(const Record& record);
 
-  // What a mapping yields of the record: for each value that is there a sample, or the reason why
-  // it is none. False when there is no value. `document` is kNone for timeseries.
-  bool add(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
+  // What mappings, by their numbers in the resource, yield of the record: for each value that is
+  // there a sample, or the reason why it is none. False when there is no value. `document` is kNone
+  // for timeseries.
+  bool add(const std::vector<std::uint16_t>& mappings, std::uint16_t source,
+           std::uint32_t document);
 
   // Refuses a record; `mapping` is the only one that could have read it, null when there is none.
   void refuse(Reason reason, const PlanMapping* mapping = nullptr);
@@ -34,18 +37,21 @@ class Readings {
   // Interner::kNoIndex when the provider is not a usable name.
   std::uint16_t source(std::string_view provider, std::string_view type, std::string_view channel);
 
+  // What a field says of a time, by itself; kNoInstant when that is nothing plausible.
+  Micros instant_of(int slot) noexcept;
+
   // Notes the texts of fields that know their texts and not these.
   void note_texts(const std::vector<PlanTexts>& known, Fields fields);
 
   const Value& field(int slot) const noexcept { return fields_[static_cast<std::size_t>(slot)]; }
 
-  Batch& batch() noexcept { return batch_; }
-
  private:
   static constexpr std::size_t kNoRow = Record::kNotListed;
+  static constexpr int kNoTime = -1;
 
-  void refuse(Reason reason, std::uint16_t metric, int slot, std::string_view detail);
+  void refuse(Reason reason, std::int16_t metric_id, int slot, std::string_view detail);
   bool add_one(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
+  bool add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
   std::size_t rows_of(const PlanMapping& mapping) const noexcept;
   void take_row(const PlanMapping& mapping);
 
@@ -55,10 +61,11 @@ class Readings {
   bool name_metric(Sample& sample);
   bool measure(const PlanMapping& mapping, int value, Sample& sample);
   bool set_time(const PlanMapping& mapping, Sample& sample);
+  bool find_time(const PlanMapping& mapping);
   bool set_end(const PlanMapping& mapping, Sample& sample);
   bool convert(const PlanMapping& mapping, int slot, double* result);
   bool find_unit(const PlanMapping& mapping, double number);
-  bool convert_unit(const PlanMetric& metric, std::string_view text, int slot);
+  bool convert_unit(std::string_view text, int slot);
   bool read_time(const PlanMapping& mapping, int slot);
   bool read_instant(int slot);
   bool place_instant(const ParsedInstant& parsed, int slot);
@@ -66,9 +73,13 @@ class Readings {
 
   // The first that is present and not null; kNoSlot when none is.
   int first_present(const std::vector<std::uint16_t>& slots) const noexcept;
+  std::uint16_t index_of_source(std::string_view provider, std::string_view type);
   std::string pointer_to(int slot) const;
-  std::uint16_t batch_metric(std::uint16_t metric);
   void make_room();
+  void forget_time() noexcept {
+    instant_.slot = kNoSlot;
+    time_.of = kNoTime;
+  }
 
   const Plan::Impl& plan_;
   const PlanResource& resource_;
@@ -78,24 +89,23 @@ class Readings {
   std::vector<Value> with_row_;  // the record's fields, those read by "*" being of row_
   std::size_t row_ = kNoRow;
   std::int16_t tz_offset_ = kNoOffset;  // of the record
-  Batch batch_;
+  Batch& batch_;
 
   // A metric that a type named: the plan's own, or one to be made after its parent.
   struct Extended {
-    std::string name;      // empty: the plan's own
-    std::uint16_t metric;  // index into the plan's: whose unit, units and range hold
-    std::uint16_t named;   // index into batch_.metrics, once a sample has it
+    std::string name;                // empty: the plan's own
+    const PlanMetric* metric;        // whose unit, units and range hold
+    std::int16_t named = kNoMetric;  // as Sample::metric, once a sample has it
   };
   static constexpr std::size_t kNotExtended = static_cast<std::size_t>(-1);
 
   struct {
-    std::uint16_t metric = 0;  // index into the plan's
+    const PlanMetric* metric = nullptr;
     std::size_t extended = kNotExtended;
   } choice_;
-  std::vector<std::uint16_t> metrics_;  // by metric of the plan: index into batch_.metrics
   Interner extended_names_;
   std::vector<Extended> extended_;  // by index of the name
-  Interner sources_;
+  Interner sources_;                // those after the first few
   Interner zones_;
 
   struct {
@@ -110,10 +120,15 @@ class Readings {
     std::uint16_t zone = 0;
     bool date_only = false;
   } instant_;  // read last in this record
-  InstantReader instants_;
+  struct {
+    int of = kNoTime;  // time_of of the mapping
+    Micros at = 0;
+    std::uint16_t zone = 0;
+  } time_;  // of the reading before, in this record
+  // Kept from body to body, which are of one day as a rule.
+  static inline InstantReader instants_;
 
   struct {
-    const PlanMetric* metric = nullptr;
     double factor = 1;
     double offset = 0;
   } unit_;  // of the number at hand

@@ -35,7 +35,8 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}
+  Result(T&& value) : value_(std::move(value)) {}
+  Result(const T& value) : value_(value) {}
   Result(Error error) : error_(std::move(error)) {}
   Result(Code code, std::string message) : error_(Error{code, std::move(message)}) {}
 

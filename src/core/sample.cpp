@@ -50,6 +50,17 @@ const char* reason_name(Reason reason) noexcept {
   return "unknown";
 }
 
+void Batch::clear() noexcept {
+  samples.clear();
+  new_metrics.clear();
+  sources.clear();
+  documents.clear();
+  zones.clear();
+  rejected.clear();
+  unknowns.clear();
+  readings = 0;
+}
+
 bool key_less(const Row& a, const Row& b) noexcept { return key(a) < key(b); }
 
 bool key_equal(const Row& a, const Row& b) noexcept { return key(a) == key(b); }

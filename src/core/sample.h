@@ -15,6 +15,7 @@ namespace wearables {
 
 inline constexpr std::int16_t kNoOffset = std::numeric_limits<std::int16_t>::min();
 inline constexpr std::uint32_t kNone = 0xffffffffU;
+inline constexpr std::int16_t kNoMetric = 0;
 
 // Why a reading was refused. reason_name() is what `quarantine.reason` shows.
 enum class Reason : std::uint8_t {
@@ -33,25 +34,25 @@ enum class Reason : std::uint8_t {
 };
 const char* reason_name(Reason reason) noexcept;
 
-// What the sample is about, by index into the batch; the shell turns indexes into ids.
+// Source, zone and document by index into the batch; the shell turns indexes into ids.
 struct Sample {
   Micros ts;
-  Micros ts_end;             // kNoInstant for an instant
-  double value;              // in the metric's canonical unit
-  double secondary;          // NaN when there is none
-  std::uint32_t ordinal;     // order of appearance in the body, from 0, shared with Rejected
-  std::uint32_t document;    // index into Batch::documents, kNone for timeseries
-  std::uint16_t metric;      // index into Batch::metrics
-  std::uint16_t source;      // index into Batch::sources
-  std::uint16_t zone;        // 1 + index into Batch::zones when ts is wall-clock time there; 0: ts is UTC
-  std::int16_t tz_offset;    // minutes east of UTC, kNoOffset when unknown
+  Micros ts_end;           // kNoInstant for an instant
+  double value;            // in the metric's canonical unit
+  double secondary;        // NaN when there is none
+  std::uint32_t ordinal;   // order of appearance in the body, from 0, shared with Rejected
+  std::uint32_t document;  // index into Batch::documents, kNone for timeseries
+  std::int16_t metric;     // metric_id; below 0: ~index into Batch::new_metrics
+  std::uint16_t source;    // index into Batch::sources
+  std::uint16_t zone;      // 1 + index into Batch::zones when ts is wall-clock time there; 0: ts is UTC
+  std::int16_t tz_offset;  // minutes east of UTC, kNoOffset when unknown
 };
 
-// metric_id is that of the plan; a name that `type` extended (cholesterol/hdl) has its own text and
-// the id of its parent until the shell has looked up or made its row.
-struct MetricRef {
-  std::int16_t metric_id;
-  std::string extended_name;  // empty: metric_id is the metric itself
+// A metric that a type named (cholesterol/hdl) and no row of the plan is: the shell looks its row
+// up, or makes it after its parent.
+struct NewMetric {
+  std::string name;
+  std::int16_t parent_id;
 };
 
 // channel is "timeseries" or the summary resource.
@@ -74,9 +75,9 @@ struct Document {
 struct Rejected {
   std::uint32_t ordinal;
   Reason reason;
-  std::uint16_t metric;   // index into Batch::metrics, 0xffff when not known
-  std::string pointer;    // RFC 6901 into the body: "/data/data/17/value"
-  std::string detail;     // a unit or a type name; never a reading
+  std::int16_t metric_id;  // of the plan; kNoMetric when not known
+  std::string pointer;     // RFC 6901 into the body: "/data/data/17/value"
+  std::string detail;      // a unit or a type name; never a reading
 };
 
 // A field that no row knows; with a text, one that knows its texts and not this one.
@@ -88,13 +89,15 @@ struct Unknown {
 
 struct Batch {
   std::vector<Sample> samples;
-  std::vector<MetricRef> metrics;
+  std::vector<NewMetric> new_metrics;  // each with a sample
   std::vector<SourceRef> sources;
   std::vector<Document> documents;
   std::vector<std::string> zones;  // IANA names
   std::vector<Rejected> rejected;
-  std::vector<Unknown> unknowns;   // each once; fields and texts, kMaxUnknowns of both
-  std::uint32_t readings = 0;      // samples.size() + rejected.size(), always
+  std::vector<Unknown> unknowns;  // each once; fields and texts, kMaxUnknowns of both
+  std::uint32_t readings = 0;     // samples.size() + rejected.size(), always
+
+  void clear() noexcept;  // and keeps the room for the next one
 };
 
 // A row of sample_points without its user. Key: metric_id, ts, source_id.
@@ -111,27 +114,29 @@ struct Row {
   std::int16_t tz_offset;
 };
 
-bool key_less(const Row& a, const Row& b) noexcept;   // metric_id, ts, source_id
+bool key_less(const Row& a, const Row& b) noexcept;  // metric_id, ts, source_id
 bool key_equal(const Row& a, const Row& b) noexcept;
-bool same_reading(const Row& a, const Row& b) noexcept;  // value, secondary, end, offset; NaN equals NaN
+bool same_reading(const Row& a,
+                  const Row& b) noexcept;  // value, secondary, end, offset; NaN equals NaN
 
-// Sorts by key and keeps one row per key: of the highest version, then of the highest ordinal (the one
-// that stood last in the body). Returns how many it dropped.
+// Sorts by key and keeps one row per key: of the highest version, then of the highest ordinal (the
+// one that stood last in the body). Returns how many it dropped.
 std::size_t settle(std::vector<Row>& rows);
 
 // The six counts with which every event ends. Their sum is the number of readings it held.
 struct Counts {
   std::int64_t inserted = 0;
-  std::int64_t changed = 0;      // replaced, another value
-  std::int64_t confirmed = 0;    // newer version, equal value: only the version moved
-  std::int64_t unchanged = 0;    // equal version, equal value: nothing written
-  std::int64_t stale = 0;        // an older version, or overtaken within its own batch
+  std::int64_t changed = 0;    // replaced, another value
+  std::int64_t confirmed = 0;  // newer version, equal value: only the version moved
+  std::int64_t unchanged = 0;  // equal version, equal value: nothing written
+  std::int64_t stale = 0;      // an older version, or overtaken within its own batch
   std::int64_t quarantined = 0;
 };
 
 enum class Verdict : std::uint8_t { kInsert, kChange, kConfirm, kUnchanged, kStale };
 
-// R2, and the only place that decides it: what writing `row` over `stored` (null: no such key) would do.
+// R2, and the only place that decides it: what writing `row` over `stored` (null: no such key)
+// would do.
 Verdict judge(const Row& row, const Row* stored) noexcept;
 
 }  // namespace wearables

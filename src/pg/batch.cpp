@@ -10,17 +10,37 @@ namespace wearables::pg {
 
 namespace {
 
+struct Kept {
+  Batch batch;
+  bool lent = false;
+};
+Kept* kept = nullptr;
+
+// Of an event that was large no room is kept.
+void give_back(void*) {
+  constexpr size_t kFew = 4096;
+  Batch& batch = kept->batch;
+  if (batch.samples.capacity() + batch.documents.capacity() + batch.rejected.capacity() > kFew) {
+    batch = Batch{};
+  } else {
+    batch.clear();
+  }
+  kept->lent = false;
+}
+
 struct Ids {
-  const int16* metrics;
+  const int16* new_metrics;
   const Source* sources;
+
+  int16 metric_of(const Sample& sample) const {
+    return sample.metric > kNoMetric ? sample.metric : new_metrics[~sample.metric];
+  }
 };
 
-const int16* metric_ids_of(const Batch& batch) {
-  auto* ids = static_cast<int16*>(palloc(sizeof(int16) * (batch.metrics.size() + 1)));
-  for (size_t i = 0; i < batch.metrics.size(); ++i) {
-    const MetricRef& metric = batch.metrics[i];
-    ids[i] = metric.extended_name.empty() ? metric.metric_id
-                                          : extended_metric(metric.extended_name, metric.metric_id);
+const int16* new_metrics_of(const Batch& batch) {
+  auto* ids = static_cast<int16*>(palloc(sizeof(int16) * (batch.new_metrics.size() + 1)));
+  for (size_t i = 0; i < batch.new_metrics.size(); ++i) {
+    ids[i] = extended_metric(batch.new_metrics[i].name, batch.new_metrics[i].parent_id);
   }
   return ids;
 }
@@ -37,7 +57,7 @@ const Source* sources_of(const Batch& batch) {
 Row row_of(const Sample& sample, int64 version, const Ids& ids) {
   return {version,         sample.ts,       sample.ts_end,
           sample.value,    sample.secondary, sample.document,
-          sample.ordinal,  ids.metrics[sample.metric], ids.sources[sample.source].source_id,
+          sample.ordinal,  ids.metric_of(sample), ids.sources[sample.source].source_id,
           sample.tz_offset};
 }
 
@@ -48,6 +68,17 @@ const char* zone_for(const Batch& batch, const Sample& sample, const Ids& ids, c
 }
 
 }  // namespace
+
+Batch* borrow_batch(MemoryContext context) {
+  if (kept == nullptr) kept = owned_by<Kept>(TopMemoryContext);
+  if (kept->lent) return owned_by<Batch>(context);
+  auto* callback =
+      static_cast<MemoryContextCallback*>(MemoryContextAllocZero(context, sizeof(MemoryContextCallback)));
+  callback->func = give_back;
+  MemoryContextRegisterResetCallback(context, callback);
+  kept->lent = true;
+  return &kept->batch;
+}
 
 Micros from_wall_clock(Micros wall_clock, const char* zone) {
   pg_tz* tz = pg_tzset(zone);
@@ -68,7 +99,7 @@ int16* source_ids_of(const Batch& batch) {
 }
 
 bool rows_of(const Batch& batch, int64 user_id, int64 version, std::vector<Row>* rows) {
-  const Ids ids{metric_ids_of(batch), sources_of(batch)};
+  const Ids ids{new_metrics_of(batch), sources_of(batch)};
   call_core([&]() -> Result<Done> {
     rows->resize(batch.samples.size());
     return Done{};

@@ -9,6 +9,10 @@
 
 namespace wearables::pg {
 
+// A batch for the event at hand, until `context` is reset: with the room of the event before it, or, while
+// another handling has that, a new one.
+Batch* borrow_batch(MemoryContext context);
+
 // The rows of a batch, in its order: row i comes from sample i. Makes sources and metrics that are new, so
 // under the user's lock. `version` is given to every row. Returns whether some of them were wall-clock time,
 // so that another zone would give other rows. Within SPI.

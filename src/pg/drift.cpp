@@ -51,10 +51,10 @@ void append(Terms* terms, std::string_view kind, std::string_view path, std::str
 void append_units(const Batch& batch, Terms* terms) {
   const Rejected* last = nullptr;
   for (const Rejected& rejected : batch.rejected) {
-    if (rejected.reason != Reason::kUnknownUnit || rejected.metric >= batch.metrics.size()) continue;
-    if (last != nullptr && last->metric == rejected.metric && last->detail == rejected.detail) continue;
+    if (rejected.reason != Reason::kUnknownUnit || rejected.metric_id == kNoMetric) continue;
+    if (last != nullptr && last->metric_id == rejected.metric_id && last->detail == rejected.detail) continue;
     last = &rejected;
-    append(terms, "unit", "", rejected.detail, batch.metrics[rejected.metric].metric_id);
+    append(terms, "unit", "", rejected.detail, rejected.metric_id);
   }
 }
 

@@ -40,8 +40,8 @@ Outcome skipped(const char* note) {
 
 Batch* normalize_event(const Event& event, std::string_view resource) {
   const Plan& plan = plan_at(event.revision, Look::kFresh);
-  auto* batch = owned_by<Batch>(CurrentMemoryContext);
-  call_core([&] { return store_into(*batch, normalize(plan, resource, event.body, stop_requested)); });
+  Batch* batch = borrow_batch(CurrentMemoryContext);
+  call_core([&] { return normalize(plan, resource, event.body, *batch, stop_requested); });
   if (event.body.size() > kLargeBody) call_core([]() -> Result<Done> { return forget_large_body(), Done{}; });
   return batch;
 }

@@ -25,18 +25,46 @@ struct MetricName {
   const char* unit;
 };
 
-MetricName* names_of(const Batch& batch) {
-  MemoryContext caller = CurrentMemoryContext;
-  auto* names = static_cast<MetricName*>(palloc0(sizeof(MetricName) * (batch.metrics.size() + 1)));
-  for (size_t i = 0; i < batch.metrics.size(); ++i) {
-    const MetricRef& metric = batch.metrics[i];
-    if (run(select_metric, {arg_int2(metric.metric_id)}, kLook) > 0) {
-      names[i] = {copy_text(0, 1, caller), copy_text(0, 2, caller)};
-    }
-    if (!metric.extended_name.empty()) names[i].name = metric.extended_name.c_str();
+// Names and units, read once each.
+class MetricNames {
+ public:
+  explicit MetricNames(const Batch& batch) : batch_(batch), known_(new_table()) {}
+
+  MetricName of(int16 metric) {
+    if (metric > kNoMetric) return of_row(metric);
+    const NewMetric& made = batch_.new_metrics[~metric];
+    return {made.name.c_str(), of_row(made.parent_id).unit};
   }
-  return names;
-}
+
+ private:
+  struct Entry {
+    int16 metric_id;
+    MetricName name;
+  };
+
+  static HTAB* new_table() {
+    HASHCTL control{};
+    control.keysize = sizeof(int16);
+    control.entrysize = sizeof(Entry);
+    control.hcxt = CurrentMemoryContext;
+    return hash_create("metric names", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+  }
+
+  MetricName of_row(int16 metric_id) {
+    bool found;
+    auto* entry = static_cast<Entry*>(hash_search(known_, &metric_id, HASH_ENTER, &found));
+    if (found) return entry->name;
+    MemoryContext caller = CurrentMemoryContext;
+    entry->name = {};
+    if (run(select_metric, {arg_int2(metric_id)}, kLook) > 0) {
+      entry->name = {copy_text(0, 1, caller), copy_text(0, 2, caller)};
+    }
+    return entry->name;
+  }
+
+  const Batch& batch_;
+  HTAB* known_;
+};
 
 struct Output {
   Datum values[kColumns];
@@ -83,9 +111,9 @@ Output output_of(const Batch& batch, const Sample& sample, const MetricName& met
   return output;
 }
 
-Output output_of(const Batch& batch, const Rejected& rejected, const MetricName* names) {
+Output output_of(const Rejected& rejected, MetricNames& names) {
   Output output = blank();
-  if (rejected.metric < batch.metrics.size()) set_text(&output, 0, names[rejected.metric].name);
+  if (rejected.metric_id != kNoMetric) set_text(&output, 0, names.of(rejected.metric_id).name);
   set_text(&output, 11, reason_name(rejected.reason));
   set_text(&output, 12, rejected.pointer);
   return output;
@@ -97,15 +125,15 @@ void put(ReturnSetInfo* result, Output output) {
 
 // In the order of the body, refused readings in their place.
 void emit(const Batch& batch, ReturnSetInfo* result) {
-  const MetricName* names = names_of(batch);
+  MetricNames names(batch);
   size_t refused = 0;
   for (const Sample& sample : batch.samples) {
     while (refused < batch.rejected.size() && batch.rejected[refused].ordinal < sample.ordinal) {
-      put(result, output_of(batch, batch.rejected[refused++], names));
+      put(result, output_of(batch.rejected[refused++], names));
     }
-    put(result, output_of(batch, sample, names[sample.metric]));
+    put(result, output_of(batch, sample, names.of(sample.metric)));
   }
-  while (refused < batch.rejected.size()) put(result, output_of(batch, batch.rejected[refused++], names));
+  while (refused < batch.rejected.size()) put(result, output_of(batch.rejected[refused++], names));
 }
 
 void normalize_into(std::string_view event_type, std::string_view body, ReturnSetInfo* result) {
@@ -115,7 +143,7 @@ void normalize_into(std::string_view event_type, std::string_view body, ReturnSe
   const bool readable = type.family == EventFamily::kData || type.family == EventFamily::kPage;
   if (!readable || plan.kind(type.resource, &known) == ResourceKind::kSkipped) return;
   auto* batch = owned_by<Batch>(CurrentMemoryContext);
-  call_core([&] { return store_into(*batch, normalize(plan, type.resource, body, stop_requested)); });
+  call_core([&] { return normalize(plan, type.resource, body, *batch, stop_requested); });
   emit(*batch, result);
 }
 

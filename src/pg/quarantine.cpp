@@ -41,8 +41,8 @@ int64 quarantine(int64 event_id, bool again, const Batch& batch) {
     ordinal[i] = Int32GetDatum(static_cast<int32>(rejected.ordinal));
     pointer[i] = text_datum(rejected.pointer);
     reason[i] = text_datum(reason_name(rejected.reason));
-    no_metric[i] = rejected.metric >= batch.metrics.size();
-    metric[i] = Int16GetDatum(no_metric[i] ? 0 : batch.metrics[rejected.metric].metric_id);
+    no_metric[i] = rejected.metric_id == kNoMetric;
+    metric[i] = Int16GetDatum(rejected.metric_id);
     no_detail[i] = rejected.detail.empty();
     detail[i] = text_datum(rejected.detail);
   }

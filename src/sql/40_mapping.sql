@@ -19,7 +19,7 @@ END;
 COMMENT ON FUNCTION wearables.revision() IS 'number of the mapping set in force; goes up whenever a mapping, metric, unit or resource changes';
 
 CREATE TABLE wearables.metrics (
-  metric_id smallint PRIMARY KEY,
+  metric_id smallint PRIMARY KEY CHECK (metric_id > 0),
   name      text COLLATE "C" NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9_]{0,62}(/[^[:cntrl:]]{1,100})?$'),
   unit      text NOT NULL,
   aggregate text NOT NULL DEFAULT 'avg' CHECK (aggregate IN ('avg', 'sum', 'last', 'min', 'max')),

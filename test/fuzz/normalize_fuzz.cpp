@@ -29,23 +29,26 @@ const Plan& plan() {
 
 void check_sample(const Batch& batch, const Sample& sample) {
   static const auto metrics = testing::sample_metrics();
-  require(sample.metric < batch.metrics.size() && sample.source < batch.sources.size());
+  require(sample.metric != kNoMetric && sample.source < batch.sources.size());
   require(sample.zone <= batch.zones.size());
   require(sample.document == kNone || sample.document < batch.documents.size());
   require(sample.ts >= kEarliestInstant && sample.ts <= kLatestInstant);
   require(sample.ts_end == kNoInstant ||
           (sample.ts_end >= sample.ts && sample.ts_end <= kLatestInstant));
   require(sample.tz_offset == kNoOffset || (sample.tz_offset >= -1080 && sample.tz_offset <= 1080));
-  const auto id = static_cast<std::size_t>(batch.metrics[sample.metric].metric_id);
-  const MetricDef& metric = metrics[id - 1];
+  const bool is_new = sample.metric < kNoMetric;
+  require(!is_new || static_cast<std::size_t>(~sample.metric) < batch.new_metrics.size());
+  const std::int16_t id = is_new ? batch.new_metrics[~sample.metric].parent_id : sample.metric;
+  require(id > kNoMetric && static_cast<std::size_t>(id) <= metrics.size());
+  const MetricDef& metric = metrics[static_cast<std::size_t>(id) - 1];
   require(std::isfinite(sample.value));
   require(sample.value >= metric.lowest && sample.value <= metric.highest);
   require(std::isnan(sample.secondary) ||
           (sample.secondary >= metric.lowest && sample.secondary <= metric.highest));
 }
 
-void check_rejected(const Batch& batch, const Rejected& rejected) {
-  require(rejected.metric == 0xffff || rejected.metric < batch.metrics.size());
+void check_rejected(const Rejected& rejected) {
+  require(rejected.metric_id >= kNoMetric);
   require(rejected.pointer.empty() || rejected.pointer.front() == '/');
   require(rejected.detail.size() <= 64);
 }
@@ -83,8 +86,8 @@ void check_settled(const Batch& batch) {
   std::vector<Row> rows;
   for (const Sample& sample : batch.samples) {
     rows.push_back({1, sample.ts, sample.ts_end, sample.value, sample.secondary, sample.document,
-                    sample.ordinal, static_cast<std::int16_t>(sample.metric),
-                    static_cast<std::int16_t>(sample.source), sample.tz_offset});
+                    sample.ordinal, sample.metric, static_cast<std::int16_t>(sample.source),
+                    sample.tz_offset});
   }
   const std::size_t dropped = settle(rows);
   require(rows.size() + dropped == batch.samples.size());
@@ -99,7 +102,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ResourceDef& resource = resources[data[0] % resources.size()];
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
 
-  const auto result = normalize(plan(), resource.name, body);
+  static Batch batch;  // of the bodies before
+  const auto result = normalize(plan(), resource.name, body, batch);
   if (resource.kind == ResourceKind::kSkipped) {
     require(!result.ok() && result.error().code == Code::kInvalidArgument);
     return 0;
@@ -107,10 +111,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool is_json = result.ok() || result.error().code != Code::kInvalidJson;
   require(is_json == read_envelope(body).is_json);
   if (!result.ok()) return 0;
-  const Batch& batch = result.value();
   check_ordinals(batch);
   for (const Sample& sample : batch.samples) check_sample(batch, sample);
-  for (const Rejected& rejected : batch.rejected) check_rejected(batch, rejected);
+  for (const Rejected& rejected : batch.rejected) check_rejected(rejected);
   check_documents(batch, body);
   check_unknowns(batch);
   check_settled(batch);

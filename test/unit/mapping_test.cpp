@@ -64,6 +64,8 @@ const Broken kBroken[] = {
      "mapping 17: where one field is read by *, each value field must be"},
     {[](MappingSet& set) { set.metrics.push_back(metric(1, "again", "")); },
      "metric 1: stands twice"},
+    {[](MappingSet& set) { set.metrics.push_back(metric(0, "zero", "")); },
+     "metric 0: its number is not above 0"},
     {[](MappingSet& set) { set.metrics[0].name.clear(); }, "metric 1: has no name"},
     {[](MappingSet& set) { set.metrics[0].lowest = std::nan(""); },
      "metric 1: its lowest value is above its highest"},

@@ -36,12 +36,10 @@ inline std::string shown(Micros at) {
   return micros == 0 ? text : text + ("." + std::to_string(micros));
 }
 
-inline std::string shown(const Batch& batch, std::uint16_t metric) {
+inline std::string shown(const Batch& batch, std::int16_t metric) {
   static const auto metrics = sample_metrics();
-  const MetricRef& reference = batch.metrics[metric];
-  return reference.extended_name.empty()
-             ? metrics[static_cast<std::size_t>(reference.metric_id) - 1].name
-             : reference.extended_name;
+  return metric > kNoMetric ? metrics[static_cast<std::size_t>(metric) - 1].name
+                            : batch.new_metrics[static_cast<std::size_t>(~metric)].name;
 }
 
 inline std::string shown(const Batch& batch, const Sample& sample) {

@@ -1,0 +1,159 @@
+// How a walk takes values and the members of objects: what runs for every byte. json.cpp's own.
+#pragma once
+
+#include "core/json_walk.h"
+
+#include <cstddef>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+namespace wearables {
+
+[[gnu::always_inline]] inline Walk::Wanted Walk::Wanted::member(const Name& name) const noexcept {
+  // made where it is returned to: a copy of what was just written in parts waits for the memory
+  const Wanted below(target, node == nullptr ? nullptr : target->fields->child(*node, name));
+  below.begin();
+  return below;
+}
+
+[[gnu::always_inline]] inline Walk::Wanted Walk::member_of(const Wanted& wanted, const Name& name) {
+  const Wanted below = wanted.member(name);
+  if (below.node == nullptr && wanted.node != nullptr) [[unlikely]]
+    note_unknown(wanted, name.text);
+  return below;
+}
+
+[[gnu::always_inline]] inline bool Walk::take(od::value& value, const Wanted& wanted, int depth) {
+  return is_container(value) ? take_container(value, wanted, depth)
+                             : take_scalar(value, wanted.slot);
+}
+
+[[gnu::always_inline]] inline bool Walk::take_scalar(od::value& value, Value* slot) {
+  switch (*start(value)) {
+    case '"':
+      return take_string(value, slot);
+    case 't':
+    case 'f':
+    case 'n':
+      return take_word(value, slot);
+    default:
+      return take_number(value, slot);
+  }
+}
+
+[[gnu::always_inline]] inline bool Walk::take_scalar_field(od::field& field, Place& place,
+                                                           int depth) {
+  static_assert(kMaxMemberName + 1 <= simdjson::SIMDJSON_PADDING);
+  const FieldSet::Child& child = **place.next;
+  if (child.within || !child.name.begins(field.key().raw())) [[unlikely]]
+    return take_other_field(field, place, depth);
+  place.next = &child.next;
+  return take_scalar(field.value(), child.slot < 0 ? nullptr : place.slots + child.slot);
+}
+
+[[gnu::always_inline]] inline bool Walk::take_string(od::value& value, Value* slot) {
+  // A string's token is itself and blanks.
+  const std::string_view token = value.raw_json_token();
+  std::size_t size = token.size() - 1;
+  while (is_blank(token[size])) --size;
+  if (size == 0) [[unlikely]]
+    return passed(simdjson::STRING_ERROR);
+  const char* text = token.data() + 1;
+  if (has_backslash({text, size - 1})) [[unlikely]]
+    return take_escaped(value, slot);
+  od::raw_json_string consumed;
+  if (!passed(value.get_raw_json_string().get(consumed))) return false;
+  if (slot == nullptr) return true;
+  slot->kind = Kind::kString;
+  slot->text = {text, size - 1};
+  return true;
+}
+
+[[gnu::always_inline]] inline bool Walk::take_number(od::value& value, Value* slot) {
+  const std::string_view token = value.raw_json_token();
+  double number = 0;
+  if (value.get_double().get(number) != simdjson::SUCCESS) [[unlikely]] {
+    if (!overflows(value)) return false;
+    number = std::numeric_limits<double>::infinity();
+  }
+  if (slot == nullptr) return true;
+  slot->kind = Kind::kNumber;
+  slot->number = number;
+  slot->text = without_blanks_behind(token);
+  return true;
+}
+
+[[gnu::always_inline]] inline bool Walk::take_word(od::value& value, Value* slot) {
+  bool word = false;
+  const bool null = *start(value) == 'n';
+  if (!passed(null ? value.is_null().get(word) : value.get_bool().get(word))) return false;
+  if (null && !word) return passed(simdjson::N_ATOM_ERROR);
+  if (slot != nullptr) slot->kind = null ? Kind::kNull : Kind::kBool;
+  return true;
+}
+
+[[gnu::noinline]] inline bool Walk::take_escaped(od::value& value, Value* slot) {
+  std::string_view text;
+  if (value.get_string().get(text) != simdjson::SUCCESS) {
+    text = "\xEF\xBF\xBD";
+    if (!escapes_valid(value.raw_json_token().substr(1))) return passed(simdjson::STRING_ERROR);
+  }
+  if (slot == nullptr) return true;
+  slot->kind = Kind::kString;
+  slot->text = text;
+  return true;
+}
+
+[[gnu::noinline]] inline bool Walk::overflows(od::value& value) {
+  return is_number(without_blanks(value.raw_json_token())) || passed(simdjson::NUMBER_ERROR);
+}
+
+[[gnu::noinline]] inline bool Walk::take_container(od::value& value, const Wanted& wanted,
+                                                   int depth) {
+  if (too_deep(depth)) return false;
+  Value* slot = wanted.slot;
+  if (*start(value) == '{') {
+    if (slot != nullptr) slot->kind = Kind::kObject;
+    od::object object;
+    return passed(value.get_object().get(object)) && take_members(object, wanted, depth + 1);
+  }
+  if (slot != nullptr) slot->kind = Kind::kArray;
+  od::array array;
+  if (!passed(value.get_array().get(array))) return false;
+  return each_element(array, [&](od::value& element, std::size_t index) {
+    if (!wanted.within) return check(element, depth + 1);
+    return !stopped() && take_element(element, wanted, index, depth + 1);
+  });
+}
+
+inline bool Walk::take_members(od::object& object, const Wanted& wanted, int depth) {
+  if (wanted.node == nullptr) {
+    return each_member(object,
+                       [&](const Name&, od::value& member) { return check(member, depth); });
+  }
+  Place place(wanted);
+  return each_field(
+      object, [&](od::field & field) __attribute__((always_inline)) {
+        return is_container(field.value()) ? take_other_field(field, place, depth)
+                                           : take_scalar_field(field, place, depth);
+      });
+}
+
+[[gnu::noinline]] inline bool Walk::take_other_field(od::field& field, Place& place, int depth) {
+  Name name;
+  if (!read_name(field, &name)) return false;
+  const Wanted& above = place.wanted;
+  const FieldSet::Child* child = above.target->fields->child(*above.node, name);
+  if (child == nullptr) {
+    note_unknown(above, name.text);
+    return check(field.value(), depth);
+  }
+  *place.next = child;
+  place.next = &child->next;
+  const Wanted wanted(above.target, child);
+  wanted.begin();
+  return take(field.value(), wanted, depth);
+}
+
+}  // namespace wearables
