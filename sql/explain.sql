@@ -74,4 +74,22 @@ SELECT processed, skipped, parked, failed, inserted, changed, unchanged, quarant
 FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE status <> 'failed') r;
 SELECT metric, ts, channel, value, value_secondary FROM wearables.samples ORDER BY metric, ts;
 
+-- Numbers that no double needs: whatever is left, this server takes, and can write out again.
+CREATE FUNCTION pg_temp.takes(json text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM json::jsonb;
+  RETURN true;
+EXCEPTION WHEN numeric_value_out_of_range THEN
+  RETURN false;
+END $$;
+SELECT count(*) AS numbers, count(*) FILTER (WHERE NOT pg_temp.takes(n)) AS refused, count(*) FILTER (WHERE wearables.storable_json(n) <> n) AS replaced,
+       count(*) FILTER (WHERE NOT pg_temp.takes(wearables.storable_json(format('{"a":[%s,"%s"]}', n, n)))) AS still_refused,
+       max(CASE WHEN pg_temp.takes(wearables.storable_json(n)) THEN length(wearables.storable_json(n)::jsonb::text) END) AS longest
+FROM (SELECT sign || whole || fraction || coalesce('e' || exponent, '') AS n
+      FROM unnest('{"",-}'::text[]) sign,
+           unnest(ARRAY['0', '7', repeat('9', 390), rpad('1', 131073, '0')]) whole,
+           unnest(ARRAY['', '.5', '.0001', rpad('.', 300, '0'), rpad('.', 16385, '1')]) fraction,
+           unnest('{NULL,0001,+399,400,401,131071,131072,-1,-399,-400,-401,-16383,-16384,1073741822,9999999999,-9999999999}'::text[]) exponent) x;
+SELECT * FROM wearables.body_fields('{"a":1e200000,"b":"1e200000","c":[1,-1e-20000],"d":"x\\u0000\\ud800"}') ORDER BY path;
+
 DROP EXTENSION wearables_ingest;

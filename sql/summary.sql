@@ -115,6 +115,19 @@ SELECT 'bob' AS only_in, metric, ts, value, channel FROM wearables.samples WHERE
 EXCEPT SELECT 'bob', metric, ts, value, channel FROM wearables.samples WHERE user_id = 1);
 SELECT count(*) AS of_alice, (SELECT count(*) FROM wearables.samples WHERE user_id = 2) AS of_bob FROM wearables.samples WHERE user_id = 1 AND channel = 'sleep';
 
+-- a number that no double needs, and jsonb may refuse, stands as null in the document, as a text it stays; read as a reading it is refused alone
+SELECT pg_temp.send('2K0C', 'sleep', '[
+  {"id":"n10","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-10T06:00:00+00:00","hr_average":1e200000,"average_hrv":52},
+  {"id":"n11","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-11T06:00:00+00:00","hr_average":58,"x":[-1E+131072,1e300,1e-16384,"1e200000\""],"y":{"1e200000":' || repeat('9', 131073) || '}},
+  {"id":"n12","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-12T06:00:00+00:00","hr_average":59}]');
+CALL wearables.drain();
+SELECT metric, ts, value FROM wearables.samples WHERE ts > '2024-05-10' ORDER BY ts, metric;
+SELECT summary_id, doc -> 'hr_average' AS hr_average, doc #> '{x,0}' AS x0, doc #> '{x,1}' = to_jsonb(1e300) AS x1, doc #> '{x,2}' AS x2, doc #> '{x,3}' AS x3, doc -> 'y' AS y
+FROM wearables.summaries WHERE summary_id ~ '^n1[0-2]$' ORDER BY summary_id;
+SELECT pointer, reason, metric FROM wearables.quarantine WHERE event_id = (SELECT max(event_id) FROM wearables.webhook_events) ORDER BY ordinal;
+SELECT status, error, inserted, changed, confirmed, unchanged, stale, quarantined, position('1e200000,' IN convert_from(payload, 'UTF8')) > 0 AS body_is_as_sent
+FROM wearables.webhook_events ORDER BY event_id DESC LIMIT 1;
+
 -- the samples of summary channels are what the documents claim, of two claims the newer one, and nothing else
 CREATE TEMP TABLE claimed AS
   SELECT DISTINCT ON (d.user_id, c.metric_id, c.ts, c.source_id) d.user_id, c.metric_id, c.ts, c.source_id, c.value, d.version

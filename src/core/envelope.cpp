@@ -174,6 +174,12 @@ std::string storable_json(std::string_view text) {
        at = find_unstorable_escape(storable, at)) {
     storable.replace(at, 6, "\\ufffd");
   }
+  std::size_t at = 0;
+  for (auto number = find_unstorable_number(storable, at); !number.empty();
+       number = find_unstorable_number(storable, at)) {
+    at = static_cast<std::size_t>(number.data() - storable.data());
+    storable.replace(at, number.size(), std::string(number.size(), ' ').replace(0, 4, "null"));
+  }
   return storable;
 }
 

@@ -1,5 +1,9 @@
 #include "core/json_text.h"
 
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
 namespace wearables {
 namespace {
 
@@ -43,9 +47,41 @@ Escape read_escape(std::string_view text, std::size_t at) noexcept {
   return paired ? Escape{12, true} : Escape{6, false};
 }
 
+bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
 std::size_t skip_digits(std::string_view text, std::size_t at) noexcept {
-  while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
+  while (at < text.size() && is_digit(text[at])) ++at;
   return at;
+}
+
+constexpr std::size_t kMaxNumber = 400;  // characters; what a double needs is less
+constexpr int kMaxExponent = 400;
+
+// Of a number by the grammar; 0 for none. One that no int holds counts as the largest.
+int exponent_of(std::string_view number) noexcept {
+  const std::size_t at = number.find_first_of("eE");
+  if (at == std::string_view::npos) return 0;
+  number.remove_prefix(at + 1);
+  if (number.starts_with('+')) number.remove_prefix(1);
+  int exponent = 0;
+  const auto read = std::from_chars(number.data(), number.data() + number.size(), exponent);
+  return read.ec == std::errc() ? exponent : std::numeric_limits<int>::max();
+}
+
+bool is_storable(std::string_view number) noexcept {
+  const int exponent = exponent_of(number);
+  return number.size() <= kMaxNumber && exponent >= -kMaxExponent && exponent <= kMaxExponent;
+}
+
+// Behind the string whose opening quote stands before `at`.
+std::size_t skip_string(std::string_view text, std::size_t at) noexcept {
+  while (at < text.size() && text[at] != '"') at += text[at] == '\\' ? 2 : 1;
+  return std::min(at + 1, text.size());
+}
+
+// How far what begins like a number goes on like one.
+std::size_t skip_number(std::string_view text, std::size_t at) noexcept {
+  return std::min(text.find_first_not_of("0123456789.eE+-", at), text.size());
 }
 
 }  // namespace
@@ -89,6 +125,21 @@ std::size_t find_unstorable_escape(std::string_view text, std::size_t from) noex
     if (escape.size == 6 && !escape.storable) return at;
     from = at + (escape.size == 0 ? 1 : escape.size);
   }
+}
+
+std::string_view find_unstorable_number(std::string_view text, std::size_t from) noexcept {
+  for (std::size_t at = from; at < text.size();) {
+    if (text[at] == '"') {
+      at = skip_string(text, at + 1);
+    } else if (is_digit(text[at]) || text[at] == '-') {
+      const std::string_view number = text.substr(at, skip_number(text, at) - at);
+      if (!is_storable(number) && is_number(number)) return number;
+      at += number.size();
+    } else {
+      ++at;
+    }
+  }
+  return {};
 }
 
 }  // namespace wearables

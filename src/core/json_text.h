@@ -72,4 +72,10 @@ bool is_number(std::string_view text) noexcept;
 // surrogate that is not half of a pair. Each is six bytes long. text.size() when there is none.
 std::size_t find_unstorable_escape(std::string_view text, std::size_t from) noexcept;
 
+// The first number of a JSON text, from `from` on, that no double needs: of more than 400 characters,
+// or with an exponent beyond 400. jsonb would refuse it, or write it out in up to 131072 digits:
+// ten thousand of "1e131071" fill a gigabyte, and no dump. Empty when there is none. `from` is not
+// inside a string.
+std::string_view find_unstorable_number(std::string_view text, std::size_t from) noexcept;
+
 }  // namespace wearables

@@ -1,6 +1,12 @@
 -- Why an event gave what it gave. PARALLEL UNSAFE: an EXCEPTION block is a subtransaction, which a parallel
 -- query may not start.
 
+CREATE FUNCTION wearables.storable_json(body text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'wearables_storable_json';
+COMMENT ON FUNCTION wearables.storable_json(text) IS
+  'JSON with what jsonb refuses replaced, as in summaries.doc: \u0000 and lone surrogates by \ufffd, numbers of over 400 characters or with an exponent beyond 400 by null; the length stays';
+
 CREATE FUNCTION wearables.body_fields(payload bytea) RETURNS TABLE (path text, example jsonb, occurrences bigint)
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -8,7 +14,7 @@ DECLARE
   body jsonb;
 BEGIN
   BEGIN
-    body := convert_from(payload, 'UTF8')::jsonb;
+    body := wearables.storable_json(convert_from(payload, 'UTF8'))::jsonb;
   EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
     RETURN;
   END;

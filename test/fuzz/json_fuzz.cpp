@@ -26,6 +26,7 @@ void check_storable(std::string_view body) {
   const std::string storable = storable_json(body);
   require(storable.size() == body.size());
   require(find_unstorable_escape(storable, 0) == storable.size());
+  require(find_unstorable_number(storable, 0).empty());
   require(storable_json(storable) == storable);
   require(read_envelope(storable).is_json == read_envelope(body).is_json);
 }

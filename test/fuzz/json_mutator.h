@@ -18,7 +18,7 @@ extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, st
 
 namespace wearables::testing {
 
-inline constexpr std::array<std::string_view, 44> kFuzzValues = {"null",
+inline constexpr std::array<std::string_view, 46> kFuzzValues = {"null",
                                                                  "true",
                                                                  "false",
                                                                  "0",
@@ -29,6 +29,8 @@ inline constexpr std::array<std::string_view, 44> kFuzzValues = {"null",
                                                                  "1e400",
                                                                  "-1e400",
                                                                  "1e-400",
+                                                                 "1e200000",
+                                                                 "-1E-20000",
                                                                  "0.1",
                                                                  "99999999999999999999",
                                                                  "1714550400",

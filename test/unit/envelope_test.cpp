@@ -195,5 +195,66 @@ TEST(StorableJson, ReplacesOnlyWhatNoDatabaseStores) {
   for (const auto& one : cases) EXPECT_EQ(storable_json(one.text), one.expected) << one.text;
 }
 
+// `number` in the places where one may stand: replaced, or left as it is, and nothing else touched.
+void expect_number(const std::string& number, bool stays) {
+  const std::string blanks(number.size() < 4 ? 0 : number.size() - 4, ' ');
+  const std::string stored = stays ? number : "null" + blanks;
+  const std::string places[][3] = {
+      {"", "", ""},
+      {"[", ",1", "]"},
+      {"[2.5e3, ", "", "]"},
+      {R"({"a":)", R"(,"b":true,"c":[-0,null]})", ""},
+      {R"({"1e200000":"\"\\","b":false, "a": )", "", "}"},
+  };
+  for (const auto& [before, behind, end] : places) {
+    const std::string expected = before + stored + behind + end;
+    EXPECT_EQ(storable_json(before + number + behind + end), expected) << number.substr(0, 40);
+  }
+  const std::string text = R"(["\"[)" + number + R"(]\\",")" + number + R"("])";
+  EXPECT_EQ(storable_json(text), text);
+}
+
+TEST(StorableJson, ReplacesOnlyNumbersThatNoDoubleNeeds) {
+  const auto times = [](std::size_t count, char digit) { return std::string(count, digit); };
+  const struct {
+    std::string number;
+    bool stays;
+  } cases[] = {
+      {"0", true},
+      {"-12.5", true},
+      {"1.7976931348623157e308", true},
+      {"-4.9406564584124654e-324", true},
+      {"1e400", true},
+      {"1E+400", true},
+      {"-1e-400", true},
+      {"1e401", false},
+      {"1E+401", false},
+      {"0e-401", false},
+      {"1e200000", false},
+      {"-1E-20000", false},
+      {"1e0000000001", true},
+      {"1e" + times(40, '0') + "1", true},
+      {"1e-" + times(40, '0') + "400", true},
+      {"1e-" + times(40, '0') + "401", false},
+      {"1e" + times(40, '9'), false},
+      {"1e-" + times(40, '9'), false},
+      {times(400, '9'), true},
+      {times(401, '9'), false},
+      {"-1" + times(398, '0'), true},
+      {"-1" + times(399, '0'), false},
+      {"0." + times(398, '1'), true},
+      {"0." + times(399, '1'), false},
+      {times(131072, '9') + "." + times(16383, '9'), false},
+  };
+  for (const auto& one : cases) expect_number(one.number, one.stays);
+}
+
+TEST(StorableJson, MakesNoJsonOfWhatIsNone) {
+  for (const char* text : {"01e200000", "-01e200000", "+1e200000", "tru1e200000", "1.e200000",
+                           "1e200000e1", "-", "\"1e200000", "\"\\\"1e200000"}) {
+    EXPECT_FALSE(read_envelope(storable_json(text)).is_json) << text;
+  }
+}
+
 }  // namespace
 }  // namespace wearables
