@@ -76,6 +76,19 @@ SELECT pg_temp.send('2K0A', 'daily.data.heartrate.created', format('{"source":{"
   string_agg(format('"made_up_%s":1', i), ','))) FROM generate_series(1, 1000) i;
 CALL wearables.drain();
 SELECT status, inserted, cardinality(drift) AS terms FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K0A%';
+SELECT pg_temp.send('2K0B', 'daily.data.glucose.created', format('{"source":{"provider":"dexcom","type":"automatic"},"data":[%s]}',
+  string_agg(format('{"timestamp":"2024-05-02T08:00:00+00:00","type":"automatic","unit":"made_up_%s","value":5}', 1 + i % 1000), ','))) FROM generate_series(1, 2000) i;
+CALL wearables.drain();
+SELECT status, quarantined, cardinality(drift) AS terms FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K0B%';
+-- nor more terms than there may be; what is known of it is still named
+SELECT count(*) AS terms FROM wearables.drift_terms \gset
+INSERT INTO wearables.drift_terms (kind, resource, path, value) SELECT 'value', 'filling', 'type', i FROM generate_series(1, 10000 - 2 - :terms) i;
+SELECT pg_temp.send('2K0C', 'daily.data.activity.created', '{"id":"a2","calendar_date":"2024-05-02","steps":10,"new_1":1,"new_2":2,"new_3":3,"source":{"provider":"oura","type":"ring"}}');
+CALL wearables.drain();
+SELECT pg_temp.send('2K0D', 'daily.data.activity.created', '{"id":"a3","calendar_date":"2024-05-03","steps":10,"new_2":2,"new_3":3,"new_4":4,"source":{"provider":"oura","type":"ring"}}');
+CALL wearables.drain();
+SELECT substr(message_id, 5, 4) AS made, status, cardinality(drift) AS terms, (SELECT count(*) FROM wearables.drift_terms) AS of_all FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0[CD]' ORDER BY 1;
+DELETE FROM wearables.drift_terms WHERE resource = 'filling';
 
 -- A document's resource that is switched off gives up its documents and samples, and takes them back.
 SELECT count(*) FROM wearables.samples WHERE channel = 'sleep';
@@ -85,5 +98,30 @@ SELECT (SELECT count(*) FROM wearables.samples WHERE channel = 'sleep') AS sampl
 UPDATE wearables.resources SET kind = 'summary' WHERE name = 'sleep';
 SELECT (wearables.replay(event_id)).inserted FROM wearables.webhook_events WHERE event_type LIKE '%.sleep.%';
 SELECT (SELECT count(*) FROM wearables.samples WHERE channel = 'sleep') AS samples, (SELECT count(*) FROM wearables.summaries WHERE resource = 'sleep') AS documents;
+
+-- An event that was handled and cannot be any more holds what one holds that never could: nothing, and it leaves nothing behind.
+CREATE FUNCTION pg_temp.nights() RETURNS TABLE (made text, status text, error text, unknown integer, readings integer, of_user bigint, samples bigint, documents bigint, refused bigint)
+LANGUAGE sql AS $$
+  SELECT substr(e.message_id, 5, 4), e.status::text, e.error, cardinality(e.drift), e.inserted + e.unchanged + e.quarantined, e.user_id,
+         (SELECT count(*) FROM wearables.samples s WHERE s.version = e.version), (SELECT count(*) FROM wearables.summaries s WHERE s.version = e.version),
+         (SELECT count(*) FROM wearables.quarantine q WHERE q.event_id = e.event_id)
+  FROM wearables.webhook_events e WHERE e.message_id ~ 'msg_2K1' ORDER BY 1 $$;
+CREATE FUNCTION pg_temp.send_night(made text, id text) RETURNS text LANGUAGE sql AS $$
+  SELECT pg_temp.send(made, 'daily.data.sleep.created', format('{"id":"%s","calendar_date":"2024-05-04","mood":"good","bedtime_stop":"2024-05-0%sT06:00:00+00:00","hr_lowest":48,"average_hrv":-5,
+    "source":{"provider":"oura","type":"ring"}}', id, right(id, 1))) $$;
+SELECT pg_temp.send_night('2K11', 'n4'), pg_temp.send_night('2K12', 'n5');
+CALL wearables.drain();
+SELECT * FROM pg_temp.nights();
+UPDATE wearables.resources SET kind = 'timeseries' WHERE name = 'sleep';
+SELECT pg_temp.send_night('2K13', 'n6');
+SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K12%';
+CALL wearables.drain();
+SELECT events, failed, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K11%') r;
+SELECT * FROM pg_temp.nights();
+SELECT events, path FROM wearables.drift WHERE resource = 'sleep';
+UPDATE wearables.resources SET kind = 'summary' WHERE name = 'sleep';
+SELECT events, processed, inserted, quarantined FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K1%') r;
+SELECT * FROM pg_temp.nights();
+SELECT events, path FROM wearables.drift WHERE resource = 'sleep';
 
 DROP EXTENSION wearables_ingest;

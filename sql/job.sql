@@ -96,6 +96,19 @@ EXECUTE jobs;
 SELECT status, error FROM wearables.webhook_events WHERE event_id = 1;
 RESET wearables_ingest.max_attempts;
 
+-- What fails for another's fault keeps what it wrote, and where: under changed mappings it goes once the event succeeds.
+CREATE FUNCTION pg_temp.of_6() RETURNS TABLE (status text, inserted integer, quarantined integer, samples bigint) LANGUAGE sql AS $$
+  SELECT e.status::text, e.inserted, e.quarantined, (SELECT count(*) FROM wearables.samples s WHERE s.version = e.version) FROM wearables.webhook_events e WHERE e.event_id = 6 $$;
+UPDATE wearables.metrics SET highest = 61 WHERE name = 'heartrate';
+SET wearables_ingest.max_attempts = 2;
+SELECT wearables.requeue_event(6), pg_temp.claimed(:nobody, 2, '1 hour');
+CALL wearables.drain();
+SELECT * FROM pg_temp.of_6();
+RESET wearables_ingest.max_attempts;
+SELECT wearables.requeue_event(6);
+CALL wearables.drain();
+SELECT * FROM pg_temp.of_6();
+
 -- a job of an event that is gone does no harm
 DELETE FROM wearables.jobs;
 INSERT INTO wearables.jobs (event_id, received_at, dedupe_key) VALUES (999, now(), 'event:999');

@@ -1,4 +1,7 @@
+#include "core/field_set.h"
 #include "core/sample.h"
+
+#include <algorithm>
 
 #include "pg/drift.h"
 #include "pg/lock.h"
@@ -20,10 +23,17 @@ Statement select_terms{
     "LEFT JOIN wearables.drift_terms t ON t.kind = n.kind AND t.resource = $1 AND t.path = n.path AND t.value = n.value "
     "ORDER BY t.term_id"};
 
-// A sender that makes up names must not fill the table.
+// A sender that makes up names must not fill the table, nor hold up others for a table that is full.
+#define ROOM "(SELECT 10000 - count(*) FROM wearables.drift_terms)"
+Statement select_room{"SELECT " ROOM " > 0"};
+
 Statement insert_terms{
-    "INSERT INTO wearables.drift_terms (kind, resource, path, value) SELECT n.kind, $1, n.path, n.value FROM " SEEN
-    "WHERE (SELECT count(*) FROM wearables.drift_terms) < 10000 ON CONFLICT DO NOTHING"};
+    "INSERT INTO wearables.drift_terms (kind, resource, path, value) "
+    "SELECT n.kind, $1, n.path, n.value FROM " SEEN
+    "WHERE NOT EXISTS (SELECT FROM wearables.drift_terms t "
+    "WHERE t.kind = n.kind AND t.resource = $1 AND t.path = n.path AND t.value = n.value) "
+    "ORDER BY n.kind, n.path, n.value LIMIT greatest(0, " ROOM ") ON CONFLICT DO NOTHING"};
+#undef ROOM
 #undef SEEN
 
 struct Terms {
@@ -47,13 +57,18 @@ void append(Terms* terms, std::string_view kind, std::string_view path, std::str
   terms->value[terms->count++] = text_of(value);
 }
 
-// Of the refused readings one a unit and metric: the rest would say the same.
+// Of the refused readings one a unit and metric: the rest would say the same. As few as of the fields.
 void append_units(const Batch& batch, Terms* terms) {
-  const Rejected* last = nullptr;
+  const Rejected* seen[kMaxUnknowns];
+  size_t count = 0;
   for (const Rejected& rejected : batch.rejected) {
+    if (count == kMaxUnknowns) return;
     if (rejected.reason != Reason::kUnknownUnit || rejected.metric_id == kNoMetric) continue;
-    if (last != nullptr && last->metric_id == rejected.metric_id && last->detail == rejected.detail) continue;
-    last = &rejected;
+    const bool again = std::any_of(seen, seen + count, [&](const Rejected* other) {
+      return other->metric_id == rejected.metric_id && other->detail == rejected.detail;
+    });
+    if (again) continue;
+    seen[count++] = &rejected;
     append(terms, "unit", "", rejected.detail, rejected.metric_id);
   }
 }
@@ -63,6 +78,8 @@ bool any_new(uint64 rows) {
   if (rows > 0) (void)get(rows - 1, 1, &null);
   return null;
 }
+
+bool has_room() { return run(select_room, {}) > 0 && get_bool(0, 1); }
 
 void keep_terms(uint64 rows, Outcome* outcome) {
   outcome->drift = static_cast<int32*>(palloc(sizeof(int32) * (rows + 1)));
@@ -81,8 +98,10 @@ void note(std::string_view resource, const Terms& terms, Outcome* outcome) {
                      arg_array(TEXTOID, terms.value, nullptr, terms.count)};
   uint64 rows = run(select_terms, args);
   if (any_new(rows)) {
-    lock_catalog();
-    run(insert_terms, args);
+    if (has_room()) {
+      lock_catalog();
+      run(insert_terms, args);
+    }
     rows = run(select_terms, args);
   }
   keep_terms(rows, outcome);
@@ -91,7 +110,7 @@ void note(std::string_view resource, const Terms& terms, Outcome* outcome) {
 }  // namespace
 
 void note_drift(std::string_view resource, const Batch& batch, Outcome* outcome) {
-  Terms terms = make_terms(batch.unknowns.size() + batch.rejected.size());
+  Terms terms = make_terms(batch.unknowns.size() + std::min(batch.rejected.size(), kMaxUnknowns));
   for (const Unknown& unknown : batch.unknowns) {
     append(&terms, unknown.text.empty() ? "field" : "value", unknown.path, unknown.text);
   }

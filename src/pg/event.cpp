@@ -28,7 +28,10 @@ Statement update_event{R"(
 Statement update_failed{R"(
   UPDATE wearables.webhook_events e
   SET status = 'failed', error = $3, note = NULL, processed_at = clock_timestamp(),
-      revision = (SELECT max(r.revision) FROM wearables.revisions r)
+      revision = (SELECT max(r.revision) FROM wearables.revisions r), drift = NULL,
+      inserted = NULL, changed = NULL, confirmed = NULL, unchanged = NULL, stale = NULL, quarantined = NULL,
+      user_id = CASE WHEN NOT $4 THEN e.user_id END, wrote_metrics = CASE WHEN NOT $4 THEN e.wrote_metrics END,
+      wrote_from = CASE WHEN NOT $4 THEN e.wrote_from END, wrote_to = CASE WHEN NOT $4 THEN e.wrote_to END
   WHERE e.event_id = $1 AND e.received_at = $2)"};
 
 // A copy that outlives the result row. What had to be detoasted is a copy already, and may be large.
@@ -143,6 +146,7 @@ bool load_event(int64 event_id, TimestampTz received_at, Event* event) {
 }
 
 bool load_event_head(int64 event_id, TimestampTz received_at, Event* event) {
+  lock_events();
   const uint64 rows = run(select_event_head, {arg_int8(event_id), arg_instant(received_at)});
   if (rows > 0) take_row(event_id, CurrentMemoryContext, event);
   return rows > 0;
@@ -164,9 +168,9 @@ void mark_event(const Event& event, const Outcome& outcome) {
   ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("another session handled the event meanwhile")));
 }
 
-void mark_failed(int64 event_id, TimestampTz received_at, const char* error) {
+void mark_failed(int64 event_id, TimestampTz received_at, const char* error, bool taken_back) {
   lock_events();
-  run(update_failed, {arg_int8(event_id), arg_instant(received_at), arg_text(error)});
+  run(update_failed, {arg_int8(event_id), arg_instant(received_at), arg_text(error), arg_bool(taken_back)});
 }
 
 }  // namespace wearables::pg

@@ -56,7 +56,7 @@ struct Outcome {
 // Marks the event handled: status, revision, counts. Within SPI.
 void mark_event(const Event& event, const Outcome& outcome);
 
-// Marks the event failed. Within SPI.
-void mark_failed(int64 event_id, TimestampTz received_at, const char* error);
+// Marks the event failed. Unless all that it wrote was taken back, where that may still stand is kept. Within SPI.
+void mark_failed(int64 event_id, TimestampTz received_at, const char* error, bool taken_back);
 
 }  // namespace wearables::pg

@@ -78,11 +78,16 @@ void remember_span(const Event& event, const std::vector<Row>& rows, Outcome* ou
   }
 }
 
+// Whether other mappings may have written it last: an event that failed names those it failed under.
+bool of_other_mappings(const Event& event) {
+  return event.status == Status::kFailed || event.wrote.revision != event.revision;
+}
+
 void write_timeseries(const Event& event, int64 user_id, bool wall_clock, std::vector<Row>& rows,
                       Outcome* outcome) {
   settle_rows(rows, &outcome->counts);
   // only other mappings, or another time zone, can have written what these do not yield
-  if (event.wrote.metrics != nullptr && (wall_clock || event.wrote.revision != event.revision)) {
+  if (event.wrote.metrics != nullptr && (wall_clock || of_other_mappings(event))) {
     outcome->removed = remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from,
                                       event.wrote.to, rows.data(), rows.size());
   }
@@ -178,6 +183,11 @@ void write_documents(const Event& event, std::string_view resource, int64 user_i
   write_samples(user_id, rows.data(), rows.size(), &outcome->counts);
 }
 
+// Whether a former handling may have left rows.
+bool has_written(const Event& event) {
+  return event.status == Status::kProcessed || event.status == Status::kFailed;
+}
+
 // What the event wrote when its resource was of another kind: no handling of this kind would find it.
 int64 remove_former(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id) {
   int64 removed = 0;
@@ -185,8 +195,8 @@ int64 remove_former(const Event& event, std::string_view resource, ResourceKind 
     removed += remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from, event.wrote.to,
                               nullptr, 0);
   }
-  if (kind != ResourceKind::kSummary && event.status == Status::kProcessed &&
-      event.wrote.revision != event.revision) {
+  if (kind != ResourceKind::kSummary && has_written(event) &&
+      (kind == ResourceKind::kSkipped || of_other_mappings(event))) {
     removed += withdraw_documents(user_id, resource, event.version);
   }
   return removed;
@@ -239,19 +249,21 @@ Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
   return {psprintf(why, printable(type.resource), type.resource.data()), known ? std::string_view() : type.resource};
 }
 
+void take_back(const Event& event, std::string_view resource, int64 user_id, Outcome* outcome) {
+  outcome->user_id = user_id;
+  (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
+  outcome->removed = remove_former(event, resource, ResourceKind::kSkipped, user_id);
+}
+
 // Nothing for us in it now: what it wrote when there was goes.
 Outcome withdraw(const Event& event, std::string_view resource, const Skip& skip, Locks locks) {
   Outcome outcome = skipped(skip.reason);
-  if (event.status == Status::kParked) unpark(event.event_id);
-  const int64 user_id = event.status == Status::kProcessed ? user_of(event) : 0;
-  if (user_id > 0) {
-    // before any row of the event: a session that handles it at the same time holds this and wants those
-    if (locks == Locks::kTake) lock_user(user_id);
-    outcome.user_id = user_id;
-    (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
-    outcome.removed = remove_former(event, resource, ResourceKind::kSkipped, user_id);
-  }
+  const int64 user_id = has_written(event) ? user_of(event) : 0;
+  // before any row of the event: a session that handles it at the same time holds this and wants those
+  if (user_id > 0 && locks == Locks::kTake) lock_user(user_id);
   if (!skip.unknown.empty()) note_unknown_resource(skip.unknown, &outcome);
+  if (event.status == Status::kParked) unpark(event.event_id);
+  if (user_id > 0) take_back(event, resource, user_id, &outcome);
   return outcome;
 }
 
@@ -321,6 +333,22 @@ Outcome ingest(const Event& event, Locks locks) {
   const Outcome outcome = apply(event, locks);
   if (!leaves_no_trace(event, outcome)) mark_event(event, outcome);
   if (locks == Locks::kTake && frees_keys(event, outcome)) hand_down(event, outcome);
+  return outcome;
+}
+
+Outcome refuse(Event* event, const char* error, Locks locks) {
+  Outcome outcome{};
+  outcome.status = Status::kFailed;
+  const int64 user_id = user_of(*event);
+  if (user_id > 0 && locks == Locks::kTake) {
+    lock_user(user_id);
+    (void)load_event_head(event->event_id, event->received_at, event);
+    // a replay did meanwhile, under mappings that can read it, what was tried here under older ones
+    if (event->status == Status::kProcessed && event->wrote.revision == event->revision) return outcome;
+  }
+  if (user_id > 0) take_back(*event, classify(event->event_type).resource, user_id, &outcome);
+  mark_failed(event->event_id, event->received_at, error, user_id > 0);
+  if (locks == Locks::kTake && frees_keys(*event, outcome)) hand_down(*event, outcome);
   return outcome;
 }
 

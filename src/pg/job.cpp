@@ -87,9 +87,15 @@ Job job_of_row(uint64 row) {
 
 bool last_attempt(const Job& job) { return job.attempt >= settings().max_attempts; }
 
-void give_up(const Job& job, const char* error) {
-  run(give_up_statement, {arg_int8(job.job_id), arg_int4(job.attempt), arg_text(error)});
-  mark_failed(job.event_id, job.received_at, error);
+void give_up(const Job& job, const char* error, bool bad_data) {
+  // a lease that was lost: the event is another's
+  if (run(give_up_statement, {arg_int8(job.job_id), arg_int4(job.attempt), arg_text(error)}) == 0) return;
+  Event event;
+  if (bad_data && load_event_head(job.event_id, job.received_at, &event)) {
+    refuse(&event, error, Locks::kTake);
+  } else {
+    mark_failed(job.event_id, job.received_at, error, false);
+  }
 }
 
 void try_again(const Job& job, const char* error) {
@@ -102,7 +108,7 @@ void try_again(const Job& job, const char* error) {
 void record_failure(const Job& job, int sqlstate, const char* message) {
   const char* error = psprintf("%s (SQLSTATE %s)", message, unpack_sql_state(sqlstate));
   if (is_final(sqlstate) || last_attempt(job)) {
-    give_up(job, error);
+    give_up(job, error, is_bad_data(sqlstate));
   } else {
     try_again(job, error);
   }
@@ -201,7 +207,7 @@ void take_back_lost() {
   }
   for (int i = 0; i < count; ++i) {
     if (last_attempt(lost[i])) {
-      give_up(lost[i], "the session that worked on it was lost, at every attempt");
+      give_up(lost[i], "the session that worked on it was lost, at every attempt", false);
     } else {
       run(retry_statement, {arg_int8(lost[i].job_id), arg_int4(lost[i].attempt),
                             arg_datum(FLOAT8OID, Float8GetDatum(0)), arg_text("the session that worked on it was lost")});

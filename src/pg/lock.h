@@ -1,5 +1,6 @@
 // Who waits for whom, and in which order, so that nothing here can deadlock:
-//   job row -> events -> user locks (ascending) -> catalog lock -> rows of samples, summaries, connections, events.
+//   job row -> events -> user locks (ascending) -> catalog lock -> rows of samples, summaries, connections, quarantine,
+//   events.
 // The parking lock is taken by a session that holds no user lock, or that takes no other after it.
 #pragma once
 

@@ -119,17 +119,20 @@ struct Replayed {
   TimestampTz from, to;
 };
 
+void take_outcome(const Event& event, const Outcome& outcome, Replayed* replayed) {
+  add(&replayed->totals, outcome);
+  replayed->status = outcome.status;
+  replayed->freed = outcome.removed > 0 && event.wrote.metrics != nullptr;
+  replayed->user_id = outcome.user_id;
+  replayed->from = event.wrote.from;
+  replayed->to = event.wrote.to;
+}
+
 void replay_event(void* arg) {
   auto* replayed = static_cast<Replayed*>(arg);
   Event event;
   if (load_event(replayed->planned->event_id, replayed->planned->received_at, &event)) {
-    const Outcome outcome = ingest(event, Locks::kHeld);
-    add(&replayed->totals, outcome);
-    replayed->status = outcome.status;
-    replayed->freed = outcome.removed > 0 && event.wrote.metrics != nullptr;
-    replayed->user_id = outcome.user_id;
-    replayed->from = event.wrote.from;
-    replayed->to = event.wrote.to;
+    take_outcome(event, ingest(event, Locks::kHeld), replayed);
   }
 }
 
@@ -140,21 +143,32 @@ void note_freed(const Replayed& replayed, Freed* freed) {
   freed->to = Max(freed->to, replayed.to);
 }
 
+void fail_event(const Planned& planned, const ErrorData& error, Replayed* replayed) {
+  Event event;
+  if (!load_event_head(planned.event_id, planned.received_at, &event)) return;
+  const char* text = psprintf("%s (SQLSTATE %s)", error.message, unpack_sql_state(error.sqlerrcode));
+  Outcome outcome{};
+  outcome.status = Status::kFailed;
+  if (is_bad_data(error.sqlerrcode)) {
+    outcome = refuse(&event, text, Locks::kHeld);
+  } else {
+    mark_failed(planned.event_id, planned.received_at, text, false);
+  }
+  take_outcome(event, outcome, replayed);
+}
+
 // What bad data does to one event must not undo the others; any other error ends the replay.
 void try_event(const Planned& planned, Totals* totals, Freed* freed) {
   Replayed replayed{&planned, *totals, Status::kFailed, false, 0, 0, 0};
   ErrorData* error = in_subtransaction(replay_event, &replayed);
   if (planned.parked && (error != nullptr || replayed.status != Status::kParked)) unpark(planned.event_id);
-  if (error == nullptr) {
-    *totals = replayed.totals;
-    note_freed(replayed, freed);
-    return;
+  if (error != nullptr) {
+    if (!is_final(error->sqlerrcode)) ReThrowError(error);
+    replayed = {&planned, *totals, Status::kFailed, false, 0, 0, 0};
+    fail_event(planned, *error, &replayed);
   }
-  if (!is_final(error->sqlerrcode)) ReThrowError(error);
-  mark_failed(planned.event_id, planned.received_at,
-              psprintf("%s (SQLSTATE %s)", error->message, unpack_sql_state(error->sqlerrcode)));
-  ++totals->events;
-  ++totals->by_status[static_cast<int>(Status::kFailed)];
+  *totals = replayed.totals;
+  note_freed(replayed, freed);
 }
 
 Freed apply_in_order(const Planned* planned, int count, MemoryContext scratch, Totals* totals) {

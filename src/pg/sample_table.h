@@ -1,5 +1,5 @@
 // sample_points through its access methods, without the executor: for a plain heap table that nothing else
-// has a say in. Any other relation takes the guarded upsert of sample.cpp; both give the same state.
+// has a say in. Any other relation takes the guarded upsert of sample_upsert.cpp; both give the same state.
 #pragma once
 
 #include "core/sample.h"

@@ -30,9 +30,12 @@ ErrorData* in_subtransaction(void (*work)(void*), void* arg) {
 }
 
 bool is_final(int sqlstate) noexcept {
-  const int category = ERRCODE_TO_CATEGORY(sqlstate);
-  return category == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
-         category == ERRCODE_TO_CATEGORY(ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+  return is_bad_data(sqlstate) ||
+         ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TO_CATEGORY(ERRCODE_PROGRAM_LIMIT_EXCEEDED);
+}
+
+bool is_bad_data(int sqlstate) noexcept {
+  return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION);
 }
 
 }  // namespace wearables::pg

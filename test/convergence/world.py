@@ -50,6 +50,18 @@ CHANGES = (
      "DELETE FROM wearables.mappings WHERE resource = 'heartrate' AND provider = 'garmin' AND metric = 'hrv'"),
     ("UPDATE wearables.mappings SET instant_fields = '{start,timestamp}' WHERE resource = 'heartrate'",
      "UPDATE wearables.mappings SET instant_fields = '{timestamp,start}' WHERE resource = 'heartrate'"),
+    # what was handled cannot be any more
+    ("UPDATE wearables.resources SET kind = 'timeseries' WHERE name = 'sleep'",
+     "UPDATE wearables.resources SET kind = 'summary' WHERE name = 'sleep'"),
+    # what no row knew is known now
+    ("INSERT INTO wearables.known_fields (resource, path) VALUES ('heartrate', 'peak'), ('sleep', 'mood') ON CONFLICT DO NOTHING",
+     "DELETE FROM wearables.known_fields WHERE origin = 'user'"),
+    ("UPDATE wearables.known_fields SET texts = texts || 'dozing'::text WHERE resource = 'sleep' AND path = 'state' AND NOT 'dozing' = ANY (texts)",
+     "UPDATE wearables.known_fields SET texts = array_remove(texts, 'dozing') WHERE resource = 'sleep' AND path = 'state'"),
+    ("INSERT INTO wearables.units (metric, text, factor) VALUES ('heartrate', 'furlong', 1.5) ON CONFLICT DO NOTHING",
+     "DELETE FROM wearables.units WHERE metric = 'heartrate' AND text = 'furlong'"),
+    ("INSERT INTO wearables.resources (name, kind, note) VALUES ('aura', 'skipped', 'none of ours') ON CONFLICT DO NOTHING",
+     "DELETE FROM wearables.resources WHERE name = 'aura'"),
 )
 
 
@@ -244,11 +256,16 @@ class Maker:
         if self.chance(0.12):
             sample.update(rng.choice(({"value": None}, {"value": 5000}, {"unit": "furlong"}, {"timestamp": None},
                                       {"timestamp": "yesterday"}, {"value": "66"})))
+        if self.chance(0.1):
+            sample.update(rng.choice(({"unit": "stone"}, {"trend": "up"}, {"detail": {"arrow": 1}}, {"detail": {"arrow": 1, "tail": []}}, {"glow": None})))
         return sample
 
     def source(self, device):
         provider, kind = device
-        return {"provider": provider} if kind is None else {"provider": provider, "type": kind}
+        source = {"provider": provider} if kind is None else {"provider": provider, "type": kind}
+        if self.chance(0.1):
+            source.update(self.rng.choice(({"type": "patch"}, {"colour": "red"}, {"colour": None, "strap": {"length": 1}})))
+        return source
 
     def resource(self):
         return self.rng.choices(("heartrate", "hrv", "blood_oxygen", "respiratory_rate", "blood_pressure", "cholesterol", "strength", "steps"),
@@ -289,7 +306,7 @@ class Maker:
         rng = self.rng
         document = {"id": f"night-{person.client}-{rng.randint(1, 3)}", "date": "2025-05-20",
                     "source": self.source(rng.choices((("oura", "ring"), ("garmin", "watch")), (5, 1))[0]),
-                    "bedtime_start": self.instant(3), "bedtime_stop": self.instant(3), "state": rng.choice(("tentative", "confirmed"))}
+                    "bedtime_start": self.instant(3), "bedtime_stop": self.instant(3), "state": rng.choice(("tentative", "confirmed", "confirmed", "dozing"))}
         for name, values in (("hr_lowest", (48, 50)), ("hr_resting", (52, 53)), ("hr_average", (58, 60, 1000)),
                              ("average_hrv", (60, 61.5)), ("respiratory_rate", (14, 15.5))):
             document[name] = rng.choice(values) if self.chance(0.6) else None
@@ -297,6 +314,8 @@ class Maker:
             document["bedtime_stop"] = None
         if self.chance(0.05):
             document["note"] = "\0 and \ud800"
+        if self.chance(0.2):
+            document["mood"] = rng.choice(("good", {"dreams": 2, "nightmares": 0}))
         if self.chance(0.4):
             document["updated_at"] = (BASE + timedelta(minutes=rng.randrange(3000))).isoformat()
         return document
@@ -334,7 +353,7 @@ class Maker:
         elif choice == 1:
             self.send_body(b'{"hello": "world"}')
         elif choice == 2:
-            self.send("daily.data.aura.created", person, {"source": {"provider": "oura"}, "data": []})
+            self.send(f"daily.data.{self.rng.choice(('aura', 'grip_strength'))}.created", person, {"source": {"provider": "oura"}, "data": []})
         elif choice == 3:
             self.send("daily.data.heartrate.created", person, "nothing of the kind")
         elif choice == 4:
