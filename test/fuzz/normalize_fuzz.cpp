@@ -53,6 +53,19 @@ void check_rejected(const Rejected& rejected) {
   require(rejected.detail.size() <= 64);
 }
 
+void check_same(const Batch& a, const Batch& b) {
+  require(a.readings == b.readings && a.samples.size() == b.samples.size());
+  for (std::size_t i = 0; i < a.samples.size(); ++i) {
+    const Sample& one = a.samples[i];
+    const Sample& other = b.samples[i];
+    require(one.ordinal == other.ordinal && one.metric == other.metric && one.ts == other.ts &&
+            one.ts_end == other.ts_end && one.value == other.value && one.source == other.source &&
+            one.zone == other.zone && one.tz_offset == other.tz_offset);
+  }
+  require(a.rejected.size() == b.rejected.size() && a.documents.size() == b.documents.size());
+  require(a.unknowns == b.unknowns && a.sources == b.sources && a.zones == b.zones);
+}
+
 // Every ordinal stands once, whether its reading became a sample or not.
 void check_ordinals(const Batch& batch) {
   require(batch.readings == batch.samples.size() + batch.rejected.size());
@@ -102,6 +115,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ResourceDef& resource = resources[data[0] % resources.size()];
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
 
+  // A walk guesses by the body before, which differs between the two.
+  static Batch again;
+  const auto first = normalize(plan(), resource.name, body, again);
+
   static Batch batch;  // of the bodies before
   const auto result = normalize(plan(), resource.name, body, batch);
   if (resource.kind == ResourceKind::kSkipped) {
@@ -110,7 +127,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const bool is_json = result.ok() || result.error().code != Code::kInvalidJson;
   require(is_json == read_envelope(body).is_json);
+  require(first.ok() == result.ok());
   if (!result.ok()) return 0;
+  check_same(again, batch);
   check_ordinals(batch);
   for (const Sample& sample : batch.samples) check_sample(batch, sample);
   for (const Rejected& rejected : batch.rejected) check_rejected(rejected);

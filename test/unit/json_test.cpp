@@ -141,6 +141,33 @@ TEST(WalkObjects, NumbersOfAnySize) {
   EXPECT_EQ(object("{\"v\":" + endless + "}", set), " inf:" + endless + "\n");
 }
 
+// A walk guesses the next member by the body before, and no guess may be seen.
+TEST(WalkObjects, FindsMembersInAnyOrderAfterAnother) {
+  const FieldSet set =
+      fields({"a", "b", "eight_by", "nine_byte", "fifteen_bytes__", "sixteen_bytes___",
+              "more_than_sixteen", "more_than_sixteem", "o.a", "o.b", "o"});
+  const std::string usual =
+      R"({"a":1,"b":2,"eight_by":3,"nine_byte":4,"fifteen_bytes__":5,"sixteen_bytes___":6,)"
+      R"("more_than_sixteen":7,"more_than_sixteem":8,"o":{"a":9,"b":10}})";
+  const std::string expected = " 1 2 3 4 5 6 7 8 9 10 {}\n";
+  const char* others[] = {
+      R"({"o":{"b":10,"a":9},"more_than_sixteem":8,"more_than_sixteen":7,"sixteen_bytes___":6,)"
+      R"("fifteen_bytes__":5,"nine_byte":4,"eight_by":3,"b":2,"a":1})",
+      R"({"x":0,"a" : 1 ,"b":0,"b":2,"a_":0,"":0,"eight_b":0,"eight_by":3,"eight_byt":0,"nine_byte":4,)"
+      R"("fifteen_bytes__":5,"sixteen_bytes___":6,"more_than_sixteen":7,"more_than_sixteeo":0,)"
+      R"("more_than_sixteem":8,"o":{"x":0,"a":9,"b":10,"y":0}})",
+      R"({"\u0061":1,"b":2,"eight\u005fby":3,"nine_byte":4,"fifteen_bytes__":5,"sixteen_bytes___":6,)"
+      R"("more_than_sixteen":7,"more_than_sixteem":8,"o":1,"o":{"a":9,"\u0062":10}})",
+  };
+  for (const char* other : others) {
+    EXPECT_EQ(object(usual, set), expected);
+    EXPECT_EQ(object(usual, set), expected);
+    EXPECT_EQ(object(other, set), expected) << other;
+    EXPECT_EQ(object(other, set), expected) << other;
+  }
+  EXPECT_EQ(object(R"({"a":1,"b":{"a":2},"o":7})", set), " 1 {} - - - - - - - - 7\n");
+}
+
 TEST(WalkObjects, TakesEveryObjectOfAList) {
   const FieldSet set = fields({"v"});
   EXPECT_EQ(object(R"([{"v":1},2,[{"v":3}],{}])", set), "/0 1\n/3 -\n");
