@@ -47,6 +47,8 @@ class Readings {
 
  private:
   static constexpr std::size_t kNoRow = Record::kNotListed;
+  static constexpr std::size_t kMaxName = 100;  // bytes, of a provider, a source type, a type
+  static constexpr std::size_t kMaxDetail = 64;
   static constexpr int kNoTime = -1;
 
   void refuse(Reason reason, std::int16_t metric_id, int slot, std::string_view detail);
