@@ -100,11 +100,12 @@ SELECT (wearables.replay(event_id)).inserted FROM wearables.webhook_events WHERE
 SELECT (SELECT count(*) FROM wearables.samples WHERE channel = 'sleep') AS samples, (SELECT count(*) FROM wearables.summaries WHERE resource = 'sleep') AS documents;
 
 -- An event that was handled and cannot be any more holds what one holds that never could: nothing, and it leaves nothing behind.
-CREATE FUNCTION pg_temp.nights() RETURNS TABLE (made text, status text, error text, unknown integer, readings integer, of_user bigint, samples bigint, documents bigint, refused bigint)
+CREATE FUNCTION pg_temp.nights() RETURNS TABLE (made text, status text, error text, unknown integer, readings integer, of_user bigint, samples bigint, documents bigint, refused bigint, letters bigint)
 LANGUAGE sql AS $$
   SELECT substr(e.message_id, 5, 4), e.status::text, e.error, cardinality(e.drift), e.inserted + e.unchanged + e.quarantined, e.user_id,
          (SELECT count(*) FROM wearables.samples s WHERE s.version = e.version), (SELECT count(*) FROM wearables.summaries s WHERE s.version = e.version),
-         (SELECT count(*) FROM wearables.quarantine q WHERE q.event_id = e.event_id)
+         (SELECT count(*) FROM wearables.quarantine q WHERE q.event_id = e.event_id),
+         (SELECT count(*) FROM wearables.jobs j WHERE j.event_id = e.event_id AND j.state = 'failed')
   FROM wearables.webhook_events e WHERE e.message_id ~ 'msg_2K1' ORDER BY 1 $$;
 CREATE FUNCTION pg_temp.send_night(made text, id text) RETURNS text LANGUAGE sql AS $$
   SELECT pg_temp.send(made, 'daily.data.sleep.created', format('{"id":"%s","calendar_date":"2024-05-04","mood":"good","bedtime_stop":"2024-05-0%sT06:00:00+00:00","hr_lowest":48,"average_hrv":-5,

@@ -344,7 +344,10 @@ Outcome refuse(Event* event, const char* error, Locks locks) {
     lock_user(user_id);
     (void)load_event_head(event->event_id, event->received_at, event);
     // a replay did meanwhile, under mappings that can read it, what was tried here under older ones
-    if (event->status == Status::kProcessed && event->wrote.revision == event->revision) return outcome;
+    if (event->status == Status::kProcessed && event->wrote.revision == event->revision) {
+      outcome.status = Status::kProcessed;
+      return outcome;
+    }
   }
   if (user_id > 0) take_back(*event, classify(event->event_type).resource, user_id, &outcome);
   mark_failed(event->event_id, event->received_at, error, user_id > 0);

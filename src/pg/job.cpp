@@ -71,6 +71,8 @@ Statement give_up_statement{R"(
   SET state = 'failed', last_error = $3, leased_by = NULL, leased_at = NULL, leased_until = NULL
   WHERE j.job_id = $1 AND j.attempt = $2 AND j.state = 'running')"};
 
+Statement drop_statement{"DELETE FROM wearables.jobs j WHERE j.job_id = $1 AND j.state = 'failed'"};
+
 Statement leases_statement{R"(
   SELECT j.job_id, j.event_id, j.received_at, j.attempt, j.leased_by, j.leased_at, j.leased_until < clock_timestamp()
   FROM wearables.jobs j WHERE j.state = 'running' FOR UPDATE SKIP LOCKED)"};
@@ -92,7 +94,8 @@ void give_up(const Job& job, const char* error, bool bad_data) {
   if (run(give_up_statement, {arg_int8(job.job_id), arg_int4(job.attempt), arg_text(error)}) == 0) return;
   Event event;
   if (bad_data && load_event_head(job.event_id, job.received_at, &event)) {
-    refuse(&event, error, Locks::kTake);
+    const Outcome outcome = refuse(&event, error, Locks::kTake);
+    if (outcome.status != Status::kFailed) run(drop_statement, {arg_int8(job.job_id)});
   } else {
     mark_failed(job.event_id, job.received_at, error, false);
   }

@@ -43,6 +43,12 @@ Statement order_statement{R"(
   SELECT e.event_id, e.received_at FROM wearables.webhook_events e
   WHERE e.event_id = ANY ($1::bigint[]) ORDER BY e.version DESC, e.event_id DESC)"};
 
+// What succeeds now is no dead letter any more. Without waiting: job rows come first in the order of locks.
+Statement delete_letters{R"(
+  DELETE FROM wearables.jobs j WHERE j.job_id = ANY (ARRAY(
+    SELECT f.job_id FROM wearables.jobs f JOIN wearables.webhook_events e USING (event_id, received_at)
+    WHERE f.state = 'failed' AND f.event_id = ANY ($1::bigint[]) AND e.status <> 'failed' FOR UPDATE OF f SKIP LOCKED)))"};
+
 void append(EventIds* ids, int64 event_id) {
   if (ids->count == ids->capacity) {
     if (ids->capacity >= PG_INT32_MAX / 16) {
@@ -207,6 +213,7 @@ Totals replay(const EventIds& ids) {
     planned = plan_heirs(freed, ids, &count);
     freed = apply_in_order(planned, count, scratch, &totals);
   }
+  run(delete_letters, {arg_array(INT8OID, ids.ids, nullptr, static_cast<int>(ids.count))});
   MemoryContextDelete(scratch);
   return totals;
 }
