@@ -230,7 +230,7 @@ void compare(const char* name, const wearables::Plan& plan, std::string_view res
   const double bytes =
       static_cast<double>(body.size()) * rounds * static_cast<double>(ratios.size());
   std::printf(
-      "core normalizer, %s: ratio %.2f/%.2f/%.2f of simdjson's walk, %.2f of it without its copy, "
+      "core normalizer, %s: ratio %.2f/%.2f/%.2f of simdjson's walk of a copy, %.2f of the walk alone, "
       "%.0f MB/s, %zu rounds\n",
       name, ratios.front(), ratios[ratios.size() / 2], ratios.back(),
       without_copy[without_copy.size() / 2], bytes / core_seconds / 1e6, ratios.size());
