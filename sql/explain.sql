@@ -75,9 +75,9 @@ FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE 
 SELECT metric, ts, channel, value, value_secondary FROM wearables.samples ORDER BY metric, ts;
 
 -- Numbers that no double needs: whatever is left, this server takes, and can write out again.
-CREATE FUNCTION pg_temp.takes(json text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.takes(given text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM json::jsonb;
+  PERFORM given::jsonb;
   RETURN true;
 EXCEPTION WHEN numeric_value_out_of_range THEN
   RETURN false;

@@ -28,7 +28,7 @@ Statement update_event{R"(
 Statement update_failed{R"(
   UPDATE wearables.webhook_events e
   SET status = 'failed', error = $3, note = NULL, processed_at = clock_timestamp(),
-      revision = (SELECT max(r.revision) FROM wearables.revisions r), drift = NULL,
+      revision = CASE WHEN $5 >= 0 THEN $5 ELSE (SELECT max(r.revision) FROM wearables.revisions r) END, drift = NULL,
       inserted = NULL, changed = NULL, confirmed = NULL, unchanged = NULL, stale = NULL, quarantined = NULL,
       user_id = CASE WHEN NOT $4 THEN e.user_id END, wrote_metrics = CASE WHEN NOT $4 THEN e.wrote_metrics END,
       wrote_from = CASE WHEN NOT $4 THEN e.wrote_from END, wrote_to = CASE WHEN NOT $4 THEN e.wrote_to END
@@ -168,9 +168,10 @@ void mark_event(const Event& event, const Outcome& outcome) {
   ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("another session handled the event meanwhile")));
 }
 
-void mark_failed(int64 event_id, TimestampTz received_at, const char* error, bool taken_back) {
+void mark_failed(int64 event_id, TimestampTz received_at, const Failed& failed, bool taken_back) {
   lock_events();
-  run(update_failed, {arg_int8(event_id), arg_instant(received_at), arg_text(error), arg_bool(taken_back)});
+  run(update_failed, {arg_int8(event_id), arg_instant(received_at), arg_text(failed.error), arg_bool(taken_back),
+                      arg_int8(failed.revision)});
 }
 
 }  // namespace wearables::pg

@@ -56,7 +56,13 @@ struct Outcome {
 // Marks the event handled: status, revision, counts. Within SPI.
 void mark_event(const Event& event, const Outcome& outcome);
 
+// An attempt that came to nothing.
+struct Failed {
+  const char* error;
+  int64 revision;  // of the mappings it was made under; -1 when that is not known
+};
+
 // Marks the event failed. Unless all that it wrote was taken back, where that may still stand is kept. Within SPI.
-void mark_failed(int64 event_id, TimestampTz received_at, const char* error, bool taken_back);
+void mark_failed(int64 event_id, TimestampTz received_at, const Failed& failed, bool taken_back);
 
 }  // namespace wearables::pg

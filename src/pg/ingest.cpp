@@ -336,7 +336,7 @@ Outcome ingest(const Event& event, Locks locks) {
   return outcome;
 }
 
-Outcome refuse(Event* event, const char* error, Locks locks) {
+Outcome refuse(Event* event, const Failed& failed, Locks locks) {
   Outcome outcome{};
   outcome.status = Status::kFailed;
   const int64 user_id = user_of(*event);
@@ -344,13 +344,13 @@ Outcome refuse(Event* event, const char* error, Locks locks) {
     lock_user(user_id);
     (void)load_event_head(event->event_id, event->received_at, event);
     // a replay did meanwhile, under mappings that can read it, what was tried here under older ones
-    if (event->status == Status::kProcessed && event->wrote.revision == event->revision) {
+    if (event->status == Status::kProcessed && event->wrote.revision > failed.revision) {
       outcome.status = Status::kProcessed;
       return outcome;
     }
   }
   if (user_id > 0) take_back(*event, classify(event->event_type).resource, user_id, &outcome);
-  mark_failed(event->event_id, event->received_at, error, user_id > 0);
+  mark_failed(event->event_id, event->received_at, failed, user_id > 0);
   if (locks == Locks::kTake && frees_keys(*event, outcome)) hand_down(*event, outcome);
   return outcome;
 }

@@ -27,6 +27,7 @@ struct Job {
   int64 event_id;
   TimestampTz received_at;
   int32 attempt;
+  int64 revision;  // of the mappings of this attempt, -1 before it has the event
 };
 
 // Of what is ready: first attempts come together, in order up to the next that was begun before. Such a one
@@ -84,20 +85,20 @@ TimestampTz instant_of(uint64 row, int column) {
 }
 
 Job job_of_row(uint64 row) {
-  return {get_int8(row, 1), get_int8(row, 2), instant_of(row, 3), get_int4(row, 4)};
+  return {get_int8(row, 1), get_int8(row, 2), instant_of(row, 3), get_int4(row, 4), -1};
 }
 
 bool last_attempt(const Job& job) { return job.attempt >= settings().max_attempts; }
 
-void give_up(const Job& job, const char* error, bool bad_data) {
+void give_up(const Job& job, const Failed& failed, bool bad_data) {
   // a lease that was lost: the event is another's
-  if (run(give_up_statement, {arg_int8(job.job_id), arg_int4(job.attempt), arg_text(error)}) == 0) return;
+  if (run(give_up_statement, {arg_int8(job.job_id), arg_int4(job.attempt), arg_text(failed.error)}) == 0) return;
   Event event;
   if (bad_data && load_event_head(job.event_id, job.received_at, &event)) {
-    const Outcome outcome = refuse(&event, error, Locks::kTake);
+    const Outcome outcome = refuse(&event, failed, Locks::kTake);
     if (outcome.status != Status::kFailed) run(drop_statement, {arg_int8(job.job_id)});
   } else {
-    mark_failed(job.event_id, job.received_at, error, false);
+    mark_failed(job.event_id, job.received_at, failed, false);
   }
 }
 
@@ -111,13 +112,13 @@ void try_again(const Job& job, const char* error) {
 void record_failure(const Job& job, int sqlstate, const char* message) {
   const char* error = psprintf("%s (SQLSTATE %s)", message, unpack_sql_state(sqlstate));
   if (is_final(sqlstate) || last_attempt(job)) {
-    give_up(job, error, is_bad_data(sqlstate));
+    give_up(job, {error, job.revision}, is_bad_data(sqlstate));
   } else {
     try_again(job, error);
   }
 }
 
-void work_on(const Job& job) {
+void work_on(Job& job) {
   keep_freed_memory();
   if (run(finish_statement, {arg_int8(job.job_id), arg_int4(job.attempt)}) == 0) return;
   Event event;
@@ -125,6 +126,7 @@ void work_on(const Job& job) {
   if (!load_event(job.event_id, job.received_at, &event)) {
     ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("the event is not there")));
   }
+  job.revision = event.revision;
   ingest(event, Locks::kTake);
 }
 
@@ -145,9 +147,8 @@ void give_back_claimed() {
   commit();
 }
 
-void attempt(const Job& job, const OwnerScope& scope) {
-  const ErrorData* error = in_subtransaction(
-      [](void* arg) { work_on(*static_cast<const Job*>(arg)); }, const_cast<Job*>(&job));
+void attempt(Job& job, const OwnerScope& scope) {
+  const ErrorData* error = in_subtransaction([](void* arg) { work_on(*static_cast<Job*>(arg)); }, &job);
   if (error == nullptr) return;
   if (error->sqlerrcode == ERRCODE_QUERY_CANCELED) {
     leave(scope);
@@ -210,7 +211,7 @@ void take_back_lost() {
   }
   for (int i = 0; i < count; ++i) {
     if (last_attempt(lost[i])) {
-      give_up(lost[i], "the session that worked on it was lost, at every attempt", false);
+      give_up(lost[i], {"the session that worked on it was lost, at every attempt", -1}, false);
     } else {
       run(retry_statement, {arg_int8(lost[i].job_id), arg_int4(lost[i].attempt),
                             arg_datum(FLOAT8OID, Float8GetDatum(0)), arg_text("the session that worked on it was lost")});

@@ -123,6 +123,7 @@ struct Replayed {
   bool freed;  // samples of this user went that another event may claim, in this span
   int64 user_id;
   TimestampTz from, to;
+  int64 revision;  // of the attempt, -1 before it has the event
 };
 
 void take_outcome(const Event& event, const Outcome& outcome, Replayed* replayed) {
@@ -138,6 +139,7 @@ void replay_event(void* arg) {
   auto* replayed = static_cast<Replayed*>(arg);
   Event event;
   if (load_event(replayed->planned->event_id, replayed->planned->received_at, &event)) {
+    replayed->revision = event.revision;
     take_outcome(event, ingest(event, Locks::kHeld), replayed);
   }
 }
@@ -149,29 +151,31 @@ void note_freed(const Replayed& replayed, Freed* freed) {
   freed->to = Max(freed->to, replayed.to);
 }
 
-void fail_event(const Planned& planned, const ErrorData& error, Replayed* replayed) {
+void fail_event(const Planned& planned, const ErrorData& error, int64 revision, Replayed* replayed) {
   Event event;
   if (!load_event_head(planned.event_id, planned.received_at, &event)) return;
   const char* text = psprintf("%s (SQLSTATE %s)", error.message, unpack_sql_state(error.sqlerrcode));
   Outcome outcome{};
   outcome.status = Status::kFailed;
+  const Failed failed{text, revision};
   if (is_bad_data(error.sqlerrcode)) {
-    outcome = refuse(&event, text, Locks::kHeld);
+    outcome = refuse(&event, failed, Locks::kHeld);
   } else {
-    mark_failed(planned.event_id, planned.received_at, text, false);
+    mark_failed(planned.event_id, planned.received_at, failed, false);
   }
   take_outcome(event, outcome, replayed);
 }
 
 // What bad data does to one event must not undo the others; any other error ends the replay.
 void try_event(const Planned& planned, Totals* totals, Freed* freed) {
-  Replayed replayed{&planned, *totals, Status::kFailed, false, 0, 0, 0};
+  Replayed replayed{&planned, *totals, Status::kFailed, false, 0, 0, 0, -1};
   ErrorData* error = in_subtransaction(replay_event, &replayed);
   if (planned.parked && (error != nullptr || replayed.status != Status::kParked)) unpark(planned.event_id);
   if (error != nullptr) {
     if (!is_final(error->sqlerrcode)) ReThrowError(error);
-    replayed = {&planned, *totals, Status::kFailed, false, 0, 0, 0};
-    fail_event(planned, *error, &replayed);
+    const int64 revision = replayed.revision;
+    replayed = {&planned, *totals, Status::kFailed, false, 0, 0, 0, -1};
+    fail_event(planned, *error, revision, &replayed);
   }
   *totals = replayed.totals;
   note_freed(replayed, freed);
