@@ -15,6 +15,8 @@ REPLAY_SOME = """SELECT wearables.replay(event_id) FROM wearables.webhook_events
 REPLAY_BEHIND = "SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE revision < wearables.revision()"
 REQUEUE_SOME = """SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events
                   WHERE hashtextextended(message_id, %s) %% %s = 0"""
+# drain() does not wait for its commits: another worker may crash the server, and they would be lost after they were seen
+FLUSH = "SELECT pg_logical_emit_message(true, 'drained', '')"
 WAITING = "SELECT count(*) FROM wearables.jobs WHERE state IN ('ready', 'running')"
 
 
@@ -26,6 +28,7 @@ def state_of(session, world):
 def drain_all(session):
     for _ in range(200):
         session.run("CALL wearables.drain()")
+        session.run(FLUSH)
         if session.run(WAITING) == [(0,)]:
             return
     raise Broken(["  the queue does not become empty:",
