@@ -125,4 +125,14 @@ SELECT events, processed, inserted, quarantined FROM (SELECT (wearables.replay(e
 SELECT * FROM pg_temp.nights();
 SELECT events, path FROM wearables.drift WHERE resource = 'sleep';
 
+-- A limit of the server is not the event's fault: what it gave stays, and is put right when the limit is gone.
+CREATE FUNCTION pg_temp.at_the_limit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'too much' USING ERRCODE = 'program_limit_exceeded'; END $$;
+CREATE TRIGGER at_the_limit BEFORE DELETE ON wearables.sample_points FOR EACH ROW EXECUTE FUNCTION pg_temp.at_the_limit();
+UPDATE wearables.metrics SET highest = 47 WHERE name = 'heartrate';
+SELECT events, failed, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K1%') r;
+SELECT * FROM pg_temp.nights();
+DROP TRIGGER at_the_limit ON wearables.sample_points;
+SELECT events, processed, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K1%') r;
+SELECT * FROM pg_temp.nights();
+
 DROP EXTENSION wearables_ingest;

@@ -12,7 +12,6 @@
 #include "core/json_workspace.h"
 #include "core/result.h"
 
-#include <limits>
 #include <new>
 #include <span>
 #include <string>
@@ -141,7 +140,7 @@ class Walk {
     explicit Place(const Wanted& above) noexcept
         : wanted(above), slots(above.target->slots), next(&above.node->first) {}
 
-    const Wanted& wanted;  // of the object; its node has children
+    const Wanted& wanted;  // of the object
     Value* slots;
     const FieldSet::Child** next;
   };

@@ -63,7 +63,10 @@ Result<Done> add_resource(Plan::Impl& plan, const ResourceDef& def) {
   resource.time_zone = fields.add("time_zone");
   resource.timezone_offset = fields.add("timezone_offset");
   resource.type = fields.add("type");
-  if (def.kind != ResourceKind::kSummary) return Done{};
+  if (def.kind != ResourceKind::kSummary) {
+    fields.know("source");  // of a single sample: not looked at
+    return Done{};
+  }
   resource.id = fields.add("id");
   resource.updated_at = fields.add("updated_at");
   resource.provider = fields.add("source.provider");

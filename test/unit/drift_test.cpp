@@ -52,6 +52,17 @@ std::string samples(std::string_view source, std::string_view list) {
          std::string(source) + R"(,"data":[)" + std::string(list) + "]}}";
 }
 
+// What a sample says of its source is not looked at, whatever it is.
+TEST(Drift, ASourceInASampleIsSilent) {
+  for (const char* source : {"null", "\"x\"", "7", "{\"new\":1}", "[{\"new\":1}]"}) {
+    const std::string sample = R"({"timestamp":"2024-05-01T08:00:00Z","value":60,"source":)";
+    EXPECT_EQ(unknowns("heartrate",
+                       samples(R"({"provider":"garmin","type":"watch"})", sample + source + "}")),
+              "")
+        << source;
+  }
+}
+
 TEST(Drift, KnownIsSilent) {
   EXPECT_EQ(unknowns("heartrate",
                      samples(R"({"provider":"garmin","type":"watch","slug":"","app_id":null})",

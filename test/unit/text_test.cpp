@@ -40,5 +40,19 @@ TEST(Text, PrintableCutsBetweenCharacters) {
   EXPECT_FALSE(is_printable("a\nb", 4));
 }
 
+// Longer texts are asked about eight bytes at a time.
+TEST(Text, PrintableHoldsNoControlCharacterAnywhere) {
+  for (std::size_t size = 1; size <= 20; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int code = 0; code < 256; ++code) {
+        std::string text(size, at % 2 == 0 ? 'a' : '\xFF');
+        text[at] = static_cast<char>(code);
+        EXPECT_EQ(is_printable(text, 20), code >= 0x20 && code != 0x7f)
+            << "byte " << code << " at " << at << " of " << size;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace wearables
