@@ -343,9 +343,9 @@ Outcome refuse(Event* event, const Failed& failed, Locks locks) {
   if (user_id > 0 && locks == Locks::kTake) {
     lock_user(user_id);
     (void)load_event_head(event->event_id, event->received_at, event);
-    // a replay did meanwhile, under mappings that can read it, what was tried here under older ones
-    if (event->status == Status::kProcessed && event->wrote.revision > failed.revision) {
-      outcome.status = Status::kProcessed;
+    // a replay did meanwhile, under newer mappings that can or need not read it, what was tried here
+    if (event->status != Status::kFailed && event->wrote.revision > failed.revision) {
+      outcome.status = event->status;
       return outcome;
     }
   }

@@ -14,7 +14,7 @@ Outcome ingest(const Event& event, Locks locks);
 
 // The event's data is bad, and no attempt will find it otherwise: takes back what a former handling wrote, so
 // that the state does not hang on there having been one, and marks it failed. The head of the event suffices,
-// and is read anew once its user's lock is taken. Processed, and nothing done, when a replay has read it meanwhile.
+// and is read anew once its user's lock is taken. Another status, and nothing done, when a replay has had it meanwhile.
 Outcome refuse(Event* event, const Failed& failed, Locks locks);
 
 }  // namespace wearables::pg
