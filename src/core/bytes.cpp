@@ -3,9 +3,11 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
 #include <openssl/sha.h>
 
+#include <memory>
 #include <new>
 
 namespace wearables {
@@ -24,10 +26,31 @@ unsigned char* unsigned_data(std::string& bytes) noexcept {
 }
 
 // The error queue belongs to the whole process: the server reads it after its own calls.
-void require(const void* result) {
-  if (result != nullptr) return;
+void require(bool done) {
+  if (done) return;
   ERR_clear_error();
   throw std::bad_alloc();
+}
+
+struct FreeMac {
+  void operator()(EVP_MAC_CTX* mac) const noexcept { EVP_MAC_CTX_free(mac); }
+};
+using Mac = std::unique_ptr<EVP_MAC_CTX, FreeMac>;
+
+// HMAC-SHA-256 before its key: to copy it costs less than to look the two up by name. Never freed.
+const EVP_MAC_CTX* hmac_sha256_pattern() {
+  static const EVP_MAC_CTX* const kept = [] {
+    char hash[] = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash, 0),
+        OSSL_PARAM_construct_end()};
+    EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    require(hmac != nullptr);
+    EVP_MAC_CTX* const pattern = EVP_MAC_CTX_new(hmac);
+    require(pattern != nullptr && EVP_MAC_CTX_set_params(pattern, parameters) == 1);
+    return pattern;
+  }();
+  return kept;
 }
 
 }  // namespace
@@ -65,17 +88,24 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-Digest hmac_sha256(std::string_view key, std::string_view message) {
-  if (key.size() > kMostBytes) throw std::bad_alloc();
+Digest hmac_sha256(std::string_view key, std::initializer_list<std::string_view> message) {
+  const Mac mac(EVP_MAC_CTX_dup(hmac_sha256_pattern()));
+  require(mac != nullptr);
+  // no pointer would mean: the key stays
+  if (key.data() == nullptr) key = "";
+  require(EVP_MAC_init(mac.get(), unsigned_data(key), key.size(), nullptr) == 1);
+  for (const std::string_view part : message) {
+    require(EVP_MAC_update(mac.get(), unsigned_data(part), part.size()) == 1);
+  }
   Digest digest;
-  require(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), unsigned_data(message),
-               message.size(), digest.data(), nullptr));
+  std::size_t size = 0;
+  require(EVP_MAC_final(mac.get(), digest.data(), &size, digest.size()) == 1);
   return digest;
 }
 
 Digest sha256(std::string_view message) {
   Digest digest;
-  require(SHA256(unsigned_data(message), message.size(), digest.data()));
+  require(SHA256(unsigned_data(message), message.size(), digest.data()) != nullptr);
   return digest;
 }
 

@@ -4,6 +4,7 @@
 #include "core/pure.h"
 
 #include <array>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,8 +26,12 @@ std::optional<std::string> base64_decode(std::string_view text);
 // The time it takes tells the lengths, never the contents.
 bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept;
 
-// Both throw std::bad_alloc when libcrypto fails: out of memory is the only way it can.
-Digest hmac_sha256(std::string_view key, std::string_view message);
+// All throw std::bad_alloc when libcrypto fails: out of memory is the only way it can.
+// The message is the parts, one behind the other; none of them is copied.
+Digest hmac_sha256(std::string_view key, std::initializer_list<std::string_view> message);
+inline Digest hmac_sha256(std::string_view key, std::string_view message) {
+  return hmac_sha256(key, {message});
+}
 Digest sha256(std::string_view message);
 
 }  // namespace wearables

@@ -57,21 +57,6 @@ Result<std::string> decode_secret(std::string_view secret) {
   return *std::move(key);
 }
 
-Result<std::vector<std::string>> decode_secrets(std::span<const std::string_view> secrets) {
-  if (secrets.empty()) return {Code::kNoSecret, "no signing secret is configured"};
-  std::vector<std::string> keys;
-  for (const std::string_view secret : secrets) {
-    Result<std::string> key = decode_secret(secret);
-    if (key.ok()) {
-      keys.push_back(std::move(key).value());
-    } else if (secrets.size() == 1) {
-      return key.error();
-    }
-  }
-  if (keys.empty()) return {Code::kBadSecret, "no configured signing secret is usable"};
-  return keys;
-}
-
 Result<Done> check_presence(const SignedHeaders& headers) {
   for (const HeaderField& field : kHeaderFields) {
     if (!(headers.*field.value).empty()) continue;
@@ -111,64 +96,129 @@ Result<Done> check_age(std::int64_t seconds, const AgeLimit& limit) {
                                      std::to_string(limit.tolerance) + " s"};
 }
 
-// One piece, for the one-shot HMAC. Its memory is kept from call to call, unless it is large: fresh
-// memory costs as much again as the copy into it. Good until the next call.
-const std::string& signed_text(std::string_view id, std::string_view timestamp,
-                               std::string_view body) {
-  constexpr std::size_t kAlwaysKept = std::size_t{1} << 20;
-  static auto* const text = new std::string;
-  const std::size_t size = id.size() + timestamp.size() + body.size() + 2;
-  if (text->capacity() > kAlwaysKept && size < text->capacity() / 4) *text = std::string();
-  text->clear();
-  text->reserve(size);
-  return text->append(id).append(1, '.').append(timestamp).append(1, '.').append(body);
-}
+constexpr std::string_view kScheme = "v1,";
+constexpr std::size_t kSignatureSize = kScheme.size() + 44;  // base64 of 32 bytes
 
-std::string signature_of(std::string_view text, std::string_view key) {
-  return "v1," + base64_encode(bytes_of(hmac_sha256(key, text)));
+std::string signature_of(const SignedHeaders& headers, std::string_view body,
+                         std::string_view key) {
+  const Digest digest = hmac_sha256(key, {headers.id, ".", headers.timestamp, ".", body});
+  return std::string(kScheme) + base64_encode(bytes_of(digest));
 }
 
 // Elements stand between single blanks. One that is not to the byte what we would write is no
 // match: other versions, missing commas, missing padding and partial signatures need no rules of
 // their own.
-bool lists(std::string_view signatures, std::string_view expected) noexcept {
-  while (!signatures.empty()) {
+std::vector<std::string_view> well_formed(std::string_view signatures) {
+  std::vector<std::string_view> found;
+  signatures = signatures.substr(0, kMaxSignatureBytes);
+  while (!signatures.empty() && found.size() < kMaxSignatures) {
     const std::size_t length = std::min(signatures.find(' '), signatures.size());
-    if (equal_in_constant_time(signatures.substr(0, length), expected)) return true;
+    const std::string_view element = signatures.substr(0, length);
+    if (element.size() == kSignatureSize && element.starts_with(kScheme)) found.push_back(element);
     signatures.remove_prefix(std::min(length + 1, signatures.size()));
   }
-  return false;
+  return found;
 }
 
-// With a full stop in the id, parts of a signed text could be passed off as other parts.
-Result<Done> check_signature(const SignedHeaders& headers, std::string_view body,
-                             const std::vector<std::string>& keys) {
-  if (headers.id.find('.') != std::string_view::npos) {
-    return {Code::kBadSignature, "the id header holds a full stop"};
+// Which secrets sign this delivery; each is decoded and hashed with once.
+class Matcher {
+ public:
+  Matcher(const SignedHeaders& headers, std::string_view body)
+      : headers_(headers), body_(body), signatures_(well_formed(headers.signature)) {}
+
+  bool matches(std::string_view key) {
+    if (signatures_.empty()) return false;
+    const auto known = std::find_if(tried_.begin(), tried_.end(),
+                                    [&](const Tried& tried) { return tried.key == key; });
+    if (known != tried_.end()) return known->matches;
+    const std::string expected = signature_of(headers_, body_, key);
+    bool any = false;
+    for (const std::string_view signature : signatures_) {
+      any = equal_in_constant_time(signature, expected) || any;
+    }
+    tried_.push_back({std::string(key), any});
+    return any;
   }
-  const std::string& text = signed_text(headers.id, headers.timestamp, body);
-  for (const std::string& key : keys) {
-    if (lists(headers.signature, signature_of(text, key))) return Done{};
+
+ private:
+  struct Tried {
+    std::string key;
+    bool matches;
+  };
+
+  const SignedHeaders& headers_;
+  const std::string_view body_;
+  const std::vector<std::string_view> signatures_;
+  std::vector<Tried> tried_;
+};
+
+// The keys of an acceptance, and why it has none.
+struct Keys {
+  std::vector<std::string> usable;
+  Error why{Code::kNoSecret, "no signing secret is configured"};
+};
+
+Keys keys_of(const Acceptance& acceptance) {
+  Keys keys;
+  for (const std::string_view secret : acceptance.secrets) {
+    Result<std::string> key = decode_secret(secret);
+    if (key.ok()) {
+      keys.usable.push_back(std::move(key).value());
+    } else if (acceptance.secrets.size() == 1) {
+      keys.why = key.error();
+    } else {
+      keys.why = {Code::kBadSecret, "no configured signing secret is usable"};
+    }
   }
-  return {Code::kBadSignature, "no v1 signature matches"};
+  return keys;
 }
 
 // What costs nothing comes first: a body is hashed only for a delivery that is fresh.
-Result<std::int64_t> check_delivery(const SignedHeaders& headers, std::string_view body,
-                                    std::span<const std::string_view> secrets,
-                                    const std::optional<AgeLimit>& limit) {
-  const Result<std::vector<std::string>> keys = decode_secrets(secrets);
-  if (!keys.ok()) return keys.error();
+Result<Accepted> check_delivery(const SignedHeaders& headers, std::string_view body,
+                                std::span<const Acceptance> acceptances,
+                                const std::optional<std::int64_t>& now) {
+  std::vector<Keys> keys;
+  Error why{Code::kNoSecret, "no signing secret is configured"};
+  bool any = false;
+  for (const Acceptance& acceptance : acceptances) {
+    keys.push_back(keys_of(acceptance));
+    any = any || acceptance.unreadable || !keys.back().usable.empty();
+    if (keys.back().why.code > why.code) why = keys.back().why;
+  }
+  if (!any) return why;
   if (const auto present = check_presence(headers); !present.ok()) return present.error();
   const Result<std::int64_t> seconds = parse_timestamp(headers.timestamp);
   if (!seconds.ok()) return seconds.error();
-  if (limit) {
-    if (const auto fresh = check_age(seconds.value(), *limit); !fresh.ok()) return fresh.error();
+
+  Matcher matcher(headers, body);
+  std::optional<Error> stale;
+  bool any_fresh = false;
+  // With a full stop in the id, parts of a signed text could be passed off as other parts.
+  const bool ambiguous = headers.id.find('.') != std::string_view::npos;
+  for (std::size_t place = 0; place < acceptances.size(); ++place) {
+    const Acceptance& acceptance = acceptances[place];
+    if (keys[place].usable.empty() && !acceptance.unreadable) continue;
+    if (now) {
+      const auto fresh = check_age(seconds.value(), {*now, acceptance.tolerance_seconds});
+      if (!fresh.ok()) {
+        stale = fresh.error();
+        continue;
+      }
+    }
+    any_fresh = true;
+    if (ambiguous) break;
+    for (const std::string& key : keys[place].usable) {
+      if (matcher.matches(key)) return Accepted{place, seconds.value()};
+    }
   }
-  if (const auto match = check_signature(headers, body, keys.value()); !match.ok()) {
-    return match.error();
-  }
-  return seconds.value();
+  if (!any_fresh && stale) return *stale;
+  return Error{Code::kBadSignature,
+               ambiguous ? "the id header holds a full stop" : "no v1 signature matches"};
+}
+
+Result<std::int64_t> sent_at(const Result<Accepted>& accepted) {
+  if (!accepted.ok()) return accepted.error();
+  return accepted.value().sent_at;
 }
 
 }  // namespace
@@ -197,12 +247,19 @@ Result<std::int64_t> verify(const SignedHeaders& headers, std::string_view body,
                             std::span<const std::string_view> secrets, std::int64_t now_seconds,
                             std::int64_t tolerance_seconds) {
   if (tolerance_seconds < 0) return {Code::kInvalidArgument, "the tolerance is negative"};
-  return check_delivery(headers, body, secrets, AgeLimit{now_seconds, tolerance_seconds});
+  const Acceptance only{secrets, false, tolerance_seconds};
+  return sent_at(check_delivery(headers, body, {&only, 1}, now_seconds));
 }
 
 Result<std::int64_t> verify_ignoring_age(const SignedHeaders& headers, std::string_view body,
                                          std::span<const std::string_view> secrets) {
-  return check_delivery(headers, body, secrets, std::nullopt);
+  const Acceptance only{secrets};
+  return sent_at(check_delivery(headers, body, {&only, 1}, std::nullopt));
+}
+
+Result<Accepted> verify_any(const SignedHeaders& headers, std::string_view body,
+                            std::span<const Acceptance> acceptances, std::int64_t now_seconds) {
+  return check_delivery(headers, body, acceptances, now_seconds);
 }
 
 Result<std::string> sign(std::string_view id, std::int64_t timestamp_seconds, std::string_view body,
@@ -214,13 +271,21 @@ Result<std::string> sign(std::string_view id, std::int64_t timestamp_seconds, st
   if (timestamp_seconds <= 0) return {Code::kInvalidArgument, "the timestamp is not positive"};
   const Result<std::string> key = decode_secret(secret);
   if (!key.ok()) return key.error();
-  return signature_of(signed_text(id, std::to_string(timestamp_seconds), body), key.value());
+  const std::string timestamp = std::to_string(timestamp_seconds);
+  return signature_of({id, timestamp, {}}, body, key.value());
 }
 
 Result<Done> check_secret(std::string_view secret) {
   const Result<std::string> key = decode_secret(secret);
   if (!key.ok()) return key.error();
   return Done{};
+}
+
+Result<Done> check_secret_strength(std::string_view secret) {
+  const Result<std::string> key = decode_secret(secret);
+  if (!key.ok()) return key.error();
+  if (key.value().size() >= kMinSecretBytes) return Done{};
+  return {Code::kBadSecret, "the signing secret has fewer than " + std::to_string(kMinSecretBytes) + " bytes"};
 }
 
 }  // namespace wearables

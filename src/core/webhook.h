@@ -33,6 +33,11 @@ class HeaderPicker {
 
 inline constexpr std::int64_t kDefaultToleranceSeconds = 300;
 
+// Of a delivery's signature header the first so many bytes are looked at, and in them the first so
+// many well-formed v1 signatures: a sender that rotates its secret sends 11 at most.
+inline constexpr std::size_t kMaxSignatureBytes = 65536;
+inline constexpr std::size_t kMaxSignatures = 32;
+
 // The attempt's Unix seconds when some `v1` signature matches some secret, in constant time, and
 // the timestamp is within `tolerance_seconds` of `now_seconds`, both inclusive. Secrets: base64
 // with or without `whsec_`; malformed ones are passed over. Fails closed: no secret is kNoSecret,
@@ -40,6 +45,26 @@ inline constexpr std::int64_t kDefaultToleranceSeconds = 300;
 Result<std::int64_t> verify(const SignedHeaders& headers, std::string_view body,
                             std::span<const std::string_view> secrets, std::int64_t now_seconds,
                             std::int64_t tolerance_seconds = kDefaultToleranceSeconds);
+
+// What one of several endpoints accepts.
+struct Acceptance {
+  std::span<const std::string_view> secrets;
+  bool unreadable = false;  // it has secrets beside these, which cannot be had now
+  std::int64_t tolerance_seconds = kDefaultToleranceSeconds;
+};
+
+struct Accepted {
+  std::size_t place;     // of the acceptance
+  std::int64_t sent_at;  // Unix seconds
+};
+
+// The first acceptance that verify() would take the delivery by. A secret is hashed with once,
+// however many name it, and not at all where the header holds no well-formed v1 signature or no
+// acceptance finds the timestamp fresh. Of several errors the one that tells the sender most:
+// a missing secret counts only where no acceptance has one. A secret that cannot be read answers as
+// one that does not match.
+Result<Accepted> verify_any(const SignedHeaders& headers, std::string_view body,
+                            std::span<const Acceptance> acceptances, std::int64_t now_seconds);
 
 // The same without the age check, for stored deliveries; the signature still covers the timestamp.
 Result<std::int64_t> verify_ignoring_age(const SignedHeaders& headers, std::string_view body,
@@ -53,5 +78,10 @@ Result<std::string> sign(std::string_view id, std::int64_t timestamp_seconds, st
 // kBadSecret unless `secret` decodes to at least one byte; whsk_ and whpk_ keys are refused by
 // name. White space at the ends is ignored: files end in a newline.
 Result<Done> check_secret(std::string_view secret);
+
+// The same, and kBadSecret below so many bytes: the least that the specification allows. What signs
+// for others (sign(), verify()) takes shorter ones: Svix' own documented example has 18 bytes.
+inline constexpr std::size_t kMinSecretBytes = 24;
+Result<Done> check_secret_strength(std::string_view secret);
 
 }  // namespace wearables
