@@ -17,11 +17,11 @@ SELECT name, vendor, environment, base_url, tolerance, success_status, enabled F
 -- a secret is a text, a file or an environment variable; ordinals are for rotation
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT wearables.set_secret('junction', 'webhook', 1, 'file:/run/secrets/junction');
-SELECT wearables.set_secret('junction', 'api_key', 0, 'env:JUNCTION_API_KEY');
+SELECT wearables.set_secret('junction', 'api_key', 0, 'env:WEARABLES_API_KEY');
 SELECT endpoint, kind, ordinal, value LIKE 'whsec%' AS is_text FROM wearables.endpoint_secrets ORDER BY kind, ordinal;
 
 -- setting it again replaces it, NULL removes it
-SELECT wearables.set_secret('junction', 'webhook', 0, 'env:JUNCTION_SECRET');
+SELECT wearables.set_secret('junction', 'webhook', 0, 'env:WEARABLES_SECRET');
 SELECT wearables.set_secret('junction', 'webhook', 1, NULL);
 SELECT endpoint, kind, ordinal, value FROM wearables.endpoint_secrets ORDER BY kind, ordinal;
 
@@ -54,9 +54,27 @@ SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_');
 \echo :SQLSTATE
 SELECT wearables.set_secret('junction', 'webhook', 0, '');
 \echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_' || encode('twenty-three bytes only', 'base64'));
+\echo :SQLSTATE
+-- a file or a variable only where a superuser allowed it, and nobody is told what is there
 SELECT wearables.set_secret('junction', 'webhook', 0, 'file:secret.txt');
 \echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'file:/etc/passwd');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'file:/run/secrets/../../etc/passwd');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'file:/run/secrets');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'file:/run/secretsandmore/x');
+\echo :SQLSTATE
 SELECT wearables.set_secret('junction', 'webhook', 0, 'env:');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'env:PATH');
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'webhook', 0, 'env:WEARABLES_');
+\echo :SQLSTATE
+-- an API key may be of any length but none
+SELECT wearables.set_secret('junction', 'api_key', 1, '');
 \echo :SQLSTATE
 SELECT wearables.set_secret(NULL, 'webhook', 0, 'secret');
 \echo :SQLSTATE

@@ -138,9 +138,9 @@ SELECT status, http_status FROM wearables.receive(wearables.signed_headers('msg_
 SELECT endpoint, message_id, count FROM wearables.deliveries WHERE message_id IN ('msg_1', 'msg_10') ORDER BY endpoint, message_id;
 
 -- rotation: the old secret and the new one count side by side, a removed one counts no more
-SELECT wearables.set_secret('junction', 'webhook', 1, 'whsec_plJ3nmyCDGBKInavdOK15jsl');
+SELECT wearables.set_secret('junction', 'webhook', 1, 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD');
 SELECT status FROM wearables.receive(wearables.signed_headers('msg_11', now(), :'body', :'secret'), :'body');
-SELECT status FROM wearables.receive(wearables.signed_headers('msg_12', now(), :'body', 'whsec_plJ3nmyCDGBKInavdOK15jsl'), :'body');
+SELECT status FROM wearables.receive(wearables.signed_headers('msg_12', now(), :'body', 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'), :'body');
 SELECT wearables.set_secret('junction', 'webhook', 0, NULL);
 SELECT status, reason FROM wearables.receive(wearables.signed_headers('msg_13', now(), :'body', :'secret'), :'body');
 SELECT wearables.set_secret('junction', 'webhook', 0, :'secret');

@@ -1,60 +1,18 @@
-#include "core/webhook.h"
-
-#include <cstdlib>
 #include <cstring>
 
-#include "pg/boundary.h"
+#include "pg/confidential.h"
 #include "pg/endpoint.h"
+#include "pg/secret.h"
 #include "pg/spi.h"
+#include "pg/trigger.h"
 
 extern "C" {
-#include "storage/fd.h"
 #include "utils/inval.h"
 }
 
 namespace wearables::pg {
 
 namespace {
-
-constexpr size_t kMaxSecretFile = 4096;
-
-bool starts_with(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
-std::string_view copy(std::string_view text, MemoryContext context) {
-  char* place = static_cast<char*>(MemoryContextAlloc(context, text.size() + 1));
-  memcpy(place, text.data(), text.size());
-  place[text.size()] = '\0';
-  return {place, text.size()};
-}
-
-// Empty when the file cannot be read: no secret, and so no delivery, but a line for the operator.
-std::string_view read_secret_file(const char* path, MemoryContext context) {
-  FILE* file = AllocateFile(path, "r");
-  if (file == nullptr) {
-    ereport(LOG, (errcode_for_file_access(),
-                  errmsg("cannot open a secret's file \"%s\": %m", path)));
-    return {};
-  }
-  char buffer[kMaxSecretFile];
-  const size_t length = fread(buffer, 1, sizeof buffer, file);
-  FreeFile(file);
-  const std::string_view secret = copy({buffer, length}, context);
-  explicit_bzero(buffer, sizeof buffer);
-  return secret;
-}
-
-std::string_view resolve(std::string_view value, MemoryContext context) {
-  if (starts_with(value, "file:")) {
-    return read_secret_file(copy(value.substr(5), context).data(), context);
-  }
-  if (starts_with(value, "env:")) {
-    const char* found = std::getenv(copy(value.substr(4), context).data());
-    return found == nullptr ? std::string_view{} : copy(found, context);
-  }
-  return copy(value, context);
-}
 
 Statement select_endpoints{R"(
   SELECT e.name, extract(epoch FROM e.tolerance)::bigint, e.success_status, s.value
@@ -71,26 +29,6 @@ Statement delete_secret{
     "DELETE FROM wearables.endpoint_secrets WHERE endpoint = $1 AND kind = $2 AND ordinal = $3"};
 
 Statement find_endpoint{"SELECT 1 FROM wearables.endpoints WHERE name = $1"};
-
-void check_reference_or_secret(std::string_view kind, std::string_view value) {
-  if (starts_with(value, "file:")) {
-    if (value.size() < 7 || value[5] != '/') {
-      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("a secret's file is given by an absolute path"),
-                      errhint("For instance file:/run/secrets/junction.")));
-    }
-    return;
-  }
-  if (starts_with(value, "env:")) {
-    if (value.size() < 5) {
-      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("the name of the environment variable is missing"),
-                      errhint("For instance env:JUNCTION_SECRET, set for the server's process.")));
-    }
-    return;
-  }
-  if (kind == "webhook") call_core([value] { return check_secret(value); });
-}
 
 }  // namespace
 
@@ -135,7 +73,7 @@ void add_row(Kept* rows, uint64 row) {
   Endpoint& endpoint = rows->endpoints[rows->count - 1];
   const std::string_view value = get_text(row, 4);
   if (value.empty() || endpoint.secret_count == kMaxSecrets) return;
-  endpoint.secrets[endpoint.secret_count++] = copy(value, rows->context);
+  endpoint.secrets[endpoint.secret_count++] = {copy_text(row, 4, rows->context), value.size()};
 }
 
 void read_rows() {
@@ -156,13 +94,30 @@ void read_rows() {
   kept = read;
 }
 
+// A flood of deliveries must not become a flood of lines.
+void log_unreadable(const char* endpoint, const char* cause) {
+  constexpr int kPauseMilliseconds = 60000;
+  constinit static TimestampTz logged_at = 0;
+  const TimestampTz now = GetCurrentTimestamp();
+  if (logged_at != 0 && !TimestampDifferenceExceeds(logged_at, now, kPauseMilliseconds)) return;
+  logged_at = now;
+  ereport(LOG, (errcode(ERRCODE_CONFIG_FILE_ERROR), errhidestmt(true), errhidecontext(true),
+                errmsg("wearables_ingest cannot read a secret of endpoint \"%s\"", endpoint),
+                errdetail_internal("%s.", cause)));
+}
+
 Endpoint resolved(const Endpoint& row, MemoryContext context) {
   Endpoint endpoint = row;
   endpoint.name = MemoryContextStrdup(context, row.name);
   endpoint.secret_count = 0;
   for (int i = 0; i < row.secret_count; ++i) {
-    const std::string_view secret = resolve(row.secrets[i], context);
-    if (!secret.empty()) endpoint.secrets[endpoint.secret_count++] = secret;
+    const char* cause = nullptr;
+    if (read_secret("webhook", row.secrets[i], context, &endpoint.secrets[endpoint.secret_count], &cause)) {
+      ++endpoint.secret_count;
+    } else {
+      endpoint.unreadable = true;
+      log_unreadable(row.name, cause);
+    }
   }
   return endpoint;
 }
@@ -190,17 +145,21 @@ void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal,
                 std::string_view value) {
   if (kind != "webhook" && kind != "api_key") {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("secret kind \"%.*s\" is not known", static_cast<int>(kind.size()), kind.data()),
+                    errmsg("the kind of a secret is not known"),
                     errhint("Give webhook or api_key.")));
   }
   if (ordinal < 0 || ordinal >= kMaxSecrets) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("ordinal %d is outside 0 to %d", ordinal, kMaxSecrets - 1)));
   }
-  if (!remove) check_reference_or_secret(kind, value);
+  if (!remove) check_secret_value(kind, value);
+  const OwnerScope scope = enter_owner();
   if (run(find_endpoint, {arg_text(endpoint)}) == 0) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                    errmsg("endpoint \"%.*s\" is not known", static_cast<int>(endpoint.size()), endpoint.data()),
+                    errmsg("the endpoint of a secret is not known"),
+                    // arguments in the wrong order must not bring the secret into the log
+                    errdetail("There is no endpoint \"%.*s\".", static_cast<int>(endpoint.size()), endpoint.data()),
+                    errdetail_log("There is no endpoint of the name that was given."),
                     errhint("Add it with wearables.add_endpoint().")));
   }
   if (remove) {
@@ -209,6 +168,34 @@ void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal,
     run(upsert_secret, {arg_text(endpoint), arg_text(kind), arg_int2(static_cast<int16>(ordinal)),
                         arg_text(value)});
   }
+  leave(scope);
+}
+
+}  // namespace
+
+}  // namespace wearables::pg
+
+namespace wearables::pg {
+
+namespace {
+
+Datum unreadable_endpoints() {
+  SPI_connect();
+  MemoryContext within = CurrentMemoryContext;
+  const OwnerScope scope = enter_owner();
+  int count;
+  const Endpoint* endpoints = load_endpoints(nullptr, &count);
+  Datum* names = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
+  int unreadable = 0;
+  for (int i = 0; i < count; ++i) {
+    if (endpoints[i].unreadable) names[unreadable++] = CStringGetTextDatum(endpoints[i].name);
+  }
+  leave(scope);
+  const Arg array = arg_array(TEXTOID, names, nullptr, unreadable);
+  const Datum result = SPI_datumTransfer(array.value, false, -1);
+  MemoryContextSwitchTo(within);
+  SPI_finish();
+  return result;
 }
 
 }  // namespace
@@ -216,11 +203,14 @@ void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal,
 }  // namespace wearables::pg
 
 extern "C" {
+PG_FUNCTION_INFO_V1(wearables_unreadable_endpoints);
 PG_FUNCTION_INFO_V1(wearables_set_secret);
 PG_FUNCTION_INFO_V1(wearables_endpoints_changed);
 
 Datum wearables_set_secret(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
+  Confidential frame;
+  begin_confidential(&frame);
   if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2)) {
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
                     errmsg("endpoint, kind and ordinal must not be null"),
@@ -235,14 +225,18 @@ Datum wearables_set_secret(PG_FUNCTION_ARGS) {
              {VARDATA_ANY(kind), VARSIZE_ANY_EXHDR(kind)}, PG_GETARG_INT32(2), remove,
              {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)});
   SPI_finish();
+  end_confidential(frame);
   PG_RETURN_VOID();
 }
 
 Datum wearables_endpoints_changed(PG_FUNCTION_ARGS) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) {
-    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("endpoints_changed() is a trigger")));
-  }
-  CacheInvalidateRelcache(reinterpret_cast<TriggerData*>(fcinfo->context)->tg_relation);
+  using namespace wearables::pg;
+  const TriggerData* data = trigger_on(fcinfo, "endpoints_changed", {"endpoints", "endpoint_secrets"});
+  CacheInvalidateRelcache(data->tg_relation);
   return PointerGetDatum(nullptr);
+}
+
+Datum wearables_unreadable_endpoints(PG_FUNCTION_ARGS) {
+  return wearables::pg::unreadable_endpoints();
 }
 }

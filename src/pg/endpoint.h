@@ -15,6 +15,7 @@ struct Endpoint {
   int64 tolerance_seconds;
   int success_status;
   int secret_count;
+  bool unreadable;  // it has secrets beside these, which cannot be read now
   std::string_view secrets[kMaxSecrets];
 };
 

@@ -17,6 +17,11 @@ void define_int(const char* name, const char* what, int* place, int initial, int
                           nullptr, nullptr);
 }
 
+// Empty at first, and changed by the configuration file alone.
+void define_text(const char* name, const char* what, char** place, int flags) {
+  DefineCustomStringVariable(name, what, nullptr, place, "", PGC_SIGHUP, flags, nullptr, nullptr, nullptr);
+}
+
 }  // namespace
 
 const Settings& settings() noexcept { return current; }
@@ -37,11 +42,15 @@ void define_settings() {
              &current.retry_base_seconds, 2, 0, 3600, PGC_SUSET, GUC_UNIT_S);
   define_int("wearables_ingest.naptime", "Longest sleep of an idle worker.",
              &current.naptime_seconds, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S);
+  define_text("wearables_ingest.secret_directory",
+              "Directory below which the files of secrets may lie; empty: none may.",
+              &current.secret_directory, GUC_SUPERUSER_ONLY);
+  define_text("wearables_ingest.secret_env_prefix",
+              "Prefix of the environment variables that may hold secrets; empty: none may.",
+              &current.secret_env_prefix, GUC_SUPERUSER_ONLY);
   if (process_shared_preload_libraries_in_progress) {
-    DefineCustomStringVariable("wearables_ingest.databases",
-                               "Databases that have workers, separated by commas.", nullptr,
-                               &current.databases, "", PGC_SIGHUP, GUC_LIST_INPUT, nullptr, nullptr,
-                               nullptr);
+    define_text("wearables_ingest.databases", "Databases that have workers, separated by commas.",
+                &current.databases, GUC_LIST_INPUT);
     define_int("wearables_ingest.workers", "Workers per database.", &current.workers, 1, 0, 32,
                PGC_SIGHUP, 0);
   }

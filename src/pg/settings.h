@@ -12,6 +12,8 @@ struct Settings {
   int workers;              // per database
   int naptime_seconds;      // safety poll of an idle worker
   char* databases;          // comma-separated
+  char* secret_directory;   // below which file: secrets lie; empty: nowhere
+  char* secret_env_prefix;  // of the variables that env: secrets may name; empty: none
 };
 
 // Values in force; read-only for everybody but the server's settings machinery.

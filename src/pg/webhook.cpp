@@ -6,6 +6,7 @@
 
 #include "pg/allocator.h"
 #include "pg/boundary.h"
+#include "pg/confidential.h"
 #include "pg/endpoint.h"
 #include "pg/header.h"
 #include "pg/lock.h"
@@ -30,18 +31,21 @@ int64 unix_seconds(TimestampTz at) {
   return kPostgresEpochSeconds + (at % USECS_PER_SEC < 0 ? seconds - 1 : seconds);
 }
 
+// What became of a delivery's signature.
 struct Attempt {
   bool verified;
-  int64 sent_at;  // Unix seconds
+  size_t endpoint;  // of those that were tried
+  int64 sent_at;    // Unix seconds
   Code code;
   char message[200];
 };
 
-Result<Attempt> attempt_of(const Result<std::int64_t>& result) {
+Result<Attempt> attempt_of(const Result<Accepted>& result) {
   Attempt attempt{};
   attempt.verified = result.ok();
   if (result.ok()) {
-    attempt.sent_at = result.value();
+    attempt.endpoint = result.value().place;
+    attempt.sent_at = result.value().sent_at;
   } else {
     attempt.code = result.error().code;
     result.error().message.copy(attempt.message, sizeof attempt.message - 1);
@@ -49,13 +53,16 @@ Result<Attempt> attempt_of(const Result<std::int64_t>& result) {
   return attempt;
 }
 
-Attempt try_endpoint(const Endpoint& endpoint, const SignedHeaders& headers, std::string_view body,
-                     int64 now) {
-  const std::span<const std::string_view> secrets{endpoint.secrets,
-                                                  static_cast<size_t>(endpoint.secret_count)};
-  return call_core([&] {
-    return attempt_of(verify(headers, body, secrets, now, endpoint.tolerance_seconds));
-  });
+Attempt try_endpoints(const Endpoint* endpoints, int count, const SignedHeaders& headers,
+                      std::string_view body, int64 now) {
+  auto* acceptances = static_cast<Acceptance*>(palloc(sizeof(Acceptance) * count));
+  for (int i = 0; i < count; ++i) {
+    const Endpoint& endpoint = endpoints[i];
+    acceptances[i] = {{endpoint.secrets, static_cast<size_t>(endpoint.secret_count)},
+                      endpoint.unreadable, endpoint.tolerance_seconds};
+  }
+  const std::span<const Acceptance> all{acceptances, static_cast<size_t>(count)};
+  return call_core([&] { return attempt_of(verify_any(headers, body, all, now)); });
 }
 
 Receipt refuse(int http_status, const char* reason) { return {"refused", 0, http_status, reason}; }
@@ -125,9 +132,6 @@ Receipt store(const Endpoint& endpoint, const Headers& headers, const void* body
   return {"accepted", event_id, endpoint.success_status, nullptr};
 }
 
-// The most telling of the refusals: a stale timestamp or a bad header says more than "no match".
-bool tells_more(Code a, Code b) { return b == Code::kBadSignature && a != Code::kNoSecret; }
-
 }  // namespace
 
 Receipt receive(Jsonb* headers_json, const void* stored_body, const char* endpoint_name) {
@@ -147,14 +151,10 @@ Receipt receive(Jsonb* headers_json, const void* stored_body, const char* endpoi
     if (endpoint_name != nullptr) return refuse(404, "the endpoint is not known or not enabled");
     return refuse(401, "no endpoint is configured");
   }
-  Attempt refused{};
-  for (int i = 0; i < count; ++i) {
-    const Attempt attempt =
-        try_endpoint(endpoints[i], headers.of_signature, body, unix_seconds(now));
-    if (attempt.verified) return store(endpoints[i], headers, stored_body, attempt.sent_at, now);
-    if (i == 0 || tells_more(attempt.code, refused.code)) refused = attempt;
-  }
-  return refuse(401, pstrdup(refused.message));
+  const Attempt attempt =
+      try_endpoints(endpoints, count, headers.of_signature, body, unix_seconds(now));
+  if (!attempt.verified) return refuse(401, pstrdup(attempt.message));
+  return store(endpoints[attempt.endpoint], headers, stored_body, attempt.sent_at, now);
 }
 
 namespace {
@@ -174,8 +174,7 @@ Datum receipt_datum(const Receipt& receipt, FunctionCallInfo fcinfo) {
 // The sender's mistake is worth a line in the log, where an operator looks when deliveries stay away.
 void log_refusal(const Receipt& receipt) {
   if (receipt.event_id != 0) return;
-  // the statement may hold the body (R9)
-  ereport(LOG, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION), errhidestmt(true),
+  ereport(LOG, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
                 errmsg("wearables_ingest refused a delivery with status %d: %s",
                        receipt.http_status, receipt.reason)));
 }
@@ -183,11 +182,14 @@ void log_refusal(const Receipt& receipt) {
 Receipt receive_within_spi(Jsonb* headers, const void* body, const char* endpoint) {
   MemoryContext caller = CurrentMemoryContext;
   keep_freed_memory();
+  Confidential frame;
+  begin_confidential(&frame);
   SPI_connect();
   Receipt receipt = receive(headers, body, endpoint);
   if (receipt.reason != nullptr) receipt.reason = MemoryContextStrdup(caller, receipt.reason);
   SPI_finish();
   log_refusal(receipt);
+  end_confidential(frame);
   return receipt;
 }
 
@@ -197,8 +199,16 @@ Jsonb* request_headers() {
   return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }
 
+// A proxy that lets the sender ask for it would undo what is answered with success here.
+constexpr const char* kRollbackRefused = "the request asks for a rollback (Prefer: tx=rollback)";
+
 Datum door(const void* body) {
-  const Receipt receipt = receive_within_spi(request_headers(), body, nullptr);
+  Confidential frame;
+  begin_confidential(&frame);
+  Jsonb* headers = request_headers();
+  const Receipt receipt = asks_for_rollback(headers) ? refuse(400, kRollbackRefused)
+                                                     : receive_within_spi(headers, body, nullptr);
+  end_confidential(frame);
   (void)set_config_option("response.status", psprintf("%d", receipt.http_status), PGC_USERSET,
                           PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
   StringInfoData answer;
@@ -230,6 +240,37 @@ int64 whole_seconds(const Interval* interval) {
                                         IntervalPGetDatum(interval))));
 }
 
+Result<Attempt> attempt_of(const Result<std::int64_t>& result) {
+  if (result.ok()) return attempt_of(Result<Accepted>(Accepted{0, result.value()}));
+  return attempt_of(Result<Accepted>(result.error()));
+}
+
+TimestampTz finite(TimestampTz at) {
+  if (!TIMESTAMP_NOT_FINITE(at)) return at;
+  ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+                  errmsg("the time of a signature must be finite")));
+}
+
+// The header of (message id, instant, body, secret), in the current context.
+std::string_view signature_of(FunctionCallInfo fcinfo) {
+  const std::string_view id = view_of(PG_GETARG_TEXT_PP(0));
+  const int64 at = unix_seconds(finite(PG_GETARG_TIMESTAMPTZ(1)));
+  const std::string_view body = view_of(PG_GETARG_BYTEA_PP(2));
+  const std::string_view secret = view_of(PG_GETARG_TEXT_PP(3));
+  auto* signature = owned_by<std::string>(CurrentMemoryContext);
+  call_core([&] { return store_into(*signature, sign(id, at, body, secret)); });
+  return *signature;
+}
+
+void push_member(JsonbParseState** state, const char* name, std::string_view text) {
+  JsonbValue value{};
+  value.type = jbvString;
+  value.val.string = {static_cast<int>(strlen(name)), const_cast<char*>(name)};
+  pushJsonbValue(state, WJB_KEY, &value);
+  value.val.string = {static_cast<int>(text.size()), const_cast<char*>(text.data())};
+  pushJsonbValue(state, WJB_VALUE, &value);
+}
+
 bool is_callers_fault(Code code) {
   return code == Code::kNoSecret || code == Code::kBadSecret || code == Code::kInvalidArgument;
 }
@@ -244,6 +285,7 @@ PG_FUNCTION_INFO_V1(wearables_webhook_text);
 PG_FUNCTION_INFO_V1(wearables_webhook_bytea);
 PG_FUNCTION_INFO_V1(wearables_verify_signature);
 PG_FUNCTION_INFO_V1(wearables_sign);
+PG_FUNCTION_INFO_V1(wearables_signed_headers);
 
 Datum wearables_receive(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
@@ -265,11 +307,13 @@ Datum wearables_webhook_bytea(PG_FUNCTION_ARGS) {
 
 Datum wearables_verify_signature(PG_FUNCTION_ARGS) {
   using namespace wearables;
+  pg::Confidential frame;
+  pg::begin_confidential(&frame);
   const pg::Headers headers = pg::read_headers(PG_GETARG_JSONB_P(0));
   const std::string_view body = pg::view_of(PG_GETARG_BYTEA_PP(1));
   int count;
   const std::string_view* secrets = pg::secrets_of(PG_GETARG_ARRAYTYPE_P(2), &count);
-  const int64 now = pg::unix_seconds(PG_GETARG_TIMESTAMPTZ(3));
+  const int64 now = pg::unix_seconds(pg::finite(PG_GETARG_TIMESTAMPTZ(3)));
   const int64 tolerance = pg::whole_seconds(PG_GETARG_INTERVAL_P(4));
   const std::span<const std::string_view> all{secrets, static_cast<size_t>(count)};
   const pg::Attempt attempt = pg::call_core(
@@ -277,17 +321,33 @@ Datum wearables_verify_signature(PG_FUNCTION_ARGS) {
   if (!attempt.verified && pg::is_callers_fault(attempt.code)) {
     ereport(ERROR, (errcode(pg::sqlstate_of(attempt.code)), errmsg("%s", attempt.message)));
   }
+  pg::end_confidential(frame);
   PG_RETURN_BOOL(attempt.verified);
 }
 
 Datum wearables_sign(PG_FUNCTION_ARGS) {
   using namespace wearables;
-  const std::string_view id = pg::view_of(PG_GETARG_TEXT_PP(0));
-  const int64 at = pg::unix_seconds(PG_GETARG_TIMESTAMPTZ(1));
-  const std::string_view body = pg::view_of(PG_GETARG_BYTEA_PP(2));
-  const std::string_view secret = pg::view_of(PG_GETARG_TEXT_PP(3));
-  auto* signature = pg::owned_by<std::string>(CurrentMemoryContext);
-  pg::call_core([&] { return pg::store_into(*signature, sign(id, at, body, secret)); });
-  PG_RETURN_TEXT_P(cstring_to_text_with_len(signature->data(), static_cast<int>(signature->size())));
+  pg::Confidential frame;
+  pg::begin_confidential(&frame);
+  const std::string_view signature = pg::signature_of(fcinfo);
+  pg::end_confidential(frame);
+  PG_RETURN_TEXT_P(cstring_to_text_with_len(signature.data(), static_cast<int>(signature.size())));
+}
+
+Datum wearables_signed_headers(PG_FUNCTION_ARGS) {
+  using namespace wearables;
+  pg::Confidential frame;
+  pg::begin_confidential(&frame);
+  const std::string_view signature = pg::signature_of(fcinfo);
+  const char* at = psprintf(INT64_FORMAT, pg::unix_seconds(PG_GETARG_TIMESTAMPTZ(1)));
+  JsonbParseState* state = nullptr;
+  pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
+  pg::push_member(&state, "svix-id", pg::view_of(PG_GETARG_TEXT_PP(0)));
+  pg::push_member(&state, "svix-timestamp", at);
+  pg::push_member(&state, "svix-signature", signature);
+  pg::push_member(&state, "content-type", "application/json");
+  Jsonb* headers = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+  pg::end_confidential(frame);
+  PG_RETURN_JSONB_P(headers);
 }
 }

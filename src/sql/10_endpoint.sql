@@ -41,24 +41,24 @@ COMMENT ON FUNCTION wearables.add_endpoint(text, text, text, text, interval, int
   'add a sender, or change the one of that name; refuses every delivery until set_secret() gave it a webhook secret';
 
 CREATE FUNCTION wearables.set_secret(endpoint text, kind text, ordinal integer, value text)
-RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_set_secret';
 COMMENT ON FUNCTION wearables.set_secret(text, text, integer, text) IS
   'set (or, with NULL, remove) a secret: kind webhook (whsec_...) or api_key, ordinal 0 to 15 for rotation; value is the text, file:/absolute/path or env:NAME';
 
-CREATE FUNCTION wearables.endpoints_changed() RETURNS trigger
+CREATE FUNCTION wearables_internal.endpoints_changed() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_endpoints_changed';
-COMMENT ON FUNCTION wearables.endpoints_changed() IS
+COMMENT ON FUNCTION wearables_internal.endpoints_changed() IS
   'trigger: at the commit every session forgets what it has read of endpoints and their secrets';
 CREATE TRIGGER endpoints_changed AFTER INSERT OR UPDATE OR DELETE ON wearables.endpoints
-  FOR EACH ROW EXECUTE FUNCTION wearables.endpoints_changed();
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.endpoints_changed();
 CREATE TRIGGER endpoints_truncated AFTER TRUNCATE ON wearables.endpoints
-  FOR EACH STATEMENT EXECUTE FUNCTION wearables.endpoints_changed();
+  FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.endpoints_changed();
 CREATE TRIGGER endpoint_secrets_changed AFTER INSERT OR UPDATE OR DELETE ON wearables.endpoint_secrets
-  FOR EACH ROW EXECUTE FUNCTION wearables.endpoints_changed();
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.endpoints_changed();
 CREATE TRIGGER endpoint_secrets_truncated AFTER TRUNCATE ON wearables.endpoint_secrets
-  FOR EACH STATEMENT EXECUTE FUNCTION wearables.endpoints_changed();
+  FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.endpoints_changed();
 -- replication and restores apply changes too
 ALTER TABLE wearables.endpoints ENABLE ALWAYS TRIGGER endpoints_changed;
 ALTER TABLE wearables.endpoint_secrets ENABLE ALWAYS TRIGGER endpoint_secrets_changed;

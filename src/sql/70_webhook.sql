@@ -11,11 +11,7 @@ RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'we
 COMMENT ON FUNCTION wearables.sign(text, timestamptz, bytea, text) IS 'the signature header for a body, as Svix makes it (v1,base64): for tests';
 
 CREATE FUNCTION wearables.signed_headers(message_id text, at timestamptz, body bytea, secret text)
-RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-  SELECT jsonb_build_object('svix-id', $1, 'svix-timestamp', floor(extract(epoch FROM $2))::bigint::text,
-                            'svix-signature', wearables.sign($1, $2, $3, $4), 'content-type', 'application/json');
-END;
+RETURNS jsonb LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_signed_headers';
 COMMENT ON FUNCTION wearables.signed_headers(text, timestamptz, bytea, text) IS 'the headers of a delivery of this body, as receive() takes them: for tests';
 
 CREATE TYPE wearables.receipt AS (status text, event_id bigint, http_status integer, reason text);

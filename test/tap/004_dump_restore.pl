@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Wearables;
 
-my $node = make_node('dump', "wearables_ingest.databases = ''");
+my $node = make_node('dump', "wearables_ingest.databases = ''", "wearables_ingest.secret_env_prefix = 'WEARABLES_'");
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE app');
 install($node, 'app', 'alice', 'bob');
@@ -36,7 +36,7 @@ run_sql($node, 'app', <<'SQL' . join '',
 CREATE ROLE chart_reader; CREATE ROLE door; CREATE ROLE keeper;
 SELECT wearables.grant_access('chart_reader', 'reader'), wearables.grant_access('door', 'ingest'), wearables.grant_access('keeper', 'operator');
 SELECT wearables.add_endpoint('sandbox', environment => 'sandbox', base_url => 'https://api.sandbox.invalid', tolerance => '1 hour', success_status => 200);
-SELECT wearables.set_secret('sandbox', 'webhook', 0, 'whsec_c2VjcmV0IG9mIHRoZSBzYW5kYm94');
+SELECT wearables.set_secret('sandbox', 'webhook', 0, 'whsec_c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBmb3IgdGVzdHM=');
 SELECT wearables.set_secret('sandbox', 'api_key', 0, 'sk_us_very_secret_key');
 SELECT wearables.set_secret('junction', 'webhook', 1, 'env:SOME_SECRET_NAME');
 SELECT wearables.register_user('carol', time_zone => 'Europe/Berlin');
@@ -125,7 +125,7 @@ quietly('pg_dump of what was restored', 'pg_dump', '-d', $node->connstr('plain')
 quietly('psql, the second time', 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', restored_into('second'), '-f', "$dir/second.sql", '-o', '/dev/null');
 
 my $text = slurp_file("$dir/app.sql") . quietly('pg_restore, as text', 'pg_restore', '-f', '-', "$dir/app.dump");
-for my $secret (secret(), 'whsec_c2VjcmV0IG9mIHRoZSBzYW5kYm94', 'sk_us_very_secret_key', 'SOME_SECRET_NAME')
+for my $secret (secret(), 'whsec_c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBmb3IgdGVzdHM=', 'sk_us_very_secret_key', 'SOME_SECRET_NAME')
 {
 	is(index($text, $secret =~ s/^whsec_//r), -1, 'a secret is not in the dump');
 }
@@ -238,7 +238,7 @@ sub restore_listed
 	return;
 }
 restore_listed('with a worker: the extension', grep { / EXTENSION - / } @list);
-wait_until($node, 'live', q{SELECT wearables.worker_count() = 1}, 'a worker is there');
+wait_until($node, 'live', q{SELECT wearables_internal.worker_count() = 1}, 'a worker is there');
 my $looked = run_sql($node, 'live', 'SELECT clock_timestamp()');
 wait_until($node, 'live', qq{SELECT state = 'idle' AND state_change > '$looked' FROM pg_stat_activity
 	WHERE datname = current_database() AND backend_type = 'wearables_ingest worker'}, 'and has looked');
