@@ -81,14 +81,14 @@ SELECT pg_temp.send('2K0B', 'daily.data.glucose.created', format('{"source":{"pr
 CALL wearables.drain();
 SELECT status, quarantined, cardinality(drift) AS terms FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K0B%';
 -- nor more terms than there may be; what is known of it is still named
-SELECT count(*) AS terms FROM wearables.drift_terms \gset
-INSERT INTO wearables.drift_terms (kind, resource, path, value) SELECT 'value', 'filling', 'type', i FROM generate_series(1, 10000 - 2 - :terms) i;
+SELECT count(*) AS terms FROM wearables_internal.drift_terms \gset
+INSERT INTO wearables_internal.drift_terms (kind, resource, path, value) SELECT 'value', 'filling', 'type', i FROM generate_series(1, 10000 - 2 - :terms) i;
 SELECT pg_temp.send('2K0C', 'daily.data.activity.created', '{"id":"a2","calendar_date":"2024-05-02","steps":10,"new_1":1,"new_2":2,"new_3":3,"source":{"provider":"oura","type":"ring"}}');
 CALL wearables.drain();
 SELECT pg_temp.send('2K0D', 'daily.data.activity.created', '{"id":"a3","calendar_date":"2024-05-03","steps":10,"new_2":2,"new_3":3,"new_4":4,"source":{"provider":"oura","type":"ring"}}');
 CALL wearables.drain();
-SELECT substr(message_id, 5, 4) AS made, status, cardinality(drift) AS terms, (SELECT count(*) FROM wearables.drift_terms) AS of_all FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0[CD]' ORDER BY 1;
-DELETE FROM wearables.drift_terms WHERE resource = 'filling';
+SELECT substr(message_id, 5, 4) AS made, status, cardinality(drift) AS terms, (SELECT count(*) FROM wearables_internal.drift_terms) AS of_all FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0[CD]' ORDER BY 1;
+DELETE FROM wearables_internal.drift_terms WHERE resource = 'filling';
 
 -- A document's resource that is switched off gives up its documents and samples, and takes them back.
 SELECT count(*) FROM wearables.samples WHERE channel = 'sleep';

@@ -82,9 +82,9 @@ BEGIN
 EXCEPTION WHEN numeric_value_out_of_range THEN
   RETURN false;
 END $$;
-SELECT count(*) AS numbers, count(*) FILTER (WHERE NOT pg_temp.takes(n)) AS refused, count(*) FILTER (WHERE wearables.storable_json(n) <> n) AS replaced,
-       count(*) FILTER (WHERE NOT pg_temp.takes(wearables.storable_json(format('{"a":[%s,"%s"]}', n, n)))) AS still_refused,
-       max(CASE WHEN pg_temp.takes(wearables.storable_json(n)) THEN length(wearables.storable_json(n)::jsonb::text) END) AS longest
+SELECT count(*) AS numbers, count(*) FILTER (WHERE NOT pg_temp.takes(n)) AS refused, count(*) FILTER (WHERE wearables_internal.storable_json(n) <> n) AS replaced,
+       count(*) FILTER (WHERE NOT pg_temp.takes(wearables_internal.storable_json(format('{"a":[%s,"%s"]}', n, n)))) AS still_refused,
+       max(CASE WHEN pg_temp.takes(wearables_internal.storable_json(n)) THEN length(wearables_internal.storable_json(n)::jsonb::text) END) AS longest
 FROM (SELECT sign || whole || fraction || coalesce('e' || exponent, '') AS n
       FROM unnest('{"",-}'::text[]) sign,
            unnest(ARRAY['0', '7', repeat('9', 390), rpad('1', 131073, '0')]) whole,

@@ -42,7 +42,7 @@ CALL wearables.drain();
 EXECUTE health;
 -- what waits until later, or at low priority, alarms nobody
 DELETE FROM wearables.jobs;
-SELECT wearables.enqueue_event(event_id, received_at, 'replay', 10) FROM wearables.webhook_events;
+SELECT wearables_internal.enqueue_event(event_id, received_at, 'replay', 10) FROM wearables.webhook_events;
 UPDATE wearables.jobs SET run_at = now() - interval '1 day' WHERE event_id = 1;
 UPDATE wearables.jobs SET run_at = now() + interval '1 day' WHERE event_id = 2;
 EXECUTE health;

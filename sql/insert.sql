@@ -124,7 +124,7 @@ UPDATE wearables.samples SET value = 1;
 \echo :SQLSTATE
 DELETE FROM wearables.samples;
 \echo :SQLSTATE
-SELECT wearables.insert_samples();
+SELECT wearables_internal.insert_samples();
 \echo :SQLSTATE
 
 DROP EXTENSION wearables_ingest;

@@ -58,13 +58,13 @@ EXECUTE jobs;
 SELECT event_id, status, error, inserted FROM wearables.webhook_events WHERE event_id = 5;
 
 -- a dead letter never blocks a new job of the same event
-SELECT wearables.enqueue_event(4, received_at, 'normalize', 0) FROM wearables.webhook_events WHERE event_id = 4;
+SELECT wearables_internal.enqueue_event(4, received_at, 'normalize', 0) FROM wearables.webhook_events WHERE event_id = 4;
 EXECUTE jobs;
-SELECT wearables.enqueue_event(4, received_at, 'normalize', 0) FROM wearables.webhook_events WHERE event_id = 4;
+SELECT wearables_internal.enqueue_event(4, received_at, 'normalize', 0) FROM wearables.webhook_events WHERE event_id = 4;
 DELETE FROM wearables.jobs;
 
 -- lower priority numbers run first, then the older
-SELECT wearables.enqueue_event(event_id, received_at, 'replay', 10) FROM wearables.webhook_events WHERE event_id <= 2 ORDER BY event_id;
+SELECT wearables_internal.enqueue_event(event_id, received_at, 'replay', 10) FROM wearables.webhook_events WHERE event_id <= 2 ORDER BY event_id;
 SELECT wearables.requeue_event(3);
 CALL wearables.drain(1);
 EXECUTE jobs;
@@ -135,6 +135,6 @@ SET default_transaction_isolation = 'repeatable read';
 CALL wearables.drain();
 \echo :SQLSTATE
 RESET default_transaction_isolation;
-SELECT wearables.wake_workers();
+SELECT wearables_internal.wake_workers();
 
 DROP EXTENSION wearables_ingest;

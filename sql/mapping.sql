@@ -174,6 +174,6 @@ UPDATE wearables.mappings SET unit = 'furlongs' WHERE resource = 'mood';
 SELECT metric, refused, pointer FROM wearables.normalize('daily.data.mood.created',
   '{"data":{"source":{"provider":"journal"},"data":[{"start":"2024-05-04T08:00:00Z","type":"morning","score":{"value":7}}]}}'::jsonb);
 SELECT n.value FROM wearables.normalize(1) n WHERE n.metric = 'heartrate';
-SELECT wearables.is_path('a.b c.d'), wearables.is_path('a.'), wearables.is_path(''), wearables.are_paths('{a,b.c}'), wearables.are_paths('{a,""}'), wearables.are_paths('{}');
+SELECT wearables_internal.is_path('a.b c.d'), wearables_internal.is_path('a.'), wearables_internal.is_path(''), wearables_internal.are_paths('{a,b.c}'), wearables_internal.are_paths('{a,""}'), wearables_internal.are_paths('{}');
 
 DROP EXTENSION wearables_ingest;

@@ -1,4 +1,4 @@
--- privileges: who may do what; nothing is PUBLIC's but the door
+-- privileges: who may do what, by lists; PUBLIC has the door
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
@@ -12,7 +12,7 @@ SELECT replace(p.oid::regprocedure::text, 'timestamp with time zone', 'timestamp
             ELSE (SELECT string_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, ', ')
                   FROM aclexplode(p.proacl) a WHERE a.grantee <> p.proowner) END AS granted
 FROM pg_proc p
-WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_api'::regnamespace)
+WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace)
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- every table, view and sequence, and who but the owner may touch it
@@ -20,20 +20,27 @@ SELECT c.oid::regclass AS relation, c.relkind AS kind,
        (SELECT string_agg(format('%s to %s', a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END), ', ')
         FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner) AS granted
 FROM pg_class c
-WHERE c.relnamespace IN ('wearables'::regnamespace, 'wearables_api'::regnamespace) AND c.relkind IN ('r', 'p', 'v', 'S')
+WHERE c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND c.relkind IN ('r', 'p', 'v', 'S')
 ORDER BY c.oid::regclass::text COLLATE "C";
 SELECT n.nspname AS schema, a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' END AS granted
 FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname LIKE 'wearables%' AND a.grantee <> n.nspowner ORDER BY 1, 2;
 
 -- rules; each of these lists what breaks it
 SELECT p.oid::regprocedure AS security_definer_without_pinned_path FROM pg_proc p
-WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_api'::regnamespace) AND p.prosecdef
+WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND p.prosecdef
   AND p.proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}';
 SELECT p.oid::regprocedure AS for_public_but_not_the_door FROM pg_proc p
-WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_api'::regnamespace) AND has_function_privilege('public', p.oid, 'EXECUTE')
+WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND has_function_privilege('public', p.oid, 'EXECUTE')
   AND p.oid <> ALL ('{wearables_api.webhook(json),wearables_api.webhook(text),wearables_api.webhook(bytea)}'::regprocedure[]);
+SELECT c.oid::regclass AS view_with_the_rights_of_its_owner FROM pg_class c
+WHERE c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND c.relkind = 'v'
+  AND 'security_invoker=true' <> ALL (coalesce(c.reloptions, '{}')) AND c.oid <> ALL ('{wearables.health,wearables.queue}'::regclass[]);
+SELECT p.oid::regprocedure AS trigger_function_for_others FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) a
+WHERE p.pronamespace = 'wearables_internal'::regnamespace AND p.prorettype = 'trigger'::regtype AND a.grantee <> p.proowner;
+SELECT p.oid::regprocedure AS trigger_function_outside FROM pg_proc p
+WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_api'::regnamespace) AND p.prorettype = 'trigger'::regtype;
 SELECT c.oid::regclass AS relation_for_public FROM pg_class c, aclexplode(c.relacl) a
-WHERE c.relnamespace IN ('wearables'::regnamespace, 'wearables_api'::regnamespace) AND a.grantee = 0;
+WHERE c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND a.grantee = 0;
 SELECT pg_describe_object(d.classid, d.objid, 0) AS without_a_comment FROM pg_depend d
 WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'wearables_ingest')
@@ -43,15 +50,17 @@ WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
     SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid WHERE t.oid = d.objid AND (t.typelem <> 0 OR c.relkind <> 'c')))
   AND obj_description(d.objid, d.classid::regclass::name) IS NULL;
 SELECT c.oid::regclass AS table_that_no_dump_would_hold FROM pg_class c, pg_extension e
-WHERE e.extname = 'wearables_ingest' AND c.relnamespace = 'wearables'::regnamespace AND c.relkind IN ('r', 'S') AND c.oid <> ALL (e.extconfig);
+WHERE e.extname = 'wearables_ingest' AND c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace) AND c.relkind IN ('r', 'S') AND c.oid <> ALL (e.extconfig);
 
--- grant_access(): three kinds of caller
+-- grant_access(): four kinds of caller
 CREATE ROLE regress_ingest;
 CREATE ROLE regress_reader;
+CREATE ROLE regress_monitor;
 CREATE ROLE "regress operator";
 CREATE ROLE regress_nobody;
 SELECT wearables.grant_access('regress_ingest', 'ingest');
 SELECT wearables.grant_access('regress_reader', 'reader');
+SELECT wearables.grant_access('regress_monitor', 'monitor');
 SELECT wearables.grant_access('"regress operator"', 'operator');
 SELECT wearables.grant_access('regress_nobody', 'everything');
 \echo :SQLSTATE
@@ -94,9 +103,9 @@ INSERT INTO tries VALUES
   ('add a metric', 'INSERT INTO wearables.metrics (name, unit) VALUES (''mood'', ''1'')'),
   ('repair a sample', 'INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (1, ''heartrate'', now(), 60)'),
   ('register a user', 'SELECT wearables.register_user(''bob'')'),
-  ('requeue', 'SELECT wearables.enqueue_event(1, now(), ''normalize'', 0)'),
+  ('requeue', 'SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events'),
   ('make partitions', 'SELECT wearables.make_event_partitions(''0'')'),
-  ('set a secret', 'SELECT wearables.set_secret(''junction'', ''webhook'', 0, ''env:SECRET'')'),
+  ('set a secret', 'SELECT wearables.set_secret(''junction'', ''webhook'', 0, ''env:WEARABLES_SECRET'')'),
   ('read a secret', 'SELECT * FROM wearables.endpoint_secrets'),
   ('write samples directly', 'INSERT INTO wearables.sample_points VALUES (1, now(), 1, 1, 1, NULL, 1, 1, NULL)'),
   ('delete raw events', 'DELETE FROM wearables.webhook_events'),
@@ -104,7 +113,8 @@ INSERT INTO tries VALUES
   ('write jobs', 'DELETE FROM wearables.jobs'),
   ('make a schema object', 'CREATE TABLE wearables.t ()');
 SELECT what, pg_temp.try('regress_nobody', statement) AS nobody, pg_temp.try('regress_ingest', statement) AS ingest,
-       pg_temp.try('regress_reader', statement) AS reader, pg_temp.try('"regress operator"', statement) AS operator
+       pg_temp.try('regress_reader', statement) AS reader, pg_temp.try('regress_monitor', statement) AS monitor,
+       pg_temp.try('"regress operator"', statement) AS operator
 FROM tries;
 
 -- drain() commits, so it is tried outside
@@ -116,6 +126,33 @@ SET ROLE "regress operator";
 CALL wearables.drain();
 RESET ROLE;
 SELECT status, note FROM wearables.webhook_events;
+
+-- what default privileges grant is taken back, from partitions too
+DROP EXTENSION wearables_ingest;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO regress_nobody;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO regress_nobody, PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON ROUTINES TO regress_nobody;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO regress_nobody;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TYPES TO regress_nobody;
+CREATE EXTENSION wearables_ingest;
+SELECT wearables.make_event_partitions('14 days') AS made;
+SELECT pg_describe_object(o.class, o.oid, 0) AS given_away
+FROM (SELECT 'pg_class'::regclass AS class, c.oid, c.relnamespace AS schema, c.relacl AS acl FROM pg_class c
+      UNION ALL SELECT 'pg_proc'::regclass, p.oid, p.pronamespace, p.proacl FROM pg_proc p
+      UNION ALL SELECT 'pg_type'::regclass, t.oid, t.typnamespace, t.typacl FROM pg_type t
+      UNION ALL SELECT 'pg_namespace'::regclass, n.oid, n.oid, n.nspacl FROM pg_namespace n) o
+CROSS JOIN LATERAL aclexplode(o.acl) a
+WHERE o.schema IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname LIKE 'wearables%')
+  AND (a.grantee = 'regress_nobody'::regrole OR a.grantee = 0 AND o.class = 'pg_class'::regclass);
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM regress_nobody;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON SEQUENCES FROM regress_nobody, PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON ROUTINES FROM regress_nobody;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON SCHEMAS FROM regress_nobody;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TYPES FROM regress_nobody;
+SELECT wearables.add_endpoint('junction');
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+SELECT wearables.register_user('alice');
+SELECT (wearables.receive(headers, body)).status FROM signed;
 
 -- a caller's search_path does not reach what runs with the owner's rights
 CREATE SCHEMA trap;
@@ -136,4 +173,4 @@ RESET search_path;
 
 DROP SCHEMA trap CASCADE;
 DROP EXTENSION wearables_ingest;
-DROP ROLE regress_ingest, regress_reader, "regress operator", regress_nobody;
+DROP ROLE regress_ingest, regress_reader, regress_monitor, "regress operator", regress_nobody;

@@ -38,7 +38,7 @@ EXECUTE samples;
 CALL wearables.drain();
 
 -- the queue may do it at low priority
-SELECT wearables.enqueue_event(event_id, received_at, 'replay', 10) FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K01%';
+SELECT wearables_internal.enqueue_event(event_id, received_at, 'replay', 10) FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K01%';
 CALL wearables.drain();
 
 -- Orphans: what an event wrote and the mappings of now do not yield is removed; what others wrote stays.
@@ -118,7 +118,7 @@ EXECUTE written;
 ROLLBACK;
 
 -- its two halves are of no use apart: their type "internal" cannot be given from SQL
-SELECT wearables.replay_step(NULL::internal, 1);
+SELECT wearables_internal.replay_step(NULL::internal, 1);
 \echo :SQLSTATE
 
 DROP EXTENSION wearables_ingest;

@@ -249,7 +249,7 @@ ORDER BY e.event_type, x.what COLLATE "C";
 
 -- A path goes through one list, and what stands in a list is measured in a list.
 \set VERBOSITY terse
-SELECT path, wearables.is_path(path) FROM unnest('{a,a.b,a.0,a.*,a.*.b,a*.b,*,*.a,a.*.*,a.*.b.*,a..b}'::text[]) path;
+SELECT path, wearables_internal.is_path(path) FROM unnest('{a,a.b,a.0,a.*,a.*.b,a*.b,*,*.a,a.*.*,a.*.b.*,a..b}'::text[]) path;
 INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('sleep_cycle', 'sleep_score', '{a.*.b.*}');
 \echo :SQLSTATE
 INSERT INTO wearables.mappings (resource, metric, value_fields, instant_fields) VALUES ('sleep_cycle', 'sleep_score', '{score}', '{starts.*}');

@@ -20,17 +20,17 @@ namespace {
 // term_id is null for one that is new
 Statement select_terms{
     "SELECT t.term_id FROM " SEEN
-    "LEFT JOIN wearables.drift_terms t ON t.kind = n.kind AND t.resource = $1 AND t.path = n.path AND t.value = n.value "
+    "LEFT JOIN wearables_internal.drift_terms t ON t.kind = n.kind AND t.resource = $1 AND t.path = n.path AND t.value = n.value "
     "ORDER BY t.term_id"};
 
 // A sender that makes up names must not fill the table, nor hold up others for a table that is full.
-#define ROOM "(SELECT 10000 - count(*) FROM wearables.drift_terms)"
+#define ROOM "(SELECT 10000 - count(*) FROM wearables_internal.drift_terms)"
 Statement select_room{"SELECT " ROOM " > 0"};
 
 Statement insert_terms{
-    "INSERT INTO wearables.drift_terms (kind, resource, path, value) "
+    "INSERT INTO wearables_internal.drift_terms (kind, resource, path, value) "
     "SELECT n.kind, $1, n.path, n.value FROM " SEEN
-    "WHERE NOT EXISTS (SELECT FROM wearables.drift_terms t "
+    "WHERE NOT EXISTS (SELECT FROM wearables_internal.drift_terms t "
     "WHERE t.kind = n.kind AND t.resource = $1 AND t.path = n.path AND t.value = n.value) "
     "ORDER BY n.kind, n.path, n.value LIMIT greatest(0, " ROOM ") ON CONFLICT DO NOTHING"};
 #undef ROOM

@@ -17,12 +17,13 @@ constexpr uint32 kSpace = 0x57454152;  // keeps clear of the advisory locks of o
 constexpr uint32 kCatalog = kStripes;
 constexpr uint32 kParking = kStripes + 1;
 constexpr uint32 kFurtherAttempts = kStripes + 2;
+constexpr uint32 kMaintenance = kStripes + 3;
 constexpr uint16 kLockClass = 5;  // 1 and 2 are what SQL can reach
 
-void acquire(uint32 which) {
+bool acquire(uint32 which, bool wait = true) {
   LOCKTAG tag;
   SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kSpace, which, kLockClass);
-  (void)LockAcquire(&tag, ExclusiveLock, false, false);
+  return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 uint32 stripe_of(int64 user_id) {
@@ -52,13 +53,20 @@ void lock_events() {
 
 void lock_further_attempts() { acquire(kFurtherAttempts); }
 
+bool try_lock_maintenance() { return acquire(kMaintenance, false); }
+
 }  // namespace wearables::pg
 
 extern "C" {
 PG_FUNCTION_INFO_V1(wearables_lock_parking);
+PG_FUNCTION_INFO_V1(wearables_try_lock_maintenance);
 
 Datum wearables_lock_parking(PG_FUNCTION_ARGS) {
   wearables::pg::lock_parking();
   PG_RETURN_VOID();
+}
+
+Datum wearables_try_lock_maintenance(PG_FUNCTION_ARGS) {
+  PG_RETURN_BOOL(wearables::pg::try_lock_maintenance());
 }
 }

@@ -28,4 +28,7 @@ void lock_events();
 // While a job that was begun before is claimed.
 void lock_further_attempts();
 
+// While partitions are made and the like; false, and nothing is held, when another session does that.
+bool try_lock_maintenance();
+
 }  // namespace wearables::pg

@@ -170,7 +170,10 @@ const Plan& plan_at(int64 revision, Look look) {
   if (cache != nullptr && cached_revision == revision) return *cache->plan;
   MemoryContext context =
       AllocSetContextCreate(CurTransactionContext, "wearables plan", ALLOCSET_SMALL_SIZES);
+  // the plan is kept for whoever comes next in this session: it must not depend on who asks
+  const OwnerScope scope = enter_owner();
   Cache* fresh = compile_into(context, look);
+  leave(scope);
   MemoryContextSetParent(context, TopMemoryContext);
   if (cache_context != nullptr) MemoryContextDelete(cache_context);
   cache_context = context;

@@ -16,6 +16,11 @@
 #include "pg/sample_insert.h"
 #include "pg/source.h"
 #include "pg/spi.h"
+#include "pg/trigger.h"
+
+extern "C" {
+#include "utils/rls.h"
+}
 
 namespace wearables::pg {
 
@@ -267,6 +272,22 @@ void end_gathering() {
 
 }  // namespace
 
+namespace {
+
+// The writer works with the owner's rights, which the policies of a table do not bind. So whom they bind may not
+// write through it.
+OwnerScope enter_as_writer() {
+  const Oid points = get_relname_relid("sample_points", get_namespace_oid("wearables", false));
+  if (check_enable_rls(points, InvalidOid, true) == RLS_ENABLED) {
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied to insert into view \"samples\""),
+                    errdetail("Row-level security of table \"sample_points\" applies to this role.")));
+  }
+  return enter_owner();
+}
+
+}  // namespace
+
 // The memory goes with its transaction; only the pointer has to be taken back.
 void forget_gatherings(SubTransactionId aborted) noexcept {
   while (gathering != nullptr && gathering->subtransaction >= aborted) gathering = gathering->outer;
@@ -279,19 +300,21 @@ PG_FUNCTION_INFO_V1(wearables_insert_samples);
 
 Datum wearables_insert_samples(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
-  if (!CALLED_AS_TRIGGER(fcinfo)) {
-    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("insert_samples() is a trigger")));
-  }
-  const auto* data = reinterpret_cast<TriggerData*>(fcinfo->context);
-  if (TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
-    gather({data->tg_trigtuple, RelationGetDescr(data->tg_relation)});
-    return PointerGetDatum(data->tg_trigtuple);
-  }
+  const TriggerData* data = trigger_on(fcinfo, "insert_samples", {"samples"});
+  const OwnerScope scope = enter_as_writer();
+  HeapTuple written = nullptr;
   if (TRIGGER_FIRED_BEFORE(data->tg_event)) {
     begin_gathering();
+  } else if (gathering == nullptr) {
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                    errmsg("a trigger of view \"samples\" is missing or switched off")));
+  } else if (TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
+    gather({data->tg_trigtuple, RelationGetDescr(data->tg_relation)});
+    written = data->tg_trigtuple;
   } else {
     end_gathering();
   }
-  return PointerGetDatum(nullptr);
+  leave(scope);
+  return PointerGetDatum(written);
 }
 }

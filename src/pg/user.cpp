@@ -19,7 +19,7 @@ Statement insert_link{R"(
   INSERT INTO wearables.user_links (endpoint, external_user_id, user_id) VALUES ($1, $2, $3)
   ON CONFLICT (endpoint, external_user_id) DO NOTHING)"};
 
-Statement free_parked{"SELECT wearables.free_parked($1, $2, NULL)"};
+Statement free_parked{"SELECT wearables_internal.free_parked($1, $2, NULL)"};
 
 Statement insert_parked{R"(
   INSERT INTO wearables.parked_events (event_id, received_at, endpoint, external_user_id, client_user_id)

@@ -15,5 +15,8 @@ END $$;
 CREATE SCHEMA wearables;
 COMMENT ON SCHEMA wearables IS 'wearables_ingest: wearable data, from signed delivery to sample';
 
+CREATE SCHEMA wearables_internal;
+COMMENT ON SCHEMA wearables_internal IS 'wearables_ingest: helpers, trigger functions and tables that nobody outside needs to name';
+
 CREATE SCHEMA wearables_api;
 COMMENT ON SCHEMA wearables_api IS 'wearables_ingest: what an HTTP proxy such as PostgREST exposes';

@@ -69,6 +69,11 @@ CREATE UNIQUE INDEX webhook_events_default_event_id ON wearables.webhook_events_
 CREATE INDEX webhook_events_default_drift ON wearables.webhook_events_default (event_id) WHERE drift IS NOT NULL;
 SELECT pg_extension_config_dump('wearables.webhook_events_default', '');
 
+CREATE FUNCTION wearables_internal.try_lock_maintenance() RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_try_lock_maintenance';
+COMMENT ON FUNCTION wearables_internal.try_lock_maintenance() IS
+  'until the transaction ends, no other session maintains; false when one does already; a lock that no SQL function reaches';
+
 CREATE FUNCTION wearables.make_event_partitions(ahead interval DEFAULT '21 days')
 RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -83,7 +88,7 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval from 0 to 1 year.';
   END IF;
   -- one maker at a time; receivers are not held up
-  PERFORM pg_advisory_xact_lock(hashtextextended('wearables.make_event_partitions', 0));
+  IF NOT wearables_internal.try_lock_maintenance() THEN RETURN 0; END IF;
   SELECT date_trunc('week', least(min(e.received_at), clock_timestamp()), 'UTC') INTO first_week
   FROM wearables.webhook_events_default e;
   FOR week IN SELECT w FROM generate_series(first_week, date_trunc('week', clock_timestamp() + ahead, 'UTC'), interval '7 days') w LOOP
@@ -97,6 +102,7 @@ BEGIN
     -- does whoever is about to handle an event; at once as strong as the ATTACH needs it, or two could deadlock
     LOCK TABLE wearables.webhook_events_default IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE wearables.%I (LIKE wearables.webhook_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', part);
+    PERFORM wearables_internal.revoke_from_others(format('wearables.%I', part)::regclass);
     EXECUTE format(
       'WITH moved AS (DELETE FROM wearables.webhook_events_default WHERE received_at >= %L AND received_at < %L RETURNING *)
        INSERT INTO wearables.%I SELECT * FROM moved', week, week + interval '7 days', part);

@@ -12,7 +12,7 @@ INSERT INTO wearables.revisions (revision, relation, what) VALUES (1, 'mappings'
 SELECT pg_extension_config_dump('wearables.revisions', 'WHERE revision > 1');
 
 CREATE FUNCTION wearables.revision() RETURNS bigint
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   SELECT max(r.revision) FROM wearables.revisions r;
 END;
@@ -84,44 +84,44 @@ COMMENT ON COLUMN wearables.resources.rest_path IS 'path of the REST API, {user_
 COMMENT ON COLUMN wearables.resources.list_key IS 'member that holds the documents in a REST answer';
 SELECT pg_extension_config_dump('wearables.resources', 'WHERE origin <> ''shipped''');
 
-CREATE FUNCTION wearables.is_path(path text) RETURNS boolean
+CREATE FUNCTION wearables_internal.is_path(path text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN path ~ '^[^.[:cntrl:]]+(\.[^.[:cntrl:]]+)*$' AND length(path) <= 200
-  AND path !~ '^\*(\.|$)' AND path || '.' !~ '\.\*\.(.*\.)?\*\.';
-COMMENT ON FUNCTION wearables.is_path(text) IS
+RETURN path ~ '^[^.[:cntrl:]]+([.][^.[:cntrl:]]+)*$' AND length(path) <= 200
+  AND path !~ '^[*]([.]|$)' AND path || '.' !~ '[.][*][.](.*[.])?[*][.]';
+COMMENT ON FUNCTION wearables_internal.is_path(text) IS
   'whether the text can be a path of a mapping: member names joined by dots, a number for a place in a list, one * for every place';
 
-CREATE FUNCTION wearables.are_paths(paths text[]) RETURNS boolean
+CREATE FUNCTION wearables_internal.are_paths(paths text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN cardinality(paths) > 0 AND array_position(paths, NULL) IS NULL
-  AND (SELECT bool_and(wearables.is_path(p)) FROM unnest(paths) p);
-COMMENT ON FUNCTION wearables.are_paths(text[]) IS 'whether every element is_path(), and there is one';
+  AND (SELECT bool_and(wearables_internal.is_path(p)) FROM unnest(paths) p);
+COMMENT ON FUNCTION wearables_internal.are_paths(text[]) IS 'whether every element is_path(), and there is one';
 
-CREATE FUNCTION wearables.lists_read(paths text[]) RETURNS bigint
+CREATE FUNCTION wearables_internal.lists_read(paths text[]) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (SELECT count(*) FROM unnest(paths) p WHERE p || '.' ~ '\.\*\.');
-COMMENT ON FUNCTION wearables.lists_read(text[]) IS 'how many of the paths read every place of a list by *';
+RETURN (SELECT count(*) FROM unnest(paths) p WHERE p || '.' ~ '[.][*][.]');
+COMMENT ON FUNCTION wearables_internal.lists_read(text[]) IS 'how many of the paths read every place of a list by *';
 
 CREATE TABLE wearables.mappings (
   mapping_id      integer PRIMARY KEY,
   resource        text COLLATE "C" NOT NULL REFERENCES wearables.resources ON UPDATE CASCADE,
   provider        text COLLATE "C",
   metric          text COLLATE "C" NOT NULL REFERENCES wearables.metrics (name) ON UPDATE CASCADE,
-  value_fields    text[] NOT NULL CONSTRAINT mappings_value_fields_are_paths CHECK (wearables.are_paths(value_fields)),
-  secondary_field text CONSTRAINT mappings_secondary_field_is_path CHECK (wearables.is_path(secondary_field)),
-  instant_fields  text[] NOT NULL DEFAULT '{timestamp,start}' CONSTRAINT mappings_instant_fields_are_paths CHECK (wearables.are_paths(instant_fields)),
-  end_field       text CONSTRAINT mappings_end_field_is_path CHECK (wearables.is_path(end_field)),
-  unit_field      text CONSTRAINT mappings_unit_field_is_path CHECK (wearables.is_path(unit_field)),
+  value_fields    text[] NOT NULL CONSTRAINT mappings_value_fields_are_paths CHECK (wearables_internal.are_paths(value_fields)),
+  secondary_field text CONSTRAINT mappings_secondary_field_is_path CHECK (wearables_internal.is_path(secondary_field)),
+  instant_fields  text[] NOT NULL DEFAULT '{timestamp,start}' CONSTRAINT mappings_instant_fields_are_paths CHECK (wearables_internal.are_paths(instant_fields)),
+  end_field       text CONSTRAINT mappings_end_field_is_path CHECK (wearables_internal.is_path(end_field)),
+  unit_field      text CONSTRAINT mappings_unit_field_is_path CHECK (wearables_internal.is_path(unit_field)),
   unit            text,
   type_extends    boolean NOT NULL DEFAULT false,
   enabled         boolean NOT NULL DEFAULT true,
   origin          text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user')),
-  base_field      text CONSTRAINT mappings_base_field_is_path CHECK (wearables.is_path(base_field)),
+  base_field      text CONSTRAINT mappings_base_field_is_path CHECK (wearables_internal.is_path(base_field)),
   unit_up_to_one  text,
   UNIQUE NULLS NOT DISTINCT (resource, provider, metric),
   CONSTRAINT mappings_lists_have_values CHECK (
-    wearables.lists_read(value_fields) = cardinality(value_fields)
-    OR wearables.lists_read(value_fields || instant_fields || ARRAY[secondary_field, end_field, unit_field, base_field]) = 0)
+    wearables_internal.lists_read(value_fields) = cardinality(value_fields)
+    OR wearables_internal.lists_read(value_fields || instant_fields || ARRAY[secondary_field, end_field, unit_field, base_field]) = 0)
 );
 COMMENT ON TABLE wearables.mappings IS 'the parser: which field of which resource becomes which metric';
 COMMENT ON COLUMN wearables.mappings.provider IS 'null: every provider that has no row of its own for this resource and metric';
@@ -145,7 +145,7 @@ SELECT pg_extension_config_dump('wearables.mapping_id_seq', '');
 
 CREATE TABLE wearables.known_fields (
   resource text COLLATE "C" REFERENCES wearables.resources ON UPDATE CASCADE ON DELETE CASCADE,
-  path     text COLLATE "C" NOT NULL CONSTRAINT known_fields_path_is_member CHECK (wearables.is_path(path) AND path !~ '\*'),
+  path     text COLLATE "C" NOT NULL CONSTRAINT known_fields_path_is_member CHECK (wearables_internal.is_path(path) AND path !~ '[*]'),
   texts    text[] CONSTRAINT known_fields_texts_are_texts CHECK (cardinality(texts) > 0 AND array_position(texts, NULL) IS NULL),
   note     text,
   origin   text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user')),

@@ -1,12 +1,20 @@
 -- A change of the parser moves the revision and marks the row as the user's. Made after the shipped rows,
 -- so that only changes made later count.
 
-CREATE FUNCTION wearables.note_revision() RETURNS trigger
+-- A trigger function works on the tables it was made for and refuses any other: there, a column could be of a type
+-- whose casts run with the owner's rights. In schema wearables only the owner can make a table.
+
+CREATE FUNCTION wearables_internal.note_revision() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  doc jsonb := to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END);
+  doc jsonb;
 BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,sources,metrics}'::name[]) THEN
+    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
+  END IF;
+  doc := to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END);
   -- two changes at once must not take the same number
   LOCK TABLE wearables.revisions IN SHARE ROW EXCLUSIVE MODE;
   INSERT INTO wearables.revisions (revision, relation, what)
@@ -15,14 +23,21 @@ BEGIN
   FROM wearables.revisions r;
   RETURN NULL;
 END $$;
-COMMENT ON FUNCTION wearables.note_revision() IS 'trigger: one row in revisions for each changed row of the parser';
+COMMENT ON FUNCTION wearables_internal.note_revision() IS 'trigger: one row in revisions for each changed row of the parser';
 
-CREATE FUNCTION wearables.mark_origin() RETURNS trigger
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION wearables_internal.mark_origin() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  -- only who restores a dump puts rows in the place of shipped ones
+  restores boolean := pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE');
 BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,metrics}'::name[]) THEN
+    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
+  END IF;
   IF TG_OP = 'DELETE' THEN
-    IF OLD.origin IN ('shipped', 'changed') AND pg_trigger_depth() = 1 THEN
+    IF OLD.origin IN ('shipped', 'changed') AND NOT (restores AND pg_trigger_depth() > 1) THEN
       RAISE EXCEPTION 'cannot delete a shipped row of "%"', TG_TABLE_NAME
         USING ERRCODE = 'object_not_in_prerequisite_state',
               DETAIL = 'The next installation or restore would bring it back.',
@@ -32,17 +47,18 @@ BEGIN
     RETURN OLD;
   END IF;
   IF TG_OP = 'UPDATE' THEN
-    IF OLD.origin = 'shipped' THEN NEW.origin := 'changed'; END IF;
+    NEW.origin := CASE WHEN OLD.origin IN ('shipped', 'changed') THEN 'changed' ELSE OLD.origin END;
     RETURN NEW;
   END IF;
   -- a restore brings back what the user made of a shipped row: it takes the shipped row's place
   IF NEW.origin IN ('shipped', 'changed') THEN
-    NEW.origin := 'changed';
-    CASE TG_TABLE_NAME
-      WHEN 'mappings' THEN DELETE FROM wearables.mappings m WHERE m.mapping_id = (to_jsonb(NEW) ->> 'mapping_id')::integer;
-      WHEN 'units' THEN
+    NEW.origin := CASE WHEN restores THEN 'changed' ELSE 'user' END;
+    CASE WHEN NOT restores THEN NULL;
+      WHEN TG_TABLE_NAME = 'mappings' THEN
+        DELETE FROM wearables.mappings m WHERE m.mapping_id = (to_jsonb(NEW) ->> 'mapping_id')::integer;
+      WHEN TG_TABLE_NAME = 'units' THEN
         DELETE FROM wearables.units u WHERE u.metric = to_jsonb(NEW) ->> 'metric' AND u.text = to_jsonb(NEW) ->> 'text';
-      WHEN 'known_fields' THEN
+      WHEN TG_TABLE_NAME = 'known_fields' THEN
         DELETE FROM wearables.known_fields k
         WHERE k.resource IS NOT DISTINCT FROM to_jsonb(NEW) ->> 'resource' AND k.path = to_jsonb(NEW) ->> 'path';
       ELSE NULL;
@@ -50,12 +66,20 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-COMMENT ON FUNCTION wearables.mark_origin() IS 'trigger: tells shipped rows from the user''s, and lets a restore put the user''s in their place';
+COMMENT ON FUNCTION wearables_internal.mark_origin() IS 'trigger: tells shipped rows from the user''s, and lets a restore put the user''s in their place';
 
-CREATE FUNCTION wearables.restore_in_place() RETURNS trigger
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION wearables_internal.restore_in_place() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{metrics,resources,revisions}'::name[]) THEN
+    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
+  END IF;
+  IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+    NEW.origin := 'user';
+    RETURN NEW;
+  END IF;
   -- rows that others refer to cannot be deleted first: they are changed where they stand
   IF TG_TABLE_NAME = 'revisions' THEN
     DELETE FROM wearables.revisions r WHERE r.revision = NEW.revision;
@@ -71,20 +95,24 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-COMMENT ON FUNCTION wearables.restore_in_place() IS 'trigger: a restored row takes the place of the one this installation made';
+COMMENT ON FUNCTION wearables_internal.restore_in_place() IS 'trigger: a restored row takes the place of the one this installation made';
 
 -- What the constraints refuse, said so that the next attempt succeeds.
-CREATE FUNCTION wearables.check_mapping() RETURNS trigger
+CREATE FUNCTION wearables_internal.check_mapping() RETURNS trigger
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   field text;
   path text;
 BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings}'::name[]) THEN
+    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
+  END IF;
   FOR field, path IN
     SELECT 'value_fields', unnest(NEW.value_fields) UNION ALL SELECT 'instant_fields', unnest(NEW.instant_fields)
     UNION ALL VALUES ('secondary_field', NEW.secondary_field), ('end_field', NEW.end_field), ('unit_field', NEW.unit_field), ('base_field', NEW.base_field) LOOP
-    CONTINUE WHEN path IS NULL OR wearables.is_path(path);
+    CONTINUE WHEN path IS NULL OR wearables_internal.is_path(path);
     RAISE EXCEPTION '"%" in % cannot be a path', path, field
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = field,
             HINT = 'Give member names joined by dots, relative to the sample or the document: heart_rate.resting_bpm, hr_zones.0, stages.*.type; one * at most, not at the start.';
@@ -101,27 +129,27 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-COMMENT ON FUNCTION wearables.check_mapping() IS 'trigger: refuses a mapping that cannot work, and says what would';
+COMMENT ON FUNCTION wearables_internal.check_mapping() IS 'trigger: refuses a mapping that cannot work, and says what would';
 
-CREATE TRIGGER check_mapping BEFORE INSERT OR UPDATE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables.check_mapping();
+CREATE TRIGGER check_mapping BEFORE INSERT OR UPDATE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables_internal.check_mapping();
 
-CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables.restore_in_place();
-CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables.restore_in_place();
-CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.revisions FOR EACH ROW EXECUTE FUNCTION wearables.restore_in_place();
+CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables_internal.restore_in_place();
+CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables_internal.restore_in_place();
+CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.revisions FOR EACH ROW EXECUTE FUNCTION wearables_internal.restore_in_place();
 
-CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables.mark_origin();
-CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.known_fields FOR EACH ROW EXECUTE FUNCTION wearables.mark_origin();
-CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.units FOR EACH ROW EXECUTE FUNCTION wearables.mark_origin();
-CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables.mark_origin();
-CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables.mark_origin();
+CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.known_fields FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.units FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
 
-CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
-CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.known_fields FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
-CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.units FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
-CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.known_fields FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.units FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
 -- which sources have floating time is read with the mappings; a source that is new changes nothing
-CREATE TRIGGER note_revision AFTER UPDATE OR DELETE ON wearables.sources FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
+CREATE TRIGGER note_revision AFTER UPDATE OR DELETE ON wearables.sources FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
 -- a metric that a sample's type extended changes nothing of the parser
 CREATE TRIGGER note_revision AFTER INSERT OR UPDATE ON wearables.metrics FOR EACH ROW
-  WHEN (NEW.origin <> 'extended') EXECUTE FUNCTION wearables.note_revision();
-CREATE TRIGGER note_removal AFTER DELETE ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables.note_revision();
+  WHEN (NEW.origin <> 'extended') EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_removal AFTER DELETE ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();

@@ -61,7 +61,7 @@ COMMENT ON COLUMN wearables.quarantine.pointer IS 'JSON pointer (RFC 6901) into 
 COMMENT ON COLUMN wearables.quarantine.detail IS 'a unit or a type name; never a reading';
 SELECT pg_extension_config_dump('wearables.quarantine', '');
 
-CREATE VIEW wearables.samples AS
+CREATE VIEW wearables.samples WITH (security_invoker = true) AS
 SELECT p.user_id, m.name AS metric, p.ts, s.provider, s.source_type, s.channel, p.value, p.value_secondary, m.unit,
        p.ts_end, p.tz_offset, p.version
 FROM wearables.sample_points p
@@ -70,13 +70,12 @@ JOIN wearables.sources s ON s.source_id = p.source_id;
 COMMENT ON VIEW wearables.samples IS
   'the series, readable; INSERT upserts by the rule of the writer (R2), at "version" or else as of now; provider defaults to manual, channel to timeseries';
 
-CREATE FUNCTION wearables.insert_samples() RETURNS trigger
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'wearables_insert_samples';
-COMMENT ON FUNCTION wearables.insert_samples() IS 'trigger: gathers the rows of an INSERT into samples and hands them to the writer at the end of the statement';
-CREATE TRIGGER insert_samples_begin BEFORE INSERT ON wearables.samples FOR EACH STATEMENT EXECUTE FUNCTION wearables.insert_samples();
-CREATE TRIGGER insert_samples_row INSTEAD OF INSERT ON wearables.samples FOR EACH ROW EXECUTE FUNCTION wearables.insert_samples();
-CREATE TRIGGER insert_samples_end AFTER INSERT ON wearables.samples FOR EACH STATEMENT EXECUTE FUNCTION wearables.insert_samples();
+CREATE FUNCTION wearables_internal.insert_samples() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_insert_samples';
+COMMENT ON FUNCTION wearables_internal.insert_samples() IS 'trigger: gathers the rows of an INSERT into samples and hands them to the writer at the end of the statement';
+CREATE TRIGGER insert_samples_begin BEFORE INSERT ON wearables.samples FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.insert_samples();
+CREATE TRIGGER insert_samples_row INSTEAD OF INSERT ON wearables.samples FOR EACH ROW EXECUTE FUNCTION wearables_internal.insert_samples();
+CREATE TRIGGER insert_samples_end AFTER INSERT ON wearables.samples FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.insert_samples();
 
 CREATE TYPE wearables.normalized AS (
   metric text, ts timestamptz, provider text, source_type text, channel text, value double precision,
@@ -85,12 +84,12 @@ CREATE TYPE wearables.normalized AS (
 COMMENT ON TYPE wearables.normalized IS 'a reading as normalize() shows it; refused and pointer are set for one that would be quarantined';
 
 CREATE FUNCTION wearables.normalize(event_id bigint) RETURNS SETOF wearables.normalized
-LANGUAGE c STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_normalize_event';
 COMMENT ON FUNCTION wearables.normalize(bigint) IS 'dry run: the readings a stored event holds under the present mappings; writes nothing';
 
 CREATE FUNCTION wearables.normalize(event_type text, payload bytea) RETURNS SETOF wearables.normalized
-LANGUAGE c STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_normalize_payload';
 COMMENT ON FUNCTION wearables.normalize(text, bytea) IS 'dry run over a body that is not stored';
 

@@ -36,16 +36,16 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'wearables_drain';
 COMMENT ON PROCEDURE wearables.drain(integer) IS
   'work the queue in this session until no job is ready, or max_jobs are done; commits per event, so not inside a transaction block; any number may run at once';
 
-CREATE FUNCTION wearables.wake_workers() RETURNS void
+CREATE FUNCTION wearables_internal.wake_workers() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_wake_workers';
-COMMENT ON FUNCTION wearables.wake_workers() IS 'wake this database''s workers when the transaction commits';
+COMMENT ON FUNCTION wearables_internal.wake_workers() IS 'wake this database''s workers when the transaction commits';
 
-CREATE FUNCTION wearables.enqueue_event(event_id bigint, received_at timestamptz, kind text, priority integer) RETURNS boolean
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION wearables_internal.enqueue_event(event_id bigint, received_at timestamptz, kind text, priority integer) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   -- one session at a time makes jobs that others may make too: two with many of them would deadlock
-  PERFORM wearables.lock_parking();
+  PERFORM wearables_internal.lock_parking();
   -- a job that is there is not run into: its holder would be waited for
   IF EXISTS (SELECT FROM wearables.jobs j WHERE j.dedupe_key = 'event:' || $1 AND j.state IN ('ready', 'running')) THEN
     RETURN false;
@@ -54,10 +54,10 @@ BEGIN
   VALUES ($1, $2, $3::wearables.job_kind, $4, 'event:' || $1)
   ON CONFLICT (dedupe_key) WHERE state IN ('ready', 'running') DO NOTHING;
   IF NOT FOUND THEN RETURN false; END IF;
-  PERFORM wearables.wake_workers();
+  PERFORM wearables_internal.wake_workers();
   RETURN true;
 END $$;
-COMMENT ON FUNCTION wearables.enqueue_event(bigint, timestamptz, text, integer) IS
+COMMENT ON FUNCTION wearables_internal.enqueue_event(bigint, timestamptz, text, integer) IS
   'put an event in the queue; false when a job for it is ready or running already';
 
 CREATE FUNCTION wearables.requeue_event(event_id bigint) RETURNS boolean
@@ -71,7 +71,7 @@ BEGIN
     RAISE EXCEPTION 'there is no event %', $1 USING ERRCODE = 'no_data_found';
   END IF;
   -- first the new one: a job that is given up in between would stand beside it
-  IF NOT wearables.enqueue_event($1, seen, 'normalize', 0) THEN RETURN false; END IF;
+  IF NOT wearables_internal.enqueue_event($1, seen, 'normalize', 0) THEN RETURN false; END IF;
   DELETE FROM wearables.jobs j WHERE j.event_id = $1 AND j.state = 'failed';
   RETURN true;
 END $$;

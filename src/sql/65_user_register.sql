@@ -1,11 +1,11 @@
 -- Registering a person frees what was parked for them.
 
-CREATE FUNCTION wearables.lock_parking() RETURNS void
+CREATE FUNCTION wearables_internal.lock_parking() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_lock_parking';
-COMMENT ON FUNCTION wearables.lock_parking() IS 'until the transaction ends, no other session parks an event or frees parked ones';
+COMMENT ON FUNCTION wearables_internal.lock_parking() IS 'until the transaction ends, no other session parks an event or frees parked ones';
 
-CREATE FUNCTION wearables.free_parked(endpoint text, external_user_id text, client_user_id text) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION wearables_internal.free_parked(endpoint text, external_user_id text, client_user_id text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   -- a job that is there already is left out rather than run into: its holder may wait for the parking lock
@@ -18,9 +18,9 @@ BEGIN
   WHERE NOT EXISTS (SELECT FROM wearables.jobs j WHERE j.dedupe_key = 'event:' || f.event_id AND j.state IN ('ready', 'running'))
   ORDER BY f.event_id
   ON CONFLICT (dedupe_key) WHERE state IN ('ready', 'running') DO NOTHING;
-  IF FOUND THEN PERFORM wearables.wake_workers(); END IF;
+  IF FOUND THEN PERFORM wearables_internal.wake_workers(); END IF;
 END $$;
-COMMENT ON FUNCTION wearables.free_parked(text, text, text) IS
+COMMENT ON FUNCTION wearables_internal.free_parked(text, text, text) IS
   'queue what is parked for a person that is known now: by external user id at the endpoint, or by client user id; under lock_parking()';
 
 CREATE FUNCTION wearables.register_user(
@@ -59,7 +59,7 @@ BEGIN
   END IF;
 
   -- a worker that is about to park an event holds the same lock while it looks for the person a last time
-  PERFORM wearables.lock_parking();
+  PERFORM wearables_internal.lock_parking();
 
   INSERT INTO wearables.users AS u (client_user_id, time_zone) VALUES ($1, coalesce($4, 'UTC'))
   ON CONFLICT (client_user_id) DO UPDATE SET time_zone = coalesce($4, u.time_zone)
@@ -74,7 +74,7 @@ BEGIN
     END IF;
   END IF;
 
-  PERFORM wearables.free_parked(sender, $2, $1);
+  PERFORM wearables_internal.free_parked(sender, $2, $1);
   RETURN person;
 END $$;
 COMMENT ON FUNCTION wearables.register_user(text, text, text, text) IS

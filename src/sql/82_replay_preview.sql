@@ -3,7 +3,7 @@
 CREATE FUNCTION wearables.replay_preview(event_id bigint)
 RETURNS TABLE (change text, metric text, ts timestamptz, provider text, source_type text, channel text,
                old_value double precision, new_value double precision, old_secondary double precision, new_secondary double precision)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -1,10 +1,10 @@
 -- Why an event gave what it gave. PARALLEL UNSAFE: an EXCEPTION block is a subtransaction, which a parallel
 -- query may not start.
 
-CREATE FUNCTION wearables.storable_json(body text) RETURNS text
+CREATE FUNCTION wearables_internal.storable_json(body text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'wearables_storable_json';
-COMMENT ON FUNCTION wearables.storable_json(text) IS
+COMMENT ON FUNCTION wearables_internal.storable_json(text) IS
   'JSON with what jsonb refuses replaced, as in summaries.doc: \u0000 and lone surrogates by \ufffd, numbers of over 400 characters or with an exponent beyond 400 by null; the length stays';
 
 CREATE FUNCTION wearables.body_fields(payload bytea) RETURNS TABLE (path text, example jsonb, occurrences bigint)
@@ -14,7 +14,7 @@ DECLARE
   body jsonb;
 BEGIN
   BEGIN
-    body := wearables.storable_json(convert_from(payload, 'UTF8'))::jsonb;
+    body := wearables_internal.storable_json(convert_from(payload, 'UTF8'))::jsonb;
   EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
     RETURN;
   END;
@@ -37,11 +37,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables.body_fields(bytea) IS 'the member paths of a JSON body that hold a value, list positions left out, and how often; no row for a body that is not JSON';
 
-CREATE FUNCTION wearables.read_paths(resource text) RETURNS TABLE (path text)
+CREATE FUNCTION wearables_internal.read_paths(resource text) RETURNS TABLE (path text)
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   -- the fields a mapping names, and those that every record is read for
-  SELECT regexp_replace(f.path, '\.(\*|[0-9]+)(?=\.|$)', '', 'g')
+  SELECT regexp_replace(f.path, '[.]([*]|[0-9]+)(?=[.]|$)', '', 'g')
   FROM wearables.mappings p
   CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields || ARRAY[p.secondary_field, p.end_field, p.unit_field, p.base_field]) AS f (path)
   WHERE p.resource = $1 AND p.enabled AND f.path IS NOT NULL
@@ -49,10 +49,10 @@ BEGIN ATOMIC
   VALUES ('source.provider'), ('source.slug'), ('source.type'), ('source_provider'), ('source_type'), ('type'), ('id'),
          ('timezone_offset'), ('time_zone'), ('updated_at'), ('user_id');
 END;
-COMMENT ON FUNCTION wearables.read_paths(text) IS 'the paths, relative to a record, that the mappings of a resource look at';
+COMMENT ON FUNCTION wearables_internal.read_paths(text) IS 'the paths, relative to a record, that the mappings of a resource look at';
 
 CREATE FUNCTION wearables.explain_event(event_id bigint) RETURNS TABLE (aspect text, what text, detail text)
-LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -64,7 +64,7 @@ BEGIN
     RAISE EXCEPTION 'there is no event %', $1 USING ERRCODE = 'no_data_found';
   END IF;
   SELECT r.* INTO shape FROM wearables.resources r
-  WHERE r.name = substring(e.event_type FROM '^(?:daily|historical)\.(?:data|timeseries)\.([^.]+)\.|^pull\.(.+)$');
+  WHERE r.name = substring(e.event_type FROM '^(?:daily|historical)[.](?:data|timeseries)[.]([^.]+)[.]|^pull[.](.+)$');
 
   RETURN QUERY SELECT 'event', coalesce(e.event_type, 'no event type'), format('%s bytes, received %s', octet_length(e.payload), e.received_at);
   RETURN QUERY SELECT 'status', e.status::text, concat_ws('; ', e.note, e.error,
@@ -97,8 +97,8 @@ BEGIN
   LEFT JOIN LATERAL (
     SELECT 'known' || coalesce(': ' || min(k.note), '') AS known FROM wearables.known_fields k
     WHERE (k.resource = shape.name OR k.resource IS NULL) AND position('.' || k.path || '.' IN f.path || '.') > 0 HAVING count(*) > 0) k ON true
-  WHERE f.path ~ ('^(data|groups|' || coalesce(shape.list_key, 'data') || ')\.')
-    AND NOT EXISTS (SELECT FROM wearables.read_paths(shape.name) r WHERE right(f.path, length(r.path) + 1) = '.' || r.path)
+  WHERE f.path ~ ('^(data|groups|' || coalesce(shape.list_key, 'data') || ')[.]')
+    AND NOT EXISTS (SELECT FROM wearables_internal.read_paths(shape.name) r WHERE right(f.path, length(r.path) + 1) = '.' || r.path)
   ORDER BY f.path;
   RETURN QUERY SELECT 'quarantine', q.pointer, concat_ws(' ', q.reason, q.metric, q.detail)
     FROM wearables.quarantine q WHERE q.event_id = $1 ORDER BY q.ordinal;

@@ -2,7 +2,7 @@
 
 -- Both are made to be inlined, once for each reading of a chart: so they count in timestamps of UTC, since a
 -- timestamptz plus an interval depends on the session.
-CREATE FUNCTION wearables.first_instant(wall_clock timestamp, zone text) RETURNS timestamptz
+CREATE FUNCTION wearables_internal.first_instant(wall_clock timestamp, zone text) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 -- by the offset of the day before, if the clock shows it then; AT TIME ZONE alone takes the later of two
 RETURN CASE
@@ -10,7 +10,7 @@ RETURN CASE
   THEN least(wall_clock AT TIME ZONE zone, ((wall_clock - interval '1 day') AT TIME ZONE zone AT TIME ZONE 'UTC' + interval '1 day') AT TIME ZONE 'UTC')
   ELSE wall_clock AT TIME ZONE zone
 END;
-COMMENT ON FUNCTION wearables.first_instant(timestamp, text) IS 'when clocks in the zone show this: the earlier instant when they show it twice';
+COMMENT ON FUNCTION wearables_internal.first_instant(timestamp, text) IS 'when clocks in the zone show this: the earlier instant when they show it twice';
 
 CREATE FUNCTION wearables.bucket_start(ts timestamptz, width interval, zone text) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -19,10 +19,10 @@ RETURN CASE
   WHEN width <= interval '1 hour' THEN
     (ts AT TIME ZONE 'UTC' - (ts AT TIME ZONE zone - date_bin(width, ts AT TIME ZONE zone, timestamp '2001-01-01'))) AT TIME ZONE 'UTC'
   WHEN width >= interval '1 month' AND extract(day FROM width) = 0 THEN
-    wearables.first_instant(date_trunc('year', ts AT TIME ZONE zone) + width * div(
+    wearables_internal.first_instant(date_trunc('year', ts AT TIME ZONE zone) + width * div(
       extract(month FROM ts AT TIME ZONE zone) - 1, extract(month FROM width) + 12 * extract(year FROM width))::integer, zone)
   -- 2001-01-01 was a Monday: weeks begin on Monday
-  ELSE wearables.first_instant(date_bin(width, ts AT TIME ZONE zone, timestamp '2001-01-01'), zone)
+  ELSE wearables_internal.first_instant(date_bin(width, ts AT TIME ZONE zone, timestamp '2001-01-01'), zone)
 END;
 COMMENT ON FUNCTION wearables.bucket_start(timestamptz, interval, text) IS
   'start of the bucket that holds ts: local hours, days, weeks (from Monday) or any interval, in the zone, across clock changes';
@@ -32,7 +32,7 @@ CREATE FUNCTION wearables.timeseries(
   time_zone text DEFAULT NULL, only_provider text DEFAULT NULL, only_source_type text DEFAULT NULL, only_channel text DEFAULT NULL)
 RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, value double precision,
                value_secondary double precision, lowest double precision, highest double precision, readings bigint, unit text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -83,7 +83,7 @@ COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz,
 CREATE FUNCTION wearables.latest(user_id bigint)
 RETURNS TABLE (metric text, ts timestamptz, value double precision, value_secondary double precision, unit text,
                provider text, source_type text, channel text)
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   SELECT m.name, p.ts, p.value, p.value_secondary, m.unit, s.provider, s.source_type, s.channel
   FROM wearables.metrics m
@@ -95,6 +95,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION wearables.latest(bigint) IS 'the newest reading of each metric of a user; one index look a metric';
 
+-- The two that count and name nobody run with the owner's rights, so that a monitor needs no right on the tables below.
+
 CREATE VIEW wearables.queue AS
 SELECT j.kind, j.state, count(*) AS jobs, min(j.run_at) AS next_run_at,
        max(clock_timestamp() - j.run_at) FILTER (WHERE j.state = 'ready' AND j.run_at <= clock_timestamp()) AS longest_wait,
@@ -103,9 +105,14 @@ FROM wearables.jobs j
 GROUP BY j.kind, j.state;
 COMMENT ON VIEW wearables.queue IS 'depth and age of the queue by kind and state; failed jobs are dead letters: see last_error in jobs, and requeue_event()';
 
-CREATE FUNCTION wearables.worker_count() RETURNS integer
+CREATE FUNCTION wearables_internal.worker_count() RETURNS integer
 LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wearables_worker_count';
-COMMENT ON FUNCTION wearables.worker_count() IS 'workers of this database that run now; null when the library is not preloaded';
+COMMENT ON FUNCTION wearables_internal.worker_count() IS 'workers of this database that run now; null when the library is not preloaded';
+
+CREATE FUNCTION wearables_internal.unreadable_endpoints() RETURNS text[]
+LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_unreadable_endpoints';
+COMMENT ON FUNCTION wearables_internal.unreadable_endpoints() IS
+  'enabled endpoints with a webhook secret that cannot be read now; the cause is in the server''s log';
 
 CREATE VIEW wearables.health AS
 WITH facts AS (
@@ -120,11 +127,15 @@ WITH facts AS (
           WHERE e.enabled AND NOT EXISTS (SELECT FROM wearables.endpoint_secrets s
                                           WHERE s.endpoint = e.name AND s.kind = 'webhook')) AS mute,
          (SELECT count(*) FROM wearables.endpoints e WHERE e.enabled) AS senders,
+         array_to_string(wearables_internal.unreadable_endpoints(), ', ') AS unreadable,
          EXISTS (SELECT FROM wearables.webhook_events_default) AS in_default,
-         wearables.worker_count() AS workers),
+         wearables_internal.worker_count() AS workers),
 verdicts (rank, verdict, reason) AS (
   SELECT 1, 'failing', format('endpoint without a webhook secret refuses every delivery: %s; give it one with set_secret()', f.mute)
   FROM facts f WHERE f.mute IS NOT NULL
+  UNION ALL
+  SELECT 1, 'failing', format('secret unreadable: endpoint %s; the cause is in the server''s log', f.unreadable)
+  FROM facts f WHERE f.unreadable <> ''
   UNION ALL
   SELECT 2, 'failing', format('%s jobs are ready, the oldest for %s, and no worker runs; start one or CALL wearables.drain()',
                               f.ready, date_trunc('second', f.longest_wait))

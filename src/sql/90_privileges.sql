@@ -1,12 +1,19 @@
--- Who may do what. Nothing is PUBLIC's but the door, which lets in only what a secret has signed.
+-- Who may do what: lists, and nothing beside them. PUBLIC may call the door, which lets in only what a secret has signed.
 
-REVOKE ALL ON ALL TABLES IN SCHEMA wearables FROM PUBLIC;
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA wearables FROM PUBLIC;
-REVOKE ALL ON ALL ROUTINES IN SCHEMA wearables FROM PUBLIC;
-REVOKE ALL ON ALL ROUTINES IN SCHEMA wearables_api FROM PUBLIC;
-
-GRANT USAGE ON SCHEMA wearables_api TO PUBLIC;
-GRANT EXECUTE ON FUNCTION wearables_api.webhook(json), wearables_api.webhook(text), wearables_api.webhook(bytea) TO PUBLIC;
+CREATE FUNCTION wearables_internal.revoke_from_others(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  other record;
+BEGIN
+  FOR other IN
+    SELECT DISTINCT a.grantee FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
+    WHERE c.oid = relation AND a.grantee <> c.relowner LOOP
+    EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', relation, CASE other.grantee WHEN 0 THEN 'PUBLIC' ELSE other.grantee::regrole::text END);
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION wearables_internal.revoke_from_others(regclass) IS
+  'takes from a relation what default privileges have granted on it: after this the owner alone has rights';
 
 CREATE FUNCTION wearables.grant_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -19,18 +26,45 @@ BEGIN
     WHEN 'ingest' THEN ARRAY[
       'EXECUTE ON FUNCTION wearables.receive(jsonb, bytea, text)']
     WHEN 'reader' THEN ARRAY[
-      'SELECT ON wearables.samples, wearables.summaries, wearables.metrics, wearables.sources, wearables.users, wearables.connections',
-      'EXECUTE ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text), wearables.latest(bigint), wearables.bucket_start(timestamptz, interval, text), wearables.first_instant(timestamp, text)']
+      'SELECT ON wearables.samples, wearables.sample_points, wearables.summaries, wearables.connections, wearables.users,
+       wearables.metrics, wearables.sources',
+      'EXECUTE ON FUNCTION
+       wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text), wearables.latest(bigint),
+       wearables.bucket_start(timestamptz, interval, text), wearables_internal.first_instant(timestamp, text)']
+    WHEN 'monitor' THEN ARRAY[
+      'SELECT ON wearables.health, wearables.queue',
+      'EXECUTE ON FUNCTION wearables_internal.worker_count(), wearables_internal.unreadable_endpoints()']
     WHEN 'operator' THEN ARRAY[
-      'SELECT ON wearables.health, wearables.queue, wearables.jobs, wearables.users, wearables.user_links, wearables.summaries, wearables.connections, wearables.endpoints, wearables.deliveries, wearables.parked_events, wearables.quarantine, wearables.connection_events, wearables.backfills, wearables.revisions, wearables.webhook_events, wearables.drift, wearables.drift_terms',
-      'SELECT, INSERT, UPDATE, DELETE ON wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.sources, wearables.known_fields',
-      'USAGE ON SEQUENCE wearables.mapping_id_seq, wearables.metric_id_seq, wearables.sources_source_id_seq',
-      'INSERT, SELECT ON wearables.samples',
-      'EXECUTE ON ALL ROUTINES IN SCHEMA wearables']
+      'SELECT ON wearables.health, wearables.queue, wearables.jobs, wearables.endpoints, wearables.deliveries,
+       wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
+       wearables.connections, wearables.connection_events, wearables.backfills, wearables.samples, wearables.sample_points,
+       wearables.summaries, wearables.sources, wearables.revisions, wearables.drift, wearables_internal.drift_terms',
+      'SELECT, INSERT, UPDATE, DELETE ON wearables.mappings, wearables.metrics, wearables.units, wearables.resources,
+       wearables.known_fields',
+      'UPDATE (floating_time) ON wearables.sources',
+      'INSERT ON wearables.samples',
+      'USAGE ON SEQUENCE wearables.mapping_id_seq, wearables.metric_id_seq',
+      'USAGE ON SCHEMA wearables_internal',
+      'EXECUTE ON FUNCTION
+       wearables_internal.worker_count(), wearables_internal.unreadable_endpoints(), wearables_internal.first_instant(timestamp, text),
+       wearables_internal.is_path(text), wearables_internal.are_paths(text[]), wearables_internal.lists_read(text[]),
+       wearables_internal.read_paths(text), wearables_internal.storable_json(text),
+       wearables_internal.is_known(text, text, text, text), wearables_internal.drift_remedy(text, text, text, text)',
+      'EXECUTE ON FUNCTION
+       wearables.add_endpoint(text, text, text, text, interval, integer), wearables.set_secret(text, text, integer, text),
+       wearables.verify_signature(jsonb, bytea, text[], timestamptz, interval), wearables.sign(text, timestamptz, bytea, text),
+       wearables.signed_headers(text, timestamptz, bytea, text), wearables.receive(jsonb, bytea, text),
+       wearables.make_event_partitions(interval), wearables.register_user(text, text, text, text), wearables.revision(),
+       wearables.normalize(bigint), wearables.normalize(text, bytea), wearables.normalize(text, jsonb),
+       wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint), wearables.body_fields(bytea),
+       wearables.requeue_event(bigint),
+       wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text), wearables.latest(bigint),
+       wearables.bucket_start(timestamptz, interval, text)',
+      'EXECUTE ON PROCEDURE wearables.drain(integer)']
     END;
   IF rights IS NULL THEN
     RAISE EXCEPTION 'access "%" is not known', access
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give ingest, reader or operator.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give ingest, reader, monitor or operator.';
   END IF;
   EXECUTE format('GRANT USAGE ON SCHEMA wearables TO %s', role);
   FOREACH statement IN ARRAY rights LOOP
@@ -38,5 +72,36 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables.grant_access(regrole, text) IS
-  'grant a role what a kind of caller needs: ingest (receive), reader (samples, charts; every user''s), operator (queue, mappings, replay, raw events)';
-REVOKE ALL ON FUNCTION wearables.grant_access(regrole, text) FROM PUBLIC;
+  'grant a role what a kind of caller needs: ingest (receive), reader (samples and charts of every user whom row-level security lets it see), monitor (health and queue: no reading, no id of a person), operator (queue, mappings, replay, raw events); none reads a secret';
+
+-- Default privileges of the installing role may have granted rights on anything made above.
+DO $$
+DECLARE
+  grantee text;
+  schema text;
+BEGIN
+  FOR grantee IN
+    SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+    FROM (SELECT n.oid AS schema, n.nspowner AS owner, n.nspacl AS acl FROM pg_namespace n
+          UNION ALL SELECT c.relnamespace, c.relowner, c.relacl FROM pg_class c
+          UNION ALL SELECT p.pronamespace, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)) FROM pg_proc p
+          UNION ALL SELECT t.typnamespace, t.typowner, t.typacl FROM pg_type t) o
+    CROSS JOIN LATERAL aclexplode(o.acl) a
+    WHERE o.schema IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND a.grantee <> o.owner LOOP
+    FOREACH schema IN ARRAY ARRAY['wearables', 'wearables_internal', 'wearables_api'] LOOP
+      EXECUTE format('REVOKE ALL ON SCHEMA %I FROM %s', schema, grantee);
+      EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %s', schema, grantee);
+      EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA %I FROM %s', schema, grantee);
+      EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA %I FROM %s', schema, grantee);
+    END LOOP;
+  END LOOP;
+  FOR grantee, schema IN
+    SELECT t.oid::regtype::text, a.grantee::regrole::text
+    FROM pg_type t CROSS JOIN LATERAL aclexplode(t.typacl) a
+    WHERE t.typnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace) AND a.grantee NOT IN (0, t.typowner) LOOP
+    EXECUTE format('REVOKE ALL ON TYPE %s FROM %s', grantee, schema);
+  END LOOP;
+END $$;
+
+GRANT USAGE ON SCHEMA wearables_api TO PUBLIC;
+GRANT EXECUTE ON FUNCTION wearables_api.webhook(json), wearables_api.webhook(text), wearables_api.webhook(bytea) TO PUBLIC;

@@ -19,7 +19,7 @@ import world as worlds
 SECRET = "whsec_" + base64.b64encode(b"a secret for this test alone").decode()
 TEMPLATE = "convergence_template"
 TABLES = ("deliveries", "webhook_events", "jobs", "parked_events", "quarantine", "sample_points", "summaries", "connections",
-          "connection_events", "backfills", "user_links", "users", "drift_terms")
+          "connection_events", "backfills", "user_links", "users")
 
 RECEIVE = "SELECT (wearables.receive(r.h, r.b, r.e)).status FROM unnest(%s::jsonb[], %s::bytea[], %s::text[]) AS r (h, b, e)"
 

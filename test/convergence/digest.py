@@ -24,7 +24,7 @@ PARTS = {
                    (SELECT u.client_user_id FROM wearables.users u WHERE u.user_id = e.user_id AND e.status = 'processed'))
                  FROM wearables.webhook_events e""",
     "drift": """SELECT concat_ws(' | ', e.message_id, coalesce(t.kind, 'a number without a term'), t.resource, t.path, t.value)
-                FROM wearables.webhook_events e CROSS JOIN LATERAL unnest(e.drift) d (term_id) LEFT JOIN wearables.drift_terms t USING (term_id)""",
+                FROM wearables.webhook_events e CROSS JOIN LATERAL unnest(e.drift) d (term_id) LEFT JOIN wearables_internal.drift_terms t USING (term_id)""",
     "backfills": """SELECT concat_ws(' | ', u.client_user_id, b.endpoint, b.provider, b.resource, b.range_from, b.range_to, b.intent, b.state)
                     FROM wearables.backfills b JOIN wearables.users u USING (user_id)""",
     # an event that a replay could not read is failed, too, but was no job
