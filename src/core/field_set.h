@@ -13,7 +13,7 @@
 namespace wearables {
 
 inline constexpr std::size_t kMaxMemberName = 60;  // bytes, in a path
-inline constexpr std::size_t kMaxUnknowns = 32;    // unknown members told of one body
+inline constexpr std::size_t kMaxUnknowns = 32;    // unknown members, or texts, or units, told of one body
 
 enum class Kind : std::uint8_t { kMissing, kNull, kBool, kNumber, kString, kObject, kArray };
 

@@ -22,8 +22,8 @@ std::string_view text_of(const Value& value) noexcept {
 class SampleSink final : public RecordSink {
  public:
   SampleSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
-             Batch& batch)
-      : plan_(plan), resource_(resource), body_size_(body_size), batch_(batch) {
+             Batch& batch, const ClosedNames* closed)
+      : plan_(plan), resource_(resource), body_size_(body_size), batch_(batch), closed_(closed) {
     restart();
   }
 
@@ -34,6 +34,7 @@ class SampleSink final : public RecordSink {
   void restart() override;
   void record(const Record& record) override;
   void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
+  void finish() { readings_->finish(); }
 
  private:
   struct List {
@@ -47,6 +48,7 @@ class SampleSink final : public RecordSink {
   const PlanResource& resource_;
   const std::size_t body_size_;
   Batch& batch_;
+  const ClosedNames* const closed_;
   std::optional<Readings> readings_;
   std::vector<List> lists_;
   std::size_t first_without_source_ = 0;  // of the samples
@@ -77,7 +79,7 @@ bool SampleSink::begin_list_before_source() {
 
 bool SampleSink::source_behind(std::span<const Value> source, std::string_view group) {
   const std::uint16_t index = list_of(source, group).source;
-  if (index == Interner::kNoIndex) return false;
+  if (!readings_->is_source(index)) return false;
   if (index == kSourceBehind) return true;
   std::vector<Sample>& samples = batch_.samples;
   for (std::size_t i = first_without_source_; i < samples.size(); ++i) samples[i].source = index;
@@ -86,7 +88,7 @@ bool SampleSink::source_behind(std::span<const Value> source, std::string_view g
 
 void SampleSink::restart() {
   batch_.clear();
-  readings_.emplace(plan_, resource_, body_size_, batch_);
+  readings_.emplace(plan_, resource_, body_size_, batch_, closed_);
   lists_.clear();
 }
 
@@ -94,9 +96,7 @@ void SampleSink::record(const Record& record) {
   const List& list = lists_.back();
   readings_->start(record);
   if (!record.is_object) return readings_->refuse(Reason::kNotAnObject);
-  if (list.source == Interner::kNoIndex) {
-    return readings_->refuse(Reason::kMissingSource);
-  }
+  if (!readings_->is_source(list.source)) return readings_->refuse_source(list.source);
   if (readings_->add(*list.mappings, list.source, kNone) || list.mappings->empty()) return;
   const PlanMapping* only =
       list.mappings->size() == 1 ? &resource_.mappings[list.mappings->front()] : nullptr;
@@ -106,13 +106,14 @@ void SampleSink::record(const Record& record) {
 class DocumentSink final : public RecordSink {
  public:
   DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
-               Batch& batch)
-      : resource_(resource), batch_(batch), readings_(plan, resource, body_size, batch) {
+               Batch& batch, const ClosedNames* closed)
+      : resource_(resource), batch_(batch), readings_(plan, resource, body_size, batch, closed) {
     batch.clear();
   }
 
   void record(const Record& record) override;
   void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
+  void finish() { readings_.finish(); }
 
  private:
   std::string id() const;
@@ -152,17 +153,18 @@ void DocumentSink::record(const Record& record) {
   if (id.empty()) return readings_.refuse(Reason::kMissingId);
   const std::string_view provider = this->provider();
   const std::uint16_t source = readings_.source(provider, source_type(), resource_.def.name);
-  if (source == Interner::kNoIndex) {
-    return readings_.refuse(Reason::kMissingSource);
-  }
+  if (!readings_.is_source(source)) return readings_.refuse_source(source);
   std::vector<Document>& documents = batch_.documents;
+  if (documents.size() == kMaxDocuments) return readings_.refuse(Reason::kTooManyDocuments);
   const auto index = static_cast<std::uint32_t>(documents.size());
   documents.push_back({std::move(id), source, readings_.instant_of(resource_.updated_at),
                        record.offset, record.length});
   readings_.add(resource_.lane(provider), source, index);
 }
 
-Result<Done> finish(Result<Done> walked, const char* what, std::string_view resource) {
+template <class Sink>
+Result<Done> finish(Result<Done> walked, Sink& sink, const char* what, std::string_view resource) {
+  sink.finish();
   if (walked.ok() || walked.error().code != Code::kUnexpectedShape) return walked;
   return {Code::kUnexpectedShape,
           std::string("no ") + what + " where " + std::string(resource) + " has them"};
@@ -171,19 +173,19 @@ Result<Done> finish(Result<Done> walked, const char* what, std::string_view reso
 }  // namespace
 
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,
-                       Batch& batch, StopFlag stop) {
+                       Batch& batch, StopFlag stop, const ClosedNames* closed) {
   const Plan::Impl& impl = plan.impl();
   const PlanResource* found = impl.find(resource);
   if (found == nullptr || found->def.kind == ResourceKind::kSkipped) {
     return {Code::kInvalidArgument, "there are no readings in " + std::string(resource)};
   }
   if (found->def.kind == ResourceKind::kTimeseries) {
-    SampleSink sink(impl, *found, body.size(), batch);
-    return finish(walk_timeseries(body, found->fields, impl.source_fields, sink, stop), "samples",
-                  resource);
+    SampleSink sink(impl, *found, body.size(), batch, closed);
+    return finish(walk_timeseries(body, found->fields, impl.source_fields, sink, stop), sink,
+                  "samples", resource);
   }
-  DocumentSink sink(impl, *found, body.size(), batch);
-  return finish(walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop),
+  DocumentSink sink(impl, *found, body.size(), batch, closed);
+  return finish(walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop), sink,
                 "documents", resource);
 }
 

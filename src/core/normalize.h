@@ -5,12 +5,20 @@
 #include "core/result.h"
 #include "core/sample.h"
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace wearables {
 
 // Tested every thousand readings or so; true makes normalize() return kStopped.
 using StopFlag = bool (*)();
+
+// Names that the database has no room for: what is of them is refused as kNoMoreNames.
+struct ClosedNames {
+  std::vector<SourceRef> sources;
+  std::vector<std::string> metrics;  // extended ones
+};
 
 // Reads every reading of `resource` in `body` by `plan`. Shapes accepted, in any nesting the vendor
 // uses:
@@ -26,7 +34,7 @@ using StopFlag = bool (*)();
 // or does not know is kInvalidArgument. The readings take the place of what `batch` held; after an
 // error it means nothing.
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,
-                       Batch& batch, StopFlag stop = nullptr);
+                       Batch& batch, StopFlag stop = nullptr, const ClosedNames* closed = nullptr);
 
 inline Result<Batch> normalize(const Plan& plan, std::string_view resource, std::string_view body,
                                StopFlag stop = nullptr) {

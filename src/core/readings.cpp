@@ -37,8 +37,8 @@ std::int16_t offset_minutes(const Value& value) noexcept {
 }  // namespace
 
 Readings::Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
-                   Batch& batch)
-    : plan_(plan), resource_(resource), body_size_(body_size), batch_(batch) {}
+                   Batch& batch, const ClosedNames* closed)
+    : plan_(plan), resource_(resource), body_size_(body_size), closed_(closed), batch_(batch) {}
 
 void Readings::start(const Record& record) {
   record_ = &record;
@@ -192,7 +192,7 @@ bool Readings::convert_unit(std::string_view text, int slot) {
   const bool same = type_.mapping == &mapping && type_.text == type.text;
   if (!same && !extend_metric(mapping, type.text)) return false;
   choice_ = {extended_[type_.extended].metric, type_.extended};
-  return true;
+  return !extended_[type_.extended].closed || fail(Reason::kNoMoreNames, resource_.type, type.text);
 }
 
 // Leaves the metric that is named metric/type in type_.
@@ -200,15 +200,16 @@ bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) 
   std::string name = choice_.metric->def.name + '/';
   if (type.starts_with(name) && type.size() > name.size()) name.clear();
   name += type;
-  const std::uint16_t index = extended_names_.index_of(name, extended_.size());
-  if (index == Interner::kNoIndex) return fail(Reason::kMissingType, resource_.type, type);
+  const std::uint16_t index = extended_names_.index_of(name, extended_.size(), kMaxMetricNames);
+  if (index == Interner::kNoIndex) return fail(Reason::kTooManyNames, resource_.type, type);
   if (index == extended_.size()) {
     const auto known = plan_.metric_names.find(name);
     if (known != plan_.metric_names.end()) {
       const PlanMetric* metric = &plan_.metrics[known->second];
-      extended_.push_back({{}, metric, metric->def.metric_id});
+      extended_.push_back({{}, metric, false, metric->def.metric_id});
     } else {
-      extended_.push_back({std::move(name), choice_.metric});
+      const bool closed = is_closed(name);
+      extended_.push_back({std::move(name), choice_.metric, closed});
     }
   }
   type_.mapping = &mapping;
@@ -226,9 +227,7 @@ bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) 
   Extended& extended = extended_[choice_.extended];
   if (extended.named == kNoMetric) {
     const std::size_t next = batch_.new_metrics.size();
-    if (next > std::numeric_limits<std::int16_t>::max()) {
-      return fail(Reason::kMissingType, resource_.type, field(resource_.type).text);
-    }
+    static_assert(kMaxMetricNames <= std::numeric_limits<std::int16_t>::max());
     extended.named = static_cast<std::int16_t>(~next);
     batch_.new_metrics.push_back({extended.name, extended.metric->def.metric_id});
   }
@@ -311,8 +310,8 @@ Micros Readings::instant_of(int slot) noexcept {
   // A date is the day of the place; a time without a zone is UTC (the vendor's sleep_cycle).
   if (parsed.date_only && name.kind == Kind::kString && usable_zone(name.text)) {
     const std::size_t next = batch_.zones.size();
-    const std::uint16_t index = zones_.index_of(name.text, next);
-    if (index >= Interner::kNoIndex - 1) return fail(Reason::kBadTimestamp, slot);
+    const std::uint16_t index = zones_.index_of(name.text, next, kMaxZones);
+    if (index == Interner::kNoIndex) return fail(Reason::kTooManyNames, resource_.time_zone, name.text);
     if (index == next) batch_.zones.emplace_back(name.text);
     zone = static_cast<std::uint16_t>(index + 1);
   } else if (parsed.date_only) {

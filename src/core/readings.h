@@ -4,6 +4,7 @@
 
 #include "core/interner.h"
 #include "core/json.h"
+#include "core/normalize.h"
 #include "core/plan.h"
 #include "core/sample.h"
 
@@ -19,8 +20,9 @@ class Readings {
   using Fields = std::span<const Value>;
   static constexpr int kNoSlot = PlanMapping::kNoField;
 
+  // `closed` may be null; it must live as long as this.
   Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
-           Batch& batch);
+           Batch& batch, const ClosedNames* closed);
 
   // The record that add() and refuse() speak of; it must live until the next one.
   void start(const Record& record);
@@ -34,11 +36,24 @@ class Readings {
   // Refuses a record; `mapping` is the only one that could have read it, null when there is none.
   void refuse(Reason reason, const PlanMapping* mapping = nullptr);
 
-  // Interner::kNoIndex when the provider is not a usable name.
+  // The index of a source in the batch; or else why it has none.
+  static constexpr std::uint16_t kNoSource = 0xffff;       // the provider is not a usable name
+  static constexpr std::uint16_t kTooManySources = 0xfffe;
+  // Whether readings of it are taken; so they are while it is not known yet (begin_list_before_source()).
+  bool is_source(std::uint16_t index) const noexcept {
+    if (index >= source_closed_.size()) return index < kTooManySources;
+    return !source_closed_[index];
+  }
   std::uint16_t source(std::string_view provider, std::string_view type, std::string_view channel);
 
   // What a field says of a time, by itself; kNoInstant when that is nothing plausible.
   Micros instant_of(int slot) noexcept;
+
+  // Refuses a record for its source, which is none.
+  void refuse_source(std::uint16_t index);
+
+  // After the last record: tells how many refusals were not told one by one.
+  void finish();
 
   // Notes the texts of fields that know their texts and not these.
   void note_texts(const std::vector<PlanTexts>& known, Fields fields);
@@ -49,6 +64,7 @@ class Readings {
   static constexpr std::size_t kNoRow = Record::kNotListed;
   static constexpr std::size_t kMaxName = 100;  // bytes, of a provider, a source type, a type
   static constexpr std::size_t kMaxDetail = 64;
+  static constexpr std::size_t kMaxNames = 4 * kMaxName;  // of provider, type and channel together
   static constexpr int kNoTime = -1;
 
   void refuse(Reason reason, std::int16_t metric_id, int slot, std::string_view detail);
@@ -76,6 +92,9 @@ class Readings {
   // The first that is present and not null; kNoSlot when none is.
   int first_present(const std::vector<std::uint16_t>& slots) const noexcept;
   std::uint16_t index_of_source(std::string_view provider, std::string_view type);
+  bool is_closed(const SourceRef& source) const;
+  bool is_closed(const std::string& metric) const;
+  void note_unit(std::int16_t metric_id, std::string text);
   std::string pointer_to(int slot) const;
   void make_room();
   void forget_time() noexcept {
@@ -86,6 +105,7 @@ class Readings {
   const Plan::Impl& plan_;
   const PlanResource& resource_;
   const std::size_t body_size_;
+  const ClosedNames* const closed_;
   const Record* record_ = nullptr;
   Fields fields_;
   std::vector<Value> with_row_;  // the record's fields, those read by "*" being of row_
@@ -97,6 +117,7 @@ class Readings {
   struct Extended {
     std::string name;                // empty: the plan's own
     const PlanMetric* metric;        // whose unit, units and range hold
+    bool closed = false;
     std::int16_t named = kNoMetric;  // as Sample::metric, once a sample has it
   };
   static constexpr std::size_t kNotExtended = static_cast<std::size_t>(-1);
@@ -108,7 +129,10 @@ class Readings {
   Interner extended_names_;
   std::vector<Extended> extended_;  // by index of the name
   Interner sources_;                // those after the first few
+  std::vector<bool> source_closed_;  // by index
   Interner zones_;
+  std::uint32_t first_untold_ = 0;   // ordinal of the first refusal beyond kMaxRejected
+  bool untold_for_sources_ = false, untold_for_metrics_ = false;  // some of those beyond
 
   struct {
     Reason reason = Reason::kNotAnObject;

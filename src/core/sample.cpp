@@ -46,6 +46,14 @@ const char* reason_name(Reason reason) noexcept {
       return "missing_id";
     case Reason::kMissingType:
       return "missing_type";
+    case Reason::kTooManyNames:
+      return "too_many_names";
+    case Reason::kTooManyDocuments:
+      return "too_many_documents";
+    case Reason::kNoMoreNames:
+      return "no_more_names";
+    case Reason::kMoreRefused:
+      return "more_refused";
   }
   return "unknown";
 }
@@ -57,7 +65,9 @@ void Batch::clear() noexcept {
   documents.clear();
   zones.clear();
   rejected.clear();
+  refused = 0;
   unknowns.clear();
+  unknown_units.clear();
   readings = 0;
 }
 
@@ -70,7 +80,7 @@ bool same_reading(const Row& a, const Row& b) noexcept {
          same_number(a.secondary, b.secondary);
 }
 
-std::size_t settle(std::vector<Row>& rows) {
+std::size_t settle(std::span<Row> rows) {
   // Bodies come in order of time as a rule, so looking first is cheaper than sorting.
   if (!std::is_sorted(rows.begin(), rows.end(), rank_less)) {
     std::sort(rows.begin(), rows.end(), rank_less);
@@ -80,6 +90,11 @@ std::size_t settle(std::vector<Row>& rows) {
     if (kept > 0 && key_equal(rows[kept - 1], row)) --kept;
     rows[kept++] = row;
   }
+  return kept;
+}
+
+std::size_t settle(std::vector<Row>& rows) {
+  const std::size_t kept = settle(std::span<Row>(rows));
   const std::size_t dropped = rows.size() - kept;
   rows.resize(kept);
   return dropped;

@@ -17,6 +17,14 @@ inline constexpr std::int16_t kNoOffset = std::numeric_limits<std::int16_t>::min
 inline constexpr std::uint32_t kNone = 0xffffffffU;
 inline constexpr std::int16_t kNoMetric = 0;
 
+// What one body may make. All of it is counted in the order in which it first stands in the body, whether it exists
+// already or not, so that a replay decides the same.
+inline constexpr std::size_t kMaxSources = 100;      // providers with their source types
+inline constexpr std::size_t kMaxMetricNames = 500;  // types that extend a metric's name: a panel of analytes has 300
+inline constexpr std::size_t kMaxZones = 100;
+inline constexpr std::size_t kMaxDocuments = 50000;
+inline constexpr std::size_t kMaxRejected = 1000;    // refused readings that are told one by one
+
 // Why a reading was refused. reason_name() is what `quarantine.reason` shows.
 enum class Reason : std::uint8_t {
   kNotAnObject,
@@ -31,6 +39,10 @@ enum class Reason : std::uint8_t {
   kMissingSource,
   kMissingId,
   kMissingType,
+  kTooManyNames,      // beyond what one body may name
+  kTooManyDocuments,  // beyond what one body may hold
+  kNoMoreNames,       // the database has no room for another name
+  kMoreRefused,       // no reading: so many more were refused as `detail` says
 };
 const char* reason_name(Reason reason) noexcept;
 
@@ -87,15 +99,24 @@ struct Unknown {
   bool operator==(const Unknown&) const = default;
 };
 
+// A unit that no row of its metric knows.
+struct UnknownUnit {
+  std::int16_t metric_id;
+  std::string text;
+  bool operator==(const UnknownUnit&) const = default;
+};
+
 struct Batch {
   std::vector<Sample> samples;
   std::vector<NewMetric> new_metrics;  // each with a sample
   std::vector<SourceRef> sources;
   std::vector<Document> documents;
   std::vector<std::string> zones;  // IANA names
-  std::vector<Rejected> rejected;
-  std::vector<Unknown> unknowns;  // each once; fields and texts, kMaxUnknowns of both
-  std::uint32_t readings = 0;     // samples.size() + rejected.size(), always
+  std::vector<Rejected> rejected;          // the first kMaxRejected, then one kMoreRefused for the others
+  std::uint32_t refused = 0;               // all of them
+  std::vector<Unknown> unknowns;           // each once; fields and texts, kMaxUnknowns of both
+  std::vector<UnknownUnit> unknown_units;  // each once, kMaxUnknowns at most
+  std::uint32_t readings = 0;              // samples.size() + refused, always
 
   void clear() noexcept;  // and keeps the room for the next one
 };
@@ -120,7 +141,10 @@ bool same_reading(const Row& a,
                   const Row& b) noexcept;  // value, secondary, end, offset; NaN equals NaN
 
 // Sorts by key and keeps one row per key: of the highest version, then of the highest ordinal (the
-// one that stood last in the body). Returns how many it dropped.
+// one that stood last in the body). Returns how many it kept, at the front; the rest means nothing.
+std::size_t settle(std::span<Row> rows);
+
+// The same, and cuts the rest off. Returns how many that were.
 std::size_t settle(std::vector<Row>& rows);
 
 // The six counts with which every event ends. Their sum is the number of readings it held.

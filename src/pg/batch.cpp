@@ -3,7 +3,6 @@
 #include "pg/batch.h"
 #include "pg/boundary.h"
 #include "pg/sample.h"
-#include "pg/source.h"
 #include "pg/user.h"
 
 namespace wearables::pg {
@@ -28,43 +27,15 @@ void give_back(void*) {
   kept->lent = false;
 }
 
-struct Ids {
-  const int16* new_metrics;
-  const Source* sources;
-
-  int16 metric_of(const Sample& sample) const {
-    return sample.metric > kNoMetric ? sample.metric : new_metrics[~sample.metric];
-  }
-};
-
-const int16* new_metrics_of(const Batch& batch) {
-  auto* ids = static_cast<int16*>(palloc(sizeof(int16) * (batch.new_metrics.size() + 1)));
-  for (size_t i = 0; i < batch.new_metrics.size(); ++i) {
-    ids[i] = extended_metric(batch.new_metrics[i].name, batch.new_metrics[i].parent_id);
-  }
-  return ids;
+int16 metric_of(const Sample& sample, const Names& names) {
+  return sample.metric > kNoMetric ? sample.metric : names.new_metrics[~sample.metric];
 }
 
-const Source* sources_of(const Batch& batch) {
-  auto* sources = static_cast<Source*>(palloc(sizeof(Source) * (batch.sources.size() + 1)));
-  for (size_t i = 0; i < batch.sources.size(); ++i) {
-    const SourceRef& source = batch.sources[i];
-    sources[i] = source_of(source.provider, source.type, source.channel);
-  }
-  return sources;
-}
-
-Row row_of(const Sample& sample, int64 version, const Ids& ids) {
+Row row_of(const Sample& sample, int64 version, const Names& names) {
   return {version,         sample.ts,       sample.ts_end,
           sample.value,    sample.secondary, sample.document,
-          sample.ordinal,  ids.metric_of(sample), ids.sources[sample.source].source_id,
+          sample.ordinal,  metric_of(sample, names), names.sources[sample.source].source_id,
           sample.tz_offset};
-}
-
-// The zone to read a sample's wall-clock time in; null when its instants are instants.
-const char* zone_for(const Batch& batch, const Sample& sample, const Ids& ids, const char* of_user) {
-  if (sample.zone != 0) return batch.zones[sample.zone - 1].c_str();
-  return ids.sources[sample.source].floating_time ? of_user : nullptr;
 }
 
 }  // namespace
@@ -91,32 +62,28 @@ Micros from_wall_clock(Micros wall_clock, const char* zone) {
   return wall_clock + static_cast<Micros>(DetermineTimeZoneOffset(&tm, tz)) * kMicrosPerSecond;
 }
 
-int16* source_ids_of(const Batch& batch) {
-  auto* ids = static_cast<int16*>(palloc(sizeof(int16) * (batch.sources.size() + 1)));
-  const Source* sources = sources_of(batch);
-  for (size_t i = 0; i < batch.sources.size(); ++i) ids[i] = sources[i].source_id;
-  return ids;
-}
-
-bool rows_of(const Batch& batch, int64 user_id, int64 version, std::vector<Row>* rows) {
-  const Ids ids{new_metrics_of(batch), sources_of(batch)};
+bool rows_of(const Batch& batch, const Names& names, int64 user_id, int64 version, std::vector<Row>* rows) {
   call_core([&]() -> Result<Done> {
     rows->resize(batch.samples.size());
     return Done{};
   });
   const char* of_user = nullptr;
-  bool wall_clock = false;
   for (size_t i = 0; i < batch.samples.size(); ++i) {
     const Sample& sample = batch.samples[i];
-    Row& row = (*rows)[i] = row_of(sample, version, ids);
-    if (ids.sources[sample.source].floating_time && of_user == nullptr) of_user = time_zone_of(user_id);
-    const char* zone = zone_for(batch, sample, ids, of_user);
+    Row& row = (*rows)[i] = row_of(sample, version, names);
+    const bool floating = names.sources[sample.source].floating_time;
+    if (floating && of_user == nullptr) of_user = time_zone_of(user_id);
+    const char* zone = sample.zone != 0 ? batch.zones[sample.zone - 1].c_str() : floating ? of_user : nullptr;
     if (zone == nullptr) continue;
-    wall_clock = true;
     row.ts = from_wall_clock(row.ts, zone);
     if (row.ts_end != kNoInstant) row.ts_end = from_wall_clock(row.ts_end, zone);
   }
-  return wall_clock;
+  return of_user != nullptr;
+}
+
+void release_samples(Batch* batch) {
+  constexpr size_t kLarge = 16384;
+  if (batch->samples.capacity() > kLarge) std::vector<Sample>().swap(batch->samples);
 }
 
 }  // namespace wearables::pg

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "pg/server.h"
+#include "pg/names.h"
 
 namespace wearables::pg {
 
@@ -13,13 +13,12 @@ namespace wearables::pg {
 // another handling has that, a new one.
 Batch* borrow_batch(MemoryContext context);
 
-// The rows of a batch, in its order: row i comes from sample i. Makes sources and metrics that are new, so
-// under the user's lock. `version` is given to every row. Returns whether some of them were wall-clock time,
-// so that another zone would give other rows. Within SPI.
-bool rows_of(const Batch& batch, int64 user_id, int64 version, std::vector<Row>* rows);
+// The rows of a batch, in its order: row i comes from sample i. `version` is given to every row. Returns whether
+// some of them were wall-clock time in the user's zone, so that another zone would give other rows. Within SPI.
+bool rows_of(const Batch& batch, const Names& names, int64 user_id, int64 version, std::vector<Row>* rows);
 
-// source_id of each of the batch's sources, in the current context. Within SPI, under the user's lock.
-int16* source_ids_of(const Batch& batch);
+// Gives back the room of the samples where it is large: their rows are there.
+void release_samples(Batch* batch);
 
 // Wall-clock time in a zone to the instant; in standard time when the clock shows it twice or not at all.
 Micros from_wall_clock(Micros wall_clock, const char* zone);

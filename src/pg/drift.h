@@ -1,4 +1,5 @@
-// What an event holds and no row knows: fields, values, units, its resource. Counted by the view drift.
+// What an event holds and no row knows: fields, texts, units, its resource. It is kept with the event, in bounds per
+// body, and counted by the view drift: there is no table of names that a sender could fill.
 #pragma once
 
 #include "core/sample.h"
@@ -9,11 +10,13 @@
 
 namespace wearables::pg {
 
-// Notes in the outcome what of the batch is not known; makes terms that are new. Within SPI, before rows
-// that others may wait for are touched (see lock.h).
+// Notes in the outcome what of the batch is not known. Within SPI.
 void note_drift(std::string_view resource, const Batch& batch, Outcome* outcome);
 
 // The same for an event whose resource has no row.
 void note_unknown_resource(std::string_view resource, Outcome* outcome);
+
+// Of wearables_internal.drift_term: kind, resource, path, value.
+inline constexpr int kDriftColumns = 4;
 
 }  // namespace wearables::pg

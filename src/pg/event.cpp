@@ -10,7 +10,7 @@ namespace {
 #define SELECT_EVENT(body)                                                                        \
   "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "               \
   "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, "           \
-  "(SELECT max(r.revision) FROM wearables.revisions r), e.status::text "                                \
+  "(SELECT max(r.revision) FROM wearables.revisions r), e.status::text, e.quarantined "                 \
   "FROM wearables.webhook_events e WHERE e.event_id = $1"
 
 Statement select_event{SELECT_EVENT("e.payload") " AND e.received_at = $2"};
@@ -22,7 +22,10 @@ Statement update_event{R"(
   UPDATE wearables.webhook_events e
   SET status = $3::wearables.event_status, revision = $4, user_id = $5, note = $6, error = NULL, processed_at = clock_timestamp(),
       inserted = $7, changed = $8, confirmed = $9, unchanged = $10, stale = $11, quarantined = $12,
-      wrote_metrics = $13, wrote_from = $14, wrote_to = $15, drift = $17
+      wrote_metrics = $13, wrote_from = $14, wrote_to = $15,
+      drift = CASE WHEN $17 IS NOT NULL THEN ARRAY(
+        SELECT ROW($17[i], $17[i + 1], $17[i + 2], $17[i + 3])::wearables_internal.drift_term
+        FROM generate_series(1, cardinality($17), 4) i) END
   WHERE e.event_id = $1 AND e.received_at = $2 AND e.revision IS NOT DISTINCT FROM $16)"};
 
 Statement update_failed{R"(
@@ -80,7 +83,7 @@ Status status_of(std::string_view name) {
 }
 
 Wrote wrote_of_row(MemoryContext context) {
-  Wrote wrote{get_int8(0, 8, -1), nullptr, get_instant(0, 10), get_instant(0, 11)};
+  Wrote wrote{get_int8(0, 8, -1), nullptr, get_instant(0, 10), get_instant(0, 11), get_int4(0, 14)};
   bool null;
   const Datum metrics = get(0, 9, &null);
   if (!null) {
@@ -108,10 +111,8 @@ Span span_to_remember(const Outcome& outcome) {
 }
 
 Arg arg_drift(const Outcome& outcome) {
-  if (outcome.drift_count == 0) return arg_datum(INT4ARRAYOID, 0, true);
-  Datum* values = static_cast<Datum*>(palloc(sizeof(Datum) * outcome.drift_count));
-  for (int i = 0; i < outcome.drift_count; ++i) values[i] = Int32GetDatum(outcome.drift[i]);
-  return arg_array(INT4OID, values, nullptr, outcome.drift_count);
+  if (outcome.drift_count == 0) return arg_datum(TEXTARRAYOID, 0, true);
+  return arg_array(TEXTOID, outcome.drift, nullptr, outcome.drift_count);
 }
 
 Arg arg_count(int64 count) { return arg_int4(static_cast<int32>(count)); }

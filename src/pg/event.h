@@ -14,6 +14,7 @@ struct Wrote {
   int64 revision;       // -1: never handled
   ArrayType* metrics;   // null: wrote no sample
   TimestampTz from, to;
+  int32 quarantined;
 };
 
 enum class Status { kReceived, kProcessed, kSkipped, kParked, kFailed };
@@ -39,6 +40,12 @@ bool load_event(int64 event_id, TimestampTz received_at, Event* event);
 // The same without the body.
 bool load_event_head(int64 event_id, TimestampTz received_at, Event* event);
 
+// Keys that were given up: how many, and the span of their instants.
+struct Freed {
+  int64 count;
+  TimestampTz from, to;
+};
+
 // What became of an event. Texts live in the context of the caller of handle_event().
 struct Outcome {
   Status status;
@@ -46,11 +53,13 @@ struct Outcome {
   int64 user_id;             // 0: unknown
   Counts counts;
   int64 removed;             // samples a former handling wrote and this one does not yield
+  Freed freed;               // of those the timeseries, whose keys other events may claim
+  bool wall_clock;           // some instants hang on the user's time zone
   int16* metrics;            // timeseries metrics written, for a later replay
   int metric_count;
   TimestampTz from, to;      // their span
-  int32* drift;              // drift_terms of what no row knew
-  int drift_count;
+  Datum* drift;              // what no row knew: texts, kDriftColumns for each term
+  int drift_count;           // of the texts
 };
 
 // Marks the event handled: status, revision, counts. Within SPI.

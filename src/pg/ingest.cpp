@@ -5,15 +5,16 @@
 #include "core/version.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
 #include "pg/batch.h"
 #include "pg/boundary.h"
+#include "pg/claimant.h"
 #include "pg/connection.h"
 #include "pg/drift.h"
-#include "pg/heir.h"
 #include "pg/ingest.h"
 #include "pg/lock.h"
 #include "pg/mapping.h"
@@ -38,10 +39,10 @@ Outcome skipped(const char* note) {
   return outcome;
 }
 
-Batch* normalize_event(const Event& event, std::string_view resource) {
+Batch* normalize_event(const Event& event, std::string_view resource, const ClosedNames* closed) {
   const Plan& plan = plan_at(event.revision, Look::kFresh);
   Batch* batch = borrow_batch(CurrentMemoryContext);
-  call_core([&] { return normalize(plan, resource, event.body, *batch, stop_requested); });
+  call_core([&] { return normalize(plan, resource, event.body, *batch, stop_requested, closed); });
   if (event.body.size() > kLargeBody) call_core([]() -> Result<Done> { return forget_large_body(), Done{}; });
   return batch;
 }
@@ -83,22 +84,28 @@ bool of_other_mappings(const Event& event) {
   return event.status == Status::kFailed || event.wrote.revision != event.revision;
 }
 
-void write_timeseries(const Event& event, int64 user_id, bool wall_clock, std::vector<Row>& rows,
-                      Outcome* outcome) {
+void note_freed(const Freed& freed, Outcome* outcome) {
+  outcome->removed += freed.count;
+  if (freed.count > 0) outcome->freed = freed;
+}
+
+void write_timeseries(const Event& event, int64 user_id, std::vector<Row>& rows, Outcome* outcome) {
   settle_rows(rows, &outcome->counts);
   // only other mappings, or another time zone, can have written what these do not yield
-  if (event.wrote.metrics != nullptr && (wall_clock || of_other_mappings(event))) {
-    outcome->removed = remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from,
-                                      event.wrote.to, rows.data(), rows.size());
+  if (event.wrote.metrics != nullptr && (outcome->wall_clock || of_other_mappings(event))) {
+    note_freed(remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from, event.wrote.to,
+                              rows.data(), rows.size()),
+               outcome);
   }
   write_samples(user_id, rows.data(), rows.size(), &outcome->counts);
   remember_span(event, rows, outcome);
 }
 
+// The documents of a batch. Their rows stand side by side in the body's order, so each has a range of them.
 struct Documents {
-  std::vector<std::uint32_t> order;          // documents by version, then id: later ones win a shared key
-  std::vector<std::vector<Row>> rows;        // by document, settled
-  std::vector<std::string> texts;
+  std::vector<std::uint32_t> order;         // by version, then id: later ones win a shared key
+  std::vector<std::size_t> first, count;    // by document: its rows
+  std::vector<std::int64_t> version;        // by document
 };
 
 std::int64_t version_of_document(const Document& document, std::int64_t event_version) {
@@ -114,69 +121,93 @@ void drop_superseded(const Batch& batch, Documents& out, size_t* stale) {
     if (standing.insert(batch.documents[*which].id).second) {
       kept.push_back(*which);
     } else {
-      *stale += out.rows[*which].size();
+      *stale += out.count[*which];
     }
   }
   out.order.assign(kept.rbegin(), kept.rend());
 }
 
-// Rows by document, each at its document's version, and the texts that jsonb takes.
-Result<Done> sort_out(const Batch& batch, std::string_view body, std::int64_t event_version,
-                      const std::vector<Row>& rows, Documents& out, size_t* stale) {
-  const size_t count = batch.documents.size();
-  out.rows.resize(count);
-  for (const Row& row : rows) {
-    out.rows[row.document].push_back(row);
-    out.rows[row.document].back().version =
-        version_of_document(batch.documents[row.document], event_version);
-  }
-  for (std::uint32_t i = 0; i < count; ++i) {
+// Each row gets its document's version; the rows of each document are settled where they stand.
+Result<Done> sort_out(const Batch& batch, std::int64_t event_version, std::vector<Row>& rows, Documents& out,
+                      size_t* stale) {
+  const size_t documents = batch.documents.size();
+  out.first.resize(documents);
+  out.count.resize(documents);
+  std::size_t next = 0;
+  for (std::uint32_t i = 0; i < documents; ++i) {
     out.order.push_back(i);
-    out.texts.push_back(storable_json(body.substr(batch.documents[i].offset, batch.documents[i].length)));
+    out.version.push_back(version_of_document(batch.documents[i], event_version));
+    out.first[i] = next;
+    for (; next < rows.size() && rows[next].document == i; ++next) rows[next].version = out.version[i];
+    const std::size_t all = next - out.first[i];
+    out.count[i] = settle(std::span(rows).subspan(out.first[i], all));
+    *stale += all - out.count[i];
   }
   std::stable_sort(out.order.begin(), out.order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    const std::int64_t left = version_of_document(batch.documents[a], event_version);
-    const std::int64_t right = version_of_document(batch.documents[b], event_version);
-    return left != right ? left < right : batch.documents[a].id < batch.documents[b].id;
+    if (out.version[a] != out.version[b]) return out.version[a] < out.version[b];
+    return batch.documents[a].id < batch.documents[b].id;
   });
   drop_superseded(batch, out, stale);
   return Done{};
 }
 
 // Of the rows of the live documents one per key remains: the later in `order` wins what two claim.
-Result<Done> gather_live(Documents& documents, const bool* live, std::vector<Row>& rows, size_t* stale) {
-  rows.clear();
+Result<Done> gather_live(const Documents& documents, const bool* live, std::vector<Row>& rows, size_t* stale) {
   std::uint32_t rank = 0;
+  std::vector<bool> stays(rows.size());
   for (size_t i = 0; i < documents.order.size(); ++i) {
-    std::vector<Row>& of_document = documents.rows[documents.order[i]];
-    if (!live[i]) *stale += of_document.size();
+    const std::uint32_t which = documents.order[i];
+    if (!live[i]) *stale += documents.count[which];
     if (!live[i]) continue;
-    for (Row& row : of_document) {
-      row.ordinal = rank++;
-      rows.push_back(row);
+    for (std::size_t at = documents.first[which]; at < documents.first[which] + documents.count[which]; ++at) {
+      rows[at].ordinal = rank++;
+      stays[at] = true;
     }
   }
+  std::size_t kept = 0;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    if (stays[at]) rows[kept++] = rows[at];
+  }
+  rows.resize(kept);
   return Done{};
 }
 
+// The document as jsonb takes it, in the current context.
+std::string_view storable_document(const Event& event, const Document& document) {
+  const std::string_view text = event.body.substr(document.offset, document.length);
+  auto* storable = owned_by<std::string>(CurrentMemoryContext);
+  call_core([&]() -> Result<Done> {
+    *storable = storable_json(text);
+    return Done{};
+  });
+  return *storable;
+}
+
 void write_documents(const Event& event, std::string_view resource, int64 user_id, const Batch& batch,
-                     std::vector<Row>& rows, Outcome* outcome) {
+                     const Names& names, std::vector<Row>& rows, Outcome* outcome) {
   auto* documents = owned_by<Documents>(CurrentMemoryContext);
   size_t stale = 0;
-  call_core([&] { return sort_out(batch, event.body, event.version, rows, *documents, &stale); });
-  const auto count = static_cast<int>(documents->order.size());
-  auto* stored = static_cast<DocumentRow*>(palloc0(sizeof(DocumentRow) * (count + 1)));
+  call_core([&] { return sort_out(batch, event.version, rows, *documents, &stale); });
+  const size_t count = documents->order.size();
   auto* live = static_cast<bool*>(palloc0(sizeof(bool) * (count + 1)));
-  const int16* source_ids = source_ids_of(batch);
-  for (int i = 0; i < count; ++i) {
+  GivenUp given_up{};
+  given_up.context = CurrentMemoryContext;
+  MemoryContext caller = CurrentMemoryContext;
+  MemoryContext scratch = AllocSetContextCreate(caller, "wearables document", ALLOCSET_DEFAULT_SIZES);
+  for (size_t i = 0; i < count; ++i) {
+    CHECK_FOR_INTERRUPTS();
+    MemoryContextSwitchTo(scratch);
     const std::uint32_t which = documents->order[i];
     const Document& document = batch.documents[which];
-    settle_rows(documents->rows[which], &outcome->counts);
-    stored[i] = {document.id, documents->texts[which], version_of_document(document, event.version),
-                 source_ids[document.source], documents->rows[which].data(),
-                 static_cast<int>(documents->rows[which].size())};
+    const DocumentRow stored{document.id, storable_document(event, document), documents->version[which],
+                             event.event_id, event.version, names.sources[document.source].source_id,
+                             rows.data() + documents->first[which], static_cast<int>(documents->count[which])};
+    live[i] = store_document(user_id, resource, stored, &given_up);
+    MemoryContextSwitchTo(caller);
+    MemoryContextReset(scratch);
   }
-  outcome->removed = store_documents(user_id, resource, stored, count, live);
+  MemoryContextDelete(scratch);
+  outcome->removed += settle_given_up(user_id, given_up);
   call_core([&] { return gather_live(*documents, live, rows, &stale); });
   outcome->counts.stale += static_cast<int64>(stale);
   settle_rows(rows, &outcome->counts);
@@ -189,36 +220,38 @@ bool has_written(const Event& event) {
 }
 
 // What the event wrote when its resource was of another kind: no handling of this kind would find it.
-int64 remove_former(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id) {
-  int64 removed = 0;
+void remove_former(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id, Outcome* outcome) {
   if (kind != ResourceKind::kTimeseries && event.wrote.metrics != nullptr) {
-    removed += remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from, event.wrote.to,
-                              nullptr, 0);
+    note_freed(remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from, event.wrote.to,
+                              nullptr, 0),
+               outcome);
   }
   if (kind != ResourceKind::kSummary && has_written(event) &&
       (kind == ResourceKind::kSkipped || of_other_mappings(event))) {
-    removed += withdraw_documents(user_id, resource, event.version);
+    outcome->removed += withdraw_documents(user_id, resource, event.event_id);
   }
-  return removed;
 }
 
-Outcome apply_data(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id) {
+Outcome apply_data(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id,
+                   const Handling& handling) {
   Outcome outcome{};
   outcome.status = Status::kProcessed;
   outcome.user_id = user_id;
-  const Batch* batch = normalize_event(event, resource);
+  Batch* batch = normalize_event(event, resource, handling.closed);
+  const Names names = find_names(*batch, handling.missing);
+  if (handling.missing->count > 0) end_for_names();
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
-  const bool wall_clock = rows_of(*batch, user_id, event.version, rows);
+  outcome.wall_clock = rows_of(*batch, names, user_id, event.version, rows);
   note_drift(resource, *batch, &outcome);
   note_freshness(*batch, rows->data(), user_id);
   outcome.counts.quarantined = quarantine(event.event_id, event.wrote.revision >= 0, *batch);
-  const int64 former = remove_former(event, resource, kind, user_id);
+  release_samples(batch);
+  remove_former(event, resource, kind, user_id, &outcome);
   if (kind == ResourceKind::kTimeseries) {
-    write_timeseries(event, user_id, wall_clock, *rows, &outcome);
+    write_timeseries(event, user_id, *rows, &outcome);
   } else {
-    write_documents(event, resource, user_id, *batch, *rows, &outcome);
+    write_documents(event, resource, user_id, *batch, names, *rows, &outcome);
   }
-  outcome.removed += former;
   return outcome;
 }
 
@@ -252,7 +285,7 @@ Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
 void take_back(const Event& event, std::string_view resource, int64 user_id, Outcome* outcome) {
   outcome->user_id = user_id;
   (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
-  outcome->removed = remove_former(event, resource, ResourceKind::kSkipped, user_id);
+  remove_former(event, resource, ResourceKind::kSkipped, user_id, outcome);
 }
 
 // Nothing for us in it now: what it wrote when there was goes.
@@ -280,10 +313,12 @@ void refuse_garbage(const Event& event) {
 bool leaves_no_trace(const Event& event, const Outcome& outcome) {
   const Counts& counts = outcome.counts;
   return event.status == outcome.status && event.wrote.revision == event.revision &&
+         event.wrote.quarantined == counts.quarantined &&
          counts.inserted + counts.changed + counts.confirmed + outcome.removed == 0;
 }
 
-Outcome apply(const Event& event, Locks locks) {
+Outcome apply(const Event& event, const Handling& handling) {
+  const Locks locks = handling.locks;
   refuse_garbage(event);
   const EventType type = classify(event.event_type);
   ResourceKind kind = ResourceKind::kSkipped;
@@ -300,7 +335,7 @@ Outcome apply(const Event& event, Locks locks) {
   }
   if (locks == Locks::kTake) lock_user(user_id);
   if (type.family == EventFamily::kData || type.family == EventFamily::kPage) {
-    return apply_data(event, type.resource, kind, user_id);
+    return apply_data(event, type.resource, kind, user_id, handling);
   }
   Outcome outcome{};
   outcome.user_id = user_id;
@@ -310,29 +345,19 @@ Outcome apply(const Event& event, Locks locks) {
   return outcome;
 }
 
-bool frees_keys(const Event& event, const Outcome& outcome) {
-  return outcome.removed > 0 && event.wrote.metrics != nullptr;
-}
-
 // A replay does this for all of its events at once.
-void hand_down(const Event& event, const Outcome& outcome) {
-  Datum user = Int64GetDatum(outcome.user_id), self = Int64GetDatum(event.event_id);
-  int count;
-  const Heir* heirs = find_heirs(&user, 1, event.wrote.from, event.wrote.to, &self, 1, &count);
-  for (int i = 0; i < count; ++i) {
-    Event heir;
-    if (!load_event(heirs[i].event_id, heirs[i].received_at, &heir)) continue;
-    const Outcome taken = ingest(heir, Locks::kHeld);
-    if (frees_keys(heir, taken)) hand_down(heir, taken);
-  }
+void free_keys(const Event& event, const Outcome& outcome) {
+  if (outcome.freed.count == 0) return;
+  const FreedSpan span{outcome.user_id, outcome.freed.from, outcome.freed.to};
+  reprocess_claimants(&span, 1, outcome.wall_clock, &event.event_id, 1, nullptr, nullptr);
 }
 
 }  // namespace
 
-Outcome ingest(const Event& event, Locks locks) {
-  const Outcome outcome = apply(event, locks);
+Outcome ingest(const Event& event, const Handling& handling) {
+  const Outcome outcome = apply(event, handling);
   if (!leaves_no_trace(event, outcome)) mark_event(event, outcome);
-  if (locks == Locks::kTake && frees_keys(event, outcome)) hand_down(event, outcome);
+  if (handling.locks == Locks::kTake) free_keys(event, outcome);
   return outcome;
 }
 
@@ -351,7 +376,7 @@ Outcome refuse(Event* event, const Failed& failed, Locks locks) {
   }
   if (user_id > 0) take_back(*event, classify(event->event_type).resource, user_id, &outcome);
   mark_failed(event->event_id, event->received_at, failed, user_id > 0);
-  if (locks == Locks::kTake && frees_keys(*event, outcome)) hand_down(*event, outcome);
+  if (locks == Locks::kTake) free_keys(*event, outcome);
   return outcome;
 }
 

@@ -2,15 +2,23 @@
 #pragma once
 
 #include "pg/event.h"
+#include "pg/names.h"
 
 namespace wearables::pg {
 
-// Handles the event in the current transaction: reads its body by the mappings in force, writes samples,
-// summaries, connections and quarantine, and marks it. Idempotent. Raises what makes it fail.
-// kHeld: the caller has parked what is unknown and holds the locks of all users it is about to write.
-// Within SPI.
+// How an event is handled. kHeld: the caller has parked what is unknown and holds the locks of all users it is about
+// to write. What the event names and has no number goes to `missing`, and ends the handling (names.h); `closed`, which
+// may be null, is what there is no room for.
 enum class Locks { kTake, kHeld };
-Outcome ingest(const Event& event, Locks locks);
+struct Handling {
+  Locks locks;
+  MissingNames* missing;
+  const ClosedNames* closed;
+};
+
+// Handles the event in the current transaction: reads its body by the mappings in force, writes samples,
+// summaries, connections and quarantine, and marks it. Idempotent. Raises what makes it fail. Within SPI.
+Outcome ingest(const Event& event, const Handling& handling);
 
 // The event's data is bad, and no attempt will find it otherwise: takes back what a former handling wrote, so
 // that the state does not hang on there having been one, and marks it failed. The head of the event suffices,

@@ -6,6 +6,7 @@
 #include "pg/ingest.h"
 #include "pg/job.h"
 #include "pg/lock.h"
+#include "pg/names.h"
 #include "pg/settings.h"
 #include "pg/spi.h"
 #include "pg/subtransaction.h"
@@ -28,6 +29,8 @@ struct Job {
   TimestampTz received_at;
   int32 attempt;
   int64 revision;  // of the mappings of this attempt, -1 before it has the event
+  MissingNames missing;
+  const ClosedNames* closed;
 };
 
 // Of what is ready: first attempts come together, in order up to the next that was begun before. Such a one
@@ -67,6 +70,13 @@ Statement give_back_statement{R"(
   SET state = 'ready', attempt = j.attempt - 1, leased_by = NULL, leased_at = NULL, leased_until = NULL
   WHERE j.leased_by = $1 AND j.state = 'running')"};
 
+// Back as it was before its attempt, and out of the way for a while.
+Statement put_off_statement{R"(
+  UPDATE wearables.jobs j
+  SET state = 'ready', attempt = j.attempt - 1, run_at = clock_timestamp() + make_interval(secs => $3),
+      leased_by = NULL, leased_at = NULL, leased_until = NULL
+  WHERE j.job_id = $1 AND j.attempt = $2 AND j.state = 'running')"};
+
 Statement give_up_statement{R"(
   UPDATE wearables.jobs j
   SET state = 'failed', last_error = $3, leased_by = NULL, leased_at = NULL, leased_until = NULL
@@ -85,7 +95,7 @@ TimestampTz instant_of(uint64 row, int column) {
 }
 
 Job job_of_row(uint64 row) {
-  return {get_int8(row, 1), get_int8(row, 2), instant_of(row, 3), get_int4(row, 4), -1};
+  return {get_int8(row, 1), get_int8(row, 2), instant_of(row, 3), get_int4(row, 4), -1, {}, nullptr};
 }
 
 bool last_attempt(const Job& job) { return job.attempt >= settings().max_attempts; }
@@ -127,7 +137,7 @@ void work_on(Job& job) {
     ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("the event is not there")));
   }
   job.revision = event.revision;
-  ingest(event, Locks::kTake);
+  ingest(event, {Locks::kTake, &job.missing, job.closed});
 }
 
 // Under a CALL the portal holds the snapshot below our statements. A worker has no portal: it holds one
@@ -147,15 +157,21 @@ void give_back_claimed() {
   commit();
 }
 
-void attempt(Job& job, const OwnerScope& scope) {
+enum class Ended { kDone, kFailed, kWantsNames };
+
+Ended attempt(Job& job, const OwnerScope& scope) {
+  job.missing = {};
+  job.missing.context = CurrentMemoryContext;
   const ErrorData* error = in_subtransaction([](void* arg) { work_on(*static_cast<Job*>(arg)); }, &job);
-  if (error == nullptr) return;
+  if (error == nullptr) return Ended::kDone;
+  if (is_names_missing(error->sqlerrcode)) return Ended::kWantsNames;
   if (error->sqlerrcode == ERRCODE_QUERY_CANCELED) {
     leave(scope);
     give_back_claimed();
     ReThrowError(const_cast<ErrorData*>(error));
   }
   record_failure(job, error->sqlerrcode, error->message);
+  return Ended::kFailed;
 }
 
 // R10: the job and the event are durable since they were received; doing the job twice is harmless.
@@ -163,6 +179,52 @@ void commit_without_waiting() {
   (void)set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true,
                           0, false);
   commit();
+}
+
+struct Making {
+  MissingNames* missing;
+  bool made;
+};
+
+// In a transaction of its own: nobody waits for a name longer than that lasts.
+bool make_names_of(Job& job) {
+  const OwnerScope scope = enter_owner();
+  Making making{&job.missing, false};
+  const ErrorData* error = in_subtransaction(
+      [](void* arg) {
+        auto* names = static_cast<Making*>(arg);
+        names->made = make_names(names->missing, false);
+      },
+      &making);
+  if (error != nullptr) record_failure(job, error->sqlerrcode, error->message);
+  leave(scope);
+  commit_without_waiting();
+  return error == nullptr && making.made;
+}
+
+// A name that a transaction under way is making: it may last, and others are ready.
+void put_off(const Job& job) {
+  constexpr double kPauseSeconds = 0.5;
+  const OwnerScope scope = enter_owner();
+  run(put_off_statement, {arg_int8(job.job_id), arg_int4(job.attempt),
+                          arg_datum(FLOAT8OID, Float8GetDatum(kPauseSeconds))});
+  leave(scope);
+  commit_without_waiting();
+}
+
+void work_through(Job& job) {
+  // a name may be taken away between its making and its use: that must not go on for ever
+  constexpr int kMostRounds = 10;
+  for (int round = 0; round < kMostRounds; ++round) {
+    const OwnerScope scope = enter_owner();
+    const Ended ended = attempt(job, scope);
+    leave(scope);
+    commit_without_waiting();
+    if (ended != Ended::kWantsNames) return;
+    if (!make_names_of(job)) return put_off(job);
+    job.closed = closed_names(job.missing, CurrentMemoryContext);
+  }
+  put_off(job);
 }
 
 int by_order(const void* a, const void* b) {
@@ -228,12 +290,20 @@ int work_on_claim(int wanted) {
   for (int i = 0; i < count; ++i) {
     if (QueryCancelPending && !ProcDiePending) give_back_claimed();
     CHECK_FOR_INTERRUPTS();
-    const OwnerScope scope = enter_owner();
-    attempt(jobs[i], scope);
-    leave(scope);
-    commit_without_waiting();
+    work_through(jobs[i]);
   }
   return count;
+}
+
+Statement queue_no_more_names{"SELECT wearables_internal.queue_no_more_names(false)"};
+
+// What there was no room for, once there is; returns whether there is something to do now.
+bool queue_refused() {
+  const OwnerScope scope = enter_owner();
+  const bool any = run(queue_no_more_names, {}) > 0 && get_int4(0, 1) > 0;
+  leave(scope);
+  commit();
+  return any;
 }
 
 void refuse_isolation() {
@@ -251,15 +321,19 @@ DrainResult drain(int64 max_jobs) {
   MemoryContextSwitchTo(cycle);
   take_back_lost();
   DrainResult result{0, true};
+  bool asked_for_room = false;
   while (max_jobs == 0 || result.done < max_jobs) {
     MemoryContextReset(cycle);
     const int64 left = max_jobs == 0 ? kClaim : max_jobs - result.done;
     const int count = work_on_claim(static_cast<int>(std::min<int64>(kClaim, left)));
     result.done += count;
-    if (count == 0) {
+    if (count > 0) continue;
+    // once: what there is still no room for would come again and again
+    if (asked_for_room || !queue_refused()) {
       result.more = false;
       break;
     }
+    asked_for_room = true;
   }
   MemoryContextSwitchTo(caller);
   MemoryContextDelete(cycle);

@@ -14,17 +14,23 @@ namespace {
 
 constexpr uint32 kStripes = 1024;
 constexpr uint32 kSpace = 0x57454152;  // keeps clear of the advisory locks of others
-constexpr uint32 kCatalog = kStripes;
 constexpr uint32 kParking = kStripes + 1;
 constexpr uint32 kFurtherAttempts = kStripes + 2;
 constexpr uint32 kMaintenance = kStripes + 3;
-constexpr uint16 kLockClass = 5;  // 1 and 2 are what SQL can reach
+// 1 and 2 are what SQL can reach
+constexpr uint16 kLockClass = 5;
+constexpr uint16 kNameClass = 6;
+constexpr uint16 kNumberClass = 7;
 
-bool acquire(uint32 which, bool wait = true) {
+bool acquire_tag(uint32 space, uint32 which, uint16 lock_class, bool wait) {
   LOCKTAG tag;
-  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kSpace, which, kLockClass);
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, space, which, lock_class);
   return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
+
+bool acquire(uint32 which, bool wait = true) { return acquire_tag(kSpace, which, kLockClass, wait); }
+
+uint32 space_of_names(bool of_source) { return kSpace + (of_source ? 1 : 2); }
 
 uint32 stripe_of(int64 user_id) {
   return hash_bytes_uint32(static_cast<uint32>(user_id) ^ static_cast<uint32>(user_id >> 32)) % kStripes;
@@ -42,8 +48,6 @@ void lock_users(int64* user_ids, int count) {
   }
 }
 
-void lock_catalog() { acquire(kCatalog); }
-
 void lock_parking() { acquire(kParking); }
 
 void lock_events() {
@@ -52,6 +56,18 @@ void lock_events() {
 }
 
 void lock_further_attempts() { acquire(kFurtherAttempts); }
+
+bool try_lock_name(bool of_source, uint32 name) {
+  return acquire_tag(space_of_names(of_source), name, kNameClass, false);
+}
+
+void wait_for_name(bool of_source, uint32 name) {
+  (void)acquire_tag(space_of_names(of_source), name, kNameClass, true);
+}
+
+bool try_lock_number(bool of_source, int number) {
+  return acquire_tag(space_of_names(of_source), static_cast<uint32>(number), kNumberClass, false);
+}
 
 bool try_lock_maintenance() { return acquire(kMaintenance, false); }
 

@@ -1,6 +1,6 @@
 // Who waits for whom, and in which order, so that nothing here can deadlock:
-//   job row -> events -> user locks (ascending) -> catalog lock -> rows of samples, summaries, connections, quarantine,
-//   events.
+//   job row -> events -> user locks (ascending) -> names (ascending) -> rows of samples, summaries, connections,
+//   quarantine, events.
 // The parking lock is taken by a session that holds no user lock, or that takes no other after it.
 #pragma once
 
@@ -15,9 +15,6 @@ void lock_user(std::int64_t user_id);
 // Takes the locks of many users in ascending order; sorts in place.
 void lock_users(std::int64_t* user_ids, int count);
 
-// While a source or a metric is made.
-void lock_catalog();
-
 // While an event is parked, parked events are freed, or a known event is put in the queue again.
 void lock_parking();
 
@@ -27,6 +24,12 @@ void lock_events();
 
 // While a job that was begun before is claimed.
 void lock_further_attempts();
+
+// While a source (else a metric) of that hash is made; tried, or waited for (names.h).
+bool try_lock_name(bool of_source, std::uint32_t name);
+void wait_for_name(bool of_source, std::uint32_t name);
+// While a number is given to one; never waited for.
+bool try_lock_number(bool of_source, int number);
 
 // While partitions are made and the like; false, and nothing is held, when another session does that.
 bool try_lock_maintenance();

@@ -6,7 +6,7 @@
 
 #include "pg/boundary.h"
 #include "pg/mapping.h"
-#include "pg/source.h"
+#include "pg/names.h"
 #include "pg/spi.h"
 
 namespace wearables::pg {
@@ -179,7 +179,7 @@ const Plan& plan_at(int64 revision, Look look) {
   cache_context = context;
   cache = fresh;
   cached_revision = revision;
-  forget_sources();
+  forget_names();
   loaded_in_this_transaction = true;
   return *cache->plan;
 }

@@ -14,7 +14,7 @@ namespace wearables::pg {
 
 namespace {
 
-constexpr int kColumns = 13;
+constexpr int kColumns = 14;
 constexpr auto kLook = Look::kCallersSnapshot;
 
 Statement select_body{"SELECT e.event_type, e.payload FROM wearables.webhook_events e WHERE e.event_id = $1"};
@@ -116,6 +116,7 @@ Output output_of(const Rejected& rejected, MetricNames& names) {
   if (rejected.metric_id != kNoMetric) set_text(&output, 0, names.of(rejected.metric_id).name);
   set_text(&output, 11, reason_name(rejected.reason));
   set_text(&output, 12, rejected.pointer);
+  set_text(&output, 13, rejected.detail);
   return output;
 }
 

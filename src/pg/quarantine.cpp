@@ -55,7 +55,7 @@ int64 quarantine(int64 event_id, bool again, const Batch& batch) {
   run(insert_rejected,
       {arg_int8(event_id), ordinals, pointers, reasons, metrics,
        arg_array(TEXTOID, detail, no_detail, count)});
-  return count;
+  return batch.refused;
 }
 
 }  // namespace wearables::pg

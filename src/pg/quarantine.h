@@ -8,7 +8,7 @@
 namespace wearables::pg {
 
 // Puts the batch's rejected readings in the place of what an earlier handling of the event (`again`) left.
-// Returns how many they are. Within SPI.
+// Returns how many readings were refused, told one by one or not. Within SPI.
 int64 quarantine(int64 event_id, bool again, const Batch& batch);
 
 }  // namespace wearables::pg

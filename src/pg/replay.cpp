@@ -2,7 +2,7 @@
 #include "core/sample.h"
 
 #include "pg/allocator.h"
-#include "pg/heir.h"
+#include "pg/claimant.h"
 #include "pg/ingest.h"
 #include "pg/lock.h"
 #include "pg/spi.h"
@@ -25,11 +25,11 @@ struct Planned {
   bool parked;  // before it was known whether the event holds anything for us
 };
 
-// What the mappings took from events: whose, and where.
-struct Freed {
-  Datum* users;
+// Where events have given up keys that others may claim.
+struct Given {
+  FreedSpan* spans;
   int count;
-  TimestampTz from, to;
+  bool move;  // some of them hang on the time zone of their user
 };
 
 struct Totals {
@@ -118,90 +118,82 @@ void add(Totals* totals, const Outcome& outcome) {
 
 struct Replayed {
   const Planned* planned;
-  Totals totals;
-  Status status;
-  bool freed;  // samples of this user went that another event may claim, in this span
-  int64 user_id;
-  TimestampTz from, to;
+  MissingNames missing;
+  const ClosedNames* closed;
+  bool handled;
+  Outcome outcome;
   int64 revision;  // of the attempt, -1 before it has the event
 };
-
-void take_outcome(const Event& event, const Outcome& outcome, Replayed* replayed) {
-  add(&replayed->totals, outcome);
-  replayed->status = outcome.status;
-  replayed->freed = outcome.removed > 0 && event.wrote.metrics != nullptr;
-  replayed->user_id = outcome.user_id;
-  replayed->from = event.wrote.from;
-  replayed->to = event.wrote.to;
-}
 
 void replay_event(void* arg) {
   auto* replayed = static_cast<Replayed*>(arg);
   Event event;
-  if (load_event(replayed->planned->event_id, replayed->planned->received_at, &event)) {
-    replayed->revision = event.revision;
-    take_outcome(event, ingest(event, Locks::kHeld), replayed);
-  }
+  if (!load_event(replayed->planned->event_id, replayed->planned->received_at, &event)) return;
+  replayed->revision = event.revision;
+  replayed->outcome = ingest(event, {Locks::kHeld, &replayed->missing, replayed->closed});
+  replayed->handled = true;
 }
 
-void note_freed(const Replayed& replayed, Freed* freed) {
-  if (!replayed.freed) return;
-  freed->users[freed->count++] = Int64GetDatum(replayed.user_id);
-  freed->from = Min(freed->from, replayed.from);
-  freed->to = Max(freed->to, replayed.to);
+void note_freed(const Outcome& outcome, Given* given) {
+  if (outcome.freed.count == 0) return;
+  given->spans[given->count++] = {outcome.user_id, outcome.freed.from, outcome.freed.to};
+  given->move = given->move || outcome.wall_clock;
 }
 
-void fail_event(const Planned& planned, const ErrorData& error, int64 revision, Replayed* replayed) {
-  Event event;
-  if (!load_event_head(planned.event_id, planned.received_at, &event)) return;
-  const char* text = psprintf("%s (SQLSTATE %s)", error.message, unpack_sql_state(error.sqlerrcode));
+Outcome fail_event(const Planned& planned, const ErrorData& error, int64 revision) {
   Outcome outcome{};
   outcome.status = Status::kFailed;
-  const Failed failed{text, revision};
-  if (is_bad_data(error.sqlerrcode)) {
-    outcome = refuse(&event, failed, Locks::kHeld);
-  } else {
-    mark_failed(planned.event_id, planned.received_at, failed, false);
+  Event event;
+  if (!load_event_head(planned.event_id, planned.received_at, &event)) return outcome;
+  const Failed failed{psprintf("%s (SQLSTATE %s)", error.message, unpack_sql_state(error.sqlerrcode)), revision};
+  if (is_bad_data(error.sqlerrcode)) return refuse(&event, failed, Locks::kHeld);
+  mark_failed(planned.event_id, planned.received_at, failed, false);
+  return outcome;
+}
+
+// Names are made in this transaction, outside of what may be undone: another event may need them.
+const ErrorData* try_with_names(Replayed* replayed) {
+  constexpr int kMostRounds = 10;
+  for (int round = 0; round < kMostRounds; ++round) {
+    replayed->missing = {};
+    replayed->missing.context = CurrentMemoryContext;
+    const ErrorData* error = in_subtransaction(replay_event, replayed);
+    if (error == nullptr || !is_names_missing(error->sqlerrcode)) return error;
+    (void)make_names(&replayed->missing, true);
+    replayed->closed = closed_names(replayed->missing, CurrentMemoryContext);
   }
-  take_outcome(event, outcome, replayed);
+  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("names of sources or metrics go as fast as they are made")));
 }
 
 // What bad data does to one event must not undo the others; any other error ends the replay.
-void try_event(const Planned& planned, Totals* totals, Freed* freed) {
-  Replayed replayed{&planned, *totals, Status::kFailed, false, 0, 0, 0, -1};
-  ErrorData* error = in_subtransaction(replay_event, &replayed);
-  if (planned.parked && (error != nullptr || replayed.status != Status::kParked)) unpark(planned.event_id);
+void try_event(const Planned& planned, Totals* totals, Given* given) {
+  Replayed replayed{};
+  replayed.planned = &planned;
+  replayed.revision = -1;
+  const ErrorData* error = try_with_names(&replayed);
+  const bool unpark_it = error != nullptr || (replayed.handled && replayed.outcome.status != Status::kParked);
+  if (planned.parked && unpark_it) unpark(planned.event_id);
   if (error != nullptr) {
-    if (!is_final(error->sqlerrcode)) ReThrowError(error);
-    const int64 revision = replayed.revision;
-    replayed = {&planned, *totals, Status::kFailed, false, 0, 0, 0, -1};
-    fail_event(planned, *error, revision, &replayed);
+    if (!is_final(error->sqlerrcode)) ReThrowError(const_cast<ErrorData*>(error));
+    replayed.outcome = fail_event(planned, *error, replayed.revision);
+    replayed.handled = true;
   }
-  *totals = replayed.totals;
-  note_freed(replayed, freed);
+  if (!replayed.handled) return;
+  add(totals, replayed.outcome);
+  note_freed(replayed.outcome, given);
 }
 
-Freed apply_in_order(const Planned* planned, int count, MemoryContext scratch, Totals* totals) {
+Given apply_in_order(const Planned* planned, int count, MemoryContext scratch, Totals* totals) {
   MemoryContext caller = CurrentMemoryContext;
-  Freed freed{static_cast<Datum*>(MemoryContextAllocHuge(caller, sizeof(Datum) * (count + 1))), 0, PG_INT64_MAX,
-              PG_INT64_MIN};
+  Given given{static_cast<FreedSpan*>(MemoryContextAllocHuge(caller, sizeof(FreedSpan) * (count + 1))), 0, false};
   for (int i = 0; i < count; ++i) {
     CHECK_FOR_INTERRUPTS();
     MemoryContextSwitchTo(scratch);
-    try_event(planned[i], totals, &freed);
+    try_event(planned[i], totals, &given);
     MemoryContextSwitchTo(caller);
     MemoryContextReset(scratch);
   }
-  return freed;
-}
-
-Planned* plan_heirs(const Freed& freed, const EventIds& ids, int* count) {
-  const Heir* heirs = find_heirs(freed.users, freed.count, freed.from, freed.to, ids.ids,
-                                 static_cast<int>(ids.count), count);
-  auto* planned = static_cast<Planned*>(
-      MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Planned) * (*count + 1)));
-  for (int i = 0; i < *count; ++i) planned[i] = {heirs[i].event_id, heirs[i].received_at, 0, false};
-  return planned;
+  return given;
 }
 
 Totals replay(const EventIds& ids) {
@@ -212,11 +204,12 @@ Totals replay(const EventIds& ids) {
   int count;
   Planned* planned = put_in_order(ids, caller, &count);
   lock_everybody(planned, count, scratch);
-  Freed freed = apply_in_order(planned, count, scratch, &totals);
-  while (freed.count > 0) {
-    planned = plan_heirs(freed, ids, &count);
-    freed = apply_in_order(planned, count, scratch, &totals);
-  }
+  const Given given = apply_in_order(planned, count, scratch, &totals);
+  auto* done = static_cast<int64*>(MemoryContextAllocHuge(caller, sizeof(int64) * (count + 1)));
+  for (int i = 0; i < count; ++i) done[i] = planned[i].event_id;
+  reprocess_claimants(
+      given.spans, given.count, given.move, done, count,
+      [](void* arg, const Event&, const Outcome& outcome) { add(static_cast<Totals*>(arg), outcome); }, &totals);
   run(delete_letters, {arg_array(INT8OID, ids.ids, nullptr, static_cast<int>(ids.count))});
   MemoryContextDelete(scratch);
   return totals;

@@ -1,12 +1,13 @@
 #include "core/sample.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "pg/columns.h"
 #include "pg/sample.h"
 #include "pg/sample_table.h"
 #include "pg/sample_upsert.h"
 #include "pg/settings.h"
+#include "pg/spi.h"
 #include "pg/subtransaction.h"
 
 namespace wearables::pg {
@@ -74,14 +75,68 @@ void write_chunk(int64 user_id, const Row* rows, int count, Counts* counts) {
   if (!done) upsert_samples(user_id, rows, count, counts);
 }
 
-Statement delete_orphans{R"(
+// What the event has written of a metric, in the order of the key.
+Statement select_written{R"(
+  SELECT s.ts, s.source_id FROM wearables.sample_points s
+  WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts BETWEEN $3 AND $4 AND s.version = $5
+  ORDER BY s.ts, s.source_id)"};
+
+Statement delete_written{R"(
   DELETE FROM wearables.sample_points s
-  WHERE s.user_id = $1 AND s.metric_id = ANY ($2::smallint[]) AND s.ts BETWEEN $3 AND $4 AND s.version = $5
-    AND NOT EXISTS (SELECT FROM wearables.sources c WHERE c.source_id = s.source_id AND c.channel <> 'timeseries')
-    AND NOT EXISTS (
-      SELECT FROM unnest($6::smallint[], $7::timestamptz[], $8::smallint[]) AS k (metric_id, ts, source_id)
-      WHERE k.metric_id = s.metric_id AND k.ts = s.ts AND k.source_id = s.source_id)
+  USING unnest($3::timestamptz[], $4::smallint[]) AS k (ts, source_id)
+  WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts = k.ts AND s.source_id = k.source_id AND s.version = $5
   RETURNING 1)"};
+
+// Samples of documents follow from these.
+Statement select_of_documents{"SELECT s.source_id FROM wearables.sources s WHERE s.channel <> 'timeseries'"};
+
+constexpr int kPage = 5000;
+
+struct Orphans {
+  Datum *ts, *source;
+  int count;
+};
+
+bool* sources_of_documents() {
+  auto* found = static_cast<bool*>(palloc0(PG_INT16_MAX + 1));
+  const uint64 rows = run(select_of_documents, {});
+  for (uint64 row = 0; row < rows; ++row) found[get_int2(row, 1)] = true;
+  return found;
+}
+
+// Those of the page of stored rows that are not among `rows`, which are of the same metric; *next moves on.
+Orphans find_orphans(uint64 stored_rows, const Row* rows, size_t count, size_t* next, const bool* of_documents) {
+  Orphans orphans{static_cast<Datum*>(palloc(sizeof(Datum) * (stored_rows + 1))),
+                  static_cast<Datum*>(palloc(sizeof(Datum) * (stored_rows + 1))), 0};
+  for (uint64 stored = 0; stored < stored_rows; ++stored) {
+    bool null;
+    const TimestampTz ts = DatumGetTimestampTz(get(stored, 1, &null));
+    const int16 source = get_int2(stored, 2);
+    const auto key = std::make_pair(to_core(ts), source);
+    while (*next < count && std::make_pair(rows[*next].ts, rows[*next].source_id) < key) ++*next;
+    const bool yielded = *next < count && std::make_pair(rows[*next].ts, rows[*next].source_id) == key;
+    if (yielded || of_documents[source]) continue;
+    orphans.ts[orphans.count] = TimestampTzGetDatum(ts);
+    orphans.source[orphans.count++] = Int16GetDatum(source);
+  }
+  return orphans;
+}
+
+void remove_page(int64 user_id, int64 version, int16 metric, const Orphans& orphans, Freed* freed) {
+  if (orphans.count == 0) return;
+  freed->count += static_cast<int64>(
+      run(delete_written, {arg_int8(user_id), arg_int2(metric),
+                           arg_array(TIMESTAMPTZOID, orphans.ts, nullptr, orphans.count),
+                           arg_array(INT2OID, orphans.source, nullptr, orphans.count), arg_int8(version)}));
+  freed->from = Min(freed->from, DatumGetTimestampTz(orphans.ts[0]));
+  freed->to = Max(freed->to, DatumGetTimestampTz(orphans.ts[orphans.count - 1]));
+}
+
+// Where the rows of a metric begin and end.
+std::pair<const Row*, const Row*> rows_of_metric(const Row* rows, size_t count, int16 metric) {
+  return {std::partition_point(rows, rows + count, [metric](const Row& row) { return row.metric_id < metric; }),
+          std::partition_point(rows, rows + count, [metric](const Row& row) { return row.metric_id <= metric; })};
+}
 
 }  // namespace
 
@@ -102,13 +157,31 @@ void write_samples(int64 user_id, const Row* rows, size_t count, Counts* counts)
   MemoryContextDelete(scratch);
 }
 
-int64 remove_orphans(int64 user_id, int64 version, ArrayType* metrics, TimestampTz from, TimestampTz to,
+Freed remove_orphans(int64 user_id, int64 version, ArrayType* metrics, TimestampTz from, TimestampTz to,
                      const Row* rows, size_t count) {
-  const Columns keys = columns_of(rows, static_cast<int>(count));
-  return static_cast<int64>(
-      run(delete_orphans, {arg_int8(user_id), arg_datum(INT2ARRAYOID, PointerGetDatum(metrics)),
-                           arg_instant(from), arg_instant(to), arg_int8(version), metrics_of(keys),
-                           instants_of(keys), sources_of(keys)}));
+  Freed freed{0, PG_INT64_MAX, PG_INT64_MIN};
+  MemoryContext caller = CurrentMemoryContext;
+  MemoryContext scratch = AllocSetContextCreate(caller, "wearables orphans", ALLOCSET_DEFAULT_SIZES);
+  const bool* of_documents = sources_of_documents();
+  const auto* metric = reinterpret_cast<const int16*>(ARR_DATA_PTR(metrics));
+  const int metric_count = ArrayGetNItems(ARR_NDIM(metrics), ARR_DIMS(metrics));
+  for (int i = 0; i < metric_count; ++i) {
+    const auto [begin, end] = rows_of_metric(rows, count, metric[i]);
+    size_t next = 0;
+    Cursor cursor = open_cursor(select_written, {arg_int8(user_id), arg_int2(metric[i]), arg_instant(from),
+                                                 arg_instant(to), arg_int8(version)});
+    for (uint64 stored; (stored = fetch(cursor, kPage)) > 0;) {
+      CHECK_FOR_INTERRUPTS();
+      MemoryContextSwitchTo(scratch);
+      const Orphans orphans = find_orphans(stored, begin, static_cast<size_t>(end - begin), &next, of_documents);
+      remove_page(user_id, version, metric[i], orphans, &freed);
+      MemoryContextSwitchTo(caller);
+      MemoryContextReset(scratch);
+    }
+    close_cursor(cursor);
+  }
+  MemoryContextDelete(scratch);
+  return freed;
 }
 
 }  // namespace wearables::pg

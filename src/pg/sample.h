@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "pg/server.h"
+#include "pg/event.h"
 
 namespace wearables::pg {
 
@@ -13,9 +13,9 @@ namespace wearables::pg {
 // The caller holds the user's lock. Within SPI.
 void write_samples(int64 user_id, const Row* rows, size_t count, Counts* counts);
 
-// Removes what an earlier handling of the event wrote (rows at exactly `version` in the span) and `rows`
-// does not yield any more. Returns how many. Within SPI, under the user's lock.
-int64 remove_orphans(int64 user_id, int64 version, ArrayType* metrics, TimestampTz from, TimestampTz to,
+// Removes what an earlier handling of the event wrote (rows at exactly `version` in the span) and `rows`, ascending by
+// key, do not yield any more: by one merge of both. Within SPI, under the user's lock.
+Freed remove_orphans(int64 user_id, int64 version, ArrayType* metrics, TimestampTz from, TimestampTz to,
                      const Row* rows, size_t count);
 
 // Postgres counts from 2000, the core from 1970.

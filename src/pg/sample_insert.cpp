@@ -14,7 +14,7 @@
 #include "pg/lock.h"
 #include "pg/sample.h"
 #include "pg/sample_insert.h"
-#include "pg/source.h"
+#include "pg/names.h"
 #include "pg/spi.h"
 #include "pg/trigger.h"
 
@@ -43,7 +43,9 @@ struct Gathering {
 
 constinit Gathering* gathering = nullptr;
 
-Statement select_metric{"SELECT m.metric_id, m.unit, m.lowest, m.highest FROM wearables.metrics m WHERE m.name = $1"};
+// a metric that maintenance has found unused is in use from now on
+Statement select_metric{"SELECT m.metric_id, m.unit, m.lowest, m.highest, m.unused_since IS NOT NULL FROM wearables.metrics m WHERE m.name = $1"};
+Statement keep_metric{"UPDATE wearables.metrics m SET unused_since = NULL WHERE m.metric_id = $1"};
 Statement select_user{"SELECT 1 FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL"};
 Statement select_resource{"SELECT 1 FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary'"};
 
@@ -94,11 +96,13 @@ Metric metric_named(const char* name, const char* unit) {
                     errhint("Metrics are the rows of wearables.metrics.")));
   }
   const Metric metric{get_int2(0, 1), get_float8(0, 3), get_float8(0, 4)};
+  const bool unused = get_bool(0, 5);
   if (unit != nullptr && get_text(0, 2) != unit) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("unit \"%s\" is not that of metric \"%s\"", unit, name),
                     errhint("Give the value in the metric's canonical unit, or leave unit out.")));
   }
+  if (unused) run(keep_metric, {arg_int2(metric.metric_id)});
   return metric;
 }
 
@@ -204,6 +208,7 @@ Pending pending_of(const Tuple& tuple) {
 
 void gather(const Tuple& tuple) {
   SPI_connect();
+  hold_names();
   const Pending pending = pending_of(tuple);
   SPI_finish();
   call_core([&]() -> Result<Done> {
@@ -240,10 +245,17 @@ void lock_all(const std::vector<Pending>& pending) {
 }
 
 const int16* make_sources(const std::vector<SourceRef>& sources) {
-  auto* ids = static_cast<int16*>(palloc(sizeof(int16) * (sources.size() + 1)));
-  for (size_t i = 0; i < sources.size(); ++i) {
-    ids[i] = source_of(sources[i].provider, sources[i].type, sources[i].channel).source_id;
+  MissingNames missing{};
+  missing.context = CurrentMemoryContext;
+  for (size_t i = 0; i < sources.size(); ++i) require_source(sources[i], &missing);
+  (void)make_names(&missing, true);
+  for (int i = 0; i < missing.count; ++i) {
+    if (!missing.names[i].full) continue;
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("there is no room for another source"),
+                    errhint("Raise wearables_ingest.max_sources.")));
   }
+  auto* ids = static_cast<int16*>(palloc(sizeof(int16) * (sources.size() + 1)));
+  for (size_t i = 0; i < sources.size(); ++i) ids[i] = source_of(sources[i]).source_id;
   return ids;
 }
 

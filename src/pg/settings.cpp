@@ -42,6 +42,12 @@ void define_settings() {
              &current.retry_base_seconds, 2, 0, 3600, PGC_SUSET, GUC_UNIT_S);
   define_int("wearables_ingest.naptime", "Longest sleep of an idle worker.",
              &current.naptime_seconds, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S);
+  define_int("wearables_ingest.max_sources",
+             "Sources that senders may name in all; readings of a further one are quarantined.",
+             &current.max_sources, 10000, 1, 32767, PGC_SUSET, 0);
+  define_int("wearables_ingest.max_extended_metrics",
+             "Metrics that the types of samples may name in all; readings of a further one are quarantined.",
+             &current.max_extended_metrics, 10000, 0, 22768, PGC_SUSET, 0);
   define_text("wearables_ingest.secret_directory",
               "Directory below which the files of secrets may lie; empty: none may.",
               &current.secret_directory, GUC_SUPERUSER_ONLY);

@@ -11,6 +11,8 @@ struct Settings {
   int retry_base_seconds;   // wait after the first failure; doubles
   int workers;              // per database
   int naptime_seconds;      // safety poll of an idle worker
+  int max_sources;          // in the whole database
+  int max_extended_metrics;  // that a sample's type names
   char* databases;          // comma-separated
   char* secret_directory;   // below which file: secrets lie; empty: nowhere
   char* secret_env_prefix;  // of the variables that env: secrets may name; empty: none

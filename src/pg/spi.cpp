@@ -59,20 +59,38 @@ Arg arg_array(Oid element, Datum* values, bool* nulls, int count) {
   return {PointerGetDatum(array), get_array_type(element), false};
 }
 
+namespace {
+
+// A long event runs many statements in one connection: their results must not pile up.
+void forget_last_result() {
+  if (SPI_tuptable != nullptr) SPI_freetuptable(SPI_tuptable);
+}
+
+struct Values {
+  Datum values[kMaxArgs];
+  char nulls[kMaxArgs];
+};
+
+Values values_of(std::initializer_list<Arg> args) {
+  Values values;
+  int count = 0;
+  for (const Arg& arg : args) {
+    values.values[count] = arg.value;
+    values.nulls[count++] = arg.null ? 'n' : ' ';
+  }
+  return values;
+}
+
+}  // namespace
+
 uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look) {
   Assert(args.size() <= kMaxArgs);
   MemoryContext caller = CurrentMemoryContext;
   if (statement.plan == nullptr) prepare(statement, args);
-  // a long event runs many statements in one connection: their results must not pile up
-  if (SPI_tuptable != nullptr) SPI_freetuptable(SPI_tuptable);
-  Datum values[kMaxArgs];
-  char nulls[kMaxArgs];
-  int count = 0;
-  for (const Arg& arg : args) {
-    values[count] = arg.value;
-    nulls[count++] = arg.null ? 'n' : ' ';
-  }
-  const int code = SPI_execute_plan(statement.plan, values, nulls, look == Look::kCallersSnapshot, 0);
+  forget_last_result();
+  Values values = values_of(args);
+  const int code =
+      SPI_execute_plan(statement.plan, values.values, values.nulls, look == Look::kCallersSnapshot, 0);
   // SPI leaves its own, which lasts as long as the connection
   MemoryContextSwitchTo(caller);
   if (code < 0) {
@@ -82,6 +100,27 @@ uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look) {
   }
   return SPI_processed;
 }
+
+Cursor open_cursor(Statement& statement, std::initializer_list<Arg> args) {
+  Assert(args.size() <= kMaxArgs);
+  MemoryContext caller = CurrentMemoryContext;
+  if (statement.plan == nullptr) prepare(statement, args);
+  Values values = values_of(args);
+  // not read-only: its snapshot is a new one
+  const Cursor cursor{SPI_cursor_open(nullptr, statement.plan, values.values, values.nulls, false)};
+  MemoryContextSwitchTo(caller);
+  return cursor;
+}
+
+uint64 fetch(const Cursor& cursor, int rows) {
+  MemoryContext caller = CurrentMemoryContext;
+  forget_last_result();
+  SPI_cursor_fetch(cursor.portal, true, rows);
+  MemoryContextSwitchTo(caller);
+  return SPI_processed;
+}
+
+void close_cursor(const Cursor& cursor) { SPI_cursor_close(cursor.portal); }
 
 Datum get(uint64 row, int column, bool* null) {
   Assert(SPI_tuptable != nullptr && row < SPI_tuptable->numvals);

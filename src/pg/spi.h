@@ -37,6 +37,15 @@ struct Statement {
 enum class Look { kFresh, kCallersSnapshot };
 uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look = Look::kFresh);
 
+// The same for a SELECT whose result is read page by page: fetch() gives the number of rows of the next page, which are
+// then those of the last run. A cursor sees what had been written when it was opened.
+struct Cursor {
+  Portal portal;
+};
+Cursor open_cursor(Statement& statement, std::initializer_list<Arg> args);
+uint64 fetch(const Cursor& cursor, int rows);
+void close_cursor(const Cursor& cursor);
+
 // The rows of the last run; valid until the next.
 Datum get(uint64 row, int column, bool* null);
 int64 get_int8(uint64 row, int column, int64 if_null = 0);

@@ -16,21 +16,24 @@ Statement upsert_document{R"(
     FROM unnest($7::smallint[], $8::timestamptz[], $9::float8[], $10::float8[], $11::timestamptz[], $12::smallint[])
       AS c (metric_id, ts, value, value_secondary, ts_end, tz_offset)),
   former AS (
-    SELECT s.version, s.samples, s.source_id, s.doc FROM wearables.summaries s
+    SELECT s.version, s.samples, s.source_id, s.doc, s.event_id FROM wearables.summaries s
     WHERE s.user_id = $1 AND s.resource = $2 AND s.summary_id = $3),
   stored AS (
-    INSERT INTO wearables.summaries AS s (user_id, resource, summary_id, version, source_id, doc, samples, first_ts, last_ts)
-    SELECT $1, $2, $3, $4, $5, $6::jsonb, n.samples, n.first_ts, n.last_ts FROM claims n
+    INSERT INTO wearables.summaries AS s
+      (user_id, resource, summary_id, version, source_id, doc, samples, first_ts, last_ts, event_id, event_version)
+    SELECT $1, $2, $3, $4, $5, $6::jsonb, n.samples, n.first_ts, n.last_ts, $13, $14 FROM claims n
     WHERE NOT EXISTS (
       SELECT FROM former f
       WHERE f.version > $4
-         OR (f.version = $4 AND (f.source_id, f.doc, f.samples) IS NOT DISTINCT FROM ($5, $6::jsonb, n.samples)))
+         OR (f.version = $4 AND (f.source_id, f.doc, f.samples, f.event_id) IS NOT DISTINCT FROM ($5, $6::jsonb, n.samples, $13)))
     ON CONFLICT (user_id, resource, summary_id) DO UPDATE
       SET version = excluded.version, source_id = excluded.source_id, doc = excluded.doc,
-          samples = excluded.samples, first_ts = excluded.first_ts, last_ts = excluded.last_ts
+          samples = excluded.samples, first_ts = excluded.first_ts, last_ts = excluded.last_ts,
+          event_id = excluded.event_id, event_version = excluded.event_version
       WHERE s.version < excluded.version
          OR (s.version = excluded.version
-             AND (s.source_id, s.doc, s.samples) IS DISTINCT FROM (excluded.source_id, excluded.doc, excluded.samples))
+             AND (s.source_id, s.doc, s.samples, s.event_id)
+                 IS DISTINCT FROM (excluded.source_id, excluded.doc, excluded.samples, excluded.event_id))
     RETURNING 1)
   SELECT coalesce((SELECT f.version FROM former f) <= $4, true) AS live, g.metric_id, g.ts, g.source_id
   FROM (SELECT 1) one
@@ -43,7 +46,7 @@ Statement upsert_document{R"(
 
 // A key that was given up: of the other documents that claim it the newest holds it now; version and id
 // decide, so that the outcome does not depend on the order in which they came.
-Statement settle_given_up{R"(
+Statement settle_statement{R"(
   WITH given_up AS (
     SELECT DISTINCT k.metric_id, k.ts, k.source_id
     FROM unnest($2::smallint[], $3::timestamptz[], $4::smallint[]) AS k (metric_id, ts, source_id)),
@@ -68,30 +71,25 @@ Statement settle_given_up{R"(
     AND NOT EXISTS (SELECT FROM heirs h WHERE h.metric_id = g.metric_id AND h.ts = g.ts AND h.source_id = g.source_id)
   RETURNING 1)"};
 
-// A document's version ends in the hash of its event, whatever its own time says (core/version.h).
 Statement delete_documents{R"(
   WITH gone AS (
     DELETE FROM wearables.summaries s
-    WHERE s.user_id = $1 AND s.resource = $2 AND (s.version & 1048575) = ($3 & 1048575)
+    WHERE s.user_id = $1 AND s.resource = $2 AND s.event_id = $3
     RETURNING s.samples)
   SELECT true, o.metric_id, o.ts, o.source_id FROM gone g CROSS JOIN LATERAL unnest(g.samples) o)"};
 
-struct Keys {
-  Datum *metric, *ts, *source;
-  int count, capacity;
-};
-
-void reserve(Keys* keys, int more) {
+void reserve(GivenUp* keys, int more) {
   if (keys->count + more <= keys->capacity) return;
   keys->capacity = 2 * keys->capacity + more;
   const Size size = sizeof(Datum) * keys->capacity;
-  keys->metric = static_cast<Datum*>(keys->metric == nullptr ? palloc(size) : repalloc(keys->metric, size));
-  keys->ts = static_cast<Datum*>(keys->ts == nullptr ? palloc(size) : repalloc(keys->ts, size));
-  keys->source = static_cast<Datum*>(keys->source == nullptr ? palloc(size) : repalloc(keys->source, size));
+  for (Datum** column : {&keys->metric, &keys->ts, &keys->source}) {
+    *column = static_cast<Datum*>(*column == nullptr ? MemoryContextAllocHuge(keys->context, size)
+                                                     : repalloc_huge(*column, size));
+  }
 }
 
 // The result rows of upsert_document: one row of nulls when nothing was given up.
-void gather_given_up(uint64 rows, Keys* keys) {
+void gather_given_up(uint64 rows, GivenUp* keys) {
   bool null = rows == 0;
   if (!null) get(0, 2, &null);
   if (null) return;
@@ -103,42 +101,34 @@ void gather_given_up(uint64 rows, Keys* keys) {
   }
 }
 
-bool store_document(int64 user_id, std::string_view resource, const DocumentRow& document, Keys* given_up) {
+}  // namespace
+
+bool store_document(int64 user_id, std::string_view resource, const DocumentRow& document, GivenUp* given_up) {
   const Columns claims = columns_of(document.rows, document.row_count);
   const uint64 rows = run(
       upsert_document,
       {arg_int8(user_id), arg_text(resource), arg_text(document.summary_id), arg_int8(document.version),
        arg_int2(document.source_id), arg_text(document.doc), metrics_of(claims), instants_of(claims),
-       values_of(claims), secondaries_of(claims), ends_of(claims), offsets_of(claims)});
+       values_of(claims), secondaries_of(claims), ends_of(claims), offsets_of(claims),
+       arg_int8(document.event_id), arg_int8(document.event_version)});
   const bool live = get_bool(0, 1);
   gather_given_up(rows, given_up);
   return live;
 }
 
-// Returns how many samples nobody claims any more.
-int64 settle(int64 user_id, const Keys& given_up) {
+int64 settle_given_up(int64 user_id, const GivenUp& given_up) {
   if (given_up.count == 0) return 0;
   return static_cast<int64>(
-      run(settle_given_up, {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
-                            arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
-                            arg_array(INT2OID, given_up.source, nullptr, given_up.count)}));
+      run(settle_statement, {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
+                             arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
+                             arg_array(INT2OID, given_up.source, nullptr, given_up.count)}));
 }
 
-}  // namespace
-
-int64 store_documents(int64 user_id, std::string_view resource, const DocumentRow* documents, int count,
-                      bool* live) {
-  Keys given_up{};
-  for (int i = 0; i < count; ++i) {
-    live[i] = store_document(user_id, resource, documents[i], &given_up);
-  }
-  return settle(user_id, given_up);
-}
-
-int64 withdraw_documents(int64 user_id, std::string_view resource, int64 event_version) {
-  Keys given_up{};
-  gather_given_up(run(delete_documents, {arg_int8(user_id), arg_text(resource), arg_int8(event_version)}), &given_up);
-  return settle(user_id, given_up);
+int64 withdraw_documents(int64 user_id, std::string_view resource, int64 event_id) {
+  GivenUp given_up{};
+  given_up.context = CurrentMemoryContext;
+  gather_given_up(run(delete_documents, {arg_int8(user_id), arg_text(resource), arg_int8(event_id)}), &given_up);
+  return settle_given_up(user_id, given_up);
 }
 
 }  // namespace wearables::pg

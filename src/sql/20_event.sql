@@ -21,6 +21,11 @@ SELECT pg_extension_config_dump('wearables.deliveries', '');
 CREATE TYPE wearables.event_status AS ENUM ('received', 'processed', 'skipped', 'parked', 'failed');
 COMMENT ON TYPE wearables.event_status IS 'what became of an event; every event ends as one of the last four';
 
+CREATE TYPE wearables_internal.drift_term AS (
+  kind text COLLATE "C", resource text COLLATE "C", path text COLLATE "C", value text COLLATE "C");
+COMMENT ON TYPE wearables_internal.drift_term IS
+  'what no row knew: kind resource, field, value or unit; path of the field, or the unit''s metric; value: the text; what does not apply is empty';
+
 -- No index on the parent: a partition carries its own (see make_event_partitions), so that pg_dump, which
 -- knows the parent as the extension's, restores table and index in an order that works.
 CREATE TABLE wearables.webhook_events (
@@ -47,7 +52,7 @@ CREATE TABLE wearables.webhook_events (
   note             text,
   error            text,
   wrote_metrics    smallint[],
-  drift            integer[],
+  drift            wearables_internal.drift_term[],
   headers          jsonb,
   payload          bytea COMPRESSION lz4 NOT NULL
 ) PARTITION BY RANGE (received_at);
@@ -59,7 +64,7 @@ COMMENT ON COLUMN wearables.webhook_events.status IS
 COMMENT ON COLUMN wearables.webhook_events.inserted IS
   'inserted + changed + confirmed + unchanged + stale + quarantined = the readings the body held, when last handled';
 COMMENT ON COLUMN wearables.webhook_events.wrote_metrics IS 'with wrote_from and wrote_to: where a replay looks for samples this event wrote';
-COMMENT ON COLUMN wearables.webhook_events.drift IS 'drift_terms of what no row knew when the event was last handled; null: nothing';
+COMMENT ON COLUMN wearables.webhook_events.drift IS 'what no row knew when the event was last handled; null: nothing; see the view drift';
 COMMENT ON COLUMN wearables.webhook_events.headers IS 'the headers kept for audit: id, timestamp, signature, content type, user agent';
 
 CREATE TABLE wearables.webhook_events_default PARTITION OF wearables.webhook_events DEFAULT;
@@ -67,6 +72,7 @@ COMMENT ON TABLE wearables.webhook_events_default IS
   'events outside every other partition: receiving never fails for want of one; make_event_partitions() moves its rows';
 CREATE UNIQUE INDEX webhook_events_default_event_id ON wearables.webhook_events_default (event_id);
 CREATE INDEX webhook_events_default_drift ON wearables.webhook_events_default (event_id) WHERE drift IS NOT NULL;
+CREATE INDEX webhook_events_default_wrote ON wearables.webhook_events_default (user_id, wrote_to) WHERE wrote_to IS NOT NULL;
 SELECT pg_extension_config_dump('wearables.webhook_events_default', '');
 
 CREATE FUNCTION wearables_internal.try_lock_maintenance() RETURNS boolean
@@ -108,6 +114,7 @@ BEGIN
        INSERT INTO wearables.%I SELECT * FROM moved', week, week + interval '7 days', part);
     EXECUTE format('CREATE UNIQUE INDEX %I ON wearables.%I (event_id)', part || '_event_id', part);
     EXECUTE format('CREATE INDEX %I ON wearables.%I (event_id) WHERE drift IS NOT NULL', part || '_drift', part);
+    EXECUTE format('CREATE INDEX %I ON wearables.%I (user_id, wrote_to) WHERE wrote_to IS NOT NULL', part || '_wrote', part);
     EXECUTE format('ALTER TABLE wearables.webhook_events ATTACH PARTITION wearables.%I FOR VALUES FROM (%L) TO (%L)',
                    part, week, week + interval '7 days');
     EXECUTE format('COMMENT ON TABLE wearables.%I IS %L', part, 'events received in the week from ' || (week AT TIME ZONE 'UTC')::date);

@@ -32,7 +32,7 @@ DECLARE
   -- only who restores a dump puts rows in the place of shipped ones
   restores boolean := pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE');
 BEGIN
-  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,metrics}'::name[]) THEN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,metrics,sources}'::name[]) THEN
     RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
       USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
   END IF;
@@ -47,7 +47,7 @@ BEGIN
     RETURN OLD;
   END IF;
   IF TG_OP = 'UPDATE' THEN
-    NEW.origin := CASE WHEN OLD.origin IN ('shipped', 'changed') THEN 'changed' ELSE OLD.origin END;
+    NEW.origin := CASE WHEN OLD.origin IN ('shipped', 'changed', 'seen') THEN 'changed' ELSE OLD.origin END;
     RETURN NEW;
   END IF;
   -- a restore brings back what the user made of a shipped row: it takes the shipped row's place
@@ -142,14 +142,19 @@ CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.known_
 CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.units FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
 CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
 CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE UPDATE OF floating_time ON wearables.sources FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
 
 CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
 CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.known_fields FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
 CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.units FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
 CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
 -- which sources have floating time is read with the mappings; a source that is new changes nothing
-CREATE TRIGGER note_revision AFTER UPDATE OR DELETE ON wearables.sources FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_revision AFTER UPDATE OF provider, source_type, channel, floating_time ON wearables.sources FOR EACH ROW
+  EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_removal AFTER DELETE ON wearables.sources FOR EACH ROW
+  WHEN (OLD.unused_since IS NULL) EXECUTE FUNCTION wearables_internal.note_revision();
 -- a metric that a sample's type extended changes nothing of the parser
 CREATE TRIGGER note_revision AFTER INSERT OR UPDATE ON wearables.metrics FOR EACH ROW
   WHEN (NEW.origin <> 'extended') EXECUTE FUNCTION wearables_internal.note_revision();
-CREATE TRIGGER note_removal AFTER DELETE ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_removal AFTER DELETE ON wearables.metrics FOR EACH ROW
+  WHEN (OLD.unused_since IS NULL) EXECUTE FUNCTION wearables_internal.note_revision();

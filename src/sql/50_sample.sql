@@ -31,6 +31,8 @@ CREATE TABLE wearables.summaries (
   resource   text COLLATE "C" NOT NULL,
   summary_id text COLLATE "C" NOT NULL,
   version    bigint NOT NULL,
+  event_id   bigint NOT NULL,
+  event_version bigint NOT NULL,
   source_id  smallint NOT NULL,
   first_ts   timestamptz,
   last_ts    timestamptz,
@@ -40,6 +42,7 @@ CREATE TABLE wearables.summaries (
 );
 COMMENT ON TABLE wearables.summaries IS 'newest version of each vendor document; the samples of a summary channel are a function of these rows (R4)';
 COMMENT ON COLUMN wearables.summaries.version IS 'order key: the document''s own updated_at where it has one, else that of its event';
+COMMENT ON COLUMN wearables.summaries.event_id IS 'the event it came from; event_version is that event''s order key';
 COMMENT ON COLUMN wearables.summaries.doc IS 'the document; what jsonb refuses is replaced, see storable_json(); the bytes as sent are in webhook_events.payload';
 COMMENT ON COLUMN wearables.summaries.samples IS 'what it claims; of two documents that claim one key the newer version holds it';
 COMMENT ON COLUMN wearables.summaries.last_ts IS 'with first_ts: the span of its claims, to find who else claims a key';
@@ -56,9 +59,12 @@ CREATE TABLE wearables.quarantine (
   refused_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (event_id, ordinal)
 );
-COMMENT ON TABLE wearables.quarantine IS 'readings that were refused, while the rest of their batch went in; never the reading itself';
+COMMENT ON TABLE wearables.quarantine IS
+  'readings that were refused, while the rest of their batch went in; never the reading itself; of one event the first 1,000, then one row more_refused';
 COMMENT ON COLUMN wearables.quarantine.pointer IS 'JSON pointer (RFC 6901) into the body of the event';
-COMMENT ON COLUMN wearables.quarantine.detail IS 'a unit or a type name; never a reading';
+COMMENT ON COLUMN wearables.quarantine.detail IS 'a unit, a type or a source; of more_refused how many more; never a reading';
+CREATE INDEX quarantine_no_more_names ON wearables.quarantine (event_id)
+  WHERE reason = 'no_more_names' OR reason = 'more_refused' AND detail LIKE '%no_more_names%';
 SELECT pg_extension_config_dump('wearables.quarantine', '');
 
 CREATE VIEW wearables.samples WITH (security_invoker = true) AS
@@ -80,8 +86,9 @@ CREATE TRIGGER insert_samples_end AFTER INSERT ON wearables.samples FOR EACH STA
 CREATE TYPE wearables.normalized AS (
   metric text, ts timestamptz, provider text, source_type text, channel text, value double precision,
   value_secondary double precision, unit text, ts_end timestamptz, tz_offset smallint, summary_id text,
-  refused text, pointer text);
-COMMENT ON TYPE wearables.normalized IS 'a reading as normalize() shows it; refused and pointer are set for one that would be quarantined';
+  refused text, pointer text, detail text);
+COMMENT ON TYPE wearables.normalized IS
+  'a reading as normalize() shows it; refused, pointer and detail are those of quarantine, for one that would be refused';
 
 CREATE FUNCTION wearables.normalize(event_id bigint) RETURNS SETOF wearables.normalized
 LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -85,11 +85,18 @@ RETURNS TABLE (metric text, ts timestamptz, value double precision, value_second
                provider text, source_type text, channel text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
+  -- from one metric of the user's to the next by the key: what others have named costs nothing here
+  WITH RECURSIVE mine (metric_id) AS (
+    (SELECT p.metric_id FROM wearables.sample_points p WHERE p.user_id = $1 ORDER BY p.metric_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT p.metric_id FROM wearables.sample_points p WHERE p.user_id = $1 AND p.metric_id > o.metric_id ORDER BY p.metric_id LIMIT 1)
+    FROM mine o WHERE o.metric_id IS NOT NULL)
   SELECT m.name, p.ts, p.value, p.value_secondary, m.unit, s.provider, s.source_type, s.channel
-  FROM wearables.metrics m
+  FROM mine o
   CROSS JOIN LATERAL (SELECT x.* FROM wearables.sample_points x
-                      WHERE x.user_id = $1 AND x.metric_id = m.metric_id
+                      WHERE x.user_id = $1 AND x.metric_id = o.metric_id
                       ORDER BY x.ts DESC, x.source_id DESC LIMIT 1) p
+  JOIN wearables.metrics m ON m.metric_id = o.metric_id
   JOIN wearables.sources s ON s.source_id = p.source_id
   ORDER BY m.name;
 END;
@@ -129,6 +136,8 @@ WITH facts AS (
          (SELECT count(*) FROM wearables.endpoints e WHERE e.enabled) AS senders,
          array_to_string(wearables_internal.unreadable_endpoints(), ', ') AS unreadable,
          EXISTS (SELECT FROM wearables.webhook_events_default) AS in_default,
+         EXISTS (SELECT FROM wearables.quarantine q
+                 WHERE q.reason = 'no_more_names' OR q.reason = 'more_refused' AND q.detail LIKE '%no_more_names%') AS no_more_names,
          wearables_internal.worker_count() AS workers),
 verdicts (rank, verdict, reason) AS (
   SELECT 1, 'failing', format('endpoint without a webhook secret refuses every delivery: %s; give it one with set_secret()', f.mute)
@@ -148,6 +157,9 @@ verdicts (rank, verdict, reason) AS (
   FROM facts f WHERE f.failed > 0
   UNION ALL
   SELECT 5, 'warning', format('%s event(s) parked for unknown users: register_user() frees them', f.parked) FROM facts f WHERE f.parked > 0
+  UNION ALL
+  SELECT 4, 'warning', 'there is no room for more sources or metrics: raise wearables_ingest.max_sources or max_extended_metrics, and the readings that were refused for it are read again'
+  FROM facts f WHERE f.no_more_names
   UNION ALL
   SELECT 6, 'warning', 'events lie in the default partition: SELECT wearables.make_event_partitions()'
   FROM facts f WHERE f.in_default AND coalesce(f.workers, 0) = 0

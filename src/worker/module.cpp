@@ -1,9 +1,9 @@
 #include "worker/launcher.h"
 
 #include "pg/mapping.h"
+#include "pg/names.h"
 #include "pg/sample_insert.h"
 #include "pg/settings.h"
-#include "pg/source.h"
 #include "pg/wakeup.h"
 
 extern "C" {
@@ -15,28 +15,30 @@ namespace wearables::pg {
 
 namespace {
 
+// What a transaction has read of its own rows is right only if it commits. A prepared one may be rolled back later.
 void at_transaction_end(XactEvent event, void*) {
-  if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT) {
-    forget_sources();
+  if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT || event == XACT_EVENT_PREPARE) {
+    forget_names();
     forget_plan();
     forget_gatherings(TopSubTransactionId);
   }
   // the callback is also called before the transaction ends, when it may still abort
   if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PARALLEL_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE) {
     keep_plan();
+    forget_name_locks();
   }
 }
 
 void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId, void*) {
   if (event != SUBXACT_EVENT_ABORT_SUB) return;
-  forget_sources();
+  forget_names();
   forget_plan();
   forget_gatherings(mine);
 }
 
 // The extension may be dropped and made anew while a session lives: ids and revisions then begin again.
 void at_schema_change(Datum, int, uint32) {
-  forget_sources();
+  forget_names();
   forget_plan_for_good();
 }
 

@@ -49,7 +49,7 @@ bool make_partitions() {
   SPI_connect();
   const pg::OwnerScope scope = pg::enter_owner();
   static pg::Statement statement{
-      "SELECT wearables.make_event_partitions() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
+      "SELECT wearables.make_event_partitions(), wearables.reclaim_names() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
   const bool made = pg::run(statement, {}) > 0;
   pg::leave(scope);
   SPI_finish();

@@ -188,10 +188,10 @@ class Arena:
             self.to_undo.append(change)
         session.run(change[0])
 
-    def reset(self):
+    def reset(self, thorough=False):
         """Empties the lasting database. Now and then sources and sessions go too, so that they are made anew."""
         self.resets += 1
-        thorough = self.resets % 20 == 0
+        thorough = thorough or self.resets % 20 == 0
         if thorough:
             self.close_sessions()
         while self.to_undo:

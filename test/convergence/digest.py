@@ -23,8 +23,8 @@ PARTS = {
     "events": """SELECT concat_ws(' | ', e.endpoint, e.message_id, e.version, e.event_type, e.status, e.note,
                    (SELECT u.client_user_id FROM wearables.users u WHERE u.user_id = e.user_id AND e.status = 'processed'))
                  FROM wearables.webhook_events e""",
-    "drift": """SELECT concat_ws(' | ', e.message_id, coalesce(t.kind, 'a number without a term'), t.resource, t.path, t.value)
-                FROM wearables.webhook_events e CROSS JOIN LATERAL unnest(e.drift) d (term_id) LEFT JOIN wearables_internal.drift_terms t USING (term_id)""",
+    "drift": """SELECT concat_ws(' | ', e.message_id, t.kind, t.resource, t.path, t.value)
+                FROM wearables.webhook_events e CROSS JOIN LATERAL unnest(e.drift) t""",
     "backfills": """SELECT concat_ws(' | ', u.client_user_id, b.endpoint, b.provider, b.resource, b.range_from, b.range_to, b.intent, b.state)
                     FROM wearables.backfills b JOIN wearables.users u USING (user_id)""",
     # an event that a replay could not read is failed, too, but was no job
@@ -36,11 +36,12 @@ PARTS = {
 
 # R5: what became of the readings of an event adds up to the readings it holds.
 BOOKS = """
-SELECT e.message_id || ': the counts give ' || inserted + changed + confirmed + unchanged + stale + quarantined || ', the body holds '
-       || (SELECT count(*) FROM wearables.normalize(e.event_id))
+SELECT e.message_id || ': the counts give ' || inserted + changed + confirmed + unchanged + stale + quarantined || ', the body holds ' || n.readings
 FROM wearables.webhook_events e
+CROSS JOIN LATERAL (SELECT coalesce(sum(CASE r.refused WHEN 'more_refused' THEN substring(r.detail FROM '^[0-9]+')::integer ELSE 1 END), 0) AS readings
+                    FROM wearables.normalize(e.event_id) r) n
 WHERE e.status = 'processed' AND (e.event_type LIKE 'daily.%' OR e.event_type LIKE 'pull.%')
-  AND inserted + changed + confirmed + unchanged + stale + quarantined <> (SELECT count(*) FROM wearables.normalize(e.event_id))
+  AND inserted + changed + confirmed + unchanged + stale + quarantined <> n.readings
 """
 
 

@@ -1,6 +1,7 @@
 """One way of applying a world: an order, duplicates, splits, a crowd of sessions, replays, kills and crashes."""
 
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import arena
@@ -26,7 +27,9 @@ def state_of(session, world):
 
 
 def drain_all(session):
-    for _ in range(200):
+    """A job that needs a name which another session was just making comes back after a moment."""
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:
         session.run("CALL wearables.drain()")
         session.run(FLUSH)
         if session.run(WAITING) == [(0,)]:
@@ -130,10 +133,13 @@ class Permutation:
         return [steps[a:b] for a, b in zip([0, *cuts], [*cuts, len(steps)])]
 
     def apply(self, place):
-        place.reset()
+        place.reset(thorough=self.world.bounded)
         place.take_road(self.chance(0.15))
+        sources, metrics = self.rng.randint(3, 150), self.rng.choice((0, 10, 300))
         for session in (place.main, *place.crowd):
             session.set("wearables_ingest.chunk_rows", str(self.rng.choice((1, 100, 137, 1000, 20000))))
+            session.set("wearables_ingest.max_sources", str(sources if self.world.bounded else 10_000))
+            session.set("wearables_ingest.max_extended_metrics", str(metrics if self.world.bounded else 10_000))
         for steps in self.rounds(self.plan()):
             self.play_round(place, steps)
         return self.finish(place)
@@ -195,6 +201,11 @@ class Permutation:
         """What an operator does after a change: everything that it concerns is replayed; then there is one state."""
         session = place.main
         drain_all(session)
+        if self.world.bounded:
+            session.run("SELECT wearables.reclaim_names()")
+            session.set("wearables_ingest.max_sources", "10000")
+            session.set("wearables_ingest.max_extended_metrics", "10000")
+            drain_all(session)
         for who in self.world.moves:
             do(session, who)
             session.run(REPLAY_SOME, (0, 1))

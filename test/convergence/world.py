@@ -118,6 +118,7 @@ class World:
     manuals: list = field(default_factory=list)
     changes: list = field(default_factory=list)
     moves: list = field(default_factory=list)    # Register: people who turn out to live in another time zone
+    bounded: bool = False                        # meets each bound on what one body, and all of them, can make
 
 
 def version_of(origin_ms, endpoint, message_id):
@@ -137,9 +138,9 @@ def ksuid(rng, origin_ms):
 
 
 class Maker:
-    def __init__(self, seed, names=("alice", "bob", "carol", "dave"), steps=(35, 60), changed=0.5):
+    def __init__(self, seed, names=("alice", "bob", "carol", "dave"), steps=(35, 60), changed=0.5, bounded=0.12):
         self.rng = random.Random(f"world {seed}")
-        self.names, self.steps, self.changed = names, steps, changed
+        self.names, self.steps, self.changed, self.bounded = names, steps, changed, bounded
         self.world = World(seed)
         self.people = []
         self.clock = int(BASE.timestamp() * 1000)
@@ -158,6 +159,8 @@ class Maker:
             rng.choice(kinds)()
         if rng.random() < 0.3:
             self.long_readings()
+        if rng.random() < self.bounded:
+            self.meet_bounds()
         if rng.random() < 0.2:
             known = [p for p in self.people if p.known_by != "nothing"]
             self.move(rng.choice(known).client)
@@ -283,6 +286,32 @@ class Maker:
                    for i in range(self.rng.randint(150, 350))]
         self.rng.shuffle(samples)
         self.send("daily.data.heartrate.created", self.person(), {"source": self.source(self.rng.choice(DEVICES)), "data": samples})
+
+    def meet_bounds(self):
+        """More refusals, sources, types and documents than one body may make; and names that not all find room at first."""
+        self.world.bounded = True
+        # a row by hand is refused for good where there is no room for its source
+        self.world.manuals = []
+        reading = {"timestamp": DAY.isoformat(), "value": 61}
+        self.send("daily.data.heartrate.created", self.person(),
+                  {"source": self.source(DEVICES[0]), "data": [1] * 700 + [reading] + [2] * 700 + [{**reading, "unit": "furlong"}]})
+        for _ in range(2):
+            names = [f"maker{number}" for number in range(130)]
+            self.rng.shuffle(names)
+            self.send_groups([{"source": {"provider": name}, "data": [reading]} for name in names])
+        for types in (540, 30):
+            samples = [{"timestamp": DAY.isoformat(), "value": 20, "type": f"lift {number}"} for number in range(types)]
+            self.rng.shuffle(samples)
+            self.send("daily.data.strength.created", self.person(), {"source": self.source(DEVICES[1]), "data": samples})
+        person = self.person()
+        documents = [{"id": f"short-{number % 7}", "source_provider": "oura", "bedtime_stop": DAY.isoformat(), "hr_lowest": 50 + number % 3}
+                     for number in range(50_020)]
+        self.send("daily.data.sleep.created", person, documents)
+
+    def send_groups(self, groups):
+        person, endpoint = self.person(), self.rng.choice(ENDPOINTS)
+        body = {"event_type": "daily.data.heartrate.created", "user_id": person.externals[endpoint], "data": groups}
+        self.send_body(json.dumps(body).encode(), endpoint)
 
     def correction(self):
         """A, B, A again: the last A must win although its value is known."""

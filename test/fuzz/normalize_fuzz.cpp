@@ -68,7 +68,7 @@ void check_same(const Batch& a, const Batch& b) {
 
 // Every ordinal stands once, whether its reading became a sample or not.
 void check_ordinals(const Batch& batch) {
-  require(batch.readings == batch.samples.size() + batch.rejected.size());
+  require(batch.readings == batch.samples.size() + batch.refused);
   std::vector<bool> seen(batch.readings);
   const auto see = [&](std::uint32_t ordinal) {
     require(ordinal < seen.size() && !seen[ordinal]);

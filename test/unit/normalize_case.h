@@ -69,7 +69,7 @@ inline std::string readings(std::string_view resource, std::string_view body) {
   std::map<std::uint32_t, std::string> lines;
   for (const Sample& sample : batch.samples) lines[sample.ordinal] = shown(batch, sample);
   for (const Rejected& rejected : batch.rejected) lines[rejected.ordinal] = shown(rejected);
-  EXPECT_EQ(batch.readings, batch.samples.size() + batch.rejected.size()) << body;
+  EXPECT_EQ(batch.readings, batch.samples.size() + batch.refused) << body;
   EXPECT_EQ(batch.readings, lines.size()) << "an ordinal twice: " << body;
   std::string text;
   for (const auto& [ordinal, line] : lines) text += line + '\n';

@@ -302,27 +302,98 @@ TEST(Normalize, CanBeStopped) {
   EXPECT_TRUE(normalize(plan(), "heartrate", event(samples), [] { return false; }).ok());
 }
 
-TEST(Normalize, MoreNamesThanAnIndexHolds) {
-  std::string samples;
-  std::string groups;
-  for (int i = 0; i < 66'000; ++i) {
-    const std::string number = std::to_string(i);
-    samples +=
-        (i == 0 ? "" : ",") + (R"({"timestamp":1714564800,"value":1,"type":"t)" + number + "\"}");
-    groups += (i == 0 ? "" : ",") + (R"({"source":{"provider":"p)" + number +
-                                     R"("},"data":[{"timestamp":1714564800,"value":60}]})");
+// One group of `samples` for each of so many providers.
+std::string groups(int providers, const std::string& samples) {
+  std::string text;
+  for (int i = 0; i < providers; ++i) {
+    text += (i == 0 ? "" : ",") + (R"({"source":{"provider":"p)" + std::to_string(i) +
+                                   R"("},"data":[)" + samples + "]}");
   }
-  const auto types = normalize(plan(), "cholesterol", event(samples));
-  ASSERT_TRUE(types.ok());
-  EXPECT_EQ(types.value().readings, 66'000U);
-  EXPECT_EQ(types.value().samples.size(), 32'768U);
-  EXPECT_EQ(types.value().rejected.at(0).reason, Reason::kMissingType);
+  return "{\"data\":[" + text + "]}";
+}
 
-  const auto sources = normalize(plan(), "heartrate", "{\"data\":[" + groups + "]}");
+std::string typed(int types, int first = 0) {
+  std::string text;
+  for (int i = first; i < first + types; ++i) {
+    text += (i == first ? "" : ",") +
+            (R"({"timestamp":1714564800,"value":1,"type":"t)" + std::to_string(i) + "\"}");
+  }
+  return text;
+}
+
+// What stands first counts, and so does what is refused for another reason.
+TEST(Normalize, ABodyNamesSoManySourcesAndMetrics) {
+  const auto sources =
+      normalize(plan(), "heartrate", groups(66'000, R"({"timestamp":1714564800,"value":60})"));
   ASSERT_TRUE(sources.ok());
   EXPECT_EQ(sources.value().readings, 66'000U);
-  EXPECT_GT(sources.value().samples.size(), 60'000U);
-  EXPECT_EQ(sources.value().rejected.at(0).reason, Reason::kMissingSource);
+  EXPECT_EQ(sources.value().samples.size(), kMaxSources);
+  EXPECT_EQ(sources.value().sources.size(), kMaxSources);
+  EXPECT_EQ(sources.value().rejected.at(0).reason, Reason::kTooManyNames);
+  EXPECT_EQ(sources.value().rejected.at(0).ordinal, kMaxSources);
+
+  const auto types = normalize(plan(), "cholesterol", event(typed(66'000)));
+  ASSERT_TRUE(types.ok());
+  EXPECT_EQ(types.value().readings, 66'000U);
+  EXPECT_EQ(types.value().samples.size(), kMaxMetricNames);
+  EXPECT_EQ(shown(types.value().rejected.at(0)),
+            "! too_many_names /data/data/500/type \"t500\"");
+
+  const auto known = normalize(
+      plan(), "cholesterol",
+      event(R"({"timestamp":1714564800,"value":-1,"type":"hdl"},)" + typed(kMaxMetricNames)));
+  ASSERT_TRUE(known.ok());
+  EXPECT_EQ(known.value().samples.size(), kMaxMetricNames - 1);
+}
+
+TEST(Normalize, WhatTheDatabaseHasNoRoomForIsRefused) {
+  ClosedNames closed;
+  closed.sources.push_back({"p1", "unknown", "timeseries"});
+  closed.metrics.push_back("cholesterol/t1");
+  Batch batch;
+  const std::string two = R"({"timestamp":1714564800,"value":60},{"timestamp":1714564801,"value":61})";
+  ASSERT_TRUE(normalize(plan(), "heartrate", groups(3, two), batch, nullptr, &closed).ok());
+  EXPECT_EQ(batch.readings, 6U);
+  EXPECT_EQ(batch.samples.size(), 4U);
+  ASSERT_EQ(batch.rejected.size(), 2U);
+  EXPECT_EQ(shown(batch.rejected[0]), "! no_more_names /data/1/data/0 \"p1/unknown/timeseries\"");
+  ASSERT_TRUE(normalize(plan(), "cholesterol", event(typed(3)), batch, nullptr, &closed).ok());
+  EXPECT_EQ(batch.samples.size(), 2U);
+  ASSERT_EQ(batch.rejected.size(), 1U);
+  EXPECT_EQ(shown(batch.rejected[0]), "! no_more_names /data/data/1/type \"t1\"");
+  // they count as named, so that what is refused beyond the bound does not depend on the room there is
+  ASSERT_TRUE(normalize(plan(), "cholesterol", event(typed(kMaxMetricNames + 1)), batch, nullptr, &closed).ok());
+  EXPECT_EQ(batch.samples.size(), kMaxMetricNames - 1);
+}
+
+TEST(Normalize, SoManyRefusalsAreToldOneByOne) {
+  std::string samples = "7";
+  for (int i = 1; i < 5'000; ++i) samples += ",7";
+  const auto many = normalize(plan(), "heartrate", event(samples + R"(,{"timestamp":1714564800,"value":60,"unit":"furlong"})"));
+  ASSERT_TRUE(many.ok());
+  const Batch& batch = many.value();
+  EXPECT_EQ(batch.refused, 5'001U);
+  ASSERT_EQ(batch.rejected.size(), kMaxRejected + 1);
+  EXPECT_EQ(batch.rejected[999].ordinal, 999U);
+  EXPECT_EQ(batch.rejected[1000].ordinal, 1000U);
+  EXPECT_EQ(shown(batch.rejected[1000]), "! more_refused  \"4001\"");
+  ASSERT_EQ(batch.unknown_units.size(), 1U);
+  EXPECT_EQ(batch.unknown_units[0].text, "furlong");
+  samples.clear();
+  for (int i = 0; i < 1'000; ++i) samples += i == 0 ? "7" : ",7";
+  EXPECT_EQ(normalize(plan(), "heartrate", event(samples)).value().rejected.size(), kMaxRejected);
+}
+
+TEST(Normalize, ABodyHoldsSoManyDocuments) {
+  std::string documents;
+  for (std::size_t i = 0; i < kMaxDocuments + 3; ++i) {
+    documents += (i == 0 ? "" : ",") + (R"({"id":)" + std::to_string(i % 10) + R"(,"source_provider":"oura"})");
+  }
+  const auto result = normalize(plan(), "sleep", "{\"sleep\":[" + documents + "]}");
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result.value().documents.size(), kMaxDocuments);
+  ASSERT_EQ(result.value().rejected.size(), 3U);
+  EXPECT_EQ(shown(result.value().rejected[0]), "! too_many_documents /sleep/50000");
 }
 
 TEST(Normalize, AHundredThousandSamplesTakeLittleMoreThanTheirSize) {
