@@ -169,7 +169,7 @@ Result<BackfillNotice> read_backfill_notice(std::string_view body) {
 }
 
 std::string storable_json(std::string_view text) {
-  std::string storable(text);
+  std::string storable = without_far_items(text);
   for (std::size_t at = find_unstorable_escape(storable, 0); at < storable.size();
        at = find_unstorable_escape(storable, at)) {
     storable.replace(at, 6, "\\ufffd");

@@ -43,7 +43,7 @@ struct BackfillNotice {
 Result<BackfillNotice> read_backfill_notice(std::string_view body);
 
 // `text` (a JSON value cut from a body) with what jsonb refuses replaced: \u0000 and lone surrogates
-// become \ufffd, numbers beyond any double become null. The length stays.
+// become \ufffd, numbers beyond any double become null; and without_far_items().
 std::string storable_json(std::string_view text);
 
 }  // namespace wearables

@@ -139,11 +139,11 @@ void FieldSet::update_above(std::uint32_t at) {
 }
 
 void FieldSet::clear_below(const Node& node, Value* slots,
-                           std::vector<Value>* rows) const noexcept {
-  if (const Node* below = each(node)) rows[below->list].clear();
+                           Places* lists) const noexcept {
+  if (const Node* below = each(node)) lists[below->list].clear();
   for (const Child& child : node.children) {
     if (child.slot >= 0) slots[child.slot].kind = Kind::kMissing;
-    if (child.within) clear_below(nodes_[child.node], slots, rows);
+    if (child.within) clear_below(nodes_[child.node], slots, lists);
   }
 }
 

@@ -13,7 +13,10 @@
 namespace wearables {
 
 inline constexpr std::size_t kMaxMemberName = 60;  // bytes, in a path
+inline constexpr std::size_t kMaxPlaces = 100000;  // of one list in one record
 inline constexpr std::size_t kMaxUnknowns = 32;    // unknown members, or texts, or units, told of one body
+
+struct Places;
 
 enum class Kind : std::uint8_t { kMissing, kNull, kBool, kNumber, kString, kObject, kArray };
 
@@ -93,7 +96,7 @@ class FieldSet {
     return node.each == 0 ? nullptr : &nodes_[node.each];
   }
   std::string path_of(const Node& node) const;
-  void clear_below(const Node& node, Value* slots, std::vector<Value>* rows) const noexcept;
+  void clear_below(const Node& node, Value* slots, Places* lists) const noexcept;
 
  private:
   static const Child kNobody;  // whom no name calls
@@ -114,15 +117,26 @@ class FieldSet {
   std::vector<List> lists_;
 };
 
+// What stood in the places of a list that is read by "*".
+struct Places {
+  std::vector<Value> rows;   // of the first kMaxPlaces, one behind the other
+  std::size_t left_out = 0;  // how many there were behind them
+
+  void clear() noexcept {
+    rows.clear();
+    left_out = 0;
+  }
+};
+
 // What a walk found in one record of what a field set wants.
 struct Found {
   void clear() noexcept {
     for (Value& value : values) value.kind = Kind::kMissing;  // which makes the rest meaningless
-    for (std::vector<Value>& list : rows) list.clear();
+    for (Places& list : lists) list.clear();
   }
 
-  std::span<Value> values;               // by slot
-  std::vector<std::vector<Value>> rows;  // by list, one row behind the other
+  std::span<Value> values;    // by slot
+  std::vector<Places> lists;  // as FieldSet::lists()
 };
 
 // Appends a member name with its "~" and "/" as RFC 6901 wants them.

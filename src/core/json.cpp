@@ -23,9 +23,14 @@ bool Walk::take_element(od::value& value, const Wanted& list, std::size_t index,
     return take(value, list.member({name, name_head(name)}), depth);
   }
   const auto number = static_cast<std::size_t>(each->list);
-  std::vector<Value>& rows = list.target->rows[number];
-  rows.resize(rows.size() + fields.lists()[number].size());
-  const Target row{&fields, rows.data() + rows.size() - fields.lists()[number].size(), nullptr,
+  Places& places = list.target->lists[number];
+  const std::size_t columns = fields.lists()[number].size();
+  if (places.rows.size() / columns == kMaxPlaces) {
+    ++places.left_out;
+    return check(value, depth);
+  }
+  places.rows.resize(places.rows.size() + columns);
+  const Target row{&fields, places.rows.data() + places.rows.size() - columns, nullptr,
                    list.target->notes};
   return take(value, {&row, each}, depth);
 }
@@ -58,7 +63,7 @@ class DocumentWalk : public Walk {
         id_slot_(id_slot),
         sink_(sink),
         found_(found(fields)),
-        target_{&fields, found_.values.data(), found_.rows.data(), ""},
+        target_{&fields, found_.values.data(), found_.lists.data(), ""},
         wanted_{&target_, &fields.root()} {}
 
   Result<Done> run();
@@ -154,7 +159,7 @@ bool DocumentWalk::document(od::object& object, Holder self) {
   if (!walked || self.holds_documents) return walked;
   any_ = true;
   const std::size_t length = end_of_object() - self.offset;
-  sink_.record({true, found_.values, found_.rows, self.base, self.index, self.offset, length});
+  sink_.record({true, found_.values, found_.lists, self.base, self.index, self.offset, length});
   return true;
 }
 
@@ -203,9 +208,9 @@ class ObjectWalk : public Walk {
  private:
   bool object(od::object& members, std::size_t index) {
     found_.clear();
-    const Target target{&fields_, found_.values.data(), found_.rows.data()};
+    const Target target{&fields_, found_.values.data(), found_.lists.data()};
     if (!take_members(members, {&target, &fields_.root()}, 2)) return false;
-    sink_.record({true, found_.values, found_.rows, "", index, 0, 0});
+    sink_.record({true, found_.values, found_.lists, "", index, 0, 0});
     return true;
   }
 

@@ -22,7 +22,7 @@ namespace wearables {
 struct Record {
   bool is_object;
   std::span<const Value> fields;             // by slot; meaningless when it is not an object
-  std::span<const std::vector<Value>> rows;  // by list of the field set, one row behind the other
+  std::span<const Places> lists;             // of the field set
   std::string_view list;                     // RFC 6901 pointer to the list that holds it
   std::size_t index;   // in that list; kNotListed when `list` points to the record itself
   std::size_t offset;  // of its text in the body

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <vector>
 
 namespace wearables {
 namespace {
@@ -140,6 +141,29 @@ std::string_view find_unstorable_number(std::string_view text, std::size_t from)
     }
   }
   return {};
+}
+
+std::string without_far_items(std::string_view text) {
+  const auto commas = static_cast<std::size_t>(std::count(text.begin(), text.end(), ','));
+  if (commas < kMaxStoredValues) return std::string(text);
+  std::string kept;
+  std::vector<std::size_t> items;  // of the containers around, commas counted
+  std::size_t total = 0;
+  std::size_t skipped_at = 0;      // how deep the container is whose rest is skipped; 0: none
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const std::size_t end = c == '"' ? skip_string(text, at + 1) : at + 1;
+    if ((c == ']' || c == '}') && !items.empty()) {
+      if (skipped_at == items.size()) skipped_at = 0;
+      items.pop_back();
+    } else if (c == ',' && !items.empty() && skipped_at == 0) {
+      if (++items.back() >= kKeptItems || ++total >= kMaxStoredValues) skipped_at = items.size();
+    }
+    if (skipped_at == 0) kept.append(text.substr(at, end - at));
+    if (c == '[' || c == '{') items.push_back(0);
+    at = end;
+  }
+  return kept;
 }
 
 }  // namespace wearables

@@ -18,10 +18,10 @@ class TimeseriesWalk : public Walk {
         source_fields_(source_fields),
         sink_(sink),
         found_(found(fields)),
-        target_{&fields, found_.values.data(), found_.rows.data(), ""},
+        target_{&fields, found_.values.data(), found_.lists.data(), ""},
         wanted_{&target_, &fields.root()},
         no_source_(source_fields.size()),
-        record_{true, found_.values, found_.rows, {}, 0, 0, 0},
+        record_{true, found_.values, found_.lists, {}, 0, 0, 0},
         early_(early) {}
 
   Result<Done> run();

@@ -3,6 +3,7 @@
 
 #include "core/json_walk.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <string_view>
@@ -109,6 +110,18 @@ namespace wearables {
   return is_number(without_blanks(value.raw_json_token())) || passed(simdjson::NUMBER_ERROR);
 }
 
+// Room for all places at once: growing would hold them twice for a while.
+inline bool Walk::make_places(od::array& array, const Wanted& wanted) {
+  const FieldSet::Node* each = wanted.node == nullptr ? nullptr : wanted.target->fields->each(*wanted.node);
+  if (each == nullptr || wanted.target->lists == nullptr) return true;
+  std::size_t count = 0;
+  if (!passed(array.count_elements().get(count))) return false;
+  const auto number = static_cast<std::size_t>(each->list);
+  std::vector<Value>& rows = wanted.target->lists[number].rows;
+  rows.reserve(rows.size() + std::min(count, kMaxPlaces) * wanted.target->fields->lists()[number].size());
+  return true;
+}
+
 [[gnu::noinline]] inline bool Walk::take_container(od::value& value, const Wanted& wanted,
                                                    int depth) {
   if (too_deep(depth)) return false;
@@ -120,7 +133,7 @@ namespace wearables {
   }
   if (slot != nullptr) slot->kind = Kind::kArray;
   od::array array;
-  if (!passed(value.get_array().get(array))) return false;
+  if (!passed(value.get_array().get(array)) || !make_places(array, wanted)) return false;
   return each_element(array, [&](od::value& element, std::size_t index) {
     if (!wanted.within) return check(element, depth + 1);
     return !stopped() && take_element(element, wanted, index, depth + 1);

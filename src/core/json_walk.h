@@ -102,7 +102,7 @@ class Walk {
   struct Target {
     const FieldSet* fields;
     Value* slots;
-    std::vector<Value>* rows;     // by list; null below "*", where there are none
+    Places* lists;                // null below "*", where there are none
     const char* notes = nullptr;  // what stands before the path of an unknown member; null: no note
   };
 
@@ -125,7 +125,7 @@ class Walk {
     // Of equal names the last counts: forgets what another value of this member has left.
     void begin() const noexcept {
       if (within) [[unlikely]]
-        target->fields->clear_below(*node, target->slots, target->rows);
+        target->fields->clear_below(*node, target->slots, target->lists);
     }
 
     const Target* target = nullptr;
@@ -183,6 +183,7 @@ class Walk {
   bool take_other_field(od::field& field, Place& place, int depth);
   bool take_scalar(od::value& value, Value* slot);
   bool take_container(od::value& value, const Wanted& wanted, int depth);
+  bool make_places(od::array& array, const Wanted& wanted);
   bool take_element(od::value& value, const Wanted& list, std::size_t index, int depth);
   bool take_string(od::value& value, Value* slot);
   bool take_escaped(od::value& value, Value* slot);

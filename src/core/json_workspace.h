@@ -50,7 +50,7 @@ class Workspace {
   Found found(const FieldSet& fields) {
     if (values_.size() < fields.size()) values_.resize(fields.size());
     return {{values_.data(), fields.size()},
-            std::vector<std::vector<Value>>(fields.lists().size())};
+            std::vector<Places>(fields.lists().size())};
   }
 
  private:

@@ -77,6 +77,7 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
     take_row(mapping);
     any |= add_one(mapping, source, document);
   }
+  any |= refuse_left_out(mapping);
   row_ = kNoRow;
   return any;
 }
@@ -107,16 +108,30 @@ std::size_t Readings::rows_of(const PlanMapping& mapping) const noexcept {
   std::size_t rows = 0;
   for (const std::uint16_t slot : mapping.values) {
     const auto list = static_cast<std::size_t>(resource_.fields.list_of(slot));
-    rows = std::max(rows, record_->rows[list].size() / resource_.fields.lists()[list].size());
+    rows = std::max(rows, record_->lists[list].rows.size() / resource_.fields.lists()[list].size());
   }
   return rows;
+}
+
+// One refusal tells how many places of a list were too many.
+bool Readings::refuse_left_out(const PlanMapping& mapping) {
+  for (const std::uint16_t slot : mapping.values) {
+    const auto list = static_cast<std::size_t>(resource_.fields.list_of(slot));
+    const std::size_t left_out = record_->lists[list].left_out;
+    if (left_out == 0) continue;
+    row_ = kMaxPlaces;
+    refuse(Reason::kTooManyPlaces, plan_.metrics[mapping.metric].def.metric_id, slot,
+           std::to_string(left_out));
+    return true;
+  }
+  return false;
 }
 
 // Puts what stands in row_ of the mapping's lists where its paths are looked up.
 void Readings::take_row(const PlanMapping& mapping) {
   for (const std::uint16_t list : mapping.lists) {
     const FieldSet::List& columns = resource_.fields.lists()[list];
-    const std::vector<Value>& found = record_->rows[list];
+    const std::vector<Value>& found = record_->lists[list].rows;
     const std::size_t first = row_ * columns.size();
     for (std::size_t i = 0; i < columns.size(); ++i) {
       with_row_[columns[i]] = first < found.size() ? found[first + i] : Value{};

@@ -72,6 +72,7 @@ class Readings {
   bool add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
   std::size_t rows_of(const PlanMapping& mapping) const noexcept;
   void take_row(const PlanMapping& mapping);
+  bool refuse_left_out(const PlanMapping& mapping);
 
   // Each of these returns false after it has noted in refusal_ why the reading is none.
   bool choose_metric(const PlanMapping& mapping);

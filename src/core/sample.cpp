@@ -50,6 +50,8 @@ const char* reason_name(Reason reason) noexcept {
       return "too_many_names";
     case Reason::kTooManyDocuments:
       return "too_many_documents";
+    case Reason::kTooManyPlaces:
+      return "too_many_places";
     case Reason::kNoMoreNames:
       return "no_more_names";
     case Reason::kMoreRefused:

@@ -41,6 +41,7 @@ enum class Reason : std::uint8_t {
   kMissingType,
   kTooManyNames,      // beyond what one body may name
   kTooManyDocuments,  // beyond what one body may hold
+  kTooManyPlaces,     // of one list; `detail` tells how many
   kNoMoreNames,       // the database has no room for another name
   kMoreRefused,       // no reading: so many more were refused as `detail` says
 };

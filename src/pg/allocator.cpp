@@ -1,4 +1,7 @@
+#include "core/json.h"
+
 #include "pg/allocator.h"
+#include "pg/boundary.h"
 
 #include <cstdlib>
 
@@ -17,6 +20,15 @@ void keep_freed_memory() noexcept {
   // what is as large as that goes straight back still
   (void)mallopt(M_MMAP_THRESHOLD, kKept);
   (void)mallopt(M_TRIM_THRESHOLD, kKept);
+#endif
+}
+
+void give_back_after(size_t body_size) {
+  constexpr size_t kLarge = size_t{2} << 20;
+  if (body_size < kLarge) return;
+  call_core([]() -> Result<Done> { return forget_large_body(), Done{}; });
+#ifdef __GLIBC__
+  (void)malloc_trim(0);
 #endif
 }
 

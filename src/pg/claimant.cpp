@@ -1,5 +1,6 @@
 #include "pg/claimant.h"
 
+#include "pg/allocator.h"
 #include "pg/spi.h"
 #include "pg/subtransaction.h"
 
@@ -135,6 +136,7 @@ void put_in_queue(const Claimant& claimant) {
 void handle_or_queue(const Claimant& claimant, ClaimantNote note, void* arg) {
   Attempt attempt{&claimant, false, {}, {}};
   ErrorData* error = in_subtransaction(handle, &attempt);
+  give_back_after(attempt.event.body.size());
   if (error != nullptr) {
     if (error->sqlerrcode == ERRCODE_QUERY_CANCELED) ReThrowError(error);
     put_in_queue(claimant);

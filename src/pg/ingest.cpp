@@ -28,8 +28,6 @@ namespace wearables::pg {
 
 namespace {
 
-constexpr size_t kLargeBody = size_t{16} << 20;
-
 int printable(std::string_view text) { return static_cast<int>(std::min<size_t>(text.size(), 200)); }
 
 Outcome skipped(const char* note) {
@@ -43,7 +41,6 @@ Batch* normalize_event(const Event& event, std::string_view resource, const Clos
   const Plan& plan = plan_at(event.revision, Look::kFresh);
   Batch* batch = borrow_batch(CurrentMemoryContext);
   call_core([&] { return normalize(plan, resource, event.body, *batch, stop_requested, closed); });
-  if (event.body.size() > kLargeBody) call_core([]() -> Result<Done> { return forget_large_body(), Done{}; });
   return batch;
 }
 

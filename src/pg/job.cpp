@@ -29,6 +29,7 @@ struct Job {
   TimestampTz received_at;
   int32 attempt;
   int64 revision;  // of the mappings of this attempt, -1 before it has the event
+  size_t body_size;
   MissingNames missing;
   const ClosedNames* closed;
 };
@@ -95,7 +96,7 @@ TimestampTz instant_of(uint64 row, int column) {
 }
 
 Job job_of_row(uint64 row) {
-  return {get_int8(row, 1), get_int8(row, 2), instant_of(row, 3), get_int4(row, 4), -1, {}, nullptr};
+  return {get_int8(row, 1), get_int8(row, 2), instant_of(row, 3), get_int4(row, 4), -1, 0, {}, nullptr};
 }
 
 bool last_attempt(const Job& job) { return job.attempt >= settings().max_attempts; }
@@ -137,6 +138,7 @@ void work_on(Job& job) {
     ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("the event is not there")));
   }
   job.revision = event.revision;
+  job.body_size = event.body.size();
   ingest(event, {Locks::kTake, &job.missing, job.closed});
 }
 
@@ -220,6 +222,7 @@ void work_through(Job& job) {
     const Ended ended = attempt(job, scope);
     leave(scope);
     commit_without_waiting();
+    give_back_after(job.body_size);
     if (ended != Ended::kWantsNames) return;
     if (!make_names_of(job)) return put_off(job);
     job.closed = closed_names(job.missing, CurrentMemoryContext);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "pg/allocator.h"
 #include "pg/batch.h"
 #include "pg/boundary.h"
 #include "pg/mapping.h"
@@ -146,6 +147,7 @@ void normalize_into(std::string_view event_type, std::string_view body, ReturnSe
   auto* batch = owned_by<Batch>(CurrentMemoryContext);
   call_core([&] { return normalize(plan, type.resource, body, *batch, stop_requested); });
   emit(*batch, result);
+  give_back_after(body.size());
 }
 
 std::string_view view_of(const void* value) { return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)}; }

@@ -123,6 +123,7 @@ struct Replayed {
   bool handled;
   Outcome outcome;
   int64 revision;  // of the attempt, -1 before it has the event
+  size_t body_size;
 };
 
 void replay_event(void* arg) {
@@ -130,6 +131,7 @@ void replay_event(void* arg) {
   Event event;
   if (!load_event(replayed->planned->event_id, replayed->planned->received_at, &event)) return;
   replayed->revision = event.revision;
+  replayed->body_size = event.body.size();
   replayed->outcome = ingest(event, {Locks::kHeld, &replayed->missing, replayed->closed});
   replayed->handled = true;
 }
@@ -158,6 +160,7 @@ const ErrorData* try_with_names(Replayed* replayed) {
     replayed->missing = {};
     replayed->missing.context = CurrentMemoryContext;
     const ErrorData* error = in_subtransaction(replay_event, replayed);
+    give_back_after(replayed->body_size);
     if (error == nullptr || !is_names_missing(error->sqlerrcode)) return error;
     (void)make_names(&replayed->missing, true);
     replayed->closed = closed_names(replayed->missing, CurrentMemoryContext);

@@ -190,6 +190,7 @@ Receipt receive_within_spi(Jsonb* headers, const void* body, const char* endpoin
   SPI_finish();
   log_refusal(receipt);
   end_confidential(frame);
+  give_back_after(view_of(body).size());
   return receipt;
 }
 

@@ -1,7 +1,9 @@
 #include "core/envelope.h"
+#include "core/json_text.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 namespace wearables {
@@ -212,6 +214,28 @@ void expect_number(const std::string& number, bool stays) {
   }
   const std::string text = R"(["\"[)" + number + R"(]\\",")" + number + R"("])";
   EXPECT_EQ(storable_json(text), text);
+}
+
+// What jsonb would blow up is cut behind the first of its items, wherever they stand; brackets and text in strings are
+// none.
+TEST(StorableJson, OfVeryManyValuesTheFirstStay) {
+  std::string list = "[7";
+  for (int i = 1; i < 150'000; ++i) list += ",7";
+  list += "]";
+  std::string thousand = "[7";
+  for (std::size_t i = 1; i < kKeptItems; ++i) thousand += ",7";
+  thousand += "]";
+  EXPECT_EQ(storable_json(list), thousand);
+  EXPECT_EQ(storable_json("{\"a\":" + list + ",\"b]\":\"],[\",\"c\":{\"d\":" + list + "}}"),
+            "{\"a\":" + thousand + ",\"b]\":\"],[\",\"c\":{\"d\":" + thousand + "}}");
+  std::string deep = "[";
+  for (int i = 0; i < 200; ++i) deep += (i == 0 ? "" : ",") + thousand;
+  deep += "]";
+  const std::string cut = storable_json(deep);
+  EXPECT_LE(std::count(cut.begin(), cut.end(), ','), static_cast<long>(kMaxStoredValues));
+  EXPECT_TRUE(read_envelope(cut).is_json);
+  EXPECT_EQ(storable_json(cut), cut);
+  EXPECT_EQ(storable_json("[\"" + std::string(200'000, ',') + "\"]"), "[\"" + std::string(200'000, ',') + "\"]");
 }
 
 TEST(StorableJson, ReplacesOnlyNumbersThatNoDoubleNeeds) {

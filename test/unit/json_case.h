@@ -48,7 +48,7 @@ class Notes final : public RecordSink {
     if (!record.is_object) text_ << " no object";
     if (record.is_object) {
       for (const Value& value : record.fields) text_ << ' ' << shown(value);
-      for (const std::vector<Value>& list : record.rows) {
+      for (const auto& [list, left_out] : record.lists) {
         text_ << " |";
         for (const Value& value : list) text_ << ' ' << shown(value);
       }

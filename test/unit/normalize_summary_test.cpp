@@ -1,3 +1,5 @@
+#include "core/field_set.h"
+
 #include "normalize_case.h"
 
 #include <string>
@@ -174,6 +176,22 @@ TEST(NormalizeSummary, KeepsTheDocumentAsItIs) {
   EXPECT_EQ(shown(documents[0].updated_at), "2024-05-02T07:01:10");
   EXPECT_EQ(documents[1].updated_at, kNoInstant);
   EXPECT_EQ(result.value().sources[documents[1].source].provider, "q");
+}
+
+TEST(NormalizeSummary, OfAVeryLongListTheRestIsOneRefusal) {
+  std::string stages = "1";
+  std::string starts = "0";
+  for (std::size_t i = 1; i < kMaxPlaces + 5; ++i) {
+    stages += ",1";
+    starts += "," + std::to_string(i);
+  }
+  const auto result = normalize(plan(), "night",
+                                document(R"("start":"2024-05-01T22:00:00Z","stages":[)" + stages +
+                                         R"(],"starts":[)" + starts + "]"));
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result.value().samples.size(), kMaxPlaces);
+  ASSERT_EQ(result.value().rejected.size(), 1U);
+  EXPECT_EQ(shown(result.value().rejected[0]), "! too_many_places /data/stages/100000 \"5\"");
 }
 
 }  // namespace
