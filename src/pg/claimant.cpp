@@ -38,8 +38,11 @@ struct Claimants {
 Statement select_claimants{R"(
   SELECT e.event_id, e.received_at, e.version, e.user_id, e.wrote_from, e.wrote_to
   FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS f (user_id, from_ts, to_ts)
-  JOIN wearables.webhook_events e ON e.user_id = f.user_id AND e.wrote_to >= f.from_ts AND e.wrote_from <= f.to_ts
-  WHERE e.status = 'processed' AND e.revision = (SELECT max(r.revision) FROM wearables.revisions r))"};
+  CROSS JOIN LATERAL (
+    SELECT x.* FROM wearables.webhook_events x
+    WHERE x.user_id = f.user_id AND x.wrote_to >= f.from_ts AND x.wrote_from <= f.to_ts
+      AND x.status = 'processed' AND x.revision = (SELECT max(r.revision) FROM wearables.revisions r)
+    OFFSET 0) e)"};
 
 Statement queue_claimant{"SELECT wearables_internal.enqueue_event($1, $2, 'normalize', 10)"};
 

@@ -47,27 +47,27 @@ inline void compat_insert_index_tuples(ResultRelInfo* info, TupleTableSlot* slot
 #endif
 }
 
-// Updates the row at `tid` and its index entries where it must.
-inline TM_Result compat_update(ResultRelInfo* info, ItemPointer tid, TupleTableSlot* slot, EState* estate,
-                               CommandId command, Snapshot snapshot) {
+// Updates the row at `tid`; tells whether its index entries must follow, and whether only those that summarize.
+struct Update {
+  TM_Result result;
+  bool indexes, only_summarizing;
+};
+
+inline Update compat_update(Relation heap, ItemPointer tid, TupleTableSlot* slot, CommandId command,
+                            Snapshot snapshot) {
   TM_FailureData failure;
   LockTupleMode mode;
 #if PG_VERSION_NUM >= 160000
-  TU_UpdateIndexes indexes;
-  const TM_Result result = table_tuple_update(info->ri_RelationDesc, tid, slot, command, snapshot,
-                                              InvalidSnapshot, true, &failure, &mode, &indexes);
-  const bool some = indexes != TU_None;
-  const bool only_summarizing = indexes == TU_Summarizing;
+  TU_UpdateIndexes indexes = TU_None;
+  const TM_Result result = table_tuple_update(heap, tid, slot, command, snapshot, InvalidSnapshot, true,
+                                              &failure, &mode, &indexes);
+  return {result, indexes != TU_None, indexes == TU_Summarizing};
 #else
-  bool some;
-  const TM_Result result = table_tuple_update(info->ri_RelationDesc, tid, slot, command, snapshot,
-                                              InvalidSnapshot, true, &failure, &mode, &some);
-  const bool only_summarizing = false;
+  bool indexes = false;
+  const TM_Result result = table_tuple_update(heap, tid, slot, command, snapshot, InvalidSnapshot, true,
+                                              &failure, &mode, &indexes);
+  return {result, indexes, false};
 #endif
-  if (result == TM_Ok && some && info->ri_NumIndices > 0) {
-    compat_insert_index_tuples(info, slot, estate, true, only_summarizing);
-  }
-  return result;
 }
 
 }  // namespace wearables::pg

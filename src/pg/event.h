@@ -15,6 +15,7 @@ struct Wrote {
   ArrayType* metrics;   // null: wrote no sample
   TimestampTz from, to;
   int32 quarantined;
+  int64 stood;          // rows that stood at the event's version then; fewer do now, if others came
 };
 
 enum class Status { kReceived, kProcessed, kSkipped, kParked, kFailed };

@@ -86,15 +86,29 @@ void note_freed(const Freed& freed, Outcome* outcome) {
   if (freed.count > 0) outcome->freed = freed;
 }
 
+void write_rows(int64 user_id, const std::vector<Row>& rows, Outcome* outcome, int64* own) {
+  Written written{outcome->counts, 0};
+  write_samples(user_id, rows.data(), rows.size(), &written);
+  outcome->counts = written.counts;
+  if (own != nullptr) *own = written.own;
+}
+
+// Only other mappings, or another time zone, can have written what these do not yield; and only where more stood after
+// the last handling than what stands among these rows.
+bool may_have_orphans(const Event& event, bool wall_clock, int64 own) {
+  if (event.wrote.metrics == nullptr || !(wall_clock || of_other_mappings(event))) return false;
+  return event.wrote.stood != own || event.status == Status::kFailed;
+}
+
 void write_timeseries(const Event& event, int64 user_id, std::vector<Row>& rows, Outcome* outcome) {
   settle_rows(rows, &outcome->counts);
-  // only other mappings, or another time zone, can have written what these do not yield
-  if (event.wrote.metrics != nullptr && (outcome->wall_clock || of_other_mappings(event))) {
+  int64 own;
+  write_rows(user_id, rows, outcome, &own);
+  if (may_have_orphans(event, outcome->wall_clock, own)) {
     note_freed(remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from, event.wrote.to,
                               rows.data(), rows.size()),
                outcome);
   }
-  write_samples(user_id, rows.data(), rows.size(), &outcome->counts);
   remember_span(event, rows, outcome);
 }
 
@@ -208,7 +222,7 @@ void write_documents(const Event& event, std::string_view resource, int64 user_i
   call_core([&] { return gather_live(*documents, live, rows, &stale); });
   outcome->counts.stale += static_cast<int64>(stale);
   settle_rows(rows, &outcome->counts);
-  write_samples(user_id, rows.data(), rows.size(), &outcome->counts);
+  write_rows(user_id, rows, outcome, nullptr);
 }
 
 // Whether a former handling may have left rows.

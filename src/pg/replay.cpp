@@ -46,8 +46,11 @@ Statement order_statement{R"(
 // What succeeds now is no dead letter any more. Without waiting: job rows come first in the order of locks.
 Statement delete_letters{R"(
   DELETE FROM wearables.jobs j WHERE j.job_id = ANY (ARRAY(
-    SELECT f.job_id FROM wearables.jobs f JOIN wearables.webhook_events e USING (event_id, received_at)
-    WHERE f.state = 'failed' AND f.event_id = ANY ($1::bigint[]) AND e.status <> 'failed' FOR UPDATE OF f SKIP LOCKED)))"};
+    SELECT f.job_id FROM wearables.jobs f
+    WHERE f.state = 'failed' AND f.event_id = ANY ($1::bigint[]) AND EXISTS (
+      SELECT FROM wearables.webhook_events e
+      WHERE e.event_id = f.event_id AND e.received_at = f.received_at AND e.status <> 'failed' OFFSET 0)
+    FOR UPDATE OF f SKIP LOCKED)))"};
 
 void append(EventIds* ids, int64 event_id) {
   if (ids->count == ids->capacity) {

@@ -1,6 +1,7 @@
 #include "core/sample.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "pg/sample.h"
@@ -46,17 +47,21 @@ bool try_store(Chunk* chunk) {
   return false;
 }
 
-bool write_to_table(SampleTable* table, int64 user_id, const Row* rows, int count, Counts* counts) {
+bool write_to_table(SampleTable* table, int64 user_id, const Row* rows, int count, Written* written) {
   auto* found = static_cast<Found*>(palloc(sizeof(Found) * count));
   look_up(*table, user_id, rows, count, found);
   Counts seen{};
   bool any = false;
+  int64 own = 0;
   for (int i = 0; i < count; ++i) {
     count_verdict(found[i].verdict, &seen);
+    own += found[i].own ? 1 : 0;
     any = any || writes(found[i].verdict);
   }
   Chunk chunk{user_id, rows, count, table, found};
   if (any && !try_store(&chunk)) return false;
+  Counts* counts = &written->counts;
+  written->own += own;
   counts->inserted += seen.inserted;
   counts->changed += seen.changed;
   counts->confirmed += seen.confirmed;
@@ -65,14 +70,14 @@ bool write_to_table(SampleTable* table, int64 user_id, const Row* rows, int coun
   return true;
 }
 
-void write_chunk(int64 user_id, const Row* rows, int count, Counts* counts) {
+void write_chunk(int64 user_id, const Row* rows, int count, Written* written) {
   SampleTable table;
   bool done = false;
   if (open_sample_table(&table)) {
-    done = write_to_table(&table, user_id, rows, count, counts);
+    done = write_to_table(&table, user_id, rows, count, written);
     close_sample_table(&table);
   }
-  if (!done) upsert_samples(user_id, rows, count, counts);
+  if (!done) upsert_samples(user_id, rows, count, written);
 }
 
 // What the event has written of a metric, in the order of the key.
@@ -81,11 +86,22 @@ Statement select_written{R"(
   WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts BETWEEN $3 AND $4 AND s.version = $5
   ORDER BY s.ts, s.source_id)"};
 
+// The range is read once, each row looked up among the keys: written as a join, it could become one loop in another.
 Statement delete_written{R"(
   DELETE FROM wearables.sample_points s
-  USING unnest($3::timestamptz[], $4::smallint[]) AS k (ts, source_id)
-  WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts = k.ts AND s.source_id = k.source_id AND s.version = $5
+  WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts BETWEEN $6 AND $7 AND s.version = $5
+    AND ((s.ts, s.source_id) IN (SELECT k.ts, k.source_id FROM unnest($3::timestamptz[], $4::smallint[]) AS k (ts, source_id))) IS TRUE
   RETURNING 1)"};
+
+Statement update_one{R"(
+  UPDATE wearables.sample_points s
+  SET value = $5, value_secondary = $6, ts_end = $7, tz_offset = $8, version = $9
+  WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts = $3 AND s.source_id = $4
+    AND (s.value, s.value_secondary, s.ts_end, s.tz_offset, s.version) IS DISTINCT FROM ($5, $6, $7, $8, $9))"};
+
+Statement delete_one{R"(
+  DELETE FROM wearables.sample_points s
+  WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts = $3 AND s.source_id = $4)"};
 
 // Samples of documents follow from these.
 Statement select_of_documents{"SELECT s.source_id FROM wearables.sources s WHERE s.channel <> 'timeseries'"};
@@ -127,7 +143,9 @@ void remove_page(int64 user_id, int64 version, int16 metric, const Orphans& orph
   freed->count += static_cast<int64>(
       run(delete_written, {arg_int8(user_id), arg_int2(metric),
                            arg_array(TIMESTAMPTZOID, orphans.ts, nullptr, orphans.count),
-                           arg_array(INT2OID, orphans.source, nullptr, orphans.count), arg_int8(version)}));
+                           arg_array(INT2OID, orphans.source, nullptr, orphans.count), arg_int8(version),
+                           arg_datum(TIMESTAMPTZOID, orphans.ts[0]),
+                           arg_datum(TIMESTAMPTZOID, orphans.ts[orphans.count - 1])}));
   freed->from = Min(freed->from, DatumGetTimestampTz(orphans.ts[0]));
   freed->to = Max(freed->to, DatumGetTimestampTz(orphans.ts[orphans.count - 1]));
 }
@@ -143,14 +161,14 @@ std::pair<const Row*, const Row*> rows_of_metric(const Row* rows, size_t count, 
 TimestampTz to_server(Micros at) noexcept { return at - kEpochGap; }
 Micros to_core(TimestampTz at) noexcept { return at + kEpochGap; }
 
-void write_samples(int64 user_id, const Row* rows, size_t count, Counts* counts) {
+void write_samples(int64 user_id, const Row* rows, size_t count, Written* written) {
   MemoryContext caller = CurrentMemoryContext;
   MemoryContext scratch = AllocSetContextCreate(caller, "wearables chunk", ALLOCSET_DEFAULT_SIZES);
   const auto step = static_cast<size_t>(chunk_rows());
   for (size_t begin = 0; begin < count; begin += step) {
     CHECK_FOR_INTERRUPTS();
     MemoryContextSwitchTo(scratch);
-    write_chunk(user_id, rows + begin, static_cast<int>(std::min(step, count - begin)), counts);
+    write_chunk(user_id, rows + begin, static_cast<int>(std::min(step, count - begin)), written);
     MemoryContextSwitchTo(caller);
     MemoryContextReset(scratch);
   }
@@ -182,6 +200,20 @@ Freed remove_orphans(int64 user_id, int64 version, ArrayType* metrics, Timestamp
   }
   MemoryContextDelete(scratch);
   return freed;
+}
+
+void put_in_place(int64 user_id, const Row& row) {
+  run(update_one,
+      {arg_int8(user_id), arg_int2(row.metric_id), arg_instant(to_server(row.ts)), arg_int2(row.source_id),
+       arg_datum(FLOAT8OID, Float8GetDatum(row.value)),
+       arg_datum(FLOAT8OID, Float8GetDatum(row.secondary), std::isnan(row.secondary)),
+       arg_datum(TIMESTAMPTZOID, TimestampTzGetDatum(to_server(row.ts_end)), row.ts_end == kNoInstant),
+       arg_datum(INT2OID, Int16GetDatum(row.tz_offset), row.tz_offset == kNoOffset), arg_int8(row.version)});
+}
+
+bool remove_sample(int64 user_id, const Row& key) {
+  return run(delete_one, {arg_int8(user_id), arg_int2(key.metric_id), arg_instant(to_server(key.ts)),
+                          arg_int2(key.source_id)}) > 0;
 }
 
 }  // namespace wearables::pg

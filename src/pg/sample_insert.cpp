@@ -266,10 +266,10 @@ void write_gathered() {
   const int16* source_ids = make_sources(*gathering->sources);
   call_core([&] { return sort_by_user(pending); });
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
-  Counts counts{};
+  Written written{};
   for (size_t begin = 0; begin < pending.size();) {
     const size_t end = call_core([&] { return take_user(pending, begin, source_ids, *rows); });
-    write_samples(pending[begin].user_id, rows->data(), rows->size(), &counts);
+    write_samples(pending[begin].user_id, rows->data(), rows->size(), &written);
     begin = end;
   }
   SPI_finish();

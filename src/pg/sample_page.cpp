@@ -70,8 +70,7 @@ bool judge_at(const Place& place, const SampleTable& table, int64 user_id, const
   const StoredRow stored = read(tuple.t_data);
   if (stored.user_id != user_id || !key_equal(row, stored.row)) return false;
   if (!HeapTupleSatisfiesVisibility(&tuple, table.snapshot, place.buffer)) return false;
-  found->verdict = judge(row, &stored.row);
-  found->tid = tuple.t_self;
+  judge_found(row, stored.row, tuple.t_self, found);
   return true;
 }
 

@@ -34,6 +34,7 @@ constexpr ColumnType kLayout[kColumns] = {
     {"metric_id", INT2OID},        {"source_id", INT2OID},     {"tz_offset", INT2OID}};
 
 constexpr AttrNumber kKeyColumns[] = {kUser + 1, kMetric + 1, kTs + 1, kSource + 1};
+constexpr int kKeys = 4;
 
 bool has_our_columns(TupleDesc desc) {
   if (desc->natts != kColumns) return false;
@@ -55,8 +56,8 @@ bool is_plain(Relation heap) {
 }
 
 bool is_our_key(Relation index) {
-  if (index->rd_index->indnkeyatts != 4 || index->rd_rel->relam != BTREE_AM_OID) return false;
-  for (int i = 0; i < 4; ++i) {
+  if (index->rd_index->indnkeyatts != kKeys || index->rd_rel->relam != BTREE_AM_OID) return false;
+  for (int i = 0; i < kKeys; ++i) {
     if (index->rd_index->indkey.values[i] != kKeyColumns[i]) return false;
   }
   return true;
@@ -146,8 +147,8 @@ void look_up_metric(Scan* scan, const SampleTable& table, int64 user_id, const R
     while (next < count && key_less(rows[next], stored)) ++next;
     if (next == count) return;
     if (key_equal(rows[next], stored)) {
-      found[next].verdict = judge(rows[next], &stored);
-      found[next++].tid = scan->slot->tts_tid;
+      judge_found(rows[next], stored, scan->slot->tts_tid, &found[next]);
+      ++next;
       passed = 0;
       const int followed = follow(scan, table, user_id, rows + next, count - next, found + next);
       next += followed;
@@ -234,10 +235,32 @@ bool is_update(const Found& found) {
   return found.verdict == Verdict::kChange || found.verdict == Verdict::kConfirm;
 }
 
+// The entry of a row whose key stood there before, in the version that has just been updated: so it is unique, and the
+// dead entries beside it are of this transaction. To look for either costs more than the entry.
+void add_key_entry(const SampleTable& table, const Target& target, TupleTableSlot* slot) {
+  Datum values[kKeys];
+  bool nulls[kKeys] = {};
+  for (int i = 0; i < kKeys; ++i) values[i] = slot->tts_values[kKeyColumns[i] - 1];
+  (void)index_insert(table.key, values, nulls, &slot->tts_tid, table.heap, UNIQUE_CHECK_NO, false,
+                     target.info->ri_IndexRelationInfo[0]);
+}
+
+// So many updates that the dead index entries of earlier transactions are left to vacuum.
+constexpr int kMany = 256;
+
+bool goes_by_key_alone(const SampleTable& table, const Target& target, int count, const Found* found) {
+  const ResultRelInfo* info = target.info;
+  if (info->ri_NumIndices != 1 || RelationGetRelid(info->ri_IndexRelationDescs[0]) != RelationGetRelid(table.key)) {
+    return false;
+  }
+  return std::count_if(found, found + count, is_update) >= kMany;
+}
+
 bool update_changed(const SampleTable& table, const Target& target, CommandId command, int64 user_id,
                     const Row* rows, int count, const Found* found) {
   TupleTableSlot* slot = nullptr;
   bool all = true;
+  const bool by_key = goes_by_key_alone(table, target, count, found);
   for (int i = 0; i < count && all; ++i) {
     if (!is_update(found[i])) continue;
     if (slot == nullptr) {
@@ -246,7 +269,13 @@ bool update_changed(const SampleTable& table, const Target& target, CommandId co
     }
     fill(slot, user_id, rows[i]);
     ItemPointerData tid = found[i].tid;
-    all = compat_update(target.info, &tid, slot, target.estate, command, table.snapshot) == TM_Ok;
+    const Update update = compat_update(table.heap, &tid, slot, command, table.snapshot);
+    all = update.result == TM_Ok;
+    if (all && update.indexes && by_key) {
+      add_key_entry(table, target, slot);
+    } else if (all && update.indexes && target.info->ri_NumIndices > 0) {
+      compat_insert_index_tuples(target.info, slot, target.estate, true, update.only_summarizing);
+    }
     ResetPerTupleExprContext(target.estate);
   }
   if (slot != nullptr) ExecDropSingleTupleTableSlot(slot);
@@ -290,8 +319,12 @@ void close_sample_table(SampleTable* table) {
   CommandCounterIncrement();
 }
 
+void judge_found(const Row& row, const Row& stored, ItemPointerData tid, Found* found) {
+  *found = {judge(row, &stored), row.version == stored.version, tid};
+}
+
 void look_up(const SampleTable& table, int64 user_id, const Row* rows, int count, Found* found) {
-  for (int i = 0; i < count; ++i) found[i].verdict = Verdict::kInsert;
+  for (int i = 0; i < count; ++i) found[i] = {Verdict::kInsert, false, {}};
   Scan scan;
   scan.index = compat_index_beginscan(table.heap, table.key, table.snapshot, 4);
   scan.slot = table_slot_create(table.heap, nullptr);

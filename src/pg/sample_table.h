@@ -18,6 +18,7 @@ struct SampleTable {
 // What is stored under a row's key.
 struct Found {
   Verdict verdict;
+  bool own;             // it stands there at the row's own version already
   ItemPointerData tid;  // of the stored row, for kChange and kConfirm
 };
 
@@ -25,6 +26,9 @@ struct Found {
 // row security, partitions, another access method, checks, or columns that are not ours.
 bool open_sample_table(SampleTable* table);
 void close_sample_table(SampleTable* table);
+
+// What the stored row makes of `row`.
+void judge_found(const Row& row, const Row& stored, ItemPointerData tid, Found* found);
 
 // Reads the stored range of the rows (ascending by key) once and judges each row against it.
 void look_up(const SampleTable& table, int64 user_id, const Row* rows, int count, Found* found);

@@ -14,8 +14,10 @@ namespace {
 Statement look_statement{R"(
   SELECT k.i::integer, s.value, s.value_secondary, s.ts_end, s.tz_offset, s.version
   FROM unnest($2::smallint[], $3::timestamptz[], $4::smallint[]) WITH ORDINALITY AS k (metric_id, ts, source_id, i)
-  JOIN wearables.sample_points s
-    ON s.user_id = $1 AND s.metric_id = k.metric_id AND s.ts = k.ts AND s.source_id = k.source_id)"};
+  CROSS JOIN LATERAL (
+    SELECT p.* FROM wearables.sample_points p
+    WHERE p.user_id = $1 AND p.metric_id = k.metric_id AND p.ts = k.ts AND p.source_id = k.source_id
+    OFFSET 0) s)"};  // which keeps the planner from beginning with all rows of the user
 
 Statement upsert_statement{R"(
   INSERT INTO wearables.sample_points AS s
@@ -46,7 +48,7 @@ Row stored_row(uint64 result, const Row& key) {
 }
 
 // What R2 says about each row, by what is stored now.
-Verdict* judge_rows(int64 user_id, const Row* rows, int count) {
+Verdict* judge_rows(int64 user_id, const Row* rows, int count, int64* own) {
   const Columns keys = columns_of(rows, count);
   auto* verdicts = static_cast<Verdict*>(palloc(sizeof(Verdict) * count));
   for (int i = 0; i < count; ++i) verdicts[i] = Verdict::kInsert;
@@ -56,6 +58,7 @@ Verdict* judge_rows(int64 user_id, const Row* rows, int count) {
     const int i = get_int4(result, 1) - 1;
     const Row stored = stored_row(result, rows[i]);
     verdicts[i] = judge(rows[i], &stored);
+    if (stored.version == rows[i].version) ++*own;
   }
   return verdicts;
 }
@@ -92,8 +95,9 @@ bool writes(Verdict verdict) {
   return verdict == Verdict::kInsert || verdict == Verdict::kChange || verdict == Verdict::kConfirm;
 }
 
-void upsert_samples(int64 user_id, const Row* rows, int count, Counts* counts) {
-  const Verdict* verdicts = judge_rows(user_id, rows, count);
+void upsert_samples(int64 user_id, const Row* rows, int count, Written* written) {
+  const Verdict* verdicts = judge_rows(user_id, rows, count, &written->own);
+  Counts* counts = &written->counts;
   Columns columns = make_columns(count);
   for (int i = 0; i < count; ++i) {
     count_verdict(verdicts[i], counts);

@@ -4,12 +4,12 @@
 
 #include "core/sample.h"
 
-#include "pg/server.h"
+#include "pg/sample.h"
 
 namespace wearables::pg {
 
-// Writes rows ascending by key and adds to `counts`. Within SPI, under the user's lock.
-void upsert_samples(int64 user_id, const Row* rows, int count, Counts* counts);
+// Writes rows ascending by key and adds to `written`. Within SPI, under the user's lock.
+void upsert_samples(int64 user_id, const Row* rows, int count, Written* written);
 
 void count_verdict(Verdict verdict, Counts* counts);
 

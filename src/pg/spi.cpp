@@ -22,7 +22,8 @@ void prepare(Statement& statement, std::initializer_list<Arg> args) {
   int count = 0;
   for (const Arg& arg : args) types[count++] = arg.type;
   // planned once: left to itself the server would plan statements over the partitions anew each time
-  SPIPlanPtr plan = SPI_prepare_cursor(statement.text, count, types, CURSOR_OPT_GENERIC_PLAN);
+  SPIPlanPtr plan = SPI_prepare_cursor(marked_text(statement.text, statement.planning), count, types,
+                                       CURSOR_OPT_GENERIC_PLAN);
   if (plan == nullptr || SPI_keepplan(plan) != 0) {
     ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
                     errmsg("cannot prepare a statement: %s", SPI_result_code_string(SPI_result)),

@@ -6,7 +6,7 @@
 #include <initializer_list>
 #include <string_view>
 
-#include "pg/server.h"
+#include "pg/planning.h"
 
 namespace wearables::pg {
 
@@ -28,6 +28,7 @@ Arg arg_datum(Oid type, Datum value, bool null = false);
 // A prepared statement with static storage; prepared and kept at its first run in a session.
 struct Statement {
   const char* text;
+  Planning planning = Planning::kByKey;
   SPIPlanPtr plan = nullptr;
 };
 

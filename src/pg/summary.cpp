@@ -1,6 +1,9 @@
 #include "core/sample.h"
 
+#include <limits>
+
 #include "pg/columns.h"
+#include "pg/sample.h"
 #include "pg/summary.h"
 
 namespace wearables::pg {
@@ -45,31 +48,22 @@ Statement upsert_document{R"(
   ORDER BY g.metric_id, g.ts, g.source_id)"};
 
 // A key that was given up: of the other documents that claim it the newest holds it now; version and id
-// decide, so that the outcome does not depend on the order in which they came.
-Statement settle_statement{R"(
+// decide, so that the outcome does not depend on the order in which they came. The documents of the span are unfolded
+// once, whatever number of keys there is.
+Statement select_claims{R"(
   WITH given_up AS (
     SELECT DISTINCT k.metric_id, k.ts, k.source_id
     FROM unnest($2::smallint[], $3::timestamptz[], $4::smallint[]) AS k (metric_id, ts, source_id)),
-  heirs AS (
-    SELECT DISTINCT ON (g.metric_id, g.ts, g.source_id)
-           g.metric_id, g.ts, g.source_id, c.value, c.value_secondary, c.ts_end, c.tz_offset, d.version
-    FROM given_up g
-    JOIN wearables.summaries d ON d.user_id = $1 AND d.last_ts >= g.ts AND d.first_ts <= g.ts
-    CROSS JOIN LATERAL unnest(d.samples) c
-    WHERE c.metric_id = g.metric_id AND c.ts = g.ts AND c.source_id = g.source_id
-    ORDER BY g.metric_id, g.ts, g.source_id, d.version DESC, d.summary_id DESC, d.resource DESC),
-  inherited AS (
-    UPDATE wearables.sample_points s
-    SET value = h.value, value_secondary = h.value_secondary, ts_end = h.ts_end, tz_offset = h.tz_offset, version = h.version
-    FROM heirs h
-    WHERE s.user_id = $1 AND s.metric_id = h.metric_id AND s.ts = h.ts AND s.source_id = h.source_id
-      AND (s.value, s.value_secondary, s.ts_end, s.tz_offset, s.version)
-          IS DISTINCT FROM (h.value, h.value_secondary, h.ts_end, h.tz_offset, h.version)
-    RETURNING 1)
-  DELETE FROM wearables.sample_points s USING given_up g
-  WHERE s.user_id = $1 AND s.metric_id = g.metric_id AND s.ts = g.ts AND s.source_id = g.source_id
-    AND NOT EXISTS (SELECT FROM heirs h WHERE h.metric_id = g.metric_id AND h.ts = g.ts AND h.source_id = g.source_id)
-  RETURNING 1)"};
+  claims AS (
+    SELECT c.*, d.version, d.summary_id, d.resource
+    FROM wearables.summaries d CROSS JOIN LATERAL unnest(d.samples) c
+    WHERE d.user_id = $1 AND d.last_ts >= $5 AND d.first_ts <= $6)
+  SELECT DISTINCT ON (g.metric_id, g.ts, g.source_id)
+         g.metric_id, g.ts, g.source_id, c.value, c.value_secondary, c.ts_end, c.tz_offset, c.version
+  FROM given_up g
+  LEFT JOIN claims c ON c.metric_id = g.metric_id AND c.ts = g.ts AND c.source_id = g.source_id
+  ORDER BY g.metric_id, g.ts, g.source_id, c.version DESC NULLS LAST, c.summary_id DESC, c.resource DESC)",
+                        Planning::kManyToMany};
 
 Statement delete_documents{R"(
   WITH gone AS (
@@ -116,12 +110,70 @@ bool store_document(int64 user_id, std::string_view resource, const DocumentRow&
   return live;
 }
 
+namespace {
+
+struct Claim {
+  Row row;
+  bool any;  // some document claims the key
+};
+
+Claim claim_of(uint64 result) {
+  bool null;
+  Claim claim{};
+  Row& row = claim.row;
+  row.metric_id = get_int2(result, 1);
+  row.ts = to_core(DatumGetTimestampTz(get(result, 2, &null)));
+  row.source_id = get_int2(result, 3);
+  row.value = get_float8(result, 4);
+  row.secondary = get_float8(result, 5, std::numeric_limits<double>::quiet_NaN());
+  const Datum end = get(result, 6, &null);
+  row.ts_end = null ? kNoInstant : to_core(DatumGetTimestampTz(end));
+  row.tz_offset = get_int2(result, 7, kNoOffset);
+  (void)get(result, 8, &null);
+  claim.any = !null;
+  row.version = get_int8(result, 8);
+  return claim;
+}
+
+// In the order of the key: two writers that overlap touch rows in the same order.
+Claim* find_claims(int64 user_id, const GivenUp& given_up, int* count) {
+  TimestampTz from = PG_INT64_MAX, to = PG_INT64_MIN;
+  for (int i = 0; i < given_up.count; ++i) {
+    from = Min(from, DatumGetTimestampTz(given_up.ts[i]));
+    to = Max(to, DatumGetTimestampTz(given_up.ts[i]));
+  }
+  const uint64 rows = run(select_claims, {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
+                                          arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
+                                          arg_array(INT2OID, given_up.source, nullptr, given_up.count),
+                                          arg_instant(from), arg_instant(to)});
+  auto* claims = static_cast<Claim*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Claim) * (rows + 1)));
+  for (uint64 row = 0; row < rows; ++row) claims[row] = claim_of(row);
+  *count = static_cast<int>(rows);
+  return claims;
+}
+
+}  // namespace
+
 int64 settle_given_up(int64 user_id, const GivenUp& given_up) {
   if (given_up.count == 0) return 0;
-  return static_cast<int64>(
-      run(settle_statement, {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
-                             arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
-                             arg_array(INT2OID, given_up.source, nullptr, given_up.count)}));
+  int64 removed = 0;
+  int count;
+  const Claim* claims = find_claims(user_id, given_up, &count);
+  MemoryContext caller = CurrentMemoryContext;
+  MemoryContext scratch = AllocSetContextCreate(caller, "wearables given up", ALLOCSET_SMALL_SIZES);
+  MemoryContextSwitchTo(scratch);
+  for (int i = 0; i < count; ++i) {
+    CHECK_FOR_INTERRUPTS();
+    if (claims[i].any) {
+      put_in_place(user_id, claims[i].row);
+    } else {
+      removed += remove_sample(user_id, claims[i].row) ? 1 : 0;
+    }
+    MemoryContextReset(scratch);
+  }
+  MemoryContextSwitchTo(caller);
+  MemoryContextDelete(scratch);
+  return removed;
 }
 
 int64 withdraw_documents(int64 user_id, std::string_view resource, int64 event_id) {

@@ -2,6 +2,7 @@
 
 #include "pg/mapping.h"
 #include "pg/names.h"
+#include "pg/planning.h"
 #include "pg/sample_insert.h"
 #include "pg/settings.h"
 #include "pg/wakeup.h"
@@ -58,6 +59,7 @@ PGDLLEXPORT void _PG_init(void);
 void _PG_init(void) {
   using namespace wearables;
   pg::define_settings();
+  pg::install_planning();
   RegisterXactCallback(pg::at_transaction_end, nullptr);
   RegisterSubXactCallback(pg::at_subtransaction_end, nullptr);
   CacheRegisterSyscacheCallback(NAMESPACEOID, pg::at_schema_change, Datum{0});

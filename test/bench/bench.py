@@ -7,7 +7,7 @@ import time
 import harness
 import world
 
-LINES = ["core", "copy", "replay", "overlap", "upsert", "accept", "small", "storage"]
+LINES = ["core", "copy", "replay", "remap", "claimants", "overlap", "upsert", "accept", "small", "storage"]
 ON_REQUEST = ["growth"]
 
 
