@@ -7,6 +7,7 @@
 #include "pg/allocator.h"
 #include "pg/batch.h"
 #include "pg/boundary.h"
+#include "pg/confidential.h"
 #include "pg/mapping.h"
 #include "pg/sample.h"
 #include "pg/spi.h"
@@ -192,12 +193,15 @@ Datum wearables_normalize_event(PG_FUNCTION_ARGS) {
 
 Datum wearables_normalize_payload(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
+  Confidential frame;
+  begin_confidential(&frame);
   ReturnSetInfo* result = begin_set(fcinfo);
   const std::string_view event_type = view_of(PG_GETARG_TEXT_PP(0));
   const std::string_view body = view_of(PG_GETARG_BYTEA_PP(1));
   SPI_connect();
   normalize_into(event_type, body, result);
   SPI_finish();
+  end_confidential(frame);
   return Datum{0};
 }
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "pg/boundary.h"
+#include "pg/confidential.h"
 #include "pg/lock.h"
 #include "pg/sample.h"
 #include "pg/sample_insert.h"
@@ -313,6 +314,9 @@ PG_FUNCTION_INFO_V1(wearables_insert_samples);
 Datum wearables_insert_samples(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
   const TriggerData* data = trigger_on(fcinfo, "insert_samples", {"samples"});
+  // the statement holds readings
+  Confidential frame;
+  begin_confidential(&frame);
   const OwnerScope scope = enter_as_writer();
   HeapTuple written = nullptr;
   if (TRIGGER_FIRED_BEFORE(data->tg_event)) {
@@ -327,6 +331,7 @@ Datum wearables_insert_samples(PG_FUNCTION_ARGS) {
     end_gathering();
   }
   leave(scope);
+  end_confidential(frame);
   return PointerGetDatum(written);
 }
 }

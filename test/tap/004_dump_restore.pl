@@ -38,7 +38,7 @@ SELECT wearables.grant_access('chart_reader', 'reader'), wearables.grant_access(
 SELECT wearables.add_endpoint('sandbox', environment => 'sandbox', base_url => 'https://api.sandbox.invalid', tolerance => '1 hour', success_status => 200);
 SELECT wearables.set_secret('sandbox', 'webhook', 0, 'whsec_c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBmb3IgdGVzdHM=');
 SELECT wearables.set_secret('sandbox', 'api_key', 0, 'sk_us_very_secret_key');
-SELECT wearables.set_secret('junction', 'webhook', 1, 'env:SOME_SECRET_NAME');
+SELECT wearables.set_secret('junction', 'webhook', 1, 'env:WEARABLES_SANDBOX');
 SELECT wearables.register_user('carol', time_zone => 'Europe/Berlin');
 UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate';
 UPDATE wearables.mappings SET enabled = false WHERE resource = 'sleep' AND metric = 'respiratory_rate';
@@ -125,7 +125,7 @@ quietly('pg_dump of what was restored', 'pg_dump', '-d', $node->connstr('plain')
 quietly('psql, the second time', 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', restored_into('second'), '-f', "$dir/second.sql", '-o', '/dev/null');
 
 my $text = slurp_file("$dir/app.sql") . quietly('pg_restore, as text', 'pg_restore', '-f', '-', "$dir/app.dump");
-for my $secret (secret(), 'whsec_c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBmb3IgdGVzdHM=', 'sk_us_very_secret_key', 'SOME_SECRET_NAME')
+for my $secret (secret(), 'whsec_c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBmb3IgdGVzdHM=', 'sk_us_very_secret_key', 'WEARABLES_SANDBOX')
 {
 	is(index($text, $secret =~ s/^whsec_//r), -1, 'a secret is not in the dump');
 }

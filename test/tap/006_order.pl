@@ -102,6 +102,8 @@ sub live_through
 		run_sql($node, $database, join '', splice @steps, 0, @steps / ($parts - $part + 1));
 		drain($database, $sessions);
 	}
+	# a drain gives back what waits for a name that another one is making: that is due again at once
+	drain($database, 1) while run_sql($node, $database, q{SELECT count(*) FROM wearables.jobs WHERE state = 'ready'});
 	my %state = map { $_ => run_sql($node, $database, $digests{$_}) } keys %digests;
 	run_sql($node, 'postgres', "DROP DATABASE $database");
 	return \%state;
