@@ -31,6 +31,10 @@ CREATE FUNCTION wearables.add_endpoint(
   tolerance interval DEFAULT '300 seconds', success_status integer DEFAULT 202)
 RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
+  -- a key was given for one address: whoever changes the address must know the key to use it there
+  DELETE FROM wearables.endpoint_secrets s USING wearables.endpoints e
+  WHERE s.endpoint = $1 AND s.kind = 'api_key' AND e.name = $1
+    AND (e.vendor, e.environment, e.base_url) IS DISTINCT FROM ($4, $2, $3);
   INSERT INTO wearables.endpoints (name, vendor, environment, base_url, tolerance, success_status)
   VALUES ($1, $4, $2, $3, $5, $6::smallint)
   ON CONFLICT ON CONSTRAINT endpoints_pkey DO UPDATE
@@ -38,7 +42,7 @@ BEGIN ATOMIC
         tolerance = excluded.tolerance, success_status = excluded.success_status;
 END;
 COMMENT ON FUNCTION wearables.add_endpoint(text, text, text, text, interval, integer) IS
-  'add a sender, or change the one of that name; refuses every delivery until set_secret() gave it a webhook secret';
+  'add a sender, or change the one of that name; refuses every delivery until set_secret() gave it a webhook secret; with another vendor, environment or base_url its API keys are removed';
 
 CREATE FUNCTION wearables.set_secret(endpoint text, kind text, ordinal integer, value text)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

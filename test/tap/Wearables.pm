@@ -18,7 +18,7 @@ use Test::More;
 use Time::HiRes ();
 
 our @EXPORT = qw(
-  make_node start_again install deliver receive_sql run_sql wait_until queue_is_empty
+  make_node start_again install deliver receive_sql run_sql as_role hostile_name quoted literal wait_until queue_is_empty
   secret sign signed_headers message_id to_json rfc3339 samples_event document_event connection_event
   shuffled seeded restart_count);
 
@@ -126,16 +126,42 @@ sub deliver
 	return (split /\|/, $node->safe_psql($database, receive_sql($id, $body, %option)))[1];
 }
 
+# psql, once the server is there: after a crash it comes back by itself.
+sub psql
+{
+	my ($script, @options) = @_;
+	my ($out, $err, $ok);
+	for (1 .. 100)
+	{
+		$ok = IPC::Run::run([ 'psql', '-XAtq', @options ], '<', \$script, '>', \$out, '2>', \$err);
+		last if $err !~ /^psql: error: connection/;
+		Time::HiRes::usleep(100_000);
+	}
+	chomp $out;
+	return ($ok, $out, $err);
+}
+
 # A script of any length through one session; dies on an error. Quieter than safe_psql, which prints it.
 sub run_sql
 {
 	my ($node, $database, $script) = @_;
-	my ($out, $err);
-	my @psql = ($node->installed_command('psql'), '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database));
-	IPC::Run::run(\@psql, '<', \$script, '>', \$out, '2>', \$err) or die "psql on $database: $err";
-	chomp $out;
+	my ($ok, $out, $err) = psql($script, '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database));
+	die "psql on $database: $err" unless $ok;
 	return $out;
 }
+
+# A script as a role, in a session of its own, from error to error. Returns out, err and the SQLSTATEs of its errors.
+sub as_role
+{
+	my ($node, $database, $role, $script) = @_;
+	my ($ok, $out, $err) = psql($script, '-v', 'VERBOSITY=verbose', '-d', $node->connstr($database), '-U', $role);
+	return { out => $out, err => $err, states => [ $err =~ /(?:ERROR|FATAL|PANIC): +(\w{5})\b/g ] };
+}
+
+# A name that has to be quoted, another one each time.
+sub hostile_name { return sprintf q{Mallory "%d'; --}, rand 1e6; }
+
+sub quoted { my ($name) = @_; $name =~ s/"/""/g; return qq{"$name"}; }
 
 # A cluster that finds the staged build; @settings are lines of postgresql.conf. Not started.
 sub make_node
