@@ -19,11 +19,16 @@ PROVE_TESTS = $(sort $(wildcard test/tap/*.pl))
 PG_CONFIG ?= pg_config
 # PGXS would compile every source again as C++14 bitcode, which nothing of ours gains from
 override with_llvm := no
-ifneq ($(shell command -v $(PG_CONFIG)),)
-PGXS := $(shell $(PG_CONFIG) --pgxs)
-ifneq ($(wildcard $(PGXS)),)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+headers := $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)
+# Debian's client and libpq-dev come with pg_config and PGXS, but without the headers
+ifneq ($(and $(wildcard $(PGXS)),$(wildcard $(headers)/postgres.h)),)
 include $(PGXS)
-endif
+else
+all install uninstall installcheck clean:
+	@echo 'PG_CONFIG = $(PG_CONFIG) leads to no server headers: $(if $(headers),$(headers)/postgres.h is missing,it does not run).' >&2
+	@echo 'Install them (Debian: postgresql-server-dev-N, N is the version of the server), or name another: make PG_CONFIG=/path/to/pg_config' >&2
+	@exit 1
 endif
 
 # the walk over a body is most of the work

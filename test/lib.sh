@@ -1,14 +1,36 @@
+# shellcheck shell=bash
 # What demo, test and bench share: packages, a staged copy of the build, a throwaway server.
 # Sourced by bash scripts. Everything made lives in one folder under TMPDIR and goes with the script.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# The caller's settings must not reach programs whose words are compared, nor servers of ours.
+# A plain su leaves root without sbin, where runuser and what dpkg calls are.
+umask 022
+export LC_ALL=C.UTF-8 PATH=$PATH:/usr/sbin:/sbin
+for variable in LANGUAGE "${!PG@}"; do
+  [ "$variable" = PG_CONFIG ] || unset "$variable"
+done
+
 say() { printf '\n== %s\n' "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Says nothing unless it fails, asks nothing, and waits while the machine updates itself.
+apt_get() {
+  local log
+  log=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" 2>&1 </dev/null) ||
+    { printf '%s\n' "$log" >&2; return 1; }
+}
+
+# Once per run. A repository that cannot be reached is shown; it need not be one that we install from.
+apt_update() {
+  [ -n "${apt_updated:-}" ] || apt_get update || true
+  apt_updated=1
 }
 
 # need PACKAGE...: installs those that are missing, and says so.
@@ -19,47 +41,118 @@ need() {
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   command -v apt-get >/dev/null || die "please install: ${missing[*]}"
+  [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "there is no sudo; please install as root: ${missing[*]}"
   say "installing ${missing[*]}"
-  as_root env DEBIAN_FRONTEND=noninteractive sh -c '
-    (apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@") >/tmp/wearables-apt.$$ 2>&1 ||
-    { cat /tmp/wearables-apt.$$; exit 1; }; rm -f /tmp/wearables-apt.$$' sh "${missing[@]}"
+  apt_update
+  apt_get install -y --no-install-recommends "${missing[@]}" || die "could not install ${missing[*]}"
 }
 
-# The server that is built for: that of PG_CONFIG, else the distribution's own.
+supported="15 16 17 18"
+
+# The server that is built for: that of PG_CONFIG if it is given, else one that is there, else one that packages complete.
+# Sets PG_CONFIG, bindir and major.
 need_server() {
-  need ca-certificates g++ make pkg-config libsimdjson-dev libssl-dev
-  if ! command -v "${PG_CONFIG:-pg_config}" >/dev/null || [ ! -f "$("${PG_CONFIG:-pg_config}" --pgxs)" ]; then
-    local wanted
-    wanted=$(apt_major) || die "no PostgreSQL 15 to 18 among this machine's packages"
-    need "postgresql-$wanted" "postgresql-server-dev-$wanted"
-    PG_CONFIG=/usr/lib/postgresql/$wanted/bin/pg_config
+  local why
+  if [ -n "${PG_CONFIG:-}" ]; then
+    why=$(unusable "$PG_CONFIG")
+    [ -z "$why" ] || die "PG_CONFIG=$PG_CONFIG cannot be used: $why." "Mend that, name another, or leave PG_CONFIG unset."
   fi
-  export PG_CONFIG=${PG_CONFIG:-pg_config}
+  need ca-certificates g++ make pkg-config libsimdjson-dev libssl-dev
+  [ -n "${PG_CONFIG:-}" ] || PG_CONFIG=$(usable_pg_config)
+  if [ -z "$PG_CONFIG" ]; then
+    command -v apt-get >/dev/null || die "please install PostgreSQL with its server headers, one of $supported"
+    apt_update
+    major=$(major_to_install) || die "this machine's packages have no PostgreSQL of $supported"
+    need "postgresql-$major" "postgresql-server-dev-$major"
+    PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config
+    why=$(unusable "$PG_CONFIG")
+    [ -z "$why" ] || die "$PG_CONFIG cannot be used: $why"
+  fi
+  export PG_CONFIG
   bindir=$("$PG_CONFIG" --bindir)
-  major=$("$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
-  [ -x "$bindir/initdb" ] || need "postgresql-$major"
+  major=$(major_of "$PG_CONFIG")
 }
 
-apt_major() {
-  local candidate
-  as_root apt-get update -qq >/dev/null 2>&1 || true
-  for candidate in 15 16 17 18; do
-    if apt-cache show "postgresql-server-dev-$candidate" >/dev/null 2>&1; then echo "$candidate"; return 0; fi
+major_of() { "$1" --version 2>/dev/null | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p'; }
+
+# unusable PG_CONFIG: says why its installation cannot be used, and nothing if it can. Debian's client and libpq-dev
+# come with a pg_config and with PGXS, so neither tells whether the headers or the server are there.
+unusable() {
+  local major bindir headers
+  major=$(major_of "$1")
+  if [ -z "$major" ]; then echo "it does not run"; return; fi
+  bindir=$("$1" --bindir)
+  headers=$("$1" --includedir-server)
+  if [[ " $supported " != *" $major "* ]]; then
+    echo "it is of PostgreSQL $major, supported are $supported"
+  elif [ ! -f "$headers/postgres.h" ]; then
+    echo "$headers/postgres.h is missing (Debian's package is postgresql-server-dev-$major)"
+  elif [ ! -f "$("$1" --pgxs)" ]; then
+    echo "$("$1" --pgxs) is missing (Debian's package is postgresql-server-dev-$major)"
+  elif ! as_server "$bindir/initdb" --version >/dev/null 2>&1; then
+    echo "$bindir/initdb is missing, or user $(server_user) cannot run it (Debian's package is postgresql-$major)"
+  elif [ "$major" -lt 18 ] && ! as_server "$bindir/postgres" --describe-config | grep '^extension_destdir' >/dev/null; then
+    echo "before 18, only Debian's build takes an extension from elsewhere than its own folder, which stays untouched"
+  fi
+}
+
+# The first that can be used: of PATH, else of Debian's packages, newest first. Says what is wrong with PATH's own.
+usable_pg_config() {
+  local config why candidates
+  mapfile -t candidates < <(type -ap pg_config; printf '%s\n' /usr/lib/postgresql/*/bin/pg_config | sort -Vr)
+  for config in "${candidates[@]}"; do
+    why=$(unusable "$config")
+    if [ -z "$why" ]; then echo "$config"; return; fi
+    [ "$config" != "$(type -p pg_config)" ] || printf 'not used: %s: %s\n' "$config" "$why" >&2
+  done
+}
+
+# The major of a server that is there, else of headers, else the distribution's own; packages must be at hand for it.
+major_to_install() {
+  local major package
+  for major in $(majors_of /usr/lib/postgresql/*/bin/initdb) $(majors_of /usr/include/postgresql/*/server/postgres.h) \
+    $(apt-cache show --no-all-versions postgresql 2>/dev/null | sed -n 's/^Depends:.*postgresql-\([0-9][0-9]*\).*/\1/p') $supported; do
+    [[ " $supported " == *" $major "* ]] || continue
+    for package in "postgresql-$major" "postgresql-server-dev-$major"; do
+      apt-cache policy "$package" 2>/dev/null | grep 'Candidate: [0-9]' >/dev/null || continue 2
+    done
+    echo "$major"
+    return
   done
   return 1
 }
 
+majors_of() { printf '%s\n' "$@" | sed -n 's:^[^0-9]*/\([0-9]*\)/.*:\1:p' | sort -nr; }
+
 # PostgreSQL refuses root: root's part is done as user postgres, anybody else's as themselves.
 server_user() { if [ "$(id -u)" = 0 ]; then echo postgres; else id -un; fi; }
 as_server() {
-  if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+  # root's clone may lie in a folder that postgres cannot enter
+  if [ "$(id -u)" = 0 ]; then (cd "${area:-/}" && runuser -u postgres -- "$@"); else "$@"; fi
+}
+
+# A folder that the server's user can write to and load libraries from, in TMPDIR if that is such a place: one's own TMPDIR may
+# be closed to user postgres, /tmp may be mounted noexec. The path of a socket in it must not exceed 107 bytes.
+make_area() {
+  local base
+  for base in "${TMPDIR:-/tmp}" /tmp /var/tmp; do
+    area=$(mktemp -d "$base/wearables.XXXXXX" 2>/dev/null) || continue
+    trap cleanup EXIT
+    chmod 755 "$area"
+    chown "$(server_user)" "$area"
+    if [ ${#area} -le 70 ] && as_server cp /bin/true "$area/" 2>/dev/null && as_server "$area/true" 2>/dev/null; then
+      rm "$area/true"
+      export TMPDIR=$base
+      return
+    fi
+    rm -rf "$area"
+  done
+  die "user $(server_user) needs a folder to write to and run programs from; set TMPDIR to one, with a short path"
 }
 
 # stage: builds, installs into $area/dest, copies the tests beside it, where the server's user can read them.
 stage() {
-  area=$(mktemp -d "${TMPDIR:-/tmp}/wearables.XXXXXX")
-  chmod 755 "$area"
-  trap cleanup EXIT
+  make_area
   say "building the extension for PostgreSQL $major"
   make -C "$top" -s -j"$(nproc)" PG_CONFIG="$PG_CONFIG" ${WERROR:+WERROR="$WERROR"} all >"$area/build.log" 2>&1 ||
     { cat "$area/build.log"; die "the build failed"; }
@@ -103,7 +196,7 @@ start_server() {
 cleanup() {
   local status=$? data
   for data in "$area"/*/postmaster.pid; do
-    [ -f "$data" ] && as_server "$bindir/pg_ctl" -D "$(dirname "$data")" -m immediate -s stop || true
+    [ ! -f "$data" ] || as_server "$bindir/pg_ctl" -D "$(dirname "$data")" -m immediate -s stop || true
   done
   if [ "$status" -ne 0 ] && [ -n "${KEEP_AREA:-}" ]; then
     printf 'kept: %s\n' "$area"
