@@ -39,7 +39,7 @@ src/core/%.o: override CXXFLAGS += -O3
 wearables_ingest--$(EXTVERSION).sql: $(sort $(wildcard src/sql/*.sql)) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test converge bench
+.PHONY: help demo test converge bench bare
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
@@ -55,3 +55,6 @@ converge: ## N=10000: so many random orders, duplicates, crashes and replays mus
 
 bench: ## measures, side by side in one run, what the README claims; LINES="accept copy" picks
 	@test/bench/run
+
+bare: ## runs demo and test on bare Debian roots, a minute a state; STATES="bookworm/* */server/dev" picks, BARE_TESTS=0 is demo alone
+	@test/bare/run
