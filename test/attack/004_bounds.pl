@@ -1,0 +1,139 @@
+# What one body can do to everybody else: numbers that run out, tables without bound, work that is not linear.
+# The timeouts are no measure, make bench is: they end what once took minutes.
+use strict;
+use warnings FATAL => 'all';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Wearables;
+
+my $node = make_node('bounds', "wearables_ingest.databases = ''", 'restart_after_crash = on', 'autovacuum = off');
+$node->start;
+my $noon = 1_700_000_000;
+my $sent = 0;
+
+sub new_site { my ($name) = @_; run_sql($node, 'postgres', "CREATE DATABASE $name"); install($node, $name, 'alice', 'bob'); return $name; }
+
+# The database builds the body from a template and signs it itself, as such bodies are large.
+sub send_made
+{
+	my ($site, $sql) = @_;
+	return run_sql($node, $site, sprintf q{SELECT r.status FROM (SELECT convert_to(%s, 'UTF8') AS body) b, wearables.receive(wearables.signed_headers('%s', now(), b.body, '%s'), b.body) r},
+		$sql, message_id($noon * 1000 + 8 * ++$sent, 'made'), secret());
+}
+
+sub body_sql
+{
+	my ($resource, $data) = @_;
+	return sprintf q{'{"event_type":"daily.data.%s.created","user_id":"ext-alice","client_user_id":"alice","data":' || %s || '}'}, $resource, $data;
+}
+
+sub drain { my ($site) = @_; return as_role($node, $site, 'postgres', "SET statement_timeout = '120s'; CALL wearables.drain()")->{err}; }
+
+sub buffers_of
+{
+	my ($site, $query) = @_;
+	my $plan = run_sql($node, $site, "$query;\n" x 2 . "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) $query");
+	return $plan =~ /"Shared Hit Blocks": (\d+)/ ? $1 : die $plan;
+}
+
+my $latest = 'SELECT count(*) FROM wearables.latest((SELECT user_id FROM wearables.users WHERE client_user_id = %s))';
+
+# 10. Names: 33,000 providers, 33,000 types, and 20,000 types that fit.
+for my $attack (
+	[ providers => body_sql('heartrate', q{'[' || (SELECT string_agg(format('{"source":{"provider":"p%s"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}', i), ',') FROM generate_series(1, 33000) i) || ']'}) ],
+	[ types => body_sql('cholesterol', q{'{"source":{"provider":"p"},"data":[' || (SELECT string_agg(format('{"timestamp":"2024-05-01T08:00:00Z","value":4,"type":"t%s"}', i), ',') FROM generate_series(1, 33000) i) || ']}'}) ],
+	[ fitting => body_sql('cholesterol', q{'{"source":{"provider":"p"},"data":[' || (SELECT string_agg(format('{"timestamp":"2024-05-01T08:00:00Z","value":4,"type":"u%s"}', i), ',') FROM generate_series(1, 20000) i) || ']}'}) ])
+{
+	my ($name, $sql) = @$attack;
+	my $site = new_site("names_$name");
+	deliver($node, $site, message_id($noon * 1000, 'before'), samples_event('bob', 'heartrate', 'before', 'watch', [ $noon, 60 ]));
+	drain($site);
+	my $before = buffers_of($site, sprintf $latest, q{'bob'});
+	is(send_made($site, $sql), 'accepted', "a body of many $name is stored");
+	is(drain($site), '', 'and handled');
+	is(run_sql($node, $site, q{SELECT count(*) FROM wearables.webhook_events WHERE status = 'processed'}), 2, 'to its end');
+	cmp_ok(run_sql($node, $site, 'SELECT (SELECT count(*) FROM wearables.sources) + (SELECT count(*) FROM wearables.metrics) - 300'), '<', 600, 'it made few names');
+	cmp_ok(run_sql($node, $site, 'SELECT count(*) FROM wearables.quarantine'), '<=', 1001, 'the rest is in quarantine, in bounds');
+	is(run_sql($node, $site, q{SELECT quarantined + inserted > 19000 FROM wearables.webhook_events ORDER BY event_id DESC LIMIT 1}), 't', 'and every reading is counted');
+	deliver($node, $site, message_id($noon * 1000 + 4_000_000, 'after'), samples_event('bob', 'heartrate', 'after', 'watch', [ $noon + 60, 61 ]));
+	is(drain($site), '', 'then comes an honest new provider');
+	is(run_sql($node, $site, q{SELECT count(*) FROM wearables.samples WHERE provider = 'after'}), 1, 'whose samples are there');
+	is(run_sql($node, $site, 'SELECT count(*) FROM wearables.jobs'), 0, 'at the first attempt');
+	cmp_ok(buffers_of($site, sprintf $latest, q{'bob'}), '<', 4 * $before + 50, 'latest() of another reads about what it read before');
+}
+
+# 11. Quarantine.
+{
+	my $site = new_site('refused');
+	for my $attack ([ 'ones', q{repeat('1,', 7500000) || '1'} ], [ 'samples without a value', q{repeat('{"timestamp":1717000000},', 240000) || '{}'} ])
+	{
+		my ($what, $list) = @$attack;
+		my $size = run_sql($node, $site, q{SELECT pg_total_relation_size('wearables.quarantine')});
+		is(send_made($site, body_sql('heartrate', qq{'{"source":{"provider":"p"},"data":[' || $list || ']}'})), 'accepted', "a body of $what is stored");
+		is(drain($site), '', 'and handled');
+		is(run_sql($node, $site, q{SELECT count(*) FROM wearables.quarantine WHERE event_id = (SELECT max(event_id) FROM wearables.webhook_events)}), 1001, 'it made 1,001 rows of quarantine');
+		cmp_ok(run_sql($node, $site, q{SELECT pg_total_relation_size('wearables.quarantine')}) - $size, '<', 1_000_000, 'of less than a megabyte');
+		is(run_sql($node, $site, q{SELECT quarantined FROM wearables.webhook_events ORDER BY event_id DESC LIMIT 1}), $what eq 'ones' ? 7_500_001 : 240_001, 'each reading is counted');
+		run_sql($node, $site, 'SELECT wearables.replay(e.last) FROM (SELECT max(event_id) AS last FROM wearables.webhook_events) e');
+		is(run_sql($node, $site, q{SELECT count(*) FROM wearables.quarantine WHERE event_id = (SELECT max(event_id) FROM wearables.webhook_events)}), 1001, 'and a replay makes no more');
+	}
+}
+
+# 12. Drift: junk names do not hide what comes after.
+{
+	my $site = new_site('drift');
+	for my $part (1 .. 6)
+	{
+		send_made($site, body_sql('heartrate', qq{'{"source":{"provider":"p"},"data":[{"timestamp":1717000000,"value":60,' || (SELECT string_agg(format('"junk_${part}_%s":1', i), ',') FROM generate_series(1, 4000) i) || '}]}'}));
+		send_made($site, body_sql("junk_${part}_$_", q{'{}'})) for 1 .. 50;
+	}
+	is(drain($site), '', 'events of 24,000 junk names are handled');
+	deliver($node, $site, message_id($noon * 1000 + 4_000_000, 'honest'), samples_event('bob', 'grip_strength', 'acme', 'watch', [ $noon, 60 ]));
+	drain($site);
+	is(run_sql($node, $site, q{SELECT count(*) FROM wearables.drift WHERE kind = 'resource' AND resource = 'grip_strength'}), 1, 'a new resource is seen after them');
+	deliver($node, $site, message_id($noon * 1000 + 5_000_000, 'honest'), samples_event('bob', 'heartrate', 'honest_provider', 'watch', [ $noon, 60 ]));
+	drain($site);
+	is(run_sql($node, $site, q{SELECT count(*) FROM wearables.drift WHERE value = 'honest_provider'}), 1, 'and a new provider');
+}
+
+# 13. The removal of orphans, with 60,000 in one event.
+{
+	my $site = new_site('orphans');
+	send_made($site, body_sql('heartrate', q{'{"source":{"provider":"p"},"data":[' || (SELECT string_agg(format('{"timestamp":%s,"value":60}', 1600000000 + i), ',') FROM generate_series(1, 60000) i) || ']}'}));
+	is(drain($site), '', 'an event of 60,000 samples');
+	run_sql($node, $site, q{INSERT INTO wearables.metrics (name, unit) VALUES ('other_rate', '/min'); UPDATE wearables.mappings SET metric = 'other_rate', unit_field = NULL WHERE resource = 'heartrate'});
+	my $run = as_role($node, $site, 'postgres', "SET statement_timeout = '120s'; SELECT (t).inserted, (t).removed FROM (SELECT wearables.replay(event_id) AS t FROM wearables.webhook_events) r");
+	is($run->{out}, '60000|60000', 'is read as another metric in good time') or diag $run->{err};
+}
+
+# 14. Keys handed down among 400 overlapping events of wall-clock time, when the zone changes.
+{
+	my $site = new_site('claims');
+	run_sql($node, $site, join '', map { my $first = $_; receive_sql(message_id($noon * 1000 + 8 * ++$sent, "claims $_"), to_json({ event_type => 'daily.data.steps.created', user_id => 'ext-alice', client_user_id => 'alice',
+				data => { source => { provider => 'freestyle_libre', type => 'watch' }, data => [ map { { timestamp => rfc3339($noon + 60 * ($first + $_)), value => $first, unit => 'count' } } 0 .. 49 ] } })) } 1 .. 400);
+	run_sql($node, $site, q{INSERT INTO wearables.sources (provider, source_type, channel, floating_time) VALUES ('freestyle_libre', 'watch', 'timeseries', true) ON CONFLICT (provider, source_type, channel) DO UPDATE SET floating_time = true;
+UPDATE wearables.users SET time_zone = 'Europe/Berlin'});
+	is(drain($site), '', '400 overlapping events');
+	run_sql($node, $site, q{UPDATE wearables.users SET time_zone = 'America/New_York'; SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events ORDER BY event_id DESC LIMIT 1});
+	is(drain($site), '', 'one queued again after the zone has changed ends in good time');
+	is(run_sql($node, $site, q{SELECT count(*) FROM wearables.jobs}), 0, 'and leaves no job');
+}
+
+# 16. Events whose versions end in the same 20 bits of a hash have each its own documents.
+{
+	my $site = new_site('hashes');
+	run_sql($node, $site, join '', map { my $id = message_id($noon * 1000 + 8 * $_, "hash $_");
+			receive_sql($id, document_event('alice', 'sleep', 'oura', 'ring', { id => "night $_", bedtime_stop => rfc3339($noon + 86400 * $_), hr_lowest => 48 })) } 1 .. 4000);
+	is(drain($site), '', '4,000 nights');
+	my $pair = q{(SELECT min(event_id) FROM wearables.webhook_events GROUP BY version & 1048575 HAVING count(*) > 1 ORDER BY 1 LIMIT 1)};
+	like(run_sql($node, $site, "SELECT $pair"), qr/^\d+$/, 'two of them have the same last 20 bits');
+	my $state = q{SELECT count(*), (SELECT count(*) FROM wearables.sample_points) FROM wearables.summaries};
+	my $before = run_sql($node, $site, $state);
+	run_sql($node, $site, "SELECT wearables.replay($pair)");
+	is(run_sql($node, $site, $state), $before, 'a replay of one leaves the night of the other');
+}
+is(restart_count($node), 0, 'the server has not crashed');
+
+$node->stop;
+done_testing();
