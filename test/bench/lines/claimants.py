@@ -4,14 +4,14 @@ import datetime
 import harness
 import world
 
-EVENTS, SAMPLES, ROUNDS = 400, 96, 5
+EVENTS, SAMPLES, ROUNDS = 400, 400, 5
 
 
 def body(number):
-    """A day's readings a quarter of an hour apart; each event begins an hour after the one before."""
+    """Readings a quarter of an hour apart; each event begins with the second reading of the one before."""
     text = []
     for i in range(SAMPLES):
-        at = world.START + datetime.timedelta(hours=number, minutes=15 * i)
+        at = world.START + datetime.timedelta(minutes=15 * (number + i))
         text.append(f'{{"timestamp":"{at:%Y-%m-%dT%H:%M:%S}+00:00","unit":"mmol/L","value":{4 + i % 5}}}')
     return (f'{{"event_type":"daily.data.glucose.created","user_id":"external-1","client_user_id":"user-1","data":{{"data":[{",".join(text)}],'
             f'"source":{{"provider":"freestyle_libre","type":"unknown"}}}}}}').encode()
@@ -33,12 +33,12 @@ def run():
         return seconds
 
     def moved():
-        session.execute("UPDATE wearables.users SET time_zone = 'Asia/Tokyo'")
-        session.execute("SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events ORDER BY event_id LIMIT 1 OFFSET %s", [events // 2])
+        session.execute("UPDATE wearables.users SET time_zone = 'America/Bogota'")
+        session.execute("SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events ORDER BY event_id DESC LIMIT 1")
         seconds = harness.timed(lambda: world.drain(session))
         world.check_drained(session)
         earliest = session.execute("SELECT min(ts) FROM wearables.sample_points").fetchone()[0]
-        harness.check(earliest == world.START - datetime.timedelta(hours=9), f"the first reading lies at {earliest}")
+        harness.check(earliest == world.START + datetime.timedelta(hours=5), f"the first reading lies at {earliest}")
         return seconds
 
     firsts, moves = harness.interleave(rounds, first, moved)
