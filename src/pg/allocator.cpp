@@ -24,7 +24,7 @@ void keep_freed_memory() noexcept {
 }
 
 void give_back_after(size_t body_size) {
-  constexpr size_t kLarge = size_t{2} << 20;
+  constexpr size_t kLarge = size_t{1} << 20;
   if (body_size < kLarge) return;
   call_core([]() -> Result<Done> { return forget_large_body(), Done{}; });
 #ifdef __GLIBC__
