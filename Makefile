@@ -39,7 +39,7 @@ src/core/%.o: override CXXFLAGS += -O3
 wearables_ingest--$(EXTVERSION).sql: $(sort $(wildcard src/sql/*.sql)) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test converge bench bare
+.PHONY: help demo test converge bench bare pgspot
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
@@ -58,3 +58,6 @@ bench: ## measures, side by side in one run, what the README claims; LINES="acce
 
 bare: ## runs demo and test on bare Debian roots, a minute a state; STATES="bookworm/* */server/dev" picks, BARE_TESTS=0 is demo alone
 	@test/bare/run
+
+pgspot: ## pgspot (PyPI) over the installation script
+	@test/pgspot/run
