@@ -73,6 +73,17 @@ SELECT metric, ts FROM wearables.samples WHERE metric = 'cholesterol/new';
 SELECT count(*) FROM wearables.quarantine WHERE reason = 'no_more_names';
 SELECT verdict FROM wearables.health;
 
+-- an older document of a source that had no room adds nothing then but its count
+SELECT pg_temp.send('2K0B', 'sleep', '{"id":"n","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00Z","hr_lowest":48}');
+CALL wearables.drain();
+SELECT count(*) > 0 AS set FROM wearables.sources, set_config('wearables_ingest.max_sources', (SELECT count(*)::text FROM wearables.sources), false);
+SELECT pg_temp.send('2K0A', 'sleep', '{"id":"n","source":{"provider":"late","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00Z","hr_lowest":48,"hr_average":5000,"average_hrv":60}');
+CALL wearables.drain();
+SELECT stale, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0A';
+SET wearables_ingest.max_sources = 1000;
+CALL wearables.drain();
+SELECT stale, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0A';
+
 -- what nobody uses goes: found unused by one call, taken by the next, unless it was named in between
 DELETE FROM wearables.sample_points;
 DELETE FROM wearables.webhook_events;

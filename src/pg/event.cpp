@@ -10,7 +10,7 @@ namespace {
 #define SELECT_EVENT(body)                                                                        \
   "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "               \
   "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, "           \
-  "(SELECT max(r.revision) FROM wearables.revisions r), e.status::text, e.quarantined, "                \
+  "(SELECT max(r.revision) FROM wearables.revisions r), e.status::text, e.quarantined, e.stale, "       \
   "e.inserted::bigint + e.changed + e.confirmed + e.unchanged "                                  \
   "FROM wearables.webhook_events e WHERE e.event_id = $1"
 
@@ -84,7 +84,8 @@ Status status_of(std::string_view name) {
 }
 
 Wrote wrote_of_row(MemoryContext context) {
-  Wrote wrote{get_int8(0, 8, -1), nullptr, get_instant(0, 10), get_instant(0, 11), get_int4(0, 14), get_int8(0, 15)};
+  Wrote wrote{get_int8(0, 8, -1), nullptr, get_instant(0, 10), get_instant(0, 11), get_int4(0, 14),
+              get_int4(0, 15), get_int8(0, 16)};
   bool null;
   const Datum metrics = get(0, 9, &null);
   if (!null) {

@@ -14,7 +14,7 @@ struct Wrote {
   int64 revision;       // -1: never handled
   ArrayType* metrics;   // null: wrote no sample
   TimestampTz from, to;
-  int32 quarantined;
+  int32 quarantined, stale;
   int64 stood;          // rows that stood at the event's version then; fewer do now, if others came
 };
 

@@ -323,8 +323,11 @@ void refuse_garbage(const Event& event) {
 // The same handling as last time, with nothing new to write: the mark of last time is still true.
 bool leaves_no_trace(const Event& event, const Outcome& outcome) {
   const Counts& counts = outcome.counts;
-  return event.status == outcome.status && event.wrote.revision == event.revision &&
-         event.wrote.quarantined == counts.quarantined &&
+  const Wrote& wrote = event.wrote;
+  // a name for which there was no room then gives other counts under the same revision
+  return event.status == outcome.status && wrote.revision == event.revision &&
+         wrote.quarantined == counts.quarantined &&
+         wrote.stood + wrote.stale == counts.inserted + counts.changed + counts.confirmed + counts.unchanged + counts.stale &&
          counts.inserted + counts.changed + counts.confirmed + outcome.removed == 0;
 }
 

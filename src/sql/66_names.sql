@@ -65,7 +65,7 @@ BEGIN
     WHEN SQLSTATE 'WIN02' THEN nobody_between := true;
   END;
 
-  SELECT coalesce(array_agg(DISTINCT u.source_id), '{}'), coalesce(array_agg(DISTINCT u.metric_id), '{}') INTO used_sources, used_metrics
+  SELECT coalesce(array_agg(DISTINCT u.source_id), '{}'), coalesce(array_agg(DISTINCT u.metric_id) FILTER (WHERE u.metric_id IS NOT NULL), '{}') INTO used_sources, used_metrics
   FROM (SELECT DISTINCT p.source_id, p.metric_id FROM wearables.sample_points p
         UNION ALL SELECT DISTINCT s.source_id, NULL::smallint FROM wearables.summaries s
         UNION ALL SELECT DISTINCT c.source_id, c.metric_id FROM wearables.summaries s CROSS JOIN LATERAL unnest(s.samples) c) u;

@@ -216,7 +216,7 @@ class Permutation:
         if self.chance(0.2):
             session.run(REPLAY_SOME, (self.rng.getrandbits(31), self.rng.choice((1, 2, 5))))
             drain_all(session)
-        if self.chance(0.1):
+        if self.chance(0.3):
             self.check_books(session)
         return state_of(session, self.world)
 
