@@ -92,6 +92,8 @@ class Session:
             try:
                 cursor = self.open().execute(sql, parameters)
                 return cursor.fetchall() if cursor.description else []
+            except psycopg.errors.SerializationFailure:
+                continue  # two replays, each with a name that the other one needs: do it again
             except psycopg.OperationalError as error:
                 if not (self.connection.closed or self.connection.broken):
                     raise Broken([f"  {type(error).__name__}: {error}", f"  in: {sql[:100]}"]) from error
