@@ -7,6 +7,10 @@ DATA_built = wearables_ingest--$(EXTVERSION).sql
 SHLIB_EXPORTS = src/exports.txt
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-unused-parameter -MMD -MP -DNDEBUG $(WERROR)
+# STOP_POINTS=1: tests can make a session pause, fail or die at named places, see src/pg/stop_point.h
+ifdef STOP_POINTS
+PG_CPPFLAGS += -DWEARABLES_STOP_POINTS
+endif
 SHLIB_LINK = -lsimdjson -lcrypto -lstdc++
 EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) build results tmp_check output_iso
 

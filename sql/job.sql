@@ -77,31 +77,100 @@ UPDATE wearables.jobs SET run_at = now() + interval '1 hour';
 CALL wearables.drain();
 EXECUTE jobs;
 
--- a job whose holder is gone, or whose lease has run out, is taken back
-CREATE FUNCTION pg_temp.claimed(by integer, attempt integer, lease interval) RETURNS void LANGUAGE sql AS $$
-  UPDATE wearables.jobs SET state = 'running', attempt = $2, leased_by = $1, leased_at = clock_timestamp(), leased_until = clock_timestamp() + $3 $$;
+-- a job whose session has ended is put off, and it was no attempt
+CREATE FUNCTION pg_temp.claimed(by integer, attempt integer, leased_at timestamptz, lease interval DEFAULT '1 hour', suspect boolean DEFAULT false) RETURNS void LANGUAGE sql AS $$
+  UPDATE wearables.jobs SET state = 'running', attempt = $2, leased_by = $1, leased_at = $3, leased_until = clock_timestamp() + $4, suspect = $5 $$;
+CREATE FUNCTION pg_temp.before_the_crash() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_postmaster_start_time() - interval '1 second' $$;
 \set nobody 2147483647
-SELECT pg_temp.claimed(:nobody, 1, '1 hour');
+SELECT pg_temp.claimed(:nobody, 1, clock_timestamp());
 CALL wearables.drain();
 EXECUTE jobs;
-SELECT wearables.requeue_event(1), pg_temp.claimed(pg_backend_pid(), 1, '-1 second');
+SELECT waits, waiting_since IS NOT NULL AS waits_since, run_at > clock_timestamp() AS later, last_sqlstate FROM wearables.jobs;
+UPDATE wearables.jobs SET run_at = now();
 CALL wearables.drain();
 EXECUTE jobs;
--- a lost attempt counts: after the last one it is a dead letter
+-- one whose lease has run out, or that was claimed before the server crashed, is worked on alone
+SELECT wearables.requeue_event(1), pg_temp.claimed(pg_backend_pid(), 1, clock_timestamp(), '-1 second');
+CALL wearables.drain();
+EXECUTE jobs;
+SELECT wearables.requeue_event(1), pg_temp.claimed(:nobody, 0, pg_temp.before_the_crash());
+CALL wearables.drain();
+EXECUTE jobs;
+-- and its attempt is counted before: after the last one it is a dead letter
 SET wearables_ingest.max_attempts = 2;
-SELECT wearables.requeue_event(1);
-SELECT pg_temp.claimed(:nobody, 2, '1 hour');
+SELECT wearables.requeue_event(1), pg_temp.claimed(:nobody, 1, pg_temp.before_the_crash(), suspect => true);
+UPDATE wearables.jobs SET priority = 1;
+SET wearables_ingest.retry_base = 3600;
+CALL wearables.drain();
+SELECT event_id, state, attempt, suspect, run_at > clock_timestamp() AS later, last_error FROM wearables.jobs;
+SELECT pg_temp.claimed(:nobody, 2, pg_temp.before_the_crash(), suspect => true);
 CALL wearables.drain();
 EXECUTE jobs;
 SELECT status, error FROM wearables.webhook_events WHERE event_id = 1;
 RESET wearables_ingest.max_attempts;
+RESET wearables_ingest.retry_base;
+-- while such a one is worked on, no other such is claimed
+SELECT wearables.requeue_event(1), wearables.requeue_event(2);
+UPDATE wearables.jobs SET suspect = true;
+UPDATE wearables.jobs SET state = 'running', leased_by = (SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'wearables_ingest launcher'),
+  leased_at = clock_timestamp(), leased_until = clock_timestamp() + interval '1 hour' WHERE event_id = 2;
+CALL wearables.drain();
+EXECUTE jobs;
+DELETE FROM wearables.jobs WHERE event_id = 2;
+CALL wearables.drain();
+EXECUTE jobs;
+
+-- dead letters are given another chance by what they are
+SELECT pg_temp.beat('2K07', 'oops', '07'), pg_temp.send('2K08', 'sleep', '7'), pg_temp.beat('2K09', 'oops', '09');
+CALL wearables.drain();
+SELECT event_id, state, attempt, last_sqlstate, failed_at > now() - interval '1 minute' AS just_now FROM wearables.jobs ORDER BY job_id;
+SELECT wearables.retry_failed(sqlstate => '42'), wearables.retry_failed(failed_before => now() - interval '1 day'), wearables.retry_failed(kind => 'replay');
+SELECT wearables.retry_failed(event_type => 'daily.data.sleep.%', sqlstate => '22', failed_after => now() - interval '1 minute');
+EXECUTE jobs;
+SELECT wearables.retry_failed(max_jobs => 1), wearables.retry_failed('normalize'), wearables.retry_failed();
+EXECUTE jobs;
+CALL wearables.drain();
+SELECT event_id, state, attempt FROM wearables.jobs ORDER BY job_id;
+DELETE FROM wearables.jobs;
+
+-- nothing is begun while the queue is paused
+SELECT wearables.pause_queue('a test');
+SELECT wearables.pause_queue('a longer test');
+SELECT wearables.requeue_event(1);
+SET client_min_messages = notice;
+CALL wearables.drain();
+\set VERBOSITY terse
+SELECT wearables.requeue_event(1);
+\set VERBOSITY default
+SET client_min_messages = warning;
+EXECUTE jobs;
+SELECT wearables.resume_queue(), wearables.resume_queue();
+CALL wearables.drain();
+EXECUTE jobs;
+
+-- nor by a library that is made for other tables
+BEGIN;
+CREATE OR REPLACE FUNCTION wearables_internal.schema_version() RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 1;
+COMMIT;
+SELECT wearables.requeue_event(1);
+CALL wearables.drain();
+\echo :SQLSTATE
+EXECUTE jobs;
+SELECT verdict, reason FROM wearables.health;
+ALTER FUNCTION wearables_internal.schema_version() RENAME TO hidden;
+CALL wearables.drain();
+\echo :SQLSTATE
+ALTER FUNCTION wearables_internal.hidden() RENAME TO schema_version;
+CREATE OR REPLACE FUNCTION wearables_internal.schema_version() RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN wearables_internal.library_version();
+CALL wearables.drain();
+EXECUTE jobs;
 
 -- What fails for another's fault keeps what it wrote, and where: under changed mappings it goes once the event succeeds.
 CREATE FUNCTION pg_temp.of_6() RETURNS TABLE (status text, inserted integer, quarantined integer, samples bigint) LANGUAGE sql AS $$
   SELECT e.status::text, e.inserted, e.quarantined, (SELECT count(*) FROM wearables.samples s WHERE s.version = e.version) FROM wearables.webhook_events e WHERE e.event_id = 6 $$;
 UPDATE wearables.metrics SET highest = 61 WHERE name = 'heartrate';
 SET wearables_ingest.max_attempts = 2;
-SELECT wearables.requeue_event(6), pg_temp.claimed(:nobody, 2, '1 hour');
+SELECT wearables.requeue_event(6), pg_temp.claimed(:nobody, 2, pg_temp.before_the_crash(), suspect => true);
 CALL wearables.drain();
 SELECT * FROM pg_temp.of_6();
 RESET wearables_ingest.max_attempts;
@@ -131,10 +200,37 @@ SELECT pg_temp.f();
 \echo :SQLSTATE
 -- a DO block that stands alone may commit, so it may drain
 DO $$ BEGIN CALL wearables.drain(); END $$;
-SET default_transaction_isolation = 'repeatable read';
+-- whatever the site's defaults are
+SELECT wearables.requeue_event(1), wearables.requeue_event(2), wearables.requeue_event(3);
+SET default_transaction_isolation = 'serializable';
+SET default_transaction_read_only = on;
+SET default_transaction_deferrable = on;
+SET DateStyle = 'SQL, DMY';
+SET IntervalStyle = 'sql_standard';
+SET TimeZone = 'Asia/Kolkata';
+SET standard_conforming_strings = off;
+SET escape_string_warning = on;
+SET enable_indexscan = off;
+SET enable_nestloop = off;
+SET plan_cache_mode = force_custom_plan;
+SET lock_timeout = '1ms';
+CALL wearables.drain(1);
+-- and they are in force afterwards
+DO $$ BEGIN CALL wearables.drain(1); RAISE WARNING '% % % %', current_setting('transaction_isolation'), current_setting('transaction_read_only'), current_setting('DateStyle'), current_setting('lock_timeout'); END $$;
 CALL wearables.drain();
-\echo :SQLSTATE
-RESET default_transaction_isolation;
+RESET ALL;
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+SET client_min_messages = warning;
+EXECUTE jobs;
 SELECT wearables_internal.wake_workers();
+
+-- errors
+SELECT wearables.retry_failed('nap');
+\echo :SQLSTATE
+SELECT wearables.retry_failed(sqlstate => '2');
+\echo :SQLSTATE
+SELECT wearables.retry_failed(max_jobs => 0);
+\echo :SQLSTATE
 
 DROP EXTENSION wearables_ingest;

@@ -21,6 +21,7 @@
 #include "pg/quarantine.h"
 #include "pg/sample.h"
 #include "pg/spi.h"
+#include "pg/stop_point.h"
 #include "pg/summary.h"
 #include "pg/user.h"
 
@@ -213,6 +214,7 @@ void write_documents(const Event& event, std::string_view resource, int64 user_i
     const DocumentRow stored{document.id, storable_document(event, document), documents->version[which],
                              event.event_id, event.version, names.sources[document.source].source_id,
                              rows.data() + documents->first[which], static_cast<int>(documents->count[which])};
+    stop_point("document");
     live[i] = store_document(user_id, resource, stored, &given_up);
     MemoryContextSwitchTo(caller);
     MemoryContextReset(scratch);
@@ -255,6 +257,7 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   outcome.wall_clock = rows_of(*batch, names, user_id, event.version, rows);
   note_drift(resource, *batch, &outcome);
   note_freshness(*batch, rows->data(), user_id);
+  stop_point("read");
   outcome.counts.quarantined = quarantine(event.event_id, event.wrote.revision >= 0, *batch);
   release_samples(batch);
   remove_former(event, resource, kind, user_id, &outcome);
@@ -347,7 +350,9 @@ Outcome apply(const Event& event, const Handling& handling) {
     outcome.status = Status::kParked;
     return outcome;
   }
+  stop_point("user found");
   if (locks == Locks::kTake) lock_user(user_id);
+  stop_point("user locked");
   if (type.family == EventFamily::kData || type.family == EventFamily::kPage) {
     return apply_data(event, type.resource, kind, user_id, handling);
   }
@@ -370,7 +375,9 @@ void free_keys(const Event& event, const Outcome& outcome) {
 
 Outcome ingest(const Event& event, const Handling& handling) {
   const Outcome outcome = apply(event, handling);
+  stop_point("mark");
   if (!leaves_no_trace(event, outcome)) mark_event(event, outcome);
+  stop_point("marked");
   if (handling.locks == Locks::kTake) free_keys(event, outcome);
   return outcome;
 }
@@ -380,6 +387,7 @@ Outcome refuse(Event* event, const Failed& failed, Locks locks) {
   outcome.status = Status::kFailed;
   const int64 user_id = user_of(*event);
   if (user_id > 0 && locks == Locks::kTake) {
+    stop_point("refuse");
     lock_user(user_id);
     (void)load_event_head(event->event_id, event->received_at, event);
     // a replay did meanwhile, under newer mappings that can or need not read it, what was tried here

@@ -1,93 +1,100 @@
-#include "core/retry.h"
+// Claims are made with SKIP LOCKED, so no session waits here for another one. A claim looks at what is ready in the
+// order of priority and run_at. While a long snapshot keeps the rows of done jobs, the index holds their entries, too.
+// So a look begins behind what an earlier one has found empty (Mark), and looks at all of it now and then.
+#include "pg/job.h"
 
 #include <algorithm>
 
-#include "pg/allocator.h"
-#include "pg/ingest.h"
-#include "pg/job.h"
 #include "pg/lock.h"
-#include "pg/names.h"
 #include "pg/settings.h"
 #include "pg/spi.h"
-#include "pg/subtransaction.h"
 #include "pg/wakeup.h"
 
 extern "C" {
 #include "common/pg_prng.h"
-#include "tcop/pquery.h"
 }
 
 namespace wearables::pg {
 
 namespace {
 
-constexpr int kClaim = 64;
+// What is put off waits from a quarter of a second to half a minute.
+constexpr double kShortestWait = 0.25;
+constexpr double kLongestWait = 30.0;
 
-struct Job {
-  int64 job_id;
-  int64 event_id;
-  TimestampTz received_at;
-  int32 attempt;
-  int64 revision;  // of the mappings of this attempt, -1 before it has the event
-  size_t body_size;
-  MissingNames missing;
-  const ClosedNames* closed;
-};
+#define CLAIMED "j.job_id, j.event_id, j.received_at, j.leased_by, j.leased_at, j.waiting_since"
 
-// Of what is ready: first attempts come together, in order up to the next that was begun before. Such a one
-// ($4) comes alone, and only while no other is worked on anywhere: whatever took its holder down is then the
-// only one that pays for it.
-Statement claim_statement{R"(
-  WITH ready AS (
-    SELECT j.job_id, j.attempt, row_number() OVER (ORDER BY j.priority, j.run_at, j.job_id) AS place
-    FROM (SELECT x.job_id, x.attempt, x.priority, x.run_at FROM wearables.jobs x
-          WHERE x.state = 'ready' AND x.run_at <= clock_timestamp()
-          ORDER BY x.priority, x.run_at, x.job_id LIMIT $1 FOR UPDATE SKIP LOCKED) j),
-  chosen AS (
-    SELECT r.job_id FROM ready r
-    WHERE CASE
-      WHEN NOT $4 THEN r.attempt = 0 AND r.place < coalesce((SELECT min(o.place) FROM ready o WHERE o.attempt > 0), $1 + 1)
-      WHEN EXISTS (SELECT FROM wearables.jobs o WHERE o.state = 'running' AND o.attempt > 1) THEN r.attempt = 0
-      ELSE r.place = 1 END)
+// $4: where to begin; of other priorities there are few, unless there is nothing else to do.
+Statement claim_live{R"(
   UPDATE wearables.jobs j
-  SET state = 'running', attempt = j.attempt + 1, leased_by = $2, leased_at = clock_timestamp(),
-      leased_until = clock_timestamp() + make_interval(secs => $3)
-  WHERE j.job_id = ANY (ARRAY(SELECT c.job_id FROM chosen c))
-  RETURNING j.job_id, j.event_id, j.received_at, j.attempt, j.priority, j.run_at)"};
+  SET state = 'running', leased_by = $2, leased_at = clock_timestamp(), leased_until = clock_timestamp() + make_interval(secs => $3)
+  WHERE j.job_id = ANY (ARRAY(
+    SELECT x.job_id FROM wearables.jobs x
+    WHERE x.state = 'ready' AND NOT x.suspect AND x.priority = 0 AND x.run_at >= $4 AND x.run_at <= clock_timestamp()
+    ORDER BY x.priority, x.run_at, x.job_id LIMIT $1 FOR UPDATE SKIP LOCKED))
+  RETURNING )" CLAIMED ", j.attempt + 1, false, j.run_at"};
 
-// First and not last: the row is ours until the transaction ends, and if the attempt is not ours any more,
-// because the lease was lost, nothing is found and nothing done. An abort brings the job back.
-Statement finish_statement{
-    "DELETE FROM wearables.jobs j WHERE j.job_id = $1 AND j.attempt = $2 AND j.state = 'running'"};
-
-Statement retry_statement{R"(
+Statement claim_others{R"(
   UPDATE wearables.jobs j
-  SET state = 'ready', run_at = clock_timestamp() + make_interval(secs => $3), last_error = $4,
-      leased_by = NULL, leased_at = NULL, leased_until = NULL
-  WHERE j.job_id = $1 AND j.attempt = $2 AND j.state = 'running')"};
+  SET state = 'running', leased_by = $2, leased_at = clock_timestamp(), leased_until = clock_timestamp() + make_interval(secs => $3)
+  WHERE j.job_id = ANY (ARRAY(
+    SELECT x.job_id FROM wearables.jobs x
+    WHERE x.state = 'ready' AND NOT x.suspect AND x.priority <> 0 AND x.run_at <= clock_timestamp()
+    ORDER BY x.priority, x.run_at, x.job_id LIMIT $1 FOR UPDATE SKIP LOCKED))
+  RETURNING )" CLAIMED ", j.attempt + 1, false, j.run_at"};
 
-Statement give_back_statement{R"(
+Statement claim_one_suspect{R"(
   UPDATE wearables.jobs j
-  SET state = 'ready', attempt = j.attempt - 1, leased_by = NULL, leased_at = NULL, leased_until = NULL
-  WHERE j.leased_by = $1 AND j.state = 'running')"};
+  SET state = 'running', attempt = j.attempt + 1, leased_by = $1, leased_at = clock_timestamp(),
+      leased_until = clock_timestamp() + make_interval(secs => $2)
+  WHERE j.job_id = ANY (ARRAY(
+    SELECT x.job_id FROM wearables.jobs x
+    WHERE x.suspect AND x.state = 'ready' AND x.run_at <= clock_timestamp()
+      AND NOT EXISTS (SELECT FROM wearables.jobs o WHERE o.suspect AND o.state = 'running')
+    ORDER BY x.priority, x.run_at, x.job_id LIMIT 1 FOR UPDATE SKIP LOCKED))
+  RETURNING )" CLAIMED ", j.attempt, true, j.run_at"};
 
-// Back as it was before its attempt, and out of the way for a while.
-Statement put_off_statement{R"(
-  UPDATE wearables.jobs j
-  SET state = 'ready', attempt = j.attempt - 1, run_at = clock_timestamp() + make_interval(secs => $3),
-      leased_by = NULL, leased_at = NULL, leased_until = NULL
-  WHERE j.job_id = $1 AND j.attempt = $2 AND j.state = 'running')"};
+#define THE_CLAIM \
+  " j.job_id = $1 AND j.leased_by IS NOT DISTINCT FROM $2 AND j.leased_at IS NOT DISTINCT FROM $3 AND j.state = 'running'"
+#define NO_LEASE " leased_by = NULL, leased_at = NULL, leased_until = NULL "
 
-Statement give_up_statement{R"(
-  UPDATE wearables.jobs j
-  SET state = 'failed', last_error = $3, leased_by = NULL, leased_at = NULL, leased_until = NULL
-  WHERE j.job_id = $1 AND j.attempt = $2 AND j.state = 'running')"};
+Statement finish_statement{"DELETE FROM wearables.jobs j WHERE" THE_CLAIM};
+
+Statement retry_statement{
+    "UPDATE wearables.jobs j SET state = 'ready', attempt = $4, run_at = clock_timestamp() + make_interval(secs => $5), "
+    "last_sqlstate = $6, last_error = $7, suspect = false, waits = 0, waiting_since = NULL," NO_LEASE "WHERE" THE_CLAIM};
+
+Statement put_off_statement{
+    "UPDATE wearables.jobs j SET state = 'ready', attempt = j.attempt - j.suspect::integer, waits = j.waits + 1, "
+    "waiting_since = coalesce(j.waiting_since, clock_timestamp()), "
+    "run_at = clock_timestamp() + make_interval(secs => least($4 * power(2, least(j.waits, 30)), $5) * $6), "
+    "last_sqlstate = $7, last_error = $8," NO_LEASE "WHERE" THE_CLAIM};
+
+Statement bury_statement{
+    "UPDATE wearables.jobs j SET state = 'failed', attempt = $4, failed_at = clock_timestamp(), last_sqlstate = $5, "
+    "last_error = $6, suspect = false, waits = 0, waiting_since = NULL," NO_LEASE "WHERE" THE_CLAIM};
 
 Statement drop_statement{"DELETE FROM wearables.jobs j WHERE j.job_id = $1 AND j.state = 'failed'"};
 
-Statement leases_statement{R"(
-  SELECT j.job_id, j.event_id, j.received_at, j.attempt, j.leased_by, j.leased_at, j.leased_until < clock_timestamp()
-  FROM wearables.jobs j WHERE j.state = 'running' FOR UPDATE SKIP LOCKED)"};
+Statement give_back_statement{
+    "UPDATE wearables.jobs j SET state = 'ready', attempt = j.attempt - j.suspect::integer," NO_LEASE
+    "WHERE j.leased_by = $1 AND j.state = 'running'"};
+
+Statement leases_statement{
+    "SELECT " CLAIMED ", j.attempt, j.suspect, j.leased_until < clock_timestamp() "
+    "FROM wearables.jobs j WHERE j.state = 'running' FOR UPDATE SKIP LOCKED"};
+
+// Lost without a word: by a crash, or by an attempt that lasts longer than its lease.
+Statement suspect_statement{
+    "UPDATE wearables.jobs j SET state = 'ready', suspect = true, run_at = clock_timestamp() + make_interval(secs => $4), "
+    "last_sqlstate = $5, last_error = $6," NO_LEASE "WHERE" THE_CLAIM};
+
+Statement next_due_statement{R"(
+  SELECT least((SELECT x.run_at FROM wearables.jobs x
+                WHERE x.state = 'ready' AND NOT x.suspect AND x.priority = 0 AND x.run_at >= $1
+                ORDER BY x.priority, x.run_at, x.job_id LIMIT 1),
+               (SELECT min(x.run_at) FROM wearables.jobs x WHERE x.state = 'ready' AND NOT x.suspect AND x.priority <> 0),
+               (SELECT min(x.run_at) FROM wearables.jobs x WHERE x.suspect AND x.state = 'ready')))"};
 
 TimestampTz instant_of(uint64 row, int column) {
   bool null;
@@ -96,274 +103,148 @@ TimestampTz instant_of(uint64 row, int column) {
 }
 
 Job job_of_row(uint64 row) {
-  return {get_int8(row, 1), get_int8(row, 2), instant_of(row, 3), get_int4(row, 4), -1, 0, {}, nullptr};
+  Job job{};
+  job.job_id = get_int8(row, 1);
+  job.event_id = get_int8(row, 2);
+  job.received_at = instant_of(row, 3);
+  job.leased_by = get_int4(row, 4);
+  job.leased_at = instant_of(row, 5);
+  job.waiting_since = instant_of(row, 6);
+  job.attempt = get_int4(row, 7);
+  job.suspect = get_bool(row, 8);
+  job.revision = -1;
+  return job;
 }
 
-bool last_attempt(const Job& job) { return job.attempt >= settings().max_attempts; }
+Arg arg_seconds(double seconds) { return arg_datum(FLOAT8OID, Float8GetDatum(seconds)); }
+Arg arg_sqlstate(int sqlstate) { return arg_text(unpack_sql_state(sqlstate)); }
 
-void give_up(const Job& job, const Failed& failed, bool bad_data) {
-  // a lease that was lost: the event is another's
-  if (run(give_up_statement, {arg_int8(job.job_id), arg_int4(job.attempt), arg_text(failed.error)}) == 0) return;
-  Event event;
-  if (bad_data && load_event_head(job.event_id, job.received_at, &event)) {
-    const Outcome outcome = refuse(&event, failed, Locks::kTake);
-    if (outcome.status != Status::kFailed) run(drop_statement, {arg_int8(job.job_id)});
-  } else {
-    mark_failed(job.event_id, job.received_at, failed, false);
-  }
-}
-
-void try_again(const Job& job, const char* error) {
-  const RetryPolicy policy{static_cast<double>(settings().retry_base_seconds), 3600.0};
-  const double wait = retry_delay_seconds(policy, job.attempt, pg_prng_double(&pg_global_prng_state));
-  run(retry_statement, {arg_int8(job.job_id), arg_int4(job.attempt),
-                        arg_datum(FLOAT8OID, Float8GetDatum(wait)), arg_text(error)});
-}
-
-void record_failure(const Job& job, int sqlstate, const char* message) {
-  const char* error = psprintf("%s (SQLSTATE %s)", message, unpack_sql_state(sqlstate));
-  if (is_final(sqlstate) || last_attempt(job)) {
-    give_up(job, {error, job.revision}, is_bad_data(sqlstate));
-  } else {
-    try_again(job, error);
-  }
-}
-
-void work_on(Job& job) {
-  keep_freed_memory();
-  if (run(finish_statement, {arg_int8(job.job_id), arg_int4(job.attempt)}) == 0) return;
-  Event event;
-  // while a dump is restored the queue is there before the events are: they come
-  if (!load_event(job.event_id, job.received_at, &event)) {
-    ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("the event is not there")));
-  }
-  job.revision = event.revision;
-  job.body_size = event.body.size();
-  ingest(event, {Locks::kTake, &job.missing, job.closed});
-}
-
-// Under a CALL the portal holds the snapshot below our statements. A worker has no portal: it holds one
-// itself, which must be down when the transaction ends.
-void commit() {
-  const bool without_portal = ActivePortal == nullptr;
-  if (without_portal) PopActiveSnapshot();
-  SPI_commit();
-  if (without_portal) PushActiveSnapshot(GetTransactionSnapshot());
-}
-
-// The person at the keyboard cancels the whole of it: what is claimed goes back, its attempts uncounted.
-void give_back_claimed() {
-  const OwnerScope scope = enter_owner();
-  run(give_back_statement, {arg_int4(MyProcPid)});
-  leave(scope);
-  commit();
-}
-
-enum class Ended { kDone, kFailed, kWantsNames };
-
-Ended attempt(Job& job, const OwnerScope& scope) {
-  job.missing = {};
-  job.missing.context = CurrentMemoryContext;
-  const ErrorData* error = in_subtransaction([](void* arg) { work_on(*static_cast<Job*>(arg)); }, &job);
-  if (error == nullptr) return Ended::kDone;
-  if (is_names_missing(error->sqlerrcode)) return Ended::kWantsNames;
-  if (error->sqlerrcode == ERRCODE_QUERY_CANCELED) {
-    leave(scope);
-    give_back_claimed();
-    ReThrowError(const_cast<ErrorData*>(error));
-  }
-  record_failure(job, error->sqlerrcode, error->message);
-  return Ended::kFailed;
-}
-
-// R10: the job and the event are durable since they were received; doing the job twice is harmless.
-void commit_without_waiting() {
-  (void)set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true,
-                          0, false);
-  commit();
-}
-
-struct Making {
-  MissingNames* missing;
-  bool made;
+// Before `from` no ready job of priority 0 was seen. Some may have come there since: one given back, one whose
+// transaction began long ago. So all of it is looked at again, as often as that is cheap.
+struct Mark {
+  TimestampTz from;
+  TimestampTz look_again_at;
 };
+constinit Mark mark{DT_NOBEGIN, 0};
 
-// In a transaction of its own: nobody waits for a name longer than that lasts.
-bool make_names_of(Job& job) {
-  const OwnerScope scope = enter_owner();
-  Making making{&job.missing, false};
-  const ErrorData* error = in_subtransaction(
-      [](void* arg) {
-        auto* names = static_cast<Making*>(arg);
-        names->made = make_names(names->missing, false);
-      },
-      &making);
-  if (error != nullptr) record_failure(job, error->sqlerrcode, error->message);
-  leave(scope);
-  commit_without_waiting();
-  return error == nullptr && making.made;
+// A transaction that receives may be as far behind its clock.
+constexpr int64 kMargin = USECS_PER_SEC;
+
+// When to look at everything again: at once where that is cheap, else so seldom that it takes a twentieth of the time.
+TimestampTz next_whole_look(TimestampTz begun) {
+  constexpr int64 kCheap = 10000;
+  const TimestampTz ended = GetCurrentTimestamp();
+  return ended - begun < kCheap ? 0 : ended + 20 * (ended - begun);
 }
 
-// A name that a transaction under way is making: it may last, and others are ready.
-void put_off(const Job& job) {
-  constexpr double kPauseSeconds = 0.5;
-  const OwnerScope scope = enter_owner();
-  run(put_off_statement, {arg_int8(job.job_id), arg_int4(job.attempt),
-                          arg_datum(FLOAT8OID, Float8GetDatum(kPauseSeconds))});
-  leave(scope);
-  commit_without_waiting();
+void advance(Mark* to, uint64 rows) {
+  for (uint64 row = 0; row < rows; ++row) to->from = std::max(to->from, instant_of(row, 9) - kMargin);
 }
 
-void work_through(Job& job) {
-  // a name may be taken away between its making and its use: that must not go on for ever
-  constexpr int kMostRounds = 10;
-  for (int round = 0; round < kMostRounds; ++round) {
-    const OwnerScope scope = enter_owner();
-    const Ended ended = attempt(job, scope);
-    leave(scope);
-    commit_without_waiting();
-    give_back_after(job.body_size);
-    if (ended != Ended::kWantsNames) return;
-    if (!make_names_of(job)) return put_off(job);
-    job.closed = closed_names(job.missing, CurrentMemoryContext);
+int claim_live_jobs(Job* jobs, int wanted) {
+  const TimestampTz begun = GetCurrentTimestamp();
+  // a clock that was set back counts as a mark that says nothing
+  const bool whole = begun >= mark.look_again_at || begun + kMargin < mark.from;
+  const uint64 rows = run(claim_live, {arg_int4(wanted), arg_int4(MyProcPid), arg_seconds(settings().lease_seconds),
+                                       arg_instant(whole ? DT_NOBEGIN : mark.from)});
+  for (uint64 row = 0; row < rows; ++row) jobs[row] = job_of_row(row);
+  if (whole) {
+    mark.look_again_at = next_whole_look(begun);
+    // nothing is ready: what comes is of now
+    mark.from = rows == 0 ? begun - kMargin : DT_NOBEGIN;
   }
-  put_off(job);
+  advance(&mark, rows);
+  return static_cast<int>(rows);
 }
 
-int by_order(const void* a, const void* b) {
-  const auto* left = static_cast<const Job*>(a);
-  const auto* right = static_cast<const Job*>(b);
-  return left->job_id < right->job_id ? -1 : left->job_id > right->job_id ? 1 : 0;
+// False while its session is at work on it.
+bool is_lost(const Job& job, bool expired, Lost::Why* why) {
+  const bool mine = job.leased_by == MyProcPid;
+  const bool gone = BackendPidGetProc(job.leased_by) == nullptr;
+  const bool before_crash = job.leased_at < shared_memory_made_at();
+  // without shared memory nobody knows whether the server crashed meanwhile
+  const bool since_start = shared_memory_made_at() != 0 && !before_crash;
+  *why = since_start && mine ? Lost::Why::kOwn : since_start && gone ? Lost::Why::kInOrder : Lost::Why::kUnknown;
+  return mine || gone || before_crash || expired;
 }
 
-int claim_rows(int wanted, bool begun_before) {
-  return static_cast<int>(
-      run(claim_statement, {arg_int4(wanted), arg_int4(MyProcPid),
-                            arg_datum(FLOAT8OID, Float8GetDatum(settings().lease_seconds)),
-                            arg_bool(begun_before)}));
-}
+// What tells this claim from another one's.
+Arg arg_holder(const Job& job) { return arg_datum(INT4OID, Int32GetDatum(job.leased_by), job.leased_by == 0); }
+Arg arg_claimed_at(const Job& job) { return arg_datum(TIMESTAMPTZOID, TimestampTzGetDatum(job.leased_at), job.leased_at == 0); }
 
-int claim(Job* jobs, int wanted) {
-  const OwnerScope scope = enter_owner();
-  int count = claim_rows(wanted, false);
-  if (count == 0) {
-    lock_further_attempts();
-    count = claim_rows(wanted, true);
-  }
-  // an attempt is counted for good before it begins: a job that takes the server down is given up in time,
-  // and what was done before it is flushed with the claim
-  for (int i = 0; i < count; ++i) jobs[i] = job_of_row(i);
-  if (count > 0) ForceSyncCommit();
-  leave(scope);
-  commit();
-  qsort(jobs, count, sizeof(Job), by_order);
-  return count;
-}
-
-bool holder_is_gone(uint64 row) {
-  const int holder = get_int4(row, 5);
-  if (holder == MyProcPid || get_bool(row, 7)) return true;
-  return instant_of(row, 6) < shared_memory_made_at() || BackendPidGetProc(holder) == nullptr;
-}
-
-void take_back_lost() {
-  const OwnerScope scope = enter_owner();
-  const uint64 rows = run(leases_statement, {});
-  auto* lost = static_cast<Job*>(palloc(sizeof(Job) * (rows + 1)));
-  int count = 0;
-  for (uint64 row = 0; row < rows; ++row) {
-    if (holder_is_gone(row)) lost[count++] = job_of_row(row);
-  }
-  for (int i = 0; i < count; ++i) {
-    if (last_attempt(lost[i])) {
-      give_up(lost[i], {"the session that worked on it was lost, at every attempt", -1}, false);
-    } else {
-      run(retry_statement, {arg_int8(lost[i].job_id), arg_int4(lost[i].attempt),
-                            arg_datum(FLOAT8OID, Float8GetDatum(0)), arg_text("the session that worked on it was lost")});
-    }
-  }
-  leave(scope);
-  commit();
-}
-
-// Claims and works on up to `wanted` jobs; returns how many.
-int work_on_claim(int wanted) {
-  Job jobs[kClaim];
-  const int count = claim(jobs, wanted);
-  for (int i = 0; i < count; ++i) {
-    if (QueryCancelPending && !ProcDiePending) give_back_claimed();
-    CHECK_FOR_INTERRUPTS();
-    work_through(jobs[i]);
-  }
-  return count;
-}
-
-Statement queue_no_more_names{"SELECT wearables_internal.queue_no_more_names(false)"};
-
-// What there was no room for, once there is; returns whether there is something to do now.
-bool queue_refused() {
-  const OwnerScope scope = enter_owner();
-  const bool any = run(queue_no_more_names, {}) > 0 && get_int4(0, 1) > 0;
-  leave(scope);
-  commit();
-  return any;
-}
-
-void refuse_isolation() {
-  if (XactIsoLevel == XACT_READ_COMMITTED) return;
-  ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("drain() needs isolation level READ COMMITTED"),
-                  errhint("SET default_transaction_isolation = 'read committed'.")));
-}
+bool update_claim(Statement& statement, std::initializer_list<Arg> args) { return run(statement, args) > 0; }
 
 }  // namespace
 
-DrainResult drain(int64 max_jobs) {
-  refuse_isolation();
-  MemoryContext caller = CurrentMemoryContext;
-  MemoryContext cycle = AllocSetContextCreate(caller, "wearables drain", ALLOCSET_DEFAULT_SIZES);
-  MemoryContextSwitchTo(cycle);
-  take_back_lost();
-  DrainResult result{0, true};
-  bool asked_for_room = false;
-  while (max_jobs == 0 || result.done < max_jobs) {
-    MemoryContextReset(cycle);
-    const int64 left = max_jobs == 0 ? kClaim : max_jobs - result.done;
-    const int count = work_on_claim(static_cast<int>(std::min<int64>(kClaim, left)));
-    result.done += count;
-    if (count > 0) continue;
-    // once: what there is still no room for would come again and again
-    if (asked_for_room || !queue_refused()) {
-      result.more = false;
-      break;
-    }
-    asked_for_room = true;
+int claim_jobs(Job* jobs, int wanted) {
+  int count = claim_live_jobs(jobs, wanted);
+  if (count == 0) {
+    count = static_cast<int>(
+        run(claim_others, {arg_int4(wanted), arg_int4(MyProcPid), arg_seconds(settings().lease_seconds)}));
+    for (int row = 0; row < count; ++row) jobs[row] = job_of_row(row);
   }
-  MemoryContextSwitchTo(caller);
-  MemoryContextDelete(cycle);
-  return result;
+  std::sort(jobs, jobs + count, [](const Job& a, const Job& b) { return a.job_id < b.job_id; });
+  return count;
+}
+
+bool claim_suspect(Job* job) {
+  if (!try_lock_suspects()) return false;
+  if (run(claim_one_suspect, {arg_int4(MyProcPid), arg_seconds(settings().lease_seconds)}) == 0) return false;
+  *job = job_of_row(0);
+  return true;
+}
+
+bool finish_job(const Job& job) {
+  return update_claim(finish_statement, {arg_int8(job.job_id), arg_holder(job), arg_claimed_at(job)});
+}
+
+bool retry_job(const Job& job, double delay, int sqlstate, const char* error) {
+  return update_claim(retry_statement, {arg_int8(job.job_id), arg_holder(job), arg_claimed_at(job),
+                                        arg_int4(job.attempt), arg_seconds(delay), arg_sqlstate(sqlstate), arg_text(error)});
+}
+
+bool put_off_job(const Job& job, int sqlstate, const char* error) {
+  const double jitter = 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
+  return update_claim(put_off_statement,
+                      {arg_int8(job.job_id), arg_holder(job), arg_claimed_at(job), arg_seconds(kShortestWait),
+                       arg_seconds(kLongestWait), arg_seconds(jitter), arg_sqlstate(sqlstate), arg_text(error)});
+}
+
+bool bury_job(const Job& job, int sqlstate, const char* error) {
+  return update_claim(bury_statement, {arg_int8(job.job_id), arg_holder(job), arg_claimed_at(job),
+                                       arg_int4(job.attempt), arg_sqlstate(sqlstate), arg_text(error)});
+}
+
+void drop_dead_letter(const Job& job) { run(drop_statement, {arg_int8(job.job_id)}); }
+
+void give_back_claimed() { run(give_back_statement, {arg_int4(MyProcPid)}); }
+
+int find_lost(Lost* lost, int most) {
+  constinit static TimestampTz next_look = 0;
+  const TimestampTz begun = GetCurrentTimestamp();
+  if (begun < next_look) return 0;
+  const uint64 rows = run(leases_statement, {});
+  int count = 0;
+  for (uint64 row = 0; row < rows && count < most; ++row) {
+    Lost& found = lost[count];
+    found.job = job_of_row(row);
+    if (is_lost(found.job, get_bool(row, 9), &found.why)) ++count;
+  }
+  next_look = count == most ? 0 : next_whole_look(begun);
+  return count;
+}
+
+void suspect_job(const Lost& lost, double delay) {
+  run(suspect_statement, {arg_int8(lost.job.job_id), arg_holder(lost.job), arg_claimed_at(lost.job),
+                          arg_seconds(delay), arg_sqlstate(ERRCODE_CRASH_SHUTDOWN),
+                          arg_text("the session that worked on it was lost")});
+}
+
+TimestampTz next_due() {
+  if (run(next_due_statement, {arg_instant(mark.from)}) == 0) return DT_NOEND;
+  bool null;
+  const Datum due = get(0, 1, &null);
+  return null ? DT_NOEND : DatumGetTimestampTz(due);
 }
 
 }  // namespace wearables::pg
-
-extern "C" {
-PG_FUNCTION_INFO_V1(wearables_drain);
-
-Datum wearables_drain(PG_FUNCTION_ARGS) {
-  using namespace wearables::pg;
-  const auto* context = castNode(CallContext, fcinfo->context);
-  if (context == nullptr || context->atomic) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-                    errmsg("drain() cannot run inside a transaction block or a function"),
-                    errdetail("It commits after each event."), errhint("CALL it on its own.")));
-  }
-  const int32 max_jobs = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
-  if (!PG_ARGISNULL(0) && max_jobs <= 0) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_jobs %d is not positive", max_jobs),
-                    errhint("Give a positive number, or NULL for no bound.")));
-  }
-  SPI_connect_ext(SPI_OPT_NONATOMIC);
-  drain(max_jobs);
-  SPI_finish();
-  PG_RETURN_VOID();
-}
-}

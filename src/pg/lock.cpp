@@ -15,7 +15,7 @@ namespace {
 constexpr uint32 kStripes = 1024;
 constexpr uint32 kSpace = 0x57454152;  // keeps clear of the advisory locks of others
 constexpr uint32 kParking = kStripes + 1;
-constexpr uint32 kFurtherAttempts = kStripes + 2;
+constexpr uint32 kSuspects = kStripes + 2;
 constexpr uint32 kMaintenance = kStripes + 3;
 // 1 and 2 are what SQL can reach
 constexpr uint16 kLockClass = 5;
@@ -55,7 +55,7 @@ void lock_events() {
   if (OidIsValid(relation)) LockRelationOid(relation, RowExclusiveLock);
 }
 
-void lock_further_attempts() { acquire(kFurtherAttempts); }
+bool try_lock_suspects() { return acquire(kSuspects, false); }
 
 bool try_lock_name(bool of_source, uint32 name) {
   return acquire_tag(space_of_names(of_source), name, kNameClass, false);

@@ -22,8 +22,8 @@ void lock_parking();
 // looks for one is taken: to an older one a moved event is neither where it was nor where it is.
 void lock_events();
 
-// While a job that was begun before is claimed.
-void lock_further_attempts();
+// While a job whose session was lost is claimed; false when another session is about to claim one.
+bool try_lock_suspects();
 
 // While a source (else a metric) of that hash is made; tried, or waited for (names.h).
 bool try_lock_name(bool of_source, std::uint32_t name);

@@ -9,6 +9,7 @@
 #include "pg/sample_upsert.h"
 #include "pg/settings.h"
 #include "pg/spi.h"
+#include "pg/stop_point.h"
 #include "pg/subtransaction.h"
 
 namespace wearables::pg {
@@ -28,7 +29,9 @@ struct Chunk {
 
 void store_chunk(void* arg) {
   const auto* chunk = static_cast<const Chunk*>(arg);
-  if (store_rows(*chunk->table, chunk->user_id, chunk->rows, chunk->count, chunk->found)) return;
+  const bool stored = store_rows(*chunk->table, chunk->user_id, chunk->rows, chunk->count, chunk->found);
+  stop_point("stored");
+  if (stored) return;
   ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                   errmsg("another writer changed a sample between look and write")));
 }
@@ -50,6 +53,7 @@ bool try_store(Chunk* chunk) {
 bool write_to_table(SampleTable* table, int64 user_id, const Row* rows, int count, Written* written) {
   auto* found = static_cast<Found*>(palloc(sizeof(Found) * count));
   look_up(*table, user_id, rows, count, found);
+  stop_point("looked up");
   Counts seen{};
   bool any = false;
   int64 own = 0;

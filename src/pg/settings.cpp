@@ -4,6 +4,7 @@
 #include <climits>
 
 #include "pg/server.h"
+#include "pg/stop_point.h"
 
 namespace wearables::pg {
 
@@ -60,6 +61,7 @@ void define_settings() {
     define_int("wearables_ingest.workers", "Workers per database.", &current.workers, 1, 0, 32,
                PGC_SIGHUP, 0);
   }
+  define_stop_points();
   MarkGUCPrefixReserved("wearables_ingest");
 }
 

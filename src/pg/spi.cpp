@@ -193,9 +193,20 @@ void hold_extension(Oid schema) {
 
 }  // namespace
 
-OwnerScope enter_owner() {
+namespace {
+
+void set_for_scope(const char* name, const char* value) {
+  (void)set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+OwnerScope open_scope() {
   OwnerScope scope;
   GetUserIdAndSecContext(&scope.user, &scope.security);
+  scope.guc_level = NewGUCNestLevel();
+  return scope;
+}
+
+void become_owner(const OwnerScope& scope) {
   const Oid schema = get_namespace_oid("wearables", false);
   hold_extension(schema);
   HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
@@ -205,9 +216,28 @@ OwnerScope enter_owner() {
   const Oid owner = (reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple)))->nspowner;
   ReleaseSysCache(tuple);
   SetUserIdAndSecContext(owner, scope.security | SECURITY_LOCAL_USERID_CHANGE);
-  scope.guc_level = NewGUCNestLevel();
-  (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-                          GUC_ACTION_SAVE, true, 0, false);
+  set_for_scope("search_path", "pg_catalog, pg_temp");
+}
+
+}  // namespace
+
+OwnerScope enter_owner() {
+  const OwnerScope scope = open_scope();
+  become_owner(scope);
+  return scope;
+}
+
+OwnerScope enter_job(int wait_ms) {
+  const OwnerScope scope = open_scope();
+  // setting one costs more than looking
+  if (LockTimeout != wait_ms) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", wait_ms);
+    set_for_scope("lock_timeout", text);
+  }
+  if (DateStyle != USE_ISO_DATES) set_for_scope("DateStyle", "ISO");
+  if (IntervalStyle != INTSTYLE_POSTGRES) set_for_scope("IntervalStyle", "postgres");
+  become_owner(scope);
   return scope;
 }
 

@@ -2,6 +2,7 @@
 
 #include "pg/lock.h"
 #include "pg/spi.h"
+#include "pg/stop_point.h"
 
 namespace wearables::pg {
 
@@ -57,7 +58,9 @@ int64 user_of(const Event& event) {
 int64 park(const Event& event) {
   // register_user() holds this lock while it frees what is parked: without a second look under it, an event
   // could be parked just after, and lie there for ever
+  stop_point("park");
   lock_parking();
+  stop_point("parking");
   const int64 user_id = user_of(event);
   if (user_id != 0) return user_id;
   run(insert_parked, {arg_int8(event.event_id), arg_instant(event.received_at), arg_text(event.endpoint),

@@ -9,6 +9,7 @@ namespace {
 struct Place {
   Oid database;  // InvalidOid: free
   PGPROC* worker;
+  WorkerStatus status;
 };
 
 struct Shared {
@@ -86,24 +87,36 @@ void wake_at_commit() {
   wake_wanted = true;
 }
 
-bool register_worker() {
-  bool placed = false;
+WorkerStatus* register_worker() {
+  WorkerStatus* status = nullptr;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   for (Place& place : shared->places) {
     if (place.database != InvalidOid) continue;
-    place = {MyDatabaseId, MyProc};
-    placed = true;
+    place = {MyDatabaseId, MyProc, {}};
+    place.status.started_at = place.status.since = GetCurrentTimestamp();
+    status = &place.status;
     break;
   }
   LWLockRelease(shared->lock);
-  return placed;
+  return status;
+}
+
+int copy_workers(WorkerPlace* places) {
+  if (shared == nullptr) return -1;
+  int count = 0;
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (const Place& place : shared->places) {
+    if (place.database == MyDatabaseId) places[count++] = {place.worker->pid, place.status};
+  }
+  LWLockRelease(shared->lock);
+  return count;
 }
 
 void unregister_worker() noexcept {
   if (shared == nullptr) return;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   for (Place& place : shared->places) {
-    if (place.database != InvalidOid && place.worker == MyProc) place = {InvalidOid, nullptr};
+    if (place.database != InvalidOid && place.worker == MyProc) place = {InvalidOid, nullptr, {}};
   }
   LWLockRelease(shared->lock);
 }

@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
-namespace wearables::pg {
+#include "pg/status.h"
 
-inline constexpr int kMaxWorkers = 64;  // of the whole server
+namespace wearables::pg {
 
 // In _PG_init, while preloading: asks for the shared memory.
 void request_wakeup_memory();
@@ -14,9 +14,16 @@ void request_wakeup_memory();
 // Once per transaction; the latches are set after the commit is visible.
 void wake_at_commit();
 
-// A worker puts its latch where committing sessions find it; false when all places are taken.
-bool register_worker();
+// A worker puts its latch where committing sessions find it, and gets the place of its status; null when all are taken.
+WorkerStatus* register_worker();
 void unregister_worker() noexcept;
+
+// The places of this database's workers, copied into `places`; returns how many, -1 when the library is not preloaded.
+struct WorkerPlace {
+  int pid;
+  WorkerStatus status;
+};
+int copy_workers(WorkerPlace* places);
 
 // Workers of this database, -1 when the library is not preloaded.
 int registered_workers() noexcept;

@@ -107,10 +107,23 @@ COMMENT ON FUNCTION wearables.latest(bigint) IS 'the newest reading of each metr
 CREATE VIEW wearables.queue AS
 SELECT j.kind, j.state, count(*) AS jobs, min(j.run_at) AS next_run_at,
        max(clock_timestamp() - j.run_at) FILTER (WHERE j.state = 'ready' AND j.run_at <= clock_timestamp()) AS longest_wait,
-       max(j.attempt) AS most_attempts
+       max(j.attempt) AS most_attempts, count(j.waiting_since) AS put_off, min(j.waiting_since) AS put_off_since
 FROM wearables.jobs j
 GROUP BY j.kind, j.state;
-COMMENT ON VIEW wearables.queue IS 'depth and age of the queue by kind and state; failed jobs are dead letters: see last_error in jobs, and requeue_event()';
+COMMENT ON VIEW wearables.queue IS
+  'depth and age of the queue by kind and state; put_off: waiting for something outside the job, such as a lock; failed jobs are dead letters: see last_error in jobs, and retry_failed()';
+
+CREATE VIEW wearables.workers AS
+SELECT 'worker' AS kind, w.pid, current_database() AS database, w.doing, w.since, w.job_id, w.event_id, w.started_at, w.done, w.failed,
+       w.last_sqlstate, w.last_error_job, w.last_error_at, w.maintenance_sqlstate, w.maintained_at, w.memory
+FROM wearables_internal.workers() w
+UNION ALL
+SELECT 'session', j.leased_by, current_database(), 'draining', min(j.leased_at), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM wearables.jobs j
+WHERE j.state = 'running' AND j.leased_by NOT IN (SELECT w.pid FROM wearables_internal.workers() w)
+GROUP BY j.leased_by;
+COMMENT ON VIEW wearables.workers IS
+  'who works on the queue of this database: its workers, with the job in hand, jobs done and failed since the start, the SQLSTATE of the last error, memory in bytes; and sessions in CALL drain()';
 
 CREATE FUNCTION wearables_internal.worker_count() RETURNS integer
 LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wearables_worker_count';
@@ -128,6 +141,12 @@ WITH facts AS (
          (SELECT count(*) FROM wearables.jobs j WHERE j.state = 'running') AS running,
          (SELECT max(clock_timestamp() - j.run_at) FROM wearables.jobs j
           WHERE j.state = 'ready' AND j.priority = 0 AND j.run_at <= clock_timestamp()) AS longest_wait,
+         (SELECT count(*) FROM wearables.jobs j WHERE j.waiting_since < clock_timestamp() - interval '10 minutes') AS waiting,
+         (SELECT w.last_sqlstate FROM wearables.jobs w WHERE w.waiting_since IS NOT NULL ORDER BY w.waiting_since LIMIT 1) AS waiting_for,
+         (SELECT date_trunc('second', clock_timestamp() - p.since) || coalesce(': ' || p.reason, '') FROM wearables_internal.queue_pause p) AS paused,
+         wearables_internal.schema_version() <> wearables_internal.library_version() AS misfit,
+         (SELECT min(w.maintenance_sqlstate) FROM wearables_internal.workers() w) AS maintenance,
+         (SELECT min(w.last_sqlstate) FROM wearables_internal.workers() w WHERE w.doing = 'waiting after errors') AS trouble,
          (SELECT count(*) FROM wearables.parked_events) AS parked,
          (SELECT count(*) FROM wearables.quarantine) AS quarantined,
          (SELECT string_agg(e.name, ', ' ORDER BY e.name) FROM wearables.endpoints e
@@ -145,6 +164,20 @@ verdicts (rank, verdict, reason) AS (
   UNION ALL
   SELECT 1, 'failing', format('secret unreadable: endpoint %s; the cause is in the server''s log', f.unreadable)
   FROM facts f WHERE f.unreadable <> ''
+  UNION ALL
+  SELECT 2, 'failing', 'the library does not fit the installed version of the extension, and the queue waits: ALTER EXTENSION wearables_ingest UPDATE'
+  FROM facts f WHERE f.misfit
+  UNION ALL
+  SELECT 2, 'failing', format('the queue is paused for %s; SELECT wearables.resume_queue()', f.paused) FROM facts f WHERE f.paused IS NOT NULL
+  UNION ALL
+  SELECT 2, 'failing', format('%s job(s) wait for something outside them for more than 10 minutes, the oldest for SQLSTATE %s: see last_error in wearables.jobs WHERE waiting_since IS NOT NULL', f.waiting, f.waiting_for)
+  FROM facts f WHERE f.waiting > 0
+  UNION ALL
+  SELECT 3, 'warning', format('a worker waits after errors, the last of SQLSTATE %s: see the view workers and the server''s log', f.trouble)
+  FROM facts f WHERE f.trouble IS NOT NULL
+  UNION ALL
+  SELECT 3, 'warning', format('maintenance fails with SQLSTATE %s: see the server''s log; partitions of webhook_events are not made', f.maintenance)
+  FROM facts f WHERE f.maintenance IS NOT NULL
   UNION ALL
   SELECT 2, 'failing', format('%s jobs are ready, the oldest for %s, and no worker runs; start one or CALL wearables.drain()',
                               f.ready, date_trunc('second', f.longest_wait))

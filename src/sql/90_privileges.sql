@@ -32,10 +32,11 @@ BEGIN
        wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text), wearables.latest(bigint),
        wearables.bucket_start(timestamptz, interval, text), wearables_internal.first_instant(timestamp, text)']
     WHEN 'monitor' THEN ARRAY[
-      'SELECT ON wearables.health, wearables.queue',
-      'EXECUTE ON FUNCTION wearables_internal.worker_count(), wearables_internal.unreadable_endpoints()']
+      'SELECT ON wearables.health, wearables.queue, wearables.workers',
+      'EXECUTE ON FUNCTION wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.schema_version(),
+       wearables_internal.library_version(), wearables_internal.unreadable_endpoints()']
     WHEN 'operator' THEN ARRAY[
-      'SELECT ON wearables.health, wearables.queue, wearables.jobs, wearables.endpoints, wearables.deliveries,
+      'SELECT ON wearables.health, wearables.queue, wearables.workers, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.samples, wearables.sample_points,
        wearables.summaries, wearables.sources, wearables.revisions, wearables.drift',
@@ -52,7 +53,8 @@ BEGIN
       'USAGE ON SEQUENCE wearables.mapping_id_seq',
       'USAGE ON SCHEMA wearables_internal',
       'EXECUTE ON FUNCTION
-       wearables_internal.worker_count(), wearables_internal.unreadable_endpoints(), wearables_internal.first_instant(timestamp, text),
+       wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.schema_version(),
+       wearables_internal.library_version(), wearables_internal.unreadable_endpoints(), wearables_internal.first_instant(timestamp, text),
        wearables_internal.free_number(boolean), wearables_internal.is_path(text), wearables_internal.are_paths(text[]), wearables_internal.lists_read(text[]),
        wearables_internal.read_paths(text), wearables_internal.storable_json(text),
        wearables_internal.is_known(text, text, text, text), wearables_internal.drift_remedy(text, text, text, text)',
@@ -63,7 +65,8 @@ BEGIN
        wearables.make_event_partitions(interval), wearables.reclaim_names(), wearables.register_user(text, text, text, text), wearables.revision(),
        wearables.normalize(bigint), wearables.normalize(text, bytea), wearables.normalize(text, jsonb),
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint), wearables.body_fields(bytea),
-       wearables.requeue_event(bigint),
+       wearables.requeue_event(bigint), wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
+       wearables.pause_queue(text), wearables.resume_queue(),
        wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text), wearables.latest(bigint),
        wearables.bucket_start(timestamptz, interval, text)',
       'EXECUTE ON PROCEDURE wearables.drain(integer)']

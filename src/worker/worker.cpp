@@ -1,8 +1,12 @@
+// A worker never ends by an error: what a turn or a step of maintenance raises is caught, logged and waited out.
 #include "worker/worker.h"
 
-#include "pg/job.h"
+#include <algorithm>
+
+#include "pg/drain.h"
 #include "pg/settings.h"
 #include "pg/spi.h"
+#include "pg/status.h"
 #include "pg/wakeup.h"
 
 extern "C" {
@@ -17,9 +21,23 @@ namespace wearables::worker {
 
 namespace {
 
-constexpr int64 kMaintenanceMicroseconds = 3600 * static_cast<int64>(USECS_PER_SEC);
+constexpr int64 kSecond = USECS_PER_SEC;
+// A turn ends after so long: settings, maintenance and lost leases must not wait for a long queue.
+constexpr int64 kTurn = kSecond;
+constexpr int64 kMaintenance = 3600 * kSecond;
+constexpr int64 kMaintenanceAgain = 300 * kSecond;
+constexpr int64 kMaintenanceBusy = 10 * kSecond;
+constexpr int64 kShortestNap = kSecond / 20;
+// Waits after trouble.
+constexpr int64 kShortestRest = kSecond / 4;
+constexpr int64 kLongestRest = kSecond;
+constexpr int64 kShortestRestAfterError = 2 * kSecond;
+constexpr int64 kLongestRestAfterError = 60 * kSecond;
 
-void forget_place(int, Datum) { pg::unregister_worker(); }
+void forget_place(int, Datum) {
+  pg::take_status(nullptr);
+  pg::unregister_worker();
+}
 
 void begin() {
   SetCurrentStatementStartTimestamp();
@@ -31,7 +49,31 @@ void end() {
   if (ActiveSnapshotSet()) PopActiveSnapshot();
   CommitTransactionCommand();
   pgstat_report_stat(true);
-  pgstat_report_activity(STATE_IDLE, nullptr);
+}
+
+// Runs step(arg) and gives the SQLSTATE of what it raised, 0 for nothing; its transaction is gone then.
+int guarded(void (*step)(void*), void* arg) {
+  volatile int sqlstate = 0;
+  MemoryContext context = CurrentMemoryContext;
+  PG_TRY();
+  {
+    step(arg);
+  }
+  PG_CATCH();
+  {
+    HOLD_INTERRUPTS();
+    sqlstate = geterrcode();
+    // who holds a lock for long is no news for the log
+    if (sqlstate != ERRCODE_LOCK_NOT_AVAILABLE) EmitErrorReport();
+    AbortOutOfAnyTransaction();
+    MemoryContextSwitchTo(context);
+    FlushErrorState();
+    pgstat_report_stat(true);
+    RESUME_INTERRUPTS();
+  }
+  PG_END_TRY();
+  MemoryContextSwitchTo(context);
+  return sqlstate;
 }
 
 // The extension may not be there yet, or may just be going: a normal state, looked up each turn.
@@ -42,48 +84,211 @@ bool is_installed() {
   return installed;
 }
 
-// False where there is no sender yet: nothing will arrive, and a dump that is being restored may bring
-// partitions of its own.
-bool make_partitions() {
-  begin();
-  SPI_connect();
-  const pg::OwnerScope scope = pg::enter_owner();
-  static pg::Statement statement{
-      "SELECT wearables.make_event_partitions(), wearables.reclaim_names() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
-  const bool made = pg::run(statement, {}) > 0;
-  pg::leave(scope);
-  SPI_finish();
-  end();
-  return made;
-}
+bool wants_reload() { return ConfigReloadPending != 0; }
 
-void maintain(TimestampTz* due) {
-  const TimestampTz now = GetCurrentTimestamp();
-  if (now < *due) return;
-  pgstat_report_activity(STATE_RUNNING, "wearables.make_event_partitions()");
-  if (make_partitions()) *due = now + kMaintenanceMicroseconds;
-}
+// --- Turns
 
-void drain_queue() {
-  pgstat_report_activity(STATE_RUNNING, "wearables.drain()");
+struct TurnOfWorker {
+  bool installed;
+  pg::Turn turn;
+};
+
+void take_turn(void* arg) {
+  auto* mine = static_cast<TurnOfWorker*>(arg);
+  mine->installed = is_installed();
+  if (!mine->installed) return;
   SetCurrentStatementStartTimestamp();
   StartTransactionCommand();
   PushActiveSnapshot(GetTransactionSnapshot());
   SPI_connect_ext(SPI_OPT_NONATOMIC);
-  pg::drain(0);
+  mine->turn = pg::drain({0, GetCurrentTimestamp() + kTurn, wants_reload});
   SPI_finish();
   end();
 }
 
-void wait_for_work() {
-  (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-                  pg::settings().naptime_seconds * 1000L, PG_WAIT_EXTENSION);
+// --- Maintenance
+
+pg::Statement make_partitions{"SELECT wearables.make_event_partitions() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
+pg::Statement reclaim_names{"SELECT wearables.reclaim_names() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
+
+// Nothing where there is no sender yet: nothing will arrive, and a dump that is being restored may bring partitions of
+// its own.
+void run_maintenance(void* arg) {
+  constexpr int kWaitMilliseconds = 100;
+  begin();
+  SPI_connect();
+  const pg::OwnerScope scope = pg::enter_job(kWaitMilliseconds);
+  bool* had_sender = static_cast<bool*>(arg);
+  *had_sender = pg::run(make_partitions, {}) > 0;
+  pg::leave(scope);
+  SPI_finish();
+  end();
+}
+
+void run_reclaiming(void*) {
+  constexpr int kWaitMilliseconds = 100;
+  begin();
+  SPI_connect();
+  const pg::OwnerScope scope = pg::enter_job(kWaitMilliseconds);
+  pg::run(reclaim_names, {});
+  pg::leave(scope);
+  SPI_finish();
+  end();
+}
+
+void note_maintenance(int sqlstate) {
+  pg::WorkerStatus* status = pg::own_status();
+  if (status == nullptr) return;
+  // somebody reads or writes the default partition this moment
+  if (sqlstate == ERRCODE_LOCK_NOT_AVAILABLE) return;
+  status->maintenance_sqlstate = sqlstate;
+  if (sqlstate == 0) status->maintained_at = GetCurrentTimestamp();
+}
+
+// After draining, never before it: what it meets must not keep an event from being handled.
+void maintain(TimestampTz* due) {
+  const TimestampTz now = GetCurrentTimestamp();
+  if (now < *due) return;
+  pg::note_doing(pg::Doing::kMaintaining);
+  pgstat_report_activity(STATE_RUNNING, "wearables_ingest: maintenance");
+  bool had_sender = false;
+  int sqlstate = guarded(run_maintenance, &had_sender);
+  if (sqlstate == 0 && !had_sender) return;
+  const int second = guarded(run_reclaiming, nullptr);
+  if (sqlstate == 0) sqlstate = second;
+  note_maintenance(sqlstate);
+  *due = now + (sqlstate == 0 ? kMaintenance : sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ? kMaintenanceBusy : kMaintenanceAgain);
+}
+
+// --- Waiting
+
+struct Rest {
+  int64 length;  // of the last rest after trouble, in microseconds; 0: there was none
+};
+
+void handle_signals() {
   ResetLatch(MyLatch);
   CHECK_FOR_INTERRUPTS();
-  if (ConfigReloadPending) {
-    ConfigReloadPending = false;
-    ProcessConfigFile(PGC_SIGHUP);
+}
+
+void reload_if_wanted() {
+  if (!ConfigReloadPending) return;
+  ConfigReloadPending = false;
+  ProcessConfigFile(PGC_SIGHUP);
+}
+
+void wait_until(TimestampTz until, bool deaf) {
+  for (;;) {
+    const TimestampTz now = GetCurrentTimestamp();
+    if (now >= until || ConfigReloadPending) break;
+    // a millisecond longer than too early
+    const long milliseconds = static_cast<long>((until - now) / 1000) + 1;
+    const int events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
+    handle_signals();
+    if ((events & WL_LATCH_SET) != 0 && !deaf) break;
   }
+  handle_signals();
+  reload_if_wanted();
+}
+
+// What does not pass is tried less and less, whatever arrives meanwhile.
+void rest(Rest* rest_so_far, int64 shortest, int64 longest) {
+  pg::note_doing(pg::Doing::kInTrouble);
+  rest_so_far->length = std::clamp(2 * rest_so_far->length, shortest, longest);
+  wait_until(GetCurrentTimestamp() + rest_so_far->length, true);
+}
+
+pg::Doing doing_after(const TurnOfWorker& mine) {
+  if (mine.installed && !mine.turn.schema_fits) return pg::Doing::kWaitingForSchema;
+  if (mine.installed && mine.turn.paused) return pg::Doing::kPaused;
+  return pg::Doing::kIdle;
+}
+
+void sleep_after(const TurnOfWorker& mine) {
+  if (mine.turn.more) {
+    handle_signals();
+    return reload_if_wanted();
+  }
+  pg::note_doing(doing_after(mine));
+  pgstat_report_activity(STATE_IDLE, nullptr);
+  const TimestampTz now = GetCurrentTimestamp();
+  // what is due and was not claimed is in another session's hands this moment
+  const TimestampTz due = std::max(mine.turn.due, now + kShortestNap);
+  wait_until(std::min(now + pg::settings().naptime_seconds * kSecond, due), false);
+}
+
+void note_turn(const TurnOfWorker& mine, int sqlstate) {
+  pg::WorkerStatus* status = pg::own_status();
+  if (status == nullptr) return;
+  status->done += mine.turn.done;
+  status->failed += mine.turn.failed;
+  status->memory = static_cast<int64>(MemoryContextMemAllocated(TopMemoryContext, true));
+  if (sqlstate != 0) pg::note_error(sqlstate, 0);
+}
+
+void complain_of_schema(const TurnOfWorker& mine) {
+  constinit static bool complained = false;
+  const bool misfit = mine.installed && !mine.turn.schema_fits;
+  if (misfit && !complained) {
+    ereport(LOG, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                  errmsg("wearables_ingest: the library does not fit the installed version of the extension"),
+                  errhint("ALTER EXTENSION wearables_ingest UPDATE; the queue waits until then.")));
+  }
+  complained = misfit;
+}
+
+void live() {
+  TimestampTz maintenance_due = 0;
+  Rest resting{0};
+  // where SPI keeps what must outlive a transaction; an error leaves it behind
+  PortalContext = AllocSetContextCreate(TopMemoryContext, "wearables turn", ALLOCSET_DEFAULT_SIZES);
+  for (;;) {
+    MemoryContextReset(PortalContext);
+    MemoryContextSwitchTo(PortalContext);
+    TurnOfWorker mine{};
+    mine.turn.due = DT_NOEND;
+    pg::note_doing(pg::Doing::kDraining);
+    pgstat_report_activity(STATE_RUNNING, "wearables_ingest: looks for work");
+    const int sqlstate = guarded(take_turn, &mine);
+    note_turn(mine, sqlstate);
+    if (sqlstate != 0) {
+      const bool passes = sqlstate == ERRCODE_LOCK_NOT_AVAILABLE || sqlstate == ERRCODE_QUERY_CANCELED;
+      rest(&resting, passes ? kShortestRest : kShortestRestAfterError, passes ? kLongestRest : kLongestRestAfterError);
+      continue;
+    }
+    complain_of_schema(mine);
+    if (mine.installed && mine.turn.schema_fits) maintain(&maintenance_due);
+    if (mine.turn.trouble) {
+      rest(&resting, kShortestRest, kLongestRest);
+    } else {
+      resting.length = 0;
+      sleep_after(mine);
+    }
+  }
+}
+
+void set_for_ever(const char* name, const char* value) {
+  (void)set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0, false);
+}
+
+// Whatever the site has set for the database, the role or the server.
+void take_settings() {
+  set_for_ever("search_path", "pg_catalog, pg_temp");
+  set_for_ever("default_transaction_isolation", "read committed");
+  set_for_ever("default_transaction_read_only", "off");
+  set_for_ever("default_transaction_deferrable", "off");
+  set_for_ever("statement_timeout", "0");
+  set_for_ever("idle_in_transaction_session_timeout", "0");
+#if PG_VERSION_NUM >= 170000
+  set_for_ever("transaction_timeout", "0");
+#endif
+  set_for_ever("lock_timeout", "100");
+  set_for_ever("DateStyle", "ISO");
+  set_for_ever("IntervalStyle", "postgres");
+  set_for_ever("TimeZone", "UTC");
+  set_for_ever("standard_conforming_strings", "on");
+  set_for_ever("row_security", "on");
+  set_for_ever("session_replication_role", "origin");
 }
 
 }  // namespace
@@ -115,18 +320,10 @@ void wearables_worker_main(Datum database) {
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
-  (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0, false);
-  (void)set_config_option("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0, false);
+  take_settings();
   pgstat_report_appname("wearables_ingest");
   before_shmem_exit(forget_place, Datum{0});
-  (void)pg::register_worker();
-  TimestampTz maintenance_due = 0;
-  for (;;) {
-    if (is_installed()) {
-      maintain(&maintenance_due);
-      drain_queue();
-    }
-    wait_for_work();
-  }
+  pg::take_status(pg::register_worker());
+  live();
 }
 }

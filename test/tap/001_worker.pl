@@ -12,7 +12,7 @@ my $calls = 0;
 my $first_ts = (time - 86400) - (time % 60);
 
 my $node = make_node('worker', "wearables_ingest.databases = 'app, later'", 'wearables_ingest.naptime = 3600',
-	'wearables_ingest.retry_base = 1');
+	'wearables_ingest.retry_base = 1', "wearables_ingest.stop_point = 'finished:pause'");
 $node->start;
 
 sub settings
@@ -53,13 +53,12 @@ sub workers_are
 
 sub worker_pid { return run_sql($node, $_[0], "SELECT min(pid) FROM pg_stat_activity WHERE $worker"); }
 
-# A session that keeps workers in the middle of an event.
+# A session that keeps workers in the middle of an event: its job is deleted, and nothing else done.
 sub blocker
 {
 	my ($database) = @_;
 	my $session = $node->background_psql($database);
-	$session->query_safe('BEGIN');
-	$session->query_safe('LOCK TABLE wearables.sample_points IN SHARE MODE');
+	$session->query_safe('SELECT pg_advisory_lock(4711)');
 	return $session;
 }
 
@@ -117,18 +116,19 @@ $id = send_reading('app', 62);
 waits_in_event('app', 1);
 $pid = worker_pid('app');
 is(run_sql($node, 'app', "SELECT pg_cancel_backend($pid)"), 't', 'a cancel');
-wait_until($node, 'app', qq{SELECT state = 'running' AND leased_by <> $pid AND attempt = 1 FROM wearables.jobs},
-	'gives the job back, its attempt uncounted: for the next worker it is the first');
+wait_until($node, 'app', qq{SELECT state = 'running' AND waits = 1 AND attempt = 0 AND last_sqlstate = '57014' FROM wearables.jobs},
+	'puts the job off, and it was no attempt');
+is(worker_pid('app'), $pid, 'the worker lives on, and has taken it again');
 $blocker->quit;
-event_is('app', $id, 'processed', 'which does it');
+event_is('app', $id, 'processed', 'and does it');
 $blocker = blocker('app');
 $id = send_reading('app', 63);
 waits_in_event('app', 1);
 $pid = worker_pid('app');
 is(run_sql($node, 'app', "SELECT pg_terminate_backend($pid)"), 't', 'a worker is terminated');
 wait_until($node, 'app', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid", 'and goes at once');
-wait_until($node, 'app', qq{SELECT state = 'running' AND leased_by <> $pid AND attempt = 2 FROM wearables.jobs},
-	'its job is taken back, for a second attempt');
+wait_until($node, 'app', qq{SELECT state = 'running' AND leased_by <> $pid AND attempt = 0 AND last_sqlstate = '57P01' FROM wearables.jobs},
+	'its job is taken back by the next; that was no attempt either');
 $blocker->quit;
 event_is('app', $id, 'processed', 'which succeeds');
 $blocker = blocker('app');
@@ -203,14 +203,14 @@ CREATE TRIGGER note_retry AFTER UPDATE ON wearables.jobs FOR EACH ROW
   WHEN (OLD.state = 'running' AND NEW.state = 'ready') EXECUTE FUNCTION public.note_retry();
 CREATE FUNCTION public.collide() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION 'somebody was faster' USING ERRCODE = 'serialization_failure';
+  RAISE EXCEPTION 'somebody was faster';
 END $$;
 CREATE TRIGGER collide BEFORE INSERT ON wearables.sample_points FOR EACH ROW WHEN (NEW.value = 123) EXECUTE FUNCTION public.collide();
 SQL
 my $unlucky = send_reading('app', 123);
-wait_until($node, 'app', q{SELECT count(*) > 0 FROM wearables.jobs WHERE state = 'ready' AND attempt >= 2}, 'an attempt that meets a passing error is followed by another');
+wait_until($node, 'app', q{SELECT count(*) > 0 FROM wearables.jobs WHERE state = 'ready' AND attempt >= 2}, 'an attempt that fails is followed by another');
 is(run_sql($node, 'app', "SELECT e.status, j.last_error FROM wearables.jobs j JOIN wearables.webhook_events e USING (event_id) WHERE e.message_id = '$unlucky'"),
-	'received|somebody was faster (SQLSTATE 40001)', 'the event waits, the job says why');
+	'received|somebody was faster (SQLSTATE P0001)', 'the event waits, the job says why');
 $id = send_reading('app', 69);
 event_is('app', $id, 'processed', 'others need not wait for it');
 run_sql($node, 'app', 'DROP TRIGGER collide ON wearables.sample_points');
@@ -227,14 +227,15 @@ run_sql($node, 'app', 'CREATE TRIGGER collide BEFORE INSERT ON wearables.sample_
 $unlucky = send_reading('app', 124);
 event_is('app', $unlucky, 'failed', 'an event that never succeeds is given up');
 is(run_sql($node, 'app', "SELECT j.state, j.attempt, j.last_error, e.error FROM wearables.jobs j JOIN wearables.webhook_events e USING (event_id) WHERE e.message_id = '$unlucky'"),
-	'failed|3|somebody was faster (SQLSTATE 40001)|somebody was faster (SQLSTATE 40001)', 'after the third attempt, with its error');
+	'failed|3|somebody was faster (SQLSTATE P0001)|somebody was faster (SQLSTATE P0001)', 'after the third attempt, with its error');
 is(run_sql($node, 'app', q{SELECT verdict FROM wearables.health}), 'warning', 'health warns of dead letters');
 run_sql($node, 'app', "DROP TRIGGER collide ON wearables.sample_points;
 	SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events WHERE message_id = '$unlucky'");
 event_is('app', $unlucky, 'processed', 'requeued, it has its chance again');
 
-# A worker that cannot work is not started again and again without a pause.
+# A worker that cannot work lives on, and tries less and less.
 my $seen = -s $node->logfile;
+$pid = worker_pid('app');
 run_sql($node, 'app', 'ALTER TABLE wearables.jobs RENAME TO gone');
 sub failures { my $log = substr(slurp_file($node->logfile), $seen); return $log =~ /^\S+ (\d+):(\d+):([\d.]+) .*relation "wearables.jobs" does not exist/mg; }
 my @times = ();
@@ -244,12 +245,20 @@ for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	last if @times >= 9;
 	usleep(100_000);
 }
-cmp_ok(scalar @times, '>=', 9, 'a worker that fails is started anew');
+cmp_ok(scalar @times, '>=', 9, 'a worker that fails tries again');
 my @seconds = map { $times[ 3 * $_ ] * 3600 + $times[ 3 * $_ + 1 ] * 60 + $times[ 3 * $_ + 2 ] } 0 .. 2;
-cmp_ok(($seconds[2] - $seconds[1]) % 86400, '>=', 1, 'but not at once');
+my ($first, $second) = map { ($seconds[ $_ + 1 ] - $seconds[$_]) % 86400 } 0, 1;
+cmp_ok($first, '>=', 1, 'but not at once');
+cmp_ok($second, '>', $first, 'and then later');
+is(run_sql($node, 'app', 'SELECT doing, last_sqlstate, last_error_job FROM wearables_internal.workers()'), 'waiting after errors|42P01|', 'which SQL can see');
 run_sql($node, 'app', 'ALTER TABLE wearables.gone RENAME TO jobs');
 $id = send_reading('app', 70);
-event_is('app', $id, 'processed', 'and works again when it can');
+is(run_sql($node, 'app', q{SELECT verdict, reason ~ 'waits after errors' FROM wearables.health}), 'warning|t', 'health knows');
+$node->reload;
+event_is('app', $id, 'processed', 'it works again when it can, a reload ends its rest');
+is(worker_pid('app'), $pid, 'all the same worker');
+is(run_sql($node, 'app', 'SELECT kind, database, doing, failed > 2, maintenance_sqlstate IS NULL, memory > 100000 FROM wearables.workers'), 'worker|app|idle|t|t|t',
+	'the view workers shows it');
 
 settings("wearables_ingest.databases = ''");
 workers_are('app', 0, 'no databases, no workers');
