@@ -47,7 +47,38 @@ CALL wearables.drain();
 EXECUTE rows;
 SELECT count(*) FROM wearables.jobs;
 
+-- of a week with more rows than that, none is moved: deliveries would wait for long
+SELECT pg_temp.send('2K05', 'ping', '{}'), pg_temp.send('2K06', 'ping', '{}');
+UPDATE wearables.webhook_events SET received_at = '2023-05-01 12:00Z' WHERE event_id IN (5, 6);
+SELECT wearables.make_event_partitions(most_moved => 1);
+SELECT wearables.make_event_partitions(most_moved => 2);
+EXECUTE partitions;
+
+-- the bounds are the same whatever the session has set, and the partition is an ordinary table
+UPDATE wearables.webhook_events SET received_at = '2022-05-04 12:00Z' WHERE event_id = 5;
+SET DateStyle = 'SQL, DMY';
+SET TimeZone = 'Asia/Kolkata';
+SET IntervalStyle = 'sql_standard';
+CREATE ACCESS METHOD regress_other TYPE TABLE HANDLER heap_tableam_handler;
+SET default_table_access_method = 'regress_other';
+SELECT wearables.make_event_partitions('28 days');
+RESET default_table_access_method;
+DROP ACCESS METHOD regress_other;
+SET IntervalStyle = 'postgres';
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) AS bounds FROM pg_class c WHERE c.relname ~ 'webhook_events_202[23]' AND c.relkind = 'r' ORDER BY 1;
+SELECT count(*) AS of_other_bounds FROM pg_class c
+WHERE c.relname ~ '^webhook_events_[0-9]+$' AND pg_get_expr(c.relpartbound, c.oid) !~ '^FOR VALUES FROM .''.{10} 00:00:00.00''. TO .''.{10} 00:00:00.00''.$';
+
+-- where a publication holds all tables, each of ours can be updated
+SELECT c.oid::regclass AS without_identity FROM pg_class c
+WHERE c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace) AND c.relkind = 'r' AND c.relreplident <> 'f'
+  AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary);
+
 -- errors
+SELECT wearables.make_event_partitions(most_moved => -1);
+\echo :SQLSTATE
 SELECT wearables.make_event_partitions('-1 day');
 \echo :SQLSTATE
 SELECT wearables.make_event_partitions('2 years');

@@ -7,7 +7,7 @@ CREATE EXTENSION wearables_ingest;
 
 -- every function: d = SECURITY DEFINER, v = volatility, p = parallel, and who but the owner may execute it
 SELECT replace(p.oid::regprocedure::text, 'timestamp with time zone', 'timestamptz') AS function,
-       CASE WHEN p.prosecdef THEN 'd' END AS d, p.provolatile AS v, p.proparallel AS p, p.proconfig AS config,
+       CASE WHEN p.prosecdef THEN 'd' END AS d, p.provolatile AS v, p.proparallel AS p, p.proconfig[1] AS config,
        CASE WHEN p.proacl IS NULL THEN 'default: PUBLIC'
             ELSE (SELECT string_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, ', ')
                   FROM aclexplode(p.proacl) a WHERE a.grantee <> p.proowner) END AS granted
@@ -28,7 +28,7 @@ FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname LIKE 'wearables%' AN
 -- rules; each of these lists what breaks it
 SELECT p.oid::regprocedure AS security_definer_without_pinned_path FROM pg_proc p
 WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND p.prosecdef
-  AND p.proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}';
+  AND p.proconfig[1] IS DISTINCT FROM 'search_path=pg_catalog, pg_temp';
 SELECT p.oid::regprocedure AS for_public_but_not_the_door FROM pg_proc p
 WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND has_function_privilege('public', p.oid, 'EXECUTE')
   AND p.oid <> ALL ('{wearables_api.webhook(json),wearables_api.webhook(text),wearables_api.webhook(bytea)}'::regprocedure[]);

@@ -1,6 +1,9 @@
 \echo Use "CREATE EXTENSION wearables_ingest" to load this file. \quit
 
 SET LOCAL search_path = pg_catalog, pg_temp;
+-- whatever the site's own tables are, and however it likes its queries
+SET LOCAL default_table_access_method = heap;
+SET LOCAL jit = off;
 
 DO $$
 BEGIN

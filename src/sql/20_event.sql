@@ -70,7 +70,8 @@ COMMENT ON COLUMN wearables.webhook_events.headers IS 'the headers kept for audi
 CREATE TABLE wearables.webhook_events_default PARTITION OF wearables.webhook_events DEFAULT;
 COMMENT ON TABLE wearables.webhook_events_default IS
   'events outside every other partition: receiving never fails for want of one; make_event_partitions() moves its rows';
-CREATE UNIQUE INDEX webhook_events_default_event_id ON wearables.webhook_events_default (event_id);
+-- a key, and not an index: where a publication holds all tables, rows without one cannot be updated
+ALTER TABLE wearables.webhook_events_default ADD CONSTRAINT webhook_events_default_event_id PRIMARY KEY (event_id);
 CREATE INDEX webhook_events_default_drift ON wearables.webhook_events_default (event_id) WHERE drift IS NOT NULL;
 CREATE INDEX webhook_events_default_wrote ON wearables.webhook_events_default (user_id, wrote_to) WHERE wrote_to IS NOT NULL;
 SELECT pg_extension_config_dump('wearables.webhook_events_default', '');
@@ -80,12 +81,18 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_try_lock_ma
 COMMENT ON FUNCTION wearables_internal.try_lock_maintenance() IS
   'until the transaction ends, no other session maintains; false when one does already; a lock that no SQL function reaches';
 
-CREATE FUNCTION wearables.make_event_partitions(ahead interval DEFAULT '21 days')
+CREATE FUNCTION wearables.make_event_partitions(ahead interval DEFAULT '21 days', most_moved integer DEFAULT 20000)
 RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- bounds are written as text and read again; whatever the site sets, the partitions are ordinary tables
+SET DateStyle = 'ISO, YMD' SET TimeZone = 'UTC' SET default_table_access_method = 'heap'
+-- whoever comes behind us waits for as long as we do
+SET lock_timeout = '100ms'
 AS $$
 DECLARE
+  this_week timestamptz := date_trunc('week', clock_timestamp(), 'UTC');
   week timestamptz;
   first_week timestamptz;
+  rows bigint;
   part text;
   made integer := 0;
 BEGIN
@@ -93,26 +100,40 @@ BEGIN
     RAISE EXCEPTION 'cannot make partitions "%" ahead', ahead
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval from 0 to 1 year.';
   END IF;
-  -- one maker at a time; receivers are not held up
+  IF most_moved < 0 THEN
+    RAISE EXCEPTION 'cannot move at most % rows', most_moved
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 0 or more, or null for no bound.';
+  END IF;
+  -- one maker at a time
   IF NOT wearables_internal.try_lock_maintenance() THEN RETURN 0; END IF;
   SELECT date_trunc('week', least(min(e.received_at), clock_timestamp()), 'UTC') INTO first_week
   FROM wearables.webhook_events_default e;
   FOR week IN SELECT w FROM generate_series(first_week, date_trunc('week', clock_timestamp() + ahead, 'UTC'), interval '7 days') w LOOP
     part := 'webhook_events_' || to_char(week AT TIME ZONE 'UTC', 'YYYYMMDD');
     CONTINUE WHEN to_regclass(format('wearables.%I', part)) IS NOT NULL;
-    -- weeks long past that hold nothing are not worth a table
-    CONTINUE WHEN week < date_trunc('week', clock_timestamp(), 'UTC') AND NOT EXISTS (
+    SELECT count(*) INTO rows FROM (
       SELECT FROM wearables.webhook_events_default e
-      WHERE e.received_at >= week AND e.received_at < week + interval '7 days');
-    -- a receiver that is about to fill the default partition waits here instead of failing the ATTACH, and so
-    -- does whoever is about to handle an event; at once as strong as the ATTACH needs it, or two could deadlock
-    LOCK TABLE wearables.webhook_events_default IN ACCESS EXCLUSIVE MODE;
+      WHERE e.received_at >= week AND e.received_at < week + interval '7 days' LIMIT most_moved::bigint + 1) e;
+    -- weeks long past that hold nothing are not worth a table
+    CONTINUE WHEN week < this_week AND rows = 0;
+    -- receivers wait while rows are moved: of many, only when told to. They do no harm where they are
+    CONTINUE WHEN rows > most_moved;
+    -- A receiver that is about to fill the default partition waits here instead of failing the ATTACH, and so does
+    -- whoever is about to handle an event. At once as strong as the ATTACH needs it, or two could deadlock. Behind a
+    -- long reader everybody would wait: so it is tried, for a moment.
+    BEGIN
+      LOCK TABLE wearables.webhook_events IN SHARE UPDATE EXCLUSIVE MODE;
+      LOCK TABLE wearables.webhook_events_default IN ACCESS EXCLUSIVE MODE;
+    EXCEPTION WHEN lock_not_available THEN
+      RAISE EXCEPTION 'another session holds wearables.webhook_events, and no partition is made behind it'
+        USING ERRCODE = 'lock_not_available', HINT = 'Call make_event_partitions() again later; the worker does so.';
+    END;
     EXECUTE format('CREATE TABLE wearables.%I (LIKE wearables.webhook_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', part);
     PERFORM wearables_internal.revoke_from_others(format('wearables.%I', part)::regclass);
     EXECUTE format(
       'WITH moved AS (DELETE FROM wearables.webhook_events_default WHERE received_at >= %L AND received_at < %L RETURNING *)
        INSERT INTO wearables.%I SELECT * FROM moved', week, week + interval '7 days', part);
-    EXECUTE format('CREATE UNIQUE INDEX %I ON wearables.%I (event_id)', part || '_event_id', part);
+    EXECUTE format('ALTER TABLE wearables.%I ADD CONSTRAINT %I PRIMARY KEY (event_id)', part, part || '_event_id');
     EXECUTE format('CREATE INDEX %I ON wearables.%I (event_id) WHERE drift IS NOT NULL', part || '_drift', part);
     EXECUTE format('CREATE INDEX %I ON wearables.%I (user_id, wrote_to) WHERE wrote_to IS NOT NULL', part || '_wrote', part);
     EXECUTE format('ALTER TABLE wearables.webhook_events ATTACH PARTITION wearables.%I FOR VALUES FROM (%L) TO (%L)',
@@ -122,5 +143,5 @@ BEGIN
   END LOOP;
   RETURN made;
 END $$;
-COMMENT ON FUNCTION wearables.make_event_partitions(interval) IS
-  'make the weekly partitions of webhook_events from now to "ahead", and move rows of the default partition into theirs; returns how many were made; the worker calls it, pg_cron may';
+COMMENT ON FUNCTION wearables.make_event_partitions(interval, integer) IS
+  'make the weekly partitions of webhook_events from now to "ahead", and move rows of the default partition into theirs; a week of which more than most_moved rows lie there keeps them there; returns how many were made; the worker calls it, pg_cron may';

@@ -161,6 +161,8 @@ CREATE TABLE wearables.known_fields (
   origin   text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user')),
   UNIQUE NULLS NOT DISTINCT (resource, path)
 );
+-- a resource may be null, so there is no key that a publication could go by
+ALTER TABLE wearables.known_fields REPLICA IDENTITY FULL;
 COMMENT ON TABLE wearables.known_fields IS
   'fields that are known and yield no reading, with all that is below them, and texts that a field may hold; what neither a mapping nor a row here knows shows in drift';
 COMMENT ON COLUMN wearables.known_fields.resource IS 'null: every resource';

@@ -62,7 +62,7 @@ BEGIN
        wearables.add_endpoint(text, text, text, text, interval, integer), wearables.set_secret(text, text, integer, text),
        wearables.verify_signature(jsonb, bytea, text[], timestamptz, interval), wearables.sign(text, timestamptz, bytea, text),
        wearables.signed_headers(text, timestamptz, bytea, text), wearables.receive(jsonb, bytea, text),
-       wearables.make_event_partitions(interval), wearables.reclaim_names(), wearables.register_user(text, text, text, text), wearables.revision(),
+       wearables.make_event_partitions(interval, integer), wearables.reclaim_names(), wearables.register_user(text, text, text, text), wearables.revision(),
        wearables.normalize(bigint), wearables.normalize(text, bytea), wearables.normalize(text, jsonb),
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint), wearables.body_fields(bytea),
        wearables.requeue_event(bigint), wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
