@@ -130,6 +130,8 @@ const char* marked_text(const char* text, Planning planning) {
   return strcat(marked, text);
 }
 
+const void* planner_in_force() noexcept { return reinterpret_cast<const void*>(planner_hook); }
+
 void install_planning() {
   next_planner = planner_hook;
   planner_hook = plan;

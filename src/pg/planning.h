@@ -15,6 +15,9 @@ enum class Planning {
 // The text by which the hook knows a statement and its planning; in TopMemoryContext.
 const char* marked_text(const char* text, Planning planning);
 
+// Changes whenever another planner hook is installed: what was planned before says nothing then.
+const void* planner_in_force() noexcept;
+
 // In _PG_init.
 void install_planning();
 

@@ -1,9 +1,13 @@
 #include "pg/spi.h"
 
+#include <algorithm>
+
 extern "C" {
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "commands/extension.h"
+#include "parser/parsetree.h"
+#include "utils/plancache.h"
 #include "utils/syscache.h"
 }
 
@@ -17,10 +21,7 @@ text* make_text(std::string_view value) {
   return cstring_to_text_with_len(value.data(), static_cast<int>(value.size()));
 }
 
-void prepare(Statement& statement, std::initializer_list<Arg> args) {
-  Oid types[kMaxArgs];
-  int count = 0;
-  for (const Arg& arg : args) types[count++] = arg.type;
+void prepare(Statement& statement, Oid* types, int count) {
   // planned once: left to itself the server would plan statements over the partitions anew each time
   SPIPlanPtr plan = SPI_prepare_cursor(marked_text(statement.text, statement.planning), count, types,
                                        CURSOR_OPT_GENERIC_PLAN);
@@ -30,6 +31,13 @@ void prepare(Statement& statement, std::initializer_list<Arg> args) {
                     errdetail_internal("%s", statement.text)));
   }
   statement.plan = plan;
+}
+
+void prepare(Statement& statement, std::initializer_list<Arg> args) {
+  Oid types[kMaxArgs];
+  int count = 0;
+  for (const Arg& arg : args) types[count++] = arg.type;
+  prepare(statement, types, count);
 }
 
 }  // namespace
@@ -100,6 +108,36 @@ uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look) {
                     errdetail_internal("%s", statement.text)));
   }
   return SPI_processed;
+}
+
+namespace {
+
+bool writes_plainly(const PlannedStmt* planned, Oid table) {
+  if (planned->commandType != CMD_INSERT || planned->hasModifyingCTE || !IsA(planned->planTree, ModifyTable)) return false;
+  const auto* modify = reinterpret_cast<const ModifyTable*>(planned->planTree);
+  if (list_length(modify->resultRelations) != 1 || !IsA(modify->plan.lefttree, Result)) return false;
+  return rt_fetch(linitial_int(modify->resultRelations), planned->rtable)->relid == table;
+}
+
+}  // namespace
+
+bool is_plain_insert(Statement& statement, Oid table, std::initializer_list<Oid> types) {
+  constinit static const void* planned_by = nullptr;
+  if (statement.plan != nullptr && planned_by != planner_in_force()) {
+    SPI_freeplan(statement.plan);
+    statement.plan = nullptr;
+  }
+  if (statement.plan == nullptr) {
+    Oid copied[kMaxArgs];
+    std::copy(types.begin(), types.end(), copied);
+    prepare(statement, copied, static_cast<int>(types.size()));
+    planned_by = planner_in_force();
+  }
+  CachedPlan* plan = SPI_plan_get_cached_plan(statement.plan);
+  if (plan == nullptr) return false;
+  const bool plain = list_length(plan->stmt_list) == 1 && writes_plainly(linitial_node(PlannedStmt, plan->stmt_list), table);
+  ReleaseCachedPlan(plan, CurrentResourceOwner);
+  return plain;
 }
 
 Cursor open_cursor(Statement& statement, std::initializer_list<Arg> args) {

@@ -38,6 +38,11 @@ struct Statement {
 enum class Look { kFresh, kCallersSnapshot };
 uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look = Look::kFresh);
 
+// Whether the planner carries the INSERT out by ModifyTable alone, into the table that it names: not where another
+// extension's nodes stand above or in place of it, as TimescaleDB's and Citus's do. The types are those of its
+// parameters. Within SPI.
+bool is_plain_insert(Statement& statement, Oid table, std::initializer_list<Oid> types);
+
 // The same for a SELECT whose result is read page by page: fetch() gives the number of rows of the next page, which are
 // then those of the last run. A cursor sees what had been written when it was opened.
 struct Cursor {
