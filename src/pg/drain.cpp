@@ -149,8 +149,11 @@ struct Recording {
 // Of this session: the last time that any job succeeded.
 constinit TimestampTz last_success = 0;
 
-// What the schema refuses may be an upgrade under way. But where others succeed meanwhile, it is this event.
-bool others_succeed(const Job& job) { return job.waiting_since != 0 && last_success > job.waiting_since; }
+// What the schema refuses may be an upgrade under way. But where others succeed meanwhile, it is this event; and where
+// it has failed by itself before.
+bool is_this_event(const Job& job) {
+  return job.attempt > 1 || (job.waiting_since != 0 && last_success > job.waiting_since);
+}
 
 Ruling attempt_failed(const Job& job) {
   return job.attempt >= settings().max_attempts ? Ruling::kBury : Ruling::kRetry;
@@ -164,7 +167,7 @@ Ruling rule(const Job& job, int sqlstate) {
     case Trouble::kEnvironment:
       return Ruling::kPutOff;
     case Trouble::kSchema:
-      return others_succeed(job) ? attempt_failed(job) : Ruling::kPutOff;
+      return is_this_event(job) ? attempt_failed(job) : Ruling::kPutOff;
     case Trouble::kCanceled:
       return is_statement_timeout() ? attempt_failed(job) : Ruling::kPutOff;
     case Trouble::kOther:

@@ -12,6 +12,7 @@
 
 extern "C" {
 #include "common/pg_prng.h"
+#include "executor/instrument.h"
 }
 
 namespace wearables::pg {
@@ -39,7 +40,7 @@ Statement claim_others{R"(
   SET state = 'running', leased_by = $2, leased_at = clock_timestamp(), leased_until = clock_timestamp() + make_interval(secs => $3)
   WHERE j.job_id = ANY (ARRAY(
     SELECT x.job_id FROM wearables.jobs x
-    WHERE x.state = 'ready' AND NOT x.suspect AND x.priority <> 0 AND x.run_at <= clock_timestamp()
+    WHERE x.state = 'ready' AND NOT x.suspect AND x.priority > 0 AND x.run_at <= clock_timestamp()
     ORDER BY x.priority, x.run_at, x.job_id LIMIT $1 FOR UPDATE SKIP LOCKED))
   RETURNING )" CLAIMED ", j.attempt + 1, false, j.run_at"};
 
@@ -93,7 +94,7 @@ Statement next_due_statement{R"(
   SELECT least((SELECT x.run_at FROM wearables.jobs x
                 WHERE x.state = 'ready' AND NOT x.suspect AND x.priority = 0 AND x.run_at >= $1
                 ORDER BY x.priority, x.run_at, x.job_id LIMIT 1),
-               (SELECT min(x.run_at) FROM wearables.jobs x WHERE x.state = 'ready' AND NOT x.suspect AND x.priority <> 0),
+               (SELECT min(x.run_at) FROM wearables.jobs x WHERE x.state = 'ready' AND NOT x.suspect AND x.priority > 0),
                (SELECT min(x.run_at) FROM wearables.jobs x WHERE x.suspect AND x.state = 'ready')))"};
 
 TimestampTz instant_of(uint64 row, int column) {
@@ -130,11 +131,23 @@ constinit Mark mark{DT_NOBEGIN, 0};
 // A transaction that receives may be as far behind its clock.
 constexpr int64 kMargin = USECS_PER_SEC;
 
-// When to look at everything again: at once where that is cheap, else so seldom that it takes a twentieth of the time.
-TimestampTz next_whole_look(TimestampTz begun) {
-  constexpr int64 kCheap = 10000;
+// A look at everything is repeated at once where it touched few pages of the table and its indexes; else so seldom that it
+// takes a twentieth of the time.
+struct Glance {
+  TimestampTz begun;
+  int64 pages;
+};
+
+int64 pages_touched() { return pgBufferUsage.shared_blks_hit + pgBufferUsage.shared_blks_read; }
+Glance begin_look() { return {GetCurrentTimestamp(), pages_touched()}; }
+
+constexpr int64 kFewPages = 50;
+
+// To take what is found touches some, too.
+TimestampTz look_again_at(const Glance& look, uint64 rows) {
+  if (pages_touched() - look.pages < kFewPages * (1 + static_cast<int64>(rows))) return 0;
   const TimestampTz ended = GetCurrentTimestamp();
-  return ended - begun < kCheap ? 0 : ended + 20 * (ended - begun);
+  return ended + 20 * (ended - look.begun);
 }
 
 void advance(Mark* to, uint64 rows) {
@@ -142,16 +155,16 @@ void advance(Mark* to, uint64 rows) {
 }
 
 int claim_live_jobs(Job* jobs, int wanted) {
-  const TimestampTz begun = GetCurrentTimestamp();
+  const Glance look = begin_look();
   // a clock that was set back counts as a mark that says nothing
-  const bool whole = begun >= mark.look_again_at || begun + kMargin < mark.from;
+  const bool whole = look.begun >= mark.look_again_at || look.begun + kMargin < mark.from;
   const uint64 rows = run(claim_live, {arg_int4(wanted), arg_int4(MyProcPid), arg_seconds(settings().lease_seconds),
                                        arg_instant(whole ? DT_NOBEGIN : mark.from)});
   for (uint64 row = 0; row < rows; ++row) jobs[row] = job_of_row(row);
   if (whole) {
-    mark.look_again_at = next_whole_look(begun);
+    mark.look_again_at = look_again_at(look, rows);
     // nothing is ready: what comes is of now
-    mark.from = rows == 0 ? begun - kMargin : DT_NOBEGIN;
+    mark.from = rows == 0 ? look.begun - kMargin : DT_NOBEGIN;
   }
   advance(&mark, rows);
   return static_cast<int>(rows);
@@ -176,13 +189,25 @@ bool update_claim(Statement& statement, std::initializer_list<Arg> args) { retur
 
 }  // namespace
 
+namespace {
+
+// Without a mark: of these there are few, unless they are all that is done.
+int claim_other_jobs(Job* jobs, int wanted) {
+  constinit static TimestampTz next_look = 0;
+  const Glance look = begin_look();
+  if (look.begun < next_look) return 0;
+  const uint64 rows =
+      run(claim_others, {arg_int4(wanted), arg_int4(MyProcPid), arg_seconds(settings().lease_seconds)});
+  for (uint64 row = 0; row < rows; ++row) jobs[row] = job_of_row(row);
+  next_look = rows > 0 ? 0 : look_again_at(look, rows);
+  return static_cast<int>(rows);
+}
+
+}  // namespace
+
 int claim_jobs(Job* jobs, int wanted) {
   int count = claim_live_jobs(jobs, wanted);
-  if (count == 0) {
-    count = static_cast<int>(
-        run(claim_others, {arg_int4(wanted), arg_int4(MyProcPid), arg_seconds(settings().lease_seconds)}));
-    for (int row = 0; row < count; ++row) jobs[row] = job_of_row(row);
-  }
+  if (count == 0) count = claim_other_jobs(jobs, wanted);
   std::sort(jobs, jobs + count, [](const Job& a, const Job& b) { return a.job_id < b.job_id; });
   return count;
 }
@@ -221,8 +246,8 @@ void give_back_claimed() { run(give_back_statement, {arg_int4(MyProcPid)}); }
 
 int find_lost(Lost* lost, int most) {
   constinit static TimestampTz next_look = 0;
-  const TimestampTz begun = GetCurrentTimestamp();
-  if (begun < next_look) return 0;
+  const Glance look = begin_look();
+  if (look.begun < next_look) return 0;
   const uint64 rows = run(leases_statement, {});
   int count = 0;
   for (uint64 row = 0; row < rows && count < most; ++row) {
@@ -230,7 +255,7 @@ int find_lost(Lost* lost, int most) {
     found.job = job_of_row(row);
     if (is_lost(found.job, get_bool(row, 9), &found.why)) ++count;
   }
-  next_look = count == most ? 0 : next_whole_look(begun);
+  next_look = count == most ? 0 : look_again_at(look, rows);
   return count;
 }
 

@@ -17,7 +17,7 @@ CREATE TABLE wearables.jobs (
   leased_by     integer,
   attempt       integer NOT NULL DEFAULT 0,
   waits         integer NOT NULL DEFAULT 0,
-  priority      smallint NOT NULL DEFAULT 0,
+  priority      smallint NOT NULL DEFAULT 0 CHECK (priority >= 0),
   suspect       boolean NOT NULL DEFAULT false,
   kind          wearables.job_kind NOT NULL DEFAULT 'normalize',
   state         wearables.job_state NOT NULL DEFAULT 'ready',
