@@ -190,19 +190,19 @@ server_conf() {
   printf "shared_preload_libraries = 'wearables_ingest'\n"
 }
 
-# start_server NAME [CONF-LINE...]: a cluster in $area/NAME, reached through its socket alone.
+# start_server NAME [CONF-LINE...]: a cluster in $area/NAME, reached through its socket alone. Fails with its reason.
 start_server() {
   local name=$1
   shift
   export PGHOST=$area/$name.sock PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
   as_server mkdir -p "$PGHOST"
   as_server "$bindir/initdb" -D "$area/$name" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$area/initdb.log" 2>&1 ||
-    { cat "$area/initdb.log"; die "initdb failed"; }
+    { cat "$area/initdb.log"; echo "initdb failed" >&2; return 1; }
   {
     printf '%s\n' "$WEARABLES_CONF" "listen_addresses = ''" "unix_socket_directories = '$PGHOST'" "port = 5432" "$@"
   } | as_server tee -a "$area/$name/postgresql.conf" >/dev/null
   as_server "$bindir/pg_ctl" -D "$area/$name" -l "$area/$name.log" -w -s start ||
-    { cat "$area/$name.log"; die "the server did not start"; }
+    { cat "$area/$name.log"; echo "the server did not start" >&2; return 1; }
 }
 
 cleanup() {

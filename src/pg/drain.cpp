@@ -83,7 +83,7 @@ struct Step {
 
 void as_owner(void* arg) {
   const auto* step = static_cast<Step*>(arg);
-  const OwnerScope scope = enter_job(wait_milliseconds());
+  const OwnerScope scope = enter_job();
   step->work(step->arg);
   leave(scope);
 }
@@ -99,7 +99,11 @@ enum class Durable { kNow, kSoon };
 // undone then. Null: it is committed.
 ErrorData* in_transaction(void (*work)(void*), void* arg, Durable durable = Durable::kSoon) {
   Step step{work, arg};
+  // the variable of lock_timeout itself: to set it by its name for each event costs a twentieth of a small one
+  const int lock_timeout = LockTimeout;
+  LockTimeout = wait_milliseconds();
   ErrorData* error = in_subtransaction(as_owner, &step);
+  LockTimeout = lock_timeout;
   if (durable == Durable::kNow) {
     ForceSyncCommit();
   } else {

@@ -265,14 +265,9 @@ OwnerScope enter_owner() {
   return scope;
 }
 
-OwnerScope enter_job(int wait_ms) {
+OwnerScope enter_job() {
   const OwnerScope scope = open_scope();
   // setting one costs more than looking
-  if (LockTimeout != wait_ms) {
-    char text[16];
-    snprintf(text, sizeof text, "%d", wait_ms);
-    set_for_scope("lock_timeout", text);
-  }
   if (DateStyle != USE_ISO_DATES) set_for_scope("DateStyle", "ISO");
   if (IntervalStyle != INTSTYLE_POSTGRES) set_for_scope("IntervalStyle", "postgres");
   become_owner(scope);

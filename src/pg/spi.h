@@ -78,8 +78,7 @@ struct OwnerScope {
 OwnerScope enter_owner();
 void leave(const OwnerScope& scope);
 
-// The same for the work of the queue, under settings of our own whatever the site's are: what another session holds is
-// waited for no longer than `wait_ms`, then lock_not_available is raised.
-OwnerScope enter_job(int wait_ms);
+// The same for the work of the queue, under settings of our own whatever the site's are.
+OwnerScope enter_job();
 
 }  // namespace wearables::pg

@@ -114,10 +114,9 @@ pg::Statement reclaim_names{"SELECT wearables.reclaim_names() WHERE EXISTS (SELE
 // Nothing where there is no sender yet: nothing will arrive, and a dump that is being restored may bring partitions of
 // its own.
 void run_maintenance(void* arg) {
-  constexpr int kWaitMilliseconds = 100;
   begin();
   SPI_connect();
-  const pg::OwnerScope scope = pg::enter_job(kWaitMilliseconds);
+  const pg::OwnerScope scope = pg::enter_job();
   bool* had_sender = static_cast<bool*>(arg);
   *had_sender = pg::run(make_partitions, {}) > 0;
   pg::leave(scope);
@@ -126,10 +125,9 @@ void run_maintenance(void* arg) {
 }
 
 void run_reclaiming(void*) {
-  constexpr int kWaitMilliseconds = 100;
   begin();
   SPI_connect();
-  const pg::OwnerScope scope = pg::enter_job(kWaitMilliseconds);
+  const pg::OwnerScope scope = pg::enter_job();
   pg::run(reclaim_names, {});
   pg::leave(scope);
   SPI_finish();
@@ -282,6 +280,7 @@ void take_settings() {
 #if PG_VERSION_NUM >= 170000
   set_for_ever("transaction_timeout", "0");
 #endif
+  // that of maintenance; a job has its own
   set_for_ever("lock_timeout", "100");
   set_for_ever("DateStyle", "ISO");
   set_for_ever("IntervalStyle", "postgres");
