@@ -43,7 +43,7 @@ src/core/%.o: override CXXFLAGS += -O3
 wearables_ingest--$(EXTVERSION).sql: $(sort $(wildcard src/sql/*.sql)) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test converge bench bare pgspot
+.PHONY: help demo test converge bench bare pgspot hostile
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
@@ -65,3 +65,7 @@ bare: ## runs demo and test on bare Debian roots, a minute a state; STATES="book
 
 pgspot: ## pgspot (PyPI) over the installation script
 	@test/pgspot/run
+
+# What takes long, or a root of its own, is not part of `test`.
+hostile: ## bodies that nobody honest sends: what becomes of each, in which time and memory; ARGUMENTS='--more names/*'
+	@test/hostile/run $(or $(ARGUMENTS),--table)

@@ -191,6 +191,7 @@ server_conf() {
 }
 
 # start_server NAME [CONF-LINE...]: a cluster in $area/NAME, reached through its socket alone. Fails with its reason.
+# SERVER_UNDER is put before what starts it: VARIABLE=VALUE words, then a command such as prlimit.
 start_server() {
   local name=$1
   shift
@@ -201,7 +202,8 @@ start_server() {
   {
     printf '%s\n' "$WEARABLES_CONF" "listen_addresses = ''" "unix_socket_directories = '$PGHOST'" "port = 5432" "$@"
   } | as_server tee -a "$area/$name/postgresql.conf" >/dev/null
-  as_server "$bindir/pg_ctl" -D "$area/$name" -l "$area/$name.log" -w -s start ||
+  # shellcheck disable=SC2086
+  as_server env ${SERVER_UNDER:-} "$bindir/pg_ctl" -D "$area/$name" -l "$area/$name.log" -w -s start ||
     { cat "$area/$name.log"; echo "the server did not start" >&2; return 1; }
 }
 
