@@ -13,6 +13,15 @@ PG_CPPFLAGS += -DWEARABLES_STOP_POINTS
 endif
 SHLIB_LINK = -lsimdjson -lcrypto -lstdc++
 EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) build results tmp_check output_iso
+# SANITIZE=address,undefined: our objects report what they do wrong, see test/sanitize
+ifdef SANITIZE
+PG_CXXFLAGS += -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
+SHLIB_LINK += -fsanitize=$(SANITIZE)
+endif
+# ASSERTS=1: Assert() of ours and of the server's headers is checked, on a server built without, too
+ifdef ASSERTS
+PG_CPPFLAGS += -DUSE_ASSERT_CHECKING=1
+endif
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
@@ -36,14 +45,16 @@ all install uninstall installcheck clean:
 endif
 
 # the walk over a body is most of the work
+ifndef SANITIZE
 src/core/%.o: override CXXFLAGS += -O3
+endif
 
 -include $(OBJS:.o=.d)
 
 wearables_ingest--$(EXTVERSION).sql: $(sort $(wildcard src/sql/*.sql)) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test converge bench bare pgspot hostile
+.PHONY: help demo test converge bench bare pgspot hostile sanitize
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
@@ -69,3 +80,6 @@ pgspot: ## pgspot (PyPI) over the installation script
 # What takes long, or a root of its own, is not part of `test`.
 hostile: ## bodies that nobody honest sends: what becomes of each, in which time and memory; ARGUMENTS='--more names/*'
 	@test/hostile/run $(or $(ARGUMENTS),--table)
+
+sanitize: ## the whole server with ours under AddressSanitizer and UBSan, in a root of Debian 13: regress, isolation, demo, hostile
+	@test/sanitize/run

@@ -212,6 +212,8 @@ cleanup() {
   for data in "$area"/*/postmaster.pid; do
     [ ! -f "$data" ] || as_server "$bindir/pg_ctl" -D "$(dirname "$data")" -m immediate -s stop || true
   done
+  # KEEP_LOGS=DIR: whoever runs this looks through them
+  [ -z "${KEEP_LOGS:-}" ] || find "$area" -name '*.log' -exec cp --backup=numbered -t "$KEEP_LOGS" {} + || true
   if [ "$status" -ne 0 ] && [ -n "${KEEP_AREA:-}" ]; then
     printf 'kept: %s\n' "$area"
   else
