@@ -54,7 +54,7 @@ endif
 wearables_ingest--$(EXTVERSION).sql: $(sort $(wildcard src/sql/*.sql)) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test converge bench bare pgspot hostile sanitize
+.PHONY: help demo test converge bench bare pgspot hostile sanitize sqlsmith
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
@@ -83,3 +83,7 @@ hostile: ## bodies that nobody honest sends: what becomes of each, in which time
 
 sanitize: ## the whole server with ours under AddressSanitizer and UBSan, in a root of Debian 13: regress, isolation, demo, hostile
 	@test/sanitize/run
+
+SECONDS ?= 60
+sqlsmith: ## SECONDS=600: random SQL for so long as each kind of caller; no crash, no internal error of ours may come of it
+	@test/sqlsmith/run $(SECONDS)
