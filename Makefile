@@ -54,7 +54,7 @@ endif
 wearables_ingest--$(EXTVERSION).sql: $(sort $(wildcard src/sql/*.sql)) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test converge bench bare pgspot hostile sanitize sqlsmith
+.PHONY: help demo test converge bench bare pgspot hostile sanitize sqlsmith asserts
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
@@ -87,3 +87,6 @@ sanitize: ## the whole server with ours under AddressSanitizer and UBSan, in a r
 SECONDS ?= 60
 sqlsmith: ## SECONDS=600: random SQL for so long as each kind of caller; no crash, no internal error of ours may come of it
 	@test/sqlsmith/run $(SECONDS)
+
+asserts: ## regress, isolation, TAP and attacks on a server with assertions, built from Debian's source in a root of Debian 13
+	@test/asserts/run
