@@ -37,10 +37,9 @@ COMMENT ON COLUMN wearables.jobs.last_sqlstate IS 'SQLSTATE of last_error';
 CREATE UNIQUE INDEX jobs_dedupe_key ON wearables.jobs (dedupe_key) WHERE state IN ('ready', 'running');
 COMMENT ON INDEX wearables.jobs_dedupe_key IS 'the grain is the intent: a failed job never blocks a new one';
 CREATE INDEX jobs_ready ON wearables.jobs (priority, run_at, job_id) WHERE state = 'ready' AND NOT suspect;
-CREATE INDEX jobs_suspect ON wearables.jobs (priority, run_at, job_id) WHERE suspect AND state IN ('ready', 'running');
-CREATE INDEX jobs_running ON wearables.jobs (job_id) WHERE state = 'running';
-CREATE INDEX jobs_waiting ON wearables.jobs (waiting_since) WHERE waiting_since IS NOT NULL;
-CREATE INDEX jobs_failed ON wearables.jobs (job_id) WHERE state = 'failed';
+-- two for what is rare or short, since each costs every claim
+CREATE INDEX jobs_running ON wearables.jobs (suspect, job_id) WHERE state = 'running' OR suspect;
+CREATE INDEX jobs_stuck ON wearables.jobs (waiting_since, job_id) WHERE state = 'failed' OR waiting_since IS NOT NULL;
 SELECT pg_extension_config_dump('wearables.jobs', '');
 SELECT pg_extension_config_dump(pg_get_serial_sequence('wearables.jobs', 'job_id')::regclass, '');
 
