@@ -31,7 +31,7 @@ constexpr int kShortWaitMilliseconds = 1;
 constinit TimestampTz wait_again_at = 0;
 
 int wait_milliseconds() {
-  return GetCurrentTimestamp() < wait_again_at ? kShortWaitMilliseconds : kWaitMilliseconds;
+  return is_stepped() || GetCurrentTimestamp() < wait_again_at ? kShortWaitMilliseconds : kWaitMilliseconds;
 }
 
 void note_wait_in_vain() {

@@ -8,6 +8,7 @@
 #include "pg/lock.h"
 #include "pg/settings.h"
 #include "pg/spi.h"
+#include "pg/stop_point.h"
 #include "pg/wakeup.h"
 
 extern "C" {
@@ -136,15 +137,19 @@ constexpr int64 kMargin = USECS_PER_SEC;
 struct Glance {
   TimestampTz begun;
   int64 pages;
+  bool planned;  // to plan it touches pages of the catalog, once
 };
 
 int64 pages_touched() { return pgBufferUsage.shared_blks_hit + pgBufferUsage.shared_blks_read; }
-Glance begin_look() { return {GetCurrentTimestamp(), pages_touched()}; }
+Glance begin_look(const Statement& statement) {
+  return {GetCurrentTimestamp(), pages_touched(), statement.plan != nullptr};
+}
 
 constexpr int64 kFewPages = 50;
 
 // To take what is found touches some, too.
 TimestampTz look_again_at(const Glance& look, uint64 rows) {
+  if (is_stepped() || !look.planned) return 0;
   if (pages_touched() - look.pages < kFewPages * (1 + static_cast<int64>(rows))) return 0;
   const TimestampTz ended = GetCurrentTimestamp();
   return ended + 20 * (ended - look.begun);
@@ -155,7 +160,7 @@ void advance(Mark* to, uint64 rows) {
 }
 
 int claim_live_jobs(Job* jobs, int wanted) {
-  const Glance look = begin_look();
+  const Glance look = begin_look(claim_live);
   // a clock that was set back counts as a mark that says nothing
   const bool whole = look.begun >= mark.look_again_at || look.begun + kMargin < mark.from;
   const uint64 rows = run(claim_live, {arg_int4(wanted), arg_int4(MyProcPid), arg_seconds(settings().lease_seconds),
@@ -194,7 +199,7 @@ namespace {
 // Without a mark: of these there are few, unless they are all that is done.
 int claim_other_jobs(Job* jobs, int wanted) {
   constinit static TimestampTz next_look = 0;
-  const Glance look = begin_look();
+  const Glance look = begin_look(claim_others);
   if (look.begun < next_look) return 0;
   const uint64 rows =
       run(claim_others, {arg_int4(wanted), arg_int4(MyProcPid), arg_seconds(settings().lease_seconds)});
@@ -229,7 +234,8 @@ bool retry_job(const Job& job, double delay, int sqlstate, const char* error) {
 }
 
 bool put_off_job(const Job& job, int sqlstate, const char* error) {
-  const double jitter = 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
+  constexpr double kBeyondTheTest = 1e6;
+  const double jitter = is_stepped() ? kBeyondTheTest : 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
   return update_claim(put_off_statement,
                       {arg_int8(job.job_id), arg_holder(job), arg_claimed_at(job), arg_seconds(kShortestWait),
                        arg_seconds(kLongestWait), arg_seconds(jitter), arg_sqlstate(sqlstate), arg_text(error)});
@@ -246,7 +252,7 @@ void give_back_claimed() { run(give_back_statement, {arg_int4(MyProcPid)}); }
 
 int find_lost(Lost* lost, int most) {
   constinit static TimestampTz next_look = 0;
-  const Glance look = begin_look();
+  const Glance look = begin_look(leases_statement);
   if (look.begun < next_look) return 0;
   const uint64 rows = run(leases_statement, {});
   int count = 0;

@@ -8,14 +8,16 @@
 #include "pg/server.h"
 
 extern "C" {
+#include "pgstat.h"
 #include "storage/lock.h"
+#include "utils/backend_status.h"
 }
 
 namespace wearables::pg {
 
 namespace {
 
-constexpr int64 kLock = 4711;
+constexpr uint32 kLock = 4711;
 
 constinit char* setting = nullptr;
 constinit int passed = 0;
@@ -26,15 +28,27 @@ void forget(const char*, void*) {
   happened = false;
 }
 
-// The lock of SELECT pg_advisory_lock(4711), shared: several may wait at once. A test pauses as long as it likes.
-void pause_here() {
-  LOCKTAG tag;
-  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(kLock >> 32), static_cast<uint32>(kLock), 1);
+// Shared: several may wait at once, and for as long as the test likes.
+void wait_for(LOCKTAG tag) {
   const int lock_timeout = LockTimeout;
   LockTimeout = 0;
   (void)LockAcquire(&tag, ShareLock, true, false);
   LockRelease(&tag, ShareLock, true);
   LockTimeout = lock_timeout;
+}
+
+void pause_here() {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, kLock, 1);
+  wait_for(tag);
+}
+
+void step(const char* name) {
+  constinit static uint32 steps = 0;
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kLock + steps++ % 2, static_cast<uint32>(MyProcPid), 2);
+  pgstat_report_activity(STATE_RUNNING, name);
+  wait_for(tag);
 }
 
 // The text behind "name:" where the setting names this point.
@@ -55,10 +69,13 @@ void stop_point(const char* name) {
   const char* skip = strchr(action, ':');
   if (skip != nullptr && passed++ < atoi(skip + 1)) return;
   if (strncmp(action, "pause", 5) == 0) return pause_here();
+  if (strncmp(action, "step", 4) == 0) return step(name);
   happened = true;
   if (strncmp(action, "kill", 4) == 0) (void)kill(MyProcPid, SIGKILL);
   ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("stopped at \"%s\"", name)));
 }
+
+bool is_stepped() noexcept { return setting != nullptr && strstr(setting, ":step") != nullptr; }
 
 void define_stop_points() {
   DefineCustomStringVariable("wearables_ingest.stop_point", "A place at which this session pauses, fails or dies.", nullptr,

@@ -16,6 +16,11 @@ prove() {
     --crash "'$bindir/pg_ctl' -D '$area/convergence' -l '$area/convergence.log' -w -s -m immediate restart" "$@" && no_deadlock
 }
 
+# interleave ARGUMENT...: needs a library with stop points
+interleave() {
+  as_server env PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -u "$area/test/convergence/interleave.py" "$@" && no_deadlock
+}
+
 stress() {
   as_server env PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -u "$area/test/convergence/stress.py" "$@" && no_deadlock
 }
