@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pg/activity.h"
 #include "pg/allocator.h"
 #include "pg/drain.h"
 #include "pg/ingest.h"
@@ -505,6 +506,15 @@ void look_ahead(State* state) {
   if (error != nullptr) end_with(state, error);
 }
 
+void flush_step(void*) { flush_activity(); }
+
+// What was counted at the door; where it cannot be written now, it is the next time.
+void flush_counts(State* state) {
+  if (!flush_is_due()) return;
+  ErrorData* error = in_transaction(flush_step, nullptr);
+  if (error != nullptr && is_cancel(error)) state->cancel = error;
+}
+
 void work(State* state, MemoryContext cycle) {
   take_back_lost(state);
   // first, or under a steady load they would never have their chance
@@ -533,6 +543,7 @@ Turn drain(const Budget& budget) {
   MemoryContextSwitchTo(cycle);
   commit();
   look_at_gate(&state);
+  if (state.turn.schema_fits) flush_counts(&state);
   if (state.turn.schema_fits && !state.turn.paused) work(&state, cycle);
   if (state.cancel != nullptr) ReThrowError(state.cancel);
   CHECK_FOR_INTERRUPTS();

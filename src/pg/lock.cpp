@@ -17,6 +17,7 @@ constexpr uint32 kSpace = 0x57454152;  // keeps clear of the advisory locks of o
 constexpr uint32 kParking = kStripes + 1;
 constexpr uint32 kSuspects = kStripes + 2;
 constexpr uint32 kMaintenance = kStripes + 3;
+constexpr uint32 kActivity = kStripes + 4;
 // 1 and 2 are what SQL can reach
 constexpr uint16 kLockClass = 5;
 constexpr uint16 kNameClass = 6;
@@ -68,6 +69,8 @@ void wait_for_name(bool of_source, uint32 name) {
 bool try_lock_number(bool of_source, int number) {
   return acquire_tag(space_of_names(of_source), static_cast<uint32>(number), kNumberClass, false);
 }
+
+bool try_lock_activity() { return acquire(kActivity, false); }
 
 bool try_lock_maintenance() { return acquire(kMaintenance, false); }
 

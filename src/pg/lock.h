@@ -31,6 +31,9 @@ void wait_for_name(bool of_source, std::uint32_t name);
 // While a number is given to one; never waited for.
 bool try_lock_number(bool of_source, int number);
 
+// While what was counted of deliveries is written; false when another session does that.
+bool try_lock_activity();
+
 // While partitions are made and the like; false, and nothing is held, when another session does that.
 bool try_lock_maintenance();
 

@@ -1,3 +1,4 @@
+#include "pg/activity.h"
 #include "pg/wakeup.h"
 
 #include "pg/server.h"
@@ -29,7 +30,8 @@ constexpr const char* kName = "wearables_ingest";
 void request_memory() {
   if (next_request != nullptr) next_request();
   RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
-  RequestNamedLWLockTranche(kName, 1);
+  RequestAddinShmemSpace(activity_size());
+  RequestNamedLWLockTranche(kName, 2);
 }
 
 void make_memory() {
@@ -42,6 +44,8 @@ void make_memory() {
     shared->lock = &GetNamedLWLockTranche(kName)->lock;
     shared->made_at = GetCurrentTimestamp();
   }
+  void* activity = ShmemInitStruct("wearables_ingest activity", activity_size(), &found);
+  attach_activity(activity, !found, &GetNamedLWLockTranche(kName)[1].lock);
   LWLockRelease(AddinShmemInitLock);
 }
 

@@ -2,8 +2,10 @@
 #include "core/version.h"
 #include "core/webhook.h"
 
+#include <algorithm>
 #include <string>
 
+#include "pg/activity.h"
 #include "pg/allocator.h"
 #include "pg/boundary.h"
 #include "pg/confidential.h"
@@ -65,7 +67,45 @@ Attempt try_endpoints(const Endpoint* endpoints, int count, const SignedHeaders&
   return call_core([&] { return attempt_of(verify_any(headers, body, all, now)); });
 }
 
-Receipt refuse(int http_status, const char* reason) { return {"refused", 0, http_status, reason}; }
+// A refused delivery, and of which configured endpoint it was, if that is known.
+struct Refusal {
+  int http_status;
+  const char* reason;
+  Fate fate;
+  const char* endpoint;  // null: none matched
+};
+
+// The sender's mistake is worth a line in the log, where an operator looks when deliveries stay away; a flood of them is not.
+Receipt refuse(const Refusal& refusal, std::string_view message_id) {
+  const char* endpoint = refusal.endpoint == nullptr ? "-" : refusal.endpoint;
+  if (note_delivery(endpoint, refusal.fate, message_id)) {
+    const bool plain = is_plain_id(message_id);
+    ereport(LOG, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+                  errmsg("wearables_ingest refused a delivery with status %d: %s", refusal.http_status, refusal.reason),
+                  errdetail("Endpoint %s, message %.*s.", endpoint, plain ? static_cast<int>(message_id.size()) : 1,
+                            plain ? message_id.data() : "-"),
+                  errhint("Others like it are counted in wearables.endpoint_activity, with a line in ten seconds at most.")));
+  }
+  return {"refused", 0, refusal.http_status, refusal.reason};
+}
+
+// Which of the failures of verify_any() it was. That a secret cannot be read is told to nobody but the operator.
+Fate fate_of(Code code, const Endpoint* endpoints, int count) {
+  const bool unreadable = std::any_of(endpoints, endpoints + count, [](const Endpoint& e) { return e.unreadable; });
+  switch (code) {
+    case Code::kMissingHeader:
+      return Fate::kMissingHeader;
+    case Code::kBadTimestamp:
+      return Fate::kBadTimestamp;
+    case Code::kStaleTimestamp:
+      return Fate::kStaleTimestamp;
+    case Code::kNoSecret:
+    case Code::kBadSecret:
+      return unreadable ? Fate::kSecretUnreadable : Fate::kNoSecret;
+    default:
+      return unreadable ? Fate::kSecretUnreadable : Fate::kBadSignature;
+  }
+}
 
 // Text of a body on its way into a column: a NUL or an absurd length is as good as absent.
 Arg arg_name(const std::string& name) {
@@ -127,6 +167,7 @@ Receipt store(const Endpoint& endpoint, const Headers& headers, const void* body
        arg_name(envelope->external_user_id), arg_name(envelope->client_user_id),
        arg_datum(JSONBOID, JsonbPGetDatum(headers.audited)), arg_datum(BYTEAOID, PointerGetDatum(body))});
   const int64 event_id = get_int8(0, 1);
+  (void)note_delivery(endpoint.name, Fate::kAccepted, message_id);
   if (get_int4(0, 2) > 1) return {"duplicate", event_id, endpoint.success_status, nullptr};
   wake_at_commit();
   return {"accepted", event_id, endpoint.success_status, nullptr};
@@ -134,26 +175,44 @@ Receipt store(const Endpoint& endpoint, const Headers& headers, const void* body
 
 }  // namespace
 
+namespace {
+
+// Why no endpoint is there to try.
+Refusal no_endpoint(const char* name) {
+  static Statement find{
+      "SELECT max(e.name) FILTER (WHERE e.name = $1), count(*) FROM wearables.endpoints e WHERE NOT e.enabled"};
+  run(find, {arg_text_or_null(name == nullptr ? std::string_view() : std::string_view(name))});
+  const char* disabled = copy_text(0, 1, CurrentMemoryContext);
+  const int64 all_disabled = get_int8(0, 2);
+  constexpr const char* kUnknown = "the endpoint is not known or not enabled";
+  if (disabled != nullptr) return {404, kUnknown, Fate::kDisabled, disabled};
+  if (name != nullptr) return {404, kUnknown, Fate::kUnknownEndpoint, nullptr};
+  return {401, "no endpoint is configured", all_disabled > 0 ? Fate::kDisabled : Fate::kNoEndpoint, nullptr};
+}
+
+}  // namespace
+
 Receipt receive(Jsonb* headers_json, const void* stored_body, const char* endpoint_name) {
   const TimestampTz now = GetCurrentTimestamp();
   const std::string_view body = view_of(stored_body);
-  if (body.size() > static_cast<size_t>(settings().body_limit_kb) * 1024) {
-    return refuse(413, psprintf("the body has %zu bytes, the limit is %d kB", body.size(),
-                                settings().body_limit_kb));
-  }
   const Headers headers = read_headers(headers_json);
-  if (headers.of_signature.id.size() > kMaxMessageId) {
-    return refuse(400, "the message id is longer than 512 bytes");
+  const std::string_view id = headers.of_signature.id;
+  if (body.size() > static_cast<size_t>(settings().body_limit_kb) * 1024) {
+    const char* reason = psprintf("the body has %zu bytes, the limit is %d kB", body.size(), settings().body_limit_kb);
+    return refuse({413, reason, Fate::kTooLarge, nullptr}, id);
+  }
+  if (id.size() > kMaxMessageId) {
+    return refuse({400, "the message id is longer than 512 bytes", Fate::kBadMessageId, nullptr}, id);
   }
   int count;
   const Endpoint* endpoints = load_endpoints(endpoint_name, &count);
-  if (count == 0) {
-    if (endpoint_name != nullptr) return refuse(404, "the endpoint is not known or not enabled");
-    return refuse(401, "no endpoint is configured");
-  }
+  if (count == 0) return refuse(no_endpoint(endpoint_name), id);
   const Attempt attempt =
       try_endpoints(endpoints, count, headers.of_signature, body, unix_seconds(now));
-  if (!attempt.verified) return refuse(401, pstrdup(attempt.message));
+  if (!attempt.verified) {
+    const char* only = count == 1 ? endpoints[0].name : nullptr;
+    return refuse({401, pstrdup(attempt.message), fate_of(attempt.code, endpoints, count), only}, id);
+  }
   return store(endpoints[attempt.endpoint], headers, stored_body, attempt.sent_at, now);
 }
 
@@ -171,12 +230,12 @@ Datum receipt_datum(const Receipt& receipt, FunctionCallInfo fcinfo) {
   return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
-// The sender's mistake is worth a line in the log, where an operator looks when deliveries stay away.
-void log_refusal(const Receipt& receipt) {
-  if (receipt.event_id != 0) return;
-  ereport(LOG, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-                errmsg("wearables_ingest refused a delivery with status %d: %s",
-                       receipt.http_status, receipt.reason)));
+// Where no worker does it.
+void flush_if_due() {
+  if (registered_workers() > 0 || !flush_is_due()) return;
+  const OwnerScope scope = enter_owner();
+  flush_activity();
+  leave(scope);
 }
 
 Receipt receive_within_spi(Jsonb* headers, const void* body, const char* endpoint) {
@@ -187,8 +246,8 @@ Receipt receive_within_spi(Jsonb* headers, const void* body, const char* endpoin
   SPI_connect();
   Receipt receipt = receive(headers, body, endpoint);
   if (receipt.reason != nullptr) receipt.reason = MemoryContextStrdup(caller, receipt.reason);
+  flush_if_due();
   SPI_finish();
-  log_refusal(receipt);
   end_confidential(frame);
   give_back_after(view_of(body).size());
   return receipt;
@@ -207,8 +266,9 @@ Datum door(const void* body) {
   Confidential frame;
   begin_confidential(&frame);
   Jsonb* headers = request_headers();
-  const Receipt receipt = asks_for_rollback(headers) ? refuse(400, kRollbackRefused)
-                                                     : receive_within_spi(headers, body, nullptr);
+  const Receipt receipt = asks_for_rollback(headers)
+                              ? refuse({400, kRollbackRefused, Fate::kRollbackAsked, nullptr}, {})
+                              : receive_within_spi(headers, body, nullptr);
   end_confidential(frame);
   (void)set_config_option("response.status", psprintf("%d", receipt.http_status), PGC_USERSET,
                           PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);

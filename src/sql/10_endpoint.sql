@@ -26,6 +26,31 @@ CREATE TABLE wearables.endpoint_secrets (
 COMMENT ON TABLE wearables.endpoint_secrets IS
   'secrets of an endpoint: the text itself, or file:/absolute/path, or env:NAME; never dumped, no rights for PUBLIC';
 
+CREATE TABLE wearables.endpoint_activity (
+  endpoint       text COLLATE "C" NOT NULL,
+  reason         text COLLATE "C" NOT NULL,
+  count          bigint NOT NULL,
+  first_at       timestamptz NOT NULL,
+  last_at        timestamptz NOT NULL,
+  message_id     text COLLATE "C",
+  streak         bigint NOT NULL,
+  streak_from    timestamptz,
+  longest_gap    interval,
+  longest_gap_at timestamptz,
+  PRIMARY KEY (endpoint, reason)
+);
+COMMENT ON TABLE wearables.endpoint_activity IS
+  'what became of deliveries, by endpoint and reason: accepted, or why they were refused; endpoint -: none matched; counted in memory, and written once a second';
+COMMENT ON COLUMN wearables.endpoint_activity.message_id IS 'of one of these deliveries, if it is of letters, digits, _ and - alone';
+COMMENT ON COLUMN wearables.endpoint_activity.streak IS 'refusals since the endpoint last accepted a delivery, from streak_from on';
+COMMENT ON COLUMN wearables.endpoint_activity.longest_gap IS 'between two deliveries, in the last 14 days';
+SELECT pg_extension_config_dump('wearables.endpoint_activity', '');
+
+CREATE FUNCTION wearables_internal.unwritten_activity()
+RETURNS TABLE (endpoint text, reason text, count bigint, first_at timestamptz, last_at timestamptz, message_id text)
+LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wearables_unwritten_activity';
+COMMENT ON FUNCTION wearables_internal.unwritten_activity() IS 'what is counted and not yet in endpoint_activity';
+
 CREATE FUNCTION wearables.add_endpoint(
   name text, environment text DEFAULT 'production', base_url text DEFAULT NULL, vendor text DEFAULT 'junction',
   tolerance interval DEFAULT '300 seconds', success_status integer DEFAULT 202)

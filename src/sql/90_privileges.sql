@@ -32,11 +32,12 @@ BEGIN
        wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text), wearables.latest(bigint),
        wearables.bucket_start(timestamptz, interval, text), wearables_internal.first_instant(timestamp, text)']
     WHEN 'monitor' THEN ARRAY[
-      'SELECT ON wearables.health, wearables.queue, wearables.workers',
-      'EXECUTE ON FUNCTION wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.schema_version(),
+      'SELECT ON wearables.health, wearables.problems, wearables.queue, wearables.workers',
+      'EXECUTE ON FUNCTION wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.unwritten_activity(), wearables_internal.slow_writer(),
+       wearables_internal.wants_workers(), wearables_internal.refusal_remedy(text), wearables_internal.schema_version(),
        wearables_internal.library_version(), wearables_internal.unreadable_endpoints()']
     WHEN 'operator' THEN ARRAY[
-      'SELECT ON wearables.health, wearables.queue, wearables.workers, wearables.jobs, wearables.endpoints, wearables.deliveries,
+      'SELECT ON wearables.health, wearables.problems, wearables.queue, wearables.workers, wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.samples, wearables.sample_points,
        wearables.summaries, wearables.sources, wearables.revisions, wearables.drift',
@@ -53,7 +54,8 @@ BEGIN
       'USAGE ON SEQUENCE wearables.mapping_id_seq',
       'USAGE ON SCHEMA wearables_internal',
       'EXECUTE ON FUNCTION
-       wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.schema_version(),
+       wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.unwritten_activity(), wearables_internal.slow_writer(),
+       wearables_internal.wants_workers(), wearables_internal.refusal_remedy(text), wearables_internal.schema_version(),
        wearables_internal.library_version(), wearables_internal.unreadable_endpoints(), wearables_internal.first_instant(timestamp, text),
        wearables_internal.free_number(boolean), wearables_internal.is_path(text), wearables_internal.are_paths(text[]), wearables_internal.lists_read(text[]),
        wearables_internal.read_paths(text), wearables_internal.storable_json(text),

@@ -4,6 +4,7 @@
 #include "pg/names.h"
 #include "pg/planning.h"
 #include "pg/sample_insert.h"
+#include "pg/activity.h"
 #include "pg/settings.h"
 #include "pg/wakeup.h"
 
@@ -18,6 +19,7 @@ namespace {
 
 // What a transaction has read of its own rows is right only if it commits. A prepared one may be rolled back later.
 void at_transaction_end(XactEvent event, void*) {
+  activity_at_transaction_end(event);
   if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT || event == XACT_EVENT_PREPARE) {
     forget_names();
     forget_plan();

@@ -82,7 +82,7 @@ bob_is_handled('the site allows no new tables');
 my $pid = worker_pid();
 wait_until($node, 'app', q{SELECT maintenance_sqlstate = 'P0001' FROM wearables.workers}, 'maintenance has failed');
 is(run_sql($node, 'app', 'SELECT verdict, reason FROM wearables.health'),
-	q{warning|maintenance fails with SQLSTATE P0001: see the server's log; partitions of webhook_events are not made}, 'and health says so');
+	q{warning|maintenance fails with SQLSTATE P0001; partitions of webhook_events are not made; see the server's log: SELECT wearables.make_event_partitions()}, 'and health says so');
 bob_is_handled('maintenance has failed');
 is(worker_pid(), $pid, 'by the same worker');
 run_sql($node, 'app', 'DROP EVENT TRIGGER no_tables; SELECT wearables.make_event_partitions()');
@@ -236,7 +236,7 @@ $node->safe_psql('postgres', 'ALTER DATABASE app RESET ALL');
 run_sql($node, 'app', q{SELECT wearables.pause_queue('maintenance window')});
 $waits = send_reading('bob', 74);
 wait_until($node, 'app', q{SELECT doing = 'paused' FROM wearables.workers}, 'a paused queue is left alone');
-like(run_sql($node, 'app', 'SELECT verdict, reason FROM wearables.health'), qr/^failing\|the queue is paused for .*: maintenance window; SELECT wearables.resume_queue/, 'health says so');
+like(run_sql($node, 'app', 'SELECT verdict, reason FROM wearables.health'), qr/^failing\|the queue is paused for .*: maintenance window; resume it: SELECT wearables.resume_queue/, 'health says so');
 is(job_of($waits, 'state, attempt'), 'ready|0', 'nothing is begun');
 run_sql($node, 'app', 'SELECT wearables.resume_queue()');
 event_is($waits, 'processed', 'resumed, it is worked off');

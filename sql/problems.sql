@@ -1,0 +1,146 @@
+-- problems: whatever keeps deliveries or events from their end is a row, with what to do; health is the worst of them
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+SET IntervalStyle = postgres;
+CREATE EXTENSION wearables_ingest;
+\set secret '''whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'''
+CREATE FUNCTION pg_temp.send(id text, secret text DEFAULT 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', at timestamptz DEFAULT now(), endpoint text DEFAULT NULL, body text DEFAULT '{"event_type":"ping"}') RETURNS text LANGUAGE sql AS $$
+  SELECT r.status || ' ' || r.http_status FROM wearables.receive(wearables.signed_headers($1, $3, convert_to($5, 'UTF8'), $2), convert_to($5, 'UTF8'), $4) r $$;
+-- instants and ages differ from run to run
+CREATE FUNCTION pg_temp.steady(t text) RETURNS text LANGUAGE sql AS $$
+  SELECT regexp_replace(regexp_replace(t, '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', 'then', 'g'), '(for|was) (\d+ days? ?)?\d\d:\d\d:\d\d', '\1 so long', 'g') $$;
+PREPARE problems AS SELECT severity, problem, object, pg_temp.steady(what) AS what, since IS NOT NULL AS since, remedy, statement FROM wearables.problems;
+PREPARE health AS SELECT verdict, pg_temp.steady(reason) AS reason FROM wearables.health;
+PREPARE activity AS SELECT endpoint, reason, count, streak, message_id FROM wearables.endpoint_activity ORDER BY 1, 2;
+
+-- no endpoint at all, and somebody sends
+SELECT pg_temp.send('msg_0');
+EXECUTE problems;
+EXECUTE health;
+-- without a secret
+SELECT wearables.add_endpoint('junction');
+SELECT pg_temp.send('msg_1');
+EXECUTE problems;
+-- the wrong secret
+SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_' || encode(sha256('other'), 'base64'));
+SELECT count(pg_temp.send('msg_' || i)) FROM generate_series(1, 500) i;
+EXECUTE problems;
+EXECUTE health;
+-- over a weekend: as if it had begun two days ago
+SELECT pg_sleep(1.1);
+SELECT pg_temp.send('msg_501');
+EXECUTE activity;
+UPDATE wearables.endpoint_activity SET first_at = first_at - interval '2 days', streak_from = streak_from - interval '2 days';
+EXECUTE health;
+-- mended: what was refused is over
+SELECT wearables.set_secret('junction', 'webhook', 0, :secret);
+SELECT pg_temp.send('msg_1');
+EXECUTE health;
+SELECT pg_sleep(1.1);
+SELECT pg_temp.send('msg_2');
+EXECUTE activity;
+EXECUTE health;
+
+-- each reason of a refusal, and what to do about it; an id that is not of letters and digits is not repeated
+SELECT pg_temp.send('msg_3', at => now() - interval '1 hour');
+SELECT pg_temp.send('<script>', 'whsec_' || encode(sha256('other'), 'base64'));
+SELECT r.status, r.http_status FROM wearables.receive('{}', 'x') r;
+SELECT r.status, r.http_status FROM wearables.receive('{"svix-id":"msg_4","svix-timestamp":"soon","svix-signature":"v1,x"}', 'x') r;
+SELECT pg_temp.send('msg_5', endpoint => 'nobody''s');
+SELECT pg_temp.send(repeat('x', 600));
+SET wearables_ingest.body_limit = '1kB';
+SELECT pg_temp.send('msg_6', body => repeat('x', 2000));
+RESET wearables_ingest.body_limit;
+SELECT set_config('request.headers', '{"prefer":"tx=rollback"}', false) IS NOT NULL AS set;
+SELECT wearables_api.webhook('{}'::bytea);
+RESET request.headers;
+SELECT reason, sum(count) AS count, max(message_id) AS message_id, wearables_internal.refusal_remedy(reason) FROM (
+  SELECT reason, count, message_id FROM wearables_internal.unwritten_activity() UNION ALL SELECT reason, streak, message_id FROM wearables.endpoint_activity WHERE streak > 0) r
+WHERE reason <> 'accepted' GROUP BY 1 ORDER BY 1;
+UPDATE wearables.endpoints SET enabled = false;
+SELECT pg_temp.send('msg_7');
+SELECT pg_temp.send('msg_8', endpoint => 'junction');
+SELECT problem, object, pg_temp.steady(what) AS what, remedy, statement FROM wearables.problems WHERE what ~ 'disabled';
+UPDATE wearables.endpoints SET enabled = true;
+-- a secret that cannot be read is told as that, and the sender is told nothing of it
+INSERT INTO wearables.endpoint_secrets (endpoint, kind, ordinal, value) VALUES ('junction', 'webhook', 1, 'file:/nowhere');
+SELECT pg_temp.send('msg_9', 'whsec_' || encode(sha256('other'), 'base64'));
+SELECT problem, object, pg_temp.steady(what) AS what, remedy FROM wearables.problems WHERE what ~ 'unreadable';
+DELETE FROM wearables.endpoint_secrets WHERE ordinal = 1;
+SELECT pg_temp.send('msg_10');
+SELECT pg_sleep(1.1);
+SELECT pg_temp.send('msg_11');
+SELECT pg_sleep(1.1);
+CALL wearables.drain();
+DELETE FROM wearables.endpoint_activity WHERE endpoint = '-';
+EXECUTE problems;
+
+-- silent for longer than it ever was
+UPDATE wearables.endpoint_activity SET count = 10, last_at = now() - interval '7 hours', longest_gap = '2 hours' WHERE reason = 'accepted';
+EXECUTE problems;
+UPDATE wearables.endpoint_activity SET longest_gap = '1 hour' WHERE reason = 'accepted';
+EXECUTE problems;
+UPDATE wearables.endpoint_activity SET last_at = now() WHERE reason = 'accepted';
+
+-- the queue
+SELECT wearables.requeue_event(1), wearables.requeue_event(2);
+UPDATE wearables.jobs SET run_at = now() - interval '6 minutes';
+EXECUTE problems;
+UPDATE wearables.jobs SET run_at = now(), waiting_since = now() - interval '11 minutes', last_sqlstate = '53100' WHERE event_id = 1;
+UPDATE wearables.jobs SET state = 'running', leased_by = pg_backend_pid(), leased_at = now(), leased_until = now() - interval '1 minute' WHERE event_id = 2;
+EXECUTE problems;
+UPDATE wearables.jobs SET waiting_since = NULL, state = 'failed';
+EXECUTE problems;
+DELETE FROM wearables.jobs;
+SELECT wearables.pause_queue('a test');
+EXECUTE problems;
+SELECT wearables.resume_queue();
+
+-- partitions
+UPDATE wearables.endpoints SET created_at = now() - interval '2 hours';
+EXECUTE problems;
+SELECT wearables.make_event_partitions() > 0 AS made;
+EXECUTE problems;
+
+-- the writer on its slow path
+ALTER TABLE wearables.sample_points ADD COLUMN mine text;
+CREATE FUNCTION pg_temp.f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER mine BEFORE INSERT ON wearables.sample_points FOR EACH ROW EXECUTE FUNCTION pg_temp.f();
+ALTER TABLE wearables.sample_points ENABLE ROW LEVEL SECURITY;
+EXECUTE problems;
+DROP TRIGGER mine ON wearables.sample_points;
+ALTER TABLE wearables.sample_points DISABLE ROW LEVEL SECURITY, DROP COLUMN mine;
+SELECT wearables_internal.slow_writer();
+
+-- a publication
+SET client_min_messages = error;
+CREATE PUBLICATION regress_all FOR ALL TABLES;
+SET client_min_messages = warning;
+SELECT count(*) FROM wearables.problems WHERE problem = 'replica_identity';
+ALTER TABLE wearables.known_fields REPLICA IDENTITY NOTHING;
+EXECUTE problems;
+ALTER TABLE wearables.known_fields REPLICA IDENTITY FULL;
+DROP PUBLICATION regress_all;
+EXECUTE health;
+
+-- its cost does not hang on how much there is: no look at a large table without a limit or a key
+CREATE FUNCTION pg_temp.plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query; END $$;
+SET enable_seqscan = off;
+SELECT count(*) AS looks_through_all FROM pg_temp.plan('SELECT * FROM wearables.problems') p
+WHERE p ~ 'Seq Scan on (webhook_events|jobs|deliveries|sample_points|summaries)' AND p !~ 'webhook_events_default';
+SELECT count(*) AS looks_through_all FROM pg_temp.plan('SELECT * FROM wearables.health') p
+WHERE p ~ 'Seq Scan on (webhook_events|jobs|deliveries|sample_points|summaries)' AND p !~ 'webhook_events_default';
+RESET enable_seqscan;
+
+-- a monitor sees them
+CREATE ROLE regress_monitor;
+SELECT wearables.grant_access('regress_monitor', 'monitor');
+SET ROLE regress_monitor;
+SELECT count(*) FROM wearables.problems;
+SELECT verdict FROM wearables.health;
+RESET ROLE;
+DROP OWNED BY regress_monitor;
+DROP ROLE regress_monitor;
+DROP EXTENSION wearables_ingest;
