@@ -104,8 +104,8 @@ facts AS (
   SELECT wearables_internal.worker_count() AS workers, wearables_internal.wants_workers() AS wanted,
          (SELECT j.run_at FROM wearables.jobs j WHERE j.state = 'ready' AND NOT j.suspect AND j.priority = 0
           ORDER BY j.priority, j.run_at, j.job_id LIMIT 1) AS oldest,
-         (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'failed' LIMIT 10001) j) AS failed,
-         (SELECT count(*) FROM (SELECT FROM wearables.parked_events LIMIT 10001) p) AS parked)
+         (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'failed' LIMIT 1001) j) AS failed,
+         (SELECT count(*) FROM (SELECT FROM wearables.parked_events LIMIT 1001) p) AS parked)
 SELECT p.severity, p.problem, p.object, p.what, p.since, p.remedy, p.statement
 FROM facts f CROSS JOIN LATERAL (
   SELECT 1 AS rank, 'failing' AS severity, 'no_secret' AS problem, e.name AS object,
@@ -151,7 +151,7 @@ FROM facts f CROSS JOIN LATERAL (
                 (array_agg(j.last_sqlstate ORDER BY j.waiting_since))[1]),
          min(j.waiting_since), 'see last_error', 'SELECT job_id, waiting_since, last_error FROM wearables.jobs WHERE waiting_since IS NOT NULL ORDER BY 2 LIMIT 20'
   FROM (SELECT x.waiting_since, x.last_sqlstate FROM wearables.jobs x
-        WHERE x.waiting_since < clock_timestamp() - interval '10 minutes' ORDER BY x.waiting_since LIMIT 10001) j
+        WHERE x.waiting_since < clock_timestamp() - interval '10 minutes' ORDER BY x.waiting_since LIMIT 1001) j
   HAVING count(*) > 0
   UNION ALL
   SELECT 2, 'failing', 'no_worker', NULL,
@@ -181,11 +181,11 @@ FROM facts f CROSS JOIN LATERAL (
          'see the server''s log', 'SELECT wearables.make_event_partitions()'
   FROM wearables_internal.workers() w WHERE w.maintenance_sqlstate IS NOT NULL HAVING count(*) > 0
   UNION ALL
-  SELECT 4, 'warning', 'dead_letters', NULL, format('%s dead letter(s)', CASE WHEN f.failed > 10000 THEN 'more than 10000' ELSE f.failed::text END), NULL,
+  SELECT 4, 'warning', 'dead_letters', NULL, format('%s dead letter(s)', CASE WHEN f.failed > 1000 THEN 'more than 1000' ELSE f.failed::text END), NULL,
          'look at last_error, mend the cause, then retry_failed()', 'SELECT event_id, last_error FROM wearables.jobs WHERE state = ''failed'''
   WHERE f.failed > 0
   UNION ALL
-  SELECT 5, 'warning', 'parked', NULL, format('%s event(s) parked for unknown users', CASE WHEN f.parked > 10000 THEN 'more than 10000' ELSE f.parked::text END),
+  SELECT 5, 'warning', 'parked', NULL, format('%s event(s) parked for unknown users', CASE WHEN f.parked > 1000 THEN 'more than 1000' ELSE f.parked::text END),
          (SELECT p.parked_at FROM wearables.parked_events p ORDER BY p.event_id LIMIT 1), 'register_user() frees them', NULL
   WHERE f.parked > 0
   UNION ALL
@@ -220,16 +220,16 @@ COMMENT ON VIEW wearables.problems IS
 
 CREATE VIEW wearables.health AS
 WITH worst AS (SELECT p.severity, p.what || '; ' || p.remedy || coalesce(': ' || p.statement, '') AS reason FROM wearables.problems p LIMIT 1),
--- counted to 10,001, which stands for more: the view queue counts all
+-- counted to 1,001, which stands for more: the view queue counts all
 facts AS (
-  SELECT (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'failed' LIMIT 10001) x) AS failed,
-         (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'ready' AND NOT j.suspect LIMIT 10001) x)
-         + (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'ready' AND j.suspect LIMIT 10001) x) AS ready,
-         (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'running' LIMIT 10001) x) AS running,
+  SELECT (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'failed' LIMIT 1001) x) AS failed,
+         (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'ready' AND NOT j.suspect LIMIT 1001) x)
+         + (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'ready' AND j.suspect LIMIT 1001) x) AS ready,
+         (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'running' LIMIT 1001) x) AS running,
          (SELECT clock_timestamp() - j.run_at FROM wearables.jobs j WHERE j.state = 'ready' AND NOT j.suspect AND j.priority = 0 AND j.run_at <= clock_timestamp()
           ORDER BY j.priority, j.run_at, j.job_id LIMIT 1) AS longest_wait,
-         (SELECT count(*) FROM (SELECT FROM wearables.parked_events LIMIT 10001) x) AS parked,
-         (SELECT count(*) FROM (SELECT FROM wearables.quarantine LIMIT 10001) x) AS quarantined,
+         (SELECT count(*) FROM (SELECT FROM wearables.parked_events LIMIT 1001) x) AS parked,
+         (SELECT count(*) FROM (SELECT FROM wearables.quarantine LIMIT 1001) x) AS quarantined,
          wearables_internal.worker_count() AS workers)
 SELECT coalesce(w.severity, 'ok') AS verdict,
        coalesce(w.reason, CASE WHEN NOT EXISTS (SELECT FROM wearables.endpoints) THEN 'no endpoint yet: add one with add_endpoint()'
@@ -237,4 +237,4 @@ SELECT coalesce(w.severity, 'ok') AS verdict,
        f.ready, f.running, f.failed, f.longest_wait, f.parked, f.quarantined, f.workers
 FROM facts f LEFT JOIN worst w ON true;
 COMMENT ON VIEW wearables.health IS
-  'one verdict (ok, warning, failing) with its reason and what to do, the worst of the view problems; and counts, of which 10001 stands for more than 10000';
+  'one verdict (ok, warning, failing) with its reason and what to do, the worst of the view problems; and counts, of which 1001 stands for more than 1000';
