@@ -230,14 +230,16 @@ void record_less(Recording* recording, const ErrorData* error) {
   }
 }
 
+// Nobody would come back to the event of a dead letter: so what is not of the environment is tried once more as it is.
 // The chain ends with a job that stays under its lease: this session takes it back at its next turn.
 void record_failure(State* state, Recording recording) {
-  for (int round = 0; round < 3; ++round) {
+  constexpr int kRounds = 4;
+  for (int round = 0; round < kRounds; ++round) {
     const ErrorData* error = in_transaction(record, &recording);
     if (error == nullptr) return;
     if (is_cancel(error)) state->cancel = const_cast<ErrorData*>(error);
-    else record_less(&recording, error);
-    if (round < 2) continue;
+    else if (round > 0 || trouble_of(error->sqlerrcode) == Trouble::kEnvironment) record_less(&recording, error);
+    if (round < kRounds - 1) continue;
     note_error(error->sqlerrcode, recording.job->job_id);
     ereport(LOG, (errcode(error->sqlerrcode),
                   errmsg("wearables_ingest could not record the failure of job %lld", static_cast<long long>(recording.job->job_id)),
