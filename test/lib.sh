@@ -166,12 +166,14 @@ stage() {
 }
 
 # stage_stop_points: the same with stop points (src/pg/stop_point.h) in its place. Only what holds some is built again.
+# Their names stand in $area/stop_points.list.
 stage_stop_points() {
   local build=$area/stop_points
   say "building it once more, with stop points"
   mkdir -p "$build"
   cp -a "$top/Makefile" "$top/wearables_ingest.control" "$top/src" "$build/"
   grep -rl --include='*.cpp' stop_point "$build/src" | xargs touch
+  grep -rho 'stop_point("[^"]*")' "$build/src" | cut -d '"' -f 2 | sort -u >"$area/stop_points.list"
   { make -C "$build" -s -j"$(nproc)" PG_CONFIG="$PG_CONFIG" STOP_POINTS=1 ${WERROR:+WERROR="$WERROR"} all &&
     make -C "$build" -s PG_CONFIG="$PG_CONFIG" STOP_POINTS=1 install DESTDIR="$area/dest"; } >"$area/stop_points.log" 2>&1 ||
     { cat "$area/stop_points.log"; die "the build failed"; }

@@ -133,8 +133,9 @@ sub psql
 	my ($out, $err, $ok);
 	for (1 .. 100)
 	{
-		$ok = IPC::Run::run([ 'psql', '-XAtq', @options ], '<', \$script, '>', \$out, '2>', \$err);
-		last if $err !~ /^psql: error: connection/;
+		# a psql that finds no server does not read its script: that is a broken pipe
+		my $ran = eval { $ok = IPC::Run::run([ 'psql', '-XAtq', @options ], '<', \$script, '>', \$out, '2>', \$err); 1 };
+		last if $ran && $err !~ /^psql: error: connection/;
 		Time::HiRes::usleep(100_000);
 	}
 	chomp $out;
