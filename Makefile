@@ -54,19 +54,23 @@ endif
 wearables_ingest--$(EXTVERSION).sql: $(sort $(wildcard src/sql/*.sql)) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test converge bench bare pgspot hostile sanitize sqlsmith asserts
+.PHONY: help demo test converge chaos bench bare pgspot hostile sanitize sqlsmith asserts
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 demo: ## installs what is missing, builds, sends signed deliveries to a throwaway server, shows what came of them
 	@test/demo/run
 
-test: ## installs what is missing, builds, runs everything; STEPS="unit regress isolation convergence tap" picks
+test: ## installs what is missing, builds, runs everything; STEPS="unit regress isolation convergence chaos tap" picks
 	@test/run
 
 N ?= 1000
 converge: ## N=10000: so many random orders, duplicates, crashes and replays must all end in the same state
 	@test/convergence/run $(N)
+
+ROUNDS ?= 200
+chaos: ## ROUNDS=200: deliveries while processes are killed, leases run out, disks fill up: nothing is lost, nothing done twice; SEED=n gives a plan again
+	@test/chaos/run $(ROUNDS)
 
 bench: ## measures, side by side in one run, what the README claims; LINES="accept copy" picks
 	@test/bench/run
