@@ -95,10 +95,13 @@ namespace wearables {
 }
 
 [[gnu::noinline]] inline bool Walk::take_escaped(od::value& value, Value* slot) {
+  const std::string_view token = value.raw_json_token();
+  od::raw_json_string raw;
+  if (!passed(value.get_raw_json_string().get(raw))) return false;
   std::string_view text;
-  if (value.get_string().get(text) != simdjson::SUCCESS) {
+  if (kept_.unescape(raw, token.size()).get(text) != simdjson::SUCCESS) {
     text = "\xEF\xBF\xBD";
-    if (!escapes_valid(value.raw_json_token().substr(1))) return passed(simdjson::STRING_ERROR);
+    if (!escapes_valid(token.substr(1))) return passed(simdjson::STRING_ERROR);
   }
   if (slot == nullptr) return true;
   slot->kind = Kind::kString;

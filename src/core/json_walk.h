@@ -245,7 +245,8 @@ Result<Done> Walk::run(OnObject on_object, OnArray on_array) {
 
 [[gnu::noinline]] inline bool Walk::unescape_name(od::field& field, const char* raw, Name* name) {
   std::string_view text;
-  if (field.unescaped_key().get(text) != simdjson::SUCCESS) {
+  const auto most = static_cast<std::size_t>(start(field.value()) - raw);
+  if (kept_.unescape(field.key(), most).get(text) != simdjson::SUCCESS) {
     const auto used = static_cast<std::size_t>(raw - bytes_);
     if (!escapes_valid({raw, body_.size() - used})) return passed(simdjson::STRING_ERROR);
     *name = {};  // no field has an empty name

@@ -7,7 +7,9 @@
 
 #include "core/field_set.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -22,6 +24,7 @@ namespace od = simdjson::ondemand;
 class Workspace {
  public:
   static constexpr std::size_t kAlwaysKept = std::size_t{1} << 20;
+  static constexpr std::size_t kRoom = std::size_t{1} << 14;
 
   // Never destroyed: a backend's exit runs no destructor of ours.
   static Workspace& get() {
@@ -30,6 +33,7 @@ class Workspace {
   }
 
   const char* copy(std::string_view body) {
+    forget_texts();
     if (capacity_ > kAlwaysKept && body.size() < capacity_ / 4) release();
     if (bytes_ == nullptr || capacity_ < body.size()) {
       release();
@@ -45,6 +49,20 @@ class Workspace {
   bool has_backslash() const noexcept { return has_backslash_; }
 
   od::parser& parser() noexcept { return parser_; }
+
+  // A string of the body, of at most `size` bytes, without its escapes. The parser's own room is
+  // for each string once, but some walks read an object a second time.
+  simdjson::simdjson_result<std::string_view> unescape(od::raw_json_string raw, std::size_t size) {
+    const std::size_t needed = size + simdjson::SIMDJSON_PADDING;
+    if (room_ < needed) {
+      room_ = std::max(needed, kRoom);
+      next_ = texts_.emplace_back(new std::uint8_t[room_]).get();
+    }
+    const std::uint8_t* begin = next_;
+    auto text = parser_.unescape(raw, next_);
+    room_ -= static_cast<std::size_t>(next_ - begin);
+    return text;
+  }
 
   // Room for one record of what a field set wants; the next call takes it back.
   Found found(const FieldSet& fields) {
@@ -66,6 +84,11 @@ class Workspace {
     }
   }
 
+  void forget_texts() noexcept {
+    texts_.clear();
+    room_ = 0;
+  }
+
   void release() noexcept {
     parser_ = od::parser{};
     bytes_.reset();
@@ -77,6 +100,9 @@ class Workspace {
   std::size_t capacity_ = 0;
   bool has_backslash_ = false;
   std::vector<Value> values_;
+  std::vector<std::unique_ptr<std::uint8_t[]>> texts_;  // unescaped
+  std::uint8_t* next_ = nullptr;
+  std::size_t room_ = 0;  // from there on
 };
 
 }  // namespace wearables

@@ -316,6 +316,19 @@ TEST(Walk, IsTheSameAfterAHugeBody) {
   }
 }
 
+// What stands around a list, and a document that stands by itself, are read a second time: more unescaped text than body.
+TEST(Walk, HasRoomForTextsThatAreReadTwice) {
+  const std::string text = "\\u0041" + std::string(3'000'000, 'b');
+  const std::string name = "{\"" + text + "\":1,";
+  const std::string value = "{\"w\":\"" + text + "\",";
+  for (const std::string& first : {name, value}) {
+    EXPECT_EQ(object("7", fields({"v"})), "");  // gives back the room of a larger body
+    EXPECT_EQ(documents(first + R"("id":"n","a":{"b":1}})"), " 'n' 1 0+" + std::to_string(first.size() + 21) + '\n');
+    EXPECT_EQ(samples(R"({"source":{},"data":[)" + first + R"("data":[{"v":1}]}]})"),
+              "list -\nlist -\n/data/0/data/0 1\nend\nend\n");
+  }
+}
+
 // The walk copies what it needs padding for, so a body may end where its memory ends.
 TEST(Walk, ReadsNothingBehindTheBody) {
   for (const std::string& whole :
