@@ -91,5 +91,8 @@ FROM (SELECT sign || whole || fraction || coalesce('e' || exponent, '') AS n
            unnest(ARRAY['', '.5', '.0001', rpad('.', 300, '0'), rpad('.', 16385, '1')]) fraction,
            unnest('{NULL,0001,+399,400,401,131071,131072,-1,-399,-400,-401,-16383,-16384,1073741822,9999999999,-9999999999}'::text[]) exponent) x;
 SELECT * FROM wearables.body_fields('{"a":1e200000,"b":"1e200000","c":[1,-1e-20000],"d":"x\\u0000\\ud800"}') ORDER BY path;
+-- so with words that JSON does not have, and what is nested deeper than it takes; not with what is no JSON
+SELECT path, example, occurrences FROM wearables.body_fields(convert_to('{"a":NaN,"b":[-Infinity,undefined,1],"c":' || repeat('[', 100000) || repeat(']', 100000) || ',"d":"Infinity"}', 'UTF8')) ORDER BY path;
+SELECT count(*) FROM wearables.body_fields(convert_to('{"a":1,"c":' || repeat('[', 5000) || 'tru' || repeat(']', 5000) || '}', 'UTF8'));
 
 DROP EXTENSION wearables_ingest;

@@ -58,9 +58,9 @@ SELECT written, n.ts, n.refused
 FROM (VALUES ('"2024-05-01T08:00:00+00:00"'), ('"2024-05-01T10:00:00.125+02:00"'), ('"2024-05-01T08:00:00"'), ('1714550400'), ('1714550400000'), ('"2024-02-30T08:00:00Z"'), ('true')) AS w (written),
   LATERAL wearables.normalize('daily.data.heartrate.created', format('{"data":{"source":{"provider":"p"},"data":[{"timestamp":%s,"value":61}]}}', written)::jsonb) n;
 
--- numbers that JSON can write and a reading cannot be
+-- numbers that JSON can write and a reading cannot be; words that JSON does not have
 SELECT written, n.value, n.refused
-FROM (VALUES ('61.5'), ('6.15e1'), ('1e400'), ('-0'), ('"61"'), ('[61]'), ('true')) AS w (written),
+FROM (VALUES ('61.5'), ('6.15e1'), ('1e400'), ('-0'), ('"61"'), ('[61]'), ('true'), ('NaN'), ('-Infinity'), ('undefined')) AS w (written),
   LATERAL wearables.normalize('daily.data.heartrate.created', convert_to(format('{"data":{"source":{"provider":"p"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":%s}]}}', written), 'UTF8')) n;
 
 -- nothing in it for us: no rows
@@ -84,5 +84,6 @@ SELECT * FROM wearables.normalize('daily.data.heartrate.created', '{"data":7}'::
 \echo :SQLSTATE
 SELECT * FROM wearables.normalize('daily.data.sleep.created', '"night"'::jsonb);
 \echo :SQLSTATE
+SELECT * FROM wearables.normalize('daily.data.sleep.created', '{"data":null}'::jsonb);
 
 DROP EXTENSION wearables_ingest;

@@ -128,4 +128,46 @@ CALL wearables.drain();
 SELECT substr(message_id, 5, 4) AS made, status, error, inserted FROM wearables.webhook_events WHERE substr(message_id, 5, 4) >= '2K0D' AND substr(message_id, 5, 2) = '2K' ORDER BY event_id;
 SELECT state, last_error FROM wearables.jobs ORDER BY job_id;
 
+-- a word that JSON does not have costs the reading it stands in, and what is nested deep costs nothing that is read
+CREATE FUNCTION pg_temp.deep(depth int, inside text DEFAULT '') RETURNS text LANGUAGE sql AS $$ SELECT repeat('[', depth) || inside || repeat(']', depth) $$;
+PREPARE sent AS
+  SELECT substr(message_id, 5, 4) AS made, status, concat_ws(' ', error, note) AS says, inserted, quarantined FROM wearables.webhook_events
+  WHERE message_id LIKE 'msg_2L%' ORDER BY event_id;
+SELECT pg_temp.send('2L01', 'heartrate', '{"x":NaN,"source":{"provider":"polar","type":"watch","x":undefined},"data":[
+  {"timestamp":"2024-05-02T08:00:00Z","value":NaN}, {"timestamp":"2024-05-02T08:01:00Z","value":61,"x":{"y":[-Infinity]}}, {"timestamp":"2024-05-02T08:02:00Z","value":Infinity},
+  {"timestamp":"2024-05-02T08:03:00Z","value":-Infinity}, {"timestamp":"2024-05-02T08:04:00Z","value":undefined}, {"timestamp":NaN,"value":62}, NaN, null, 7, "x", {"timestamp":"2024-05-02T08:05:00Z","value":63}]}');
+SELECT pg_temp.send('2L02', 'heartrate', format('{"x":%s,"source":{"provider":"polar","type":"watch"},"data":[{"timestamp":"2024-05-02T09:00:00Z","value":%s},
+  {"timestamp":"2024-05-02T09:01:00Z","value":61,"x":%s},%s]}', pg_temp.deep(1000), pg_temp.deep(5000), pg_temp.deep(100000, '{"a":NaN}'), pg_temp.deep(5000)));
+SELECT pg_temp.send('2L03', 'heartrate', '{"source":{"provider":"polar"},"data":[' || repeat('{"source":{"provider":"polar"},"data":[', 5000) || repeat(']}', 5000) || ',{"timestamp":"2024-05-02T10:00:00Z","value":61}]}');
+-- the envelope is read beside them, and what is checked there is not less
+SELECT status FROM (SELECT convert_to(format('{"x":%s,"event_type":"daily.data.heartrate.created","y":NaN,"client_user_id":"alice","data":{"source":{"provider":"polar"},"data":[{"timestamp":"2024-05-02T11:00:00Z","value":61}]}}', pg_temp.deep(5000)), 'UTF8') AS body) b,
+  wearables.receive(wearables.signed_headers('msg_2L04', now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body);
+SELECT pg_temp.send('2L05', 'heartrate', format('{"source":{"provider":"polar"},"data":[{"timestamp":"2024-05-02T12:00:00Z","value":61,"x":%s}]}', pg_temp.deep(5000, 'tru')));
+SELECT status FROM (SELECT convert_to(pg_temp.deep(5000), 'UTF8') AS body) b, wearables.receive(wearables.signed_headers('msg_2L06', now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body);
+-- null in place of the readings is none, whatever else stands there is told
+SELECT pg_temp.send('2L07', 'heartrate', 'null'), pg_temp.send('2L08', 'heartrate', '{"source":{"provider":"polar"},"data":null}'), pg_temp.send('2L09', 'sleep', 'null'), pg_temp.send('2L0A', 'sleep', '{"data":null}');
+SELECT pg_temp.send('2L0B', 'heartrate', '7'), pg_temp.send('2L0C', 'heartrate', '{"source":{"provider":"polar"},"data":"61"}'), pg_temp.send('2L0D', 'sleep', 'true'), pg_temp.send('2L0E', 'heartrate', pg_temp.deep(5000)), pg_temp.send('2L0F', 'heartrate', 'NaN');
+CALL wearables.drain();
+EXECUTE sent;
+SELECT substr(e.message_id, 5, 4) AS made, CASE WHEN length(q.pointer) > 60 THEN left(q.pointer, 20) || '... ' || length(q.pointer) ELSE q.pointer END AS pointer, q.reason
+FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id) WHERE e.message_id LIKE 'msg_2L%' ORDER BY e.event_id, q.ordinal;
+SELECT ts, value FROM wearables.samples WHERE provider = 'polar' ORDER BY ts;
+SELECT bool_and(convert_from(payload, 'UTF8') LIKE '%' || sent || '%') AS bodies_are_as_sent
+FROM (VALUES ('2L01', '"value":undefined}, {"timestamp":NaN,"value":62}, NaN, null, 7'), ('2L02', pg_temp.deep(100000, '{"a":NaN}')), ('2L08', '"data":null')) s (made, sent)
+JOIN wearables.webhook_events ON substr(message_id, 5, 4) = made;
+
+-- what was found under other mappings goes when null stands where these look, and comes back
+SELECT pg_temp.send('2L0G', 'sleep', '{"id":"night","source":{"provider":"polar"},"bedtime_stop":"2024-05-03T06:00:00Z","hr_lowest":50,"data":null}');
+CALL wearables.drain();
+PREPARE night AS
+  SELECT status, note, inserted, (SELECT count(*) FROM wearables.samples WHERE provider = 'polar' AND ts > '2024-05-03') AS samples, (SELECT count(*) FROM wearables.summaries) AS documents
+  FROM wearables.webhook_events WHERE message_id LIKE 'msg_2L0G%';
+EXECUTE night;
+UPDATE wearables.resources SET kind = 'timeseries' WHERE name = 'sleep';
+SELECT events, skipped, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2L0G%') r;
+EXECUTE night;
+UPDATE wearables.resources SET kind = 'summary' WHERE name = 'sleep';
+SELECT events, processed, inserted FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2L0G%') r;
+EXECUTE night;
+
 DROP EXTENSION wearables_ingest;

@@ -128,6 +128,18 @@ SELECT pointer, reason, metric FROM wearables.quarantine WHERE event_id = (SELEC
 SELECT status, error, inserted, changed, confirmed, unchanged, stale, quarantined, position('1e200000,' IN convert_from(payload, 'UTF8')) > 0 AS body_is_as_sent
 FROM wearables.webhook_events ORDER BY event_id DESC LIMIT 1;
 
+-- so does a word that JSON does not have, and what is nested deeper than jsonb takes
+SELECT pg_temp.send('2K0D', 'sleep', format('[
+  {"id":"n13","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-13T06:00:00+00:00","hr_average":NaN,"average_hrv":53,"x":[-Infinity,undefined,"NaN"],"NaN":%s},
+  {"id":NaN,"source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-14T06:00:00+00:00","hr_average":60}, NaN,
+  {"id":"n14","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-14T06:00:00+00:00","hr_average":60,"x":%s}]', repeat('{"a":', 100000) || 1 || repeat('}', 100000), repeat('[', 5000) || 'NaN' || repeat(']', 5000)));
+CALL wearables.drain();
+SELECT metric, ts, value FROM wearables.samples WHERE ts > '2024-05-13' ORDER BY ts, metric;
+SELECT summary_id, doc -> 'hr_average' AS hr_average, left(doc ->> 'x', 30) AS x, doc #> '{NaN,a,a}' IS NOT NULL AS nested, doc -> 'NaN' #> array_fill('a'::text, ARRAY[499]) AS deepest, length(doc ->> 'x') AS length
+FROM wearables.summaries WHERE summary_id ~ '^n1[34]$' ORDER BY summary_id;
+SELECT pointer, reason, metric FROM wearables.quarantine WHERE event_id = (SELECT max(event_id) FROM wearables.webhook_events) ORDER BY ordinal;
+SELECT status, error, inserted, quarantined, position('undefined' IN convert_from(payload, 'UTF8')) > 0 AS body_is_as_sent FROM wearables.webhook_events ORDER BY event_id DESC LIMIT 1;
+
 -- the samples of summary channels are what the documents claim, of two claims the newer one, and nothing else
 CREATE TEMP TABLE claimed AS
   SELECT DISTINCT ON (d.user_id, c.metric_id, c.ts, c.source_id) d.user_id, c.metric_id, c.ts, c.source_id, c.value, d.version

@@ -50,7 +50,7 @@ const FieldSet& envelope_fields() {
 constexpr std::size_t kEnvelopeFields = 4;
 
 Envelope envelope_of(std::span<const Value> fields) {
-  return {true, first_text(fields, {0}), first_text(fields, {1, 2}), first_text(fields, {3})};
+  return {true, false, first_text(fields, {0}), first_text(fields, {1, 2}), first_text(fields, {3})};
 }
 
 bool known(const Value& value) { return value.kind != Kind::kMissing; }
@@ -90,6 +90,8 @@ class EnvelopeSink final : public RecordSink {
       if (envelope_.*field != next.*field) (envelope_.*field).clear();
     }
   }
+
+  void too_deep() override { envelope_.is_deep = true; }
 
  private:
   Envelope& envelope_;
@@ -169,7 +171,9 @@ Result<BackfillNotice> read_backfill_notice(std::string_view body) {
 }
 
 std::string storable_json(std::string_view text) {
-  std::string storable = without_far_items(text);
+  std::string replaced;
+  std::string storable =
+      without_far_items(replace_unstorable_values(text, &replaced) ? replaced : text);
   for (std::size_t at = find_unstorable_escape(storable, 0); at < storable.size();
        at = find_unstorable_escape(storable, at)) {
     storable.replace(at, 6, "\\ufffd");

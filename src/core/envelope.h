@@ -13,6 +13,7 @@ namespace wearables {
 // $.data.user_id. Of a list of events, what all of them agree on.
 struct Envelope {
   bool is_json = false;
+  bool is_deep = false;  // nested deeper than kMaxDepth somewhere, where nothing was read
   std::string event_type;
   std::string external_user_id;
   std::string client_user_id;
@@ -43,7 +44,8 @@ struct BackfillNotice {
 Result<BackfillNotice> read_backfill_notice(std::string_view body);
 
 // `text` (a JSON value cut from a body) with what jsonb refuses replaced: \u0000 and lone surrogates
-// become \ufffd, numbers beyond any double become null; and without_far_items().
+// become \ufffd; numbers beyond any double, bare words and what is nested deeper than kMaxDepth
+// become null; and without_far_items().
 std::string storable_json(std::string_view text);
 
 }  // namespace wearables

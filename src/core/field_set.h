@@ -18,7 +18,16 @@ inline constexpr std::size_t kMaxUnknowns = 32;    // unknown members, or texts,
 
 struct Places;
 
-enum class Kind : std::uint8_t { kMissing, kNull, kBool, kNumber, kString, kObject, kArray };
+enum class Kind : std::uint8_t {
+  kMissing,
+  kNull,
+  kBool,
+  kNumber,
+  kString,
+  kObject,
+  kArray,
+  kBareWord,  // as is_bare_word(): something stands there, and no field takes it
+};
 
 // One field of one record. A string that cannot be unescaped (a lone surrogate) reads U+FFFD.
 struct Value {

@@ -44,7 +44,32 @@ void Walk::note_unknown(const Wanted& wanted, std::string_view name) {
   unknowns_.push_back({wanted.node, wanted.target->fields, wanted.target->notes, name});
 }
 
-void Walk::report_unknowns(RecordSink& sink) const {
+bool Walk::pass_over(od::value& value) {
+  deep_ = true;
+  return end_of_value(body_, offset_of(value)) != std::string_view::npos ||
+         passed(simdjson::TAPE_ERROR);
+}
+
+void Walk::note_instead(od::value& value, std::string_view path, const char* expected) {
+  if (is_null_word(value)) {
+    if (null_place_.empty()) null_place_ = path;
+  } else if (wrong_place_.empty()) {
+    const char* kind = kind_in_words(without_blanks(value.raw_json_token()));
+    wrong_place_ = '"' + std::string(path) + "\" is " + kind + ", not " + expected;
+  }
+}
+
+Result<Done> Walk::nothing_found(RecordSink& sink, const std::string& otherwise) const {
+  if (wrong_place_.empty() && !null_place_.empty()) {
+    sink.null_at(null_place_);
+    return Done{};
+  }
+  const std::string deep = ", and something is nested deeper than " + std::to_string(kMaxDepth) + " levels";
+  return {Code::kUnexpectedShape, (wrong_place_.empty() ? otherwise : wrong_place_) + (deep_ ? deep : "")};
+}
+
+void Walk::report(RecordSink& sink) const {
+  if (deep_) sink.too_deep();
   for (const UnknownMember& unknown : unknowns_) {
     const std::string above = unknown.fields->path_of(*unknown.node);
     sink.unknown(unknown.before + above + (above.empty() ? "" : ".") +
@@ -87,6 +112,7 @@ class DocumentWalk : public Walk {
   bool documents(const Name& name, od::value& value, Holder& self);
   bool list(od::value& value, std::string_view pointer, int depth);
   bool element(od::value& value, const Holder& self);
+  bool around_null(od::object& object, const Holder& self, bool* is_null);
 
   const std::string_view list_key_;
   const std::uint16_t id_slot_;
@@ -111,27 +137,30 @@ Result<Done> DocumentWalk::run() {
         any_ = any_ || empty;
         return walked;
       });
-  report_unknowns(sink_);
+  report(sink_);
   if (!done.ok() || any_) return done;
-  return {Code::kUnexpectedShape, "no document"};
+  const std::string key = list_key_.empty() ? "" : " or \"" + std::string(list_key_) + '"';
+  return nothing_found(sink_, "no object or list in \"data\"" + key);
 }
 
 bool DocumentWalk::element(od::value& value, const Holder& self) {
   if (stopped()) return false;
-  if (*start(value) == '{') {
+  const bool is_object = *start(value) == '{';
+  if (is_object && self.depth <= kMaxDepth) {
     od::object object;
     if (!passed(value.get_object().get(object))) return false;
     return self.is_event ? event(object, self) : document(object, self);
   }
   if (!check(value, self.depth)) return false;
-  if (!self.is_event) sink_.record({false, {}, {}, self.base, self.index, self.offset, 0});
+  if (self.is_event) return true;
+  any_ = true;
+  sink_.record({false, {}, {}, self.base, self.index, self.offset, 0, is_object});
   return true;
 }
 
 // What stands around documents is not theirs: only of one that stands by itself are the members
 // wanted, and then read a second time.
 bool DocumentWalk::event(od::object& object, Holder self) {
-  if (too_deep(self.depth)) return false;
   const bool walked = each_member(
       object, [&](const Name& name, od::value& value) { return event_member(name, value, self); });
   if (!walked || self.holds_documents || !self.has_id) return walked;
@@ -143,12 +172,12 @@ bool DocumentWalk::event_member(const Name& name, od::value& value, Holder& self
   const char first = *start(value);
   const bool may_hold = name == kData || name.text == list_key_;
   if (may_hold && is_container(value)) return documents(name, value, self);
+  if (may_hold) note_instead(value, name.text, "an object or a list");
   if (name == kId && first != 'n') self.has_id = true;
   return take(value, {}, self.depth + 1);
 }
 
 bool DocumentWalk::document(od::object& object, Holder self) {
-  if (too_deep(self.depth)) return false;
   found_.clear();
   Place place(wanted_);
   const bool walked = each_field(
@@ -157,10 +186,29 @@ bool DocumentWalk::document(od::object& object, Holder self) {
                                            : take_scalar_field(field, place, self.depth + 1);
       });
   if (!walked || self.holds_documents) return walked;
+  if (!found_.values[id_slot_].present()) {
+    bool is_null = false;
+    if (!around_null(object, self, &is_null)) return false;
+    if (is_null) return true;
+  }
   any_ = true;
   const std::size_t length = end_of_object() - self.offset;
   sink_.record({true, found_.values, found_.lists, self.base, self.index, self.offset, length});
   return true;
+}
+
+// {"data":{"data":null}} is no document without an id, but an object around none.
+bool DocumentWalk::around_null(od::object& object, const Holder& self, bool* is_null) {
+  bool filled = false;
+  if (self.index != Record::kNotListed || self.is_event) return true;
+  if (!passed(object.reset().get(filled))) return false;
+  static const QuotedName data("data");
+  return each_field(object, [&](od::field& field) {
+    const bool found = data.begins(field.key().raw()) && is_null_word(field.value());
+    *is_null = *is_null || found;
+    if (found) note_instead(field.value(), "data.data", "");
+    return true;
+  });
 }
 
 // `data` of a meal is its food, so an object inside a document is none; nor is a list beside an id.
@@ -183,7 +231,7 @@ bool DocumentWalk::documents(const Name& name, od::value& value, Holder& self) {
 bool DocumentWalk::list(od::value& value, std::string_view pointer, int depth) {
   any_ = true;
   od::array array;
-  if (too_deep(depth) || !passed(value.get_array().get(array))) return false;
+  if (!passed(value.get_array().get(array))) return false;
   return each_element(array, [&](od::value& document, std::size_t index) {
     return element(document, {false, pointer, index, offset_of(document), depth + 1});
   });
@@ -195,14 +243,17 @@ class ObjectWalk : public Walk {
       : Walk(body, nullptr), fields_(fields), sink_(sink), found_(found(fields)) {}
 
   Result<Done> run() {
-    return Walk::run([&](od::object& root) { return object(root, Record::kNotListed); },
-                     [&](od::array& array) {
-                       return each_element(array, [&](od::value& value, std::size_t index) {
-                         if (*start(value) != '{') return check(value, 2);
-                         od::object element;
-                         return passed(value.get_object().get(element)) && object(element, index);
-                       });
-                     });
+    auto done =
+        Walk::run([&](od::object& root) { return object(root, Record::kNotListed); },
+                  [&](od::array& array) {
+                    return each_element(array, [&](od::value& value, std::size_t index) {
+                      if (*start(value) != '{') return check(value, 2);
+                      od::object element;
+                      return passed(value.get_object().get(element)) && object(element, index);
+                    });
+                  });
+    report(sink_);
+    return done;
   }
 
  private:
@@ -227,6 +278,8 @@ bool RecordSink::begin_list_before_source() { return false; }
 bool RecordSink::source_behind(std::span<const Value>, std::string_view) { return false; }
 void RecordSink::restart() {}
 void RecordSink::unknown(std::string) {}
+void RecordSink::null_at(std::string_view) {}
+void RecordSink::too_deep() {}
 
 Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields,
                              const FieldSet& source_fields, RecordSink& sink, bool (*stop)()) {

@@ -1,13 +1,15 @@
 // JSON as the core sees it: chosen fields of records, filled by one walk over a body.
 // json.cpp is the only file that knows the parser behind it.
 //
-// Every walk checks the whole body: a text that is not one JSON value in UTF-8, or is nested deeper
-// than 500 levels, is kInvalidJson, whatever the sink has been given before. A byte order mark is
-// skipped. Of equal member names the last counts, as in jsonb; equal names that hold lists are all
-// walked.
+// Every walk checks the whole body: a text that is not one JSON value in UTF-8 is kInvalidJson,
+// whatever the sink has been given before. A byte order mark is skipped. Of equal member names the
+// last counts, as in jsonb; equal names that hold lists are all walked. A bare word (NaN)
+// within a list or an object counts as a value, and what is nested deeper than kMaxDepth is checked
+// and not read: neither costs what stands beside it.
 #pragma once
 
 #include "core/field_set.h"
+#include "core/json_text.h"
 #include "core/result.h"
 
 #include <cstddef>
@@ -27,6 +29,7 @@ struct Record {
   std::size_t index;   // in that list; kNotListed when `list` points to the record itself
   std::size_t offset;  // of its text in the body
   std::size_t length;  // documents only
+  bool too_deep = false;  // an object that is nested too deep to be read: counts as none
 
   static constexpr std::size_t kNotListed = static_cast<std::size_t>(-1);
 };
@@ -53,18 +56,25 @@ class RecordSink {
   // know; each once, the first kMaxUnknowns of a body, at its end.
   virtual void unknown(std::string path);
 
+  // At the end of a body without a list or a document: null stands in this place for it.
+  virtual void null_at(std::string_view path);
+
+  // At the end of a body in which something is nested deeper than kMaxDepth.
+  virtual void too_deep();
+
  protected:
   ~RecordSink() = default;
 };
 
 // `stop` (may be null) is asked every thousand records or so; true ends a walk with kStopped.
 
-// kUnexpectedShape when no list of samples stands in any of the places named in normalize.h.
+// kUnexpectedShape when no list of samples stands in any of the places named in normalize.h, nor
+// null; the message says what stands there.
 Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields,
                              const FieldSet& source_fields, RecordSink& sink, bool (*stop)());
 
-// kUnexpectedShape when no document stands in any of the places named in normalize.h. `id_slot` is
-// the field that tells a document from an object around a list of them.
+// kUnexpectedShape as above, when no document or list of them does. `id_slot` is the field that
+// tells a document from an object around a list of them.
 Result<Done> walk_documents(std::string_view body, std::string_view list_key,
                             const FieldSet& fields, std::uint16_t id_slot, RecordSink& sink,
                             bool (*stop)());

@@ -1,6 +1,7 @@
 #include "core/json_text.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 #include <vector>
@@ -85,6 +86,96 @@ std::size_t skip_number(std::string_view text, std::size_t at) noexcept {
   return std::min(text.find_first_not_of("0123456789.eE+-", at), text.size());
 }
 
+// Whether a text is a lower-case word but for the case of its letters.
+bool same_letters(std::string_view text, std::string_view word) noexcept {
+  const auto same = [](char a, char b) { return (a | 0x20) == b; };
+  return std::equal(text.begin(), text.end(), word.begin(), word.end(), same);
+}
+
+// Of what is no string and no bracket.
+bool ends_token(char c) noexcept {
+  return is_blank(c) || c == ',' || c == ':' || c == '"' || c == '[' || c == ']' || c == '{' || c == '}';
+}
+
+std::size_t skip_token(std::string_view text, std::size_t at) noexcept {
+  while (at < text.size() && !ends_token(text[at])) ++at;
+  return at;
+}
+
+bool is_scalar_token(std::string_view token) noexcept {
+  return is_number(token) || token == "true" || token == "false" || token == "null" || is_bare_word(token);
+}
+
+// A value that is nested too deep to be checked by calls within calls.
+class DeepValue {
+ public:
+  DeepValue(std::string_view text, std::size_t at) : text_(text), at_(at) {}
+
+  bool check() {
+    do {
+      if (!value()) return false;
+    } while (next());
+    return valid_;
+  }
+
+  std::size_t end() const noexcept { return at_; }
+
+ private:
+  char first() noexcept {
+    while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
+    return at_ < text_.size() ? text_[at_] : '\0';
+  }
+
+  bool take(char wanted) noexcept {
+    const bool there = first() == wanted;
+    if (there) ++at_;
+    return there;
+  }
+
+  // Of the parser's string, whose end is known to be there.
+  bool string() noexcept {
+    if (!take('"')) return false;
+    const bool fine = escapes_valid(text_.substr(at_));
+    at_ = skip_string(text_, at_);
+    return fine && text_[at_ - 1] == '"';
+  }
+
+  bool name() noexcept { return string() && take(':'); }
+
+  // A scalar or an empty container, entering those that hold something.
+  bool value() {
+    while (true) {
+      const char c = first();
+      if (c == '"') return string();
+      if (c != '[' && c != '{') {
+        const std::size_t begin = at_;
+        at_ = skip_token(text_, at_);
+        return is_scalar_token(text_.substr(begin, at_ - begin));
+      }
+      const bool object = c == '{';
+      ++at_;
+      if (take(object ? '}' : ']')) return true;
+      objects_.push_back(object);
+      if (object && !name()) return false;
+    }
+  }
+
+  // Leaves what ends behind a value; true when another one must follow.
+  bool next() noexcept {
+    for (; !objects_.empty(); objects_.pop_back()) {
+      const bool object = objects_.back();
+      if (take(',')) return valid_ = !object || name();
+      if (!take(object ? '}' : ']')) return valid_ = false;
+    }
+    return false;
+  }
+
+  const std::string_view text_;
+  std::size_t at_;
+  bool valid_ = true;
+  std::vector<bool> objects_;  // of the containers around: which are objects
+};
+
 }  // namespace
 
 bool escapes_valid(std::string_view token) noexcept {
@@ -116,6 +207,59 @@ bool is_number(std::string_view text) noexcept {
     if (end == at) return false;
   }
   return end == text.size();
+}
+
+bool is_bare_word(std::string_view token) noexcept {
+  if (same_letters(token, "undefined")) return true;
+  if (token.starts_with('-') || token.starts_with('+')) token.remove_prefix(1);
+  constexpr std::array<std::string_view, 3> kWords{"nan", "infinity", "inf"};
+  return std::any_of(kWords.begin(), kWords.end(),
+                     [&](std::string_view word) { return same_letters(token, word); });
+}
+
+const char* kind_in_words(std::string_view token) noexcept {
+  if (token.starts_with('{')) return "an object";
+  if (token.starts_with('[')) return "a list";
+  if (token.starts_with('"')) return "a string";
+  if (token == "null") return "null";
+  if (token == "true" || token == "false") return "a boolean";
+  return is_number(token) ? "a number" : "a word unknown to JSON";
+}
+
+std::size_t end_of_value(std::string_view text, std::size_t at) {
+  DeepValue value(text, at);
+  return value.check() ? value.end() : std::string_view::npos;
+}
+
+bool replace_unstorable_values(std::string_view text, std::string* replaced) {
+  replaced->clear();
+  std::size_t copied = 0;
+  int depth = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = at + 1;
+    bool replace = false;
+    if (text[at] == '"') {
+      end = skip_string(text, end);
+    } else if (text[at] == '[' || text[at] == '{') {
+      replace = depth == kMaxDepth;
+      if (replace) end = end_of_value(text, at);
+      if (end == std::string_view::npos) break;  // no JSON, and none is to be made of it
+      if (!replace) ++depth;
+    } else if (text[at] == ']' || text[at] == '}') {
+      --depth;
+    } else if (!is_blank(text[at]) && !ends_token(text[at])) {
+      end = skip_token(text, at);
+      replace = depth > 0 && is_bare_word(text.substr(at, end - at));
+    }
+    if (replace) {
+      replaced->append(text.substr(copied, at - copied)).append("null");
+      copied = end;
+    }
+    at = end;
+  }
+  if (copied == 0) return false;
+  replaced->append(text.substr(copied));
+  return true;
 }
 
 std::size_t find_unstorable_escape(std::string_view text, std::size_t from) noexcept {

@@ -47,6 +47,9 @@ inline std::uint64_t padded_head(const char* text, std::size_t size) noexcept {
   return name_head({text, size});
 }
 
+// Levels of lists and objects. Nothing deeper is read; it only has to be JSON.
+inline constexpr int kMaxDepth = 500;
+
 // Are all escapes of a string JSON's? `text` begins behind its opening quote. The parser refuses a
 // wrong escape and a lone surrogate alike, but only the first makes the text no JSON.
 bool escapes_valid(std::string_view text) noexcept;
@@ -68,6 +71,22 @@ inline std::string_view without_blanks(std::string_view text) noexcept {
 
 // Is the text a number by the grammar? The parser refuses "1x" and 1e400 alike.
 bool is_number(std::string_view text) noexcept;
+
+// NaN, Infinity, Inf (with a sign or without) or undefined, in upper or lower case: what programs write for a value
+// that JSON has no word for. It is no JSON; but what stands around it is as good as ever.
+bool is_bare_word(std::string_view token) noexcept;
+
+// "a number": what a value is whose text begins or is this; nothing of it is told.
+const char* kind_in_words(std::string_view token) noexcept;
+
+// Behind the JSON value (or bare word) that stands at `at`, however deep it is nested; npos when none does. Takes a bit
+// a level, and no stack.
+std::size_t end_of_value(std::string_view text, std::size_t at);
+
+// Whether jsonb would not take a JSON text as it is nested, or for the bare words in it. Then
+// `replaced` is the text with null in place of each of those words, and of what is nested deeper
+// than kMaxDepth.
+bool replace_unstorable_values(std::string_view text, std::string* replaced);
 
 // Where, from `from` on, a JSON text has an escape that no database stores as text: \u0000, or a
 // surrogate that is not half of a pair. Each is six bytes long. text.size() when there is none.

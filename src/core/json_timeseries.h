@@ -51,6 +51,7 @@ class TimeseriesWalk : public Walk {
   bool event(od::object& object, std::string_view base, std::size_t index, int depth);
   bool holder(od::object& object, Holder& self);
   bool member(const Name& name, od::value& value, Holder& self);
+  static std::string_view path_of_data(const Holder& self);
   bool data_member(od::value& value, Holder& self);
   bool take_source(od::value& value, Holder& self);
   bool postponed_lists(od::object& object, const Holder& self);
@@ -62,6 +63,7 @@ class TimeseriesWalk : public Walk {
   bool container(od::field& field, int depth, bool* is_list);
   bool groups(od::value& value, const Holder& self);
   bool group(od::value& value, Holder self);
+  bool deep_group(od::value& value, const Holder& self);
 
   const FieldSet& source_fields_;
   RecordSink& sink_;
@@ -90,9 +92,10 @@ inline Result<Done> TimeseriesWalk::run() {
                   any_ = any_ || empty;
                   return walked;
                 });
-  if (!must_restart_) report_unknowns(sink_);
+  if (must_restart_) return done;
+  report(sink_);
   if (!done.ok() || any_) return done;
-  return {Code::kUnexpectedShape, "no list of samples"};
+  return nothing_found(sink_, "no list in \"data\", \"data.data\" or \"groups\"");
 }
 
 inline bool TimeseriesWalk::event(od::object& object, std::string_view base, std::size_t index,
@@ -102,7 +105,6 @@ inline bool TimeseriesWalk::event(od::object& object, std::string_view base, std
 }
 
 inline bool TimeseriesWalk::holder(od::object& object, Holder& self) {
-  if (too_deep(self.depth)) return false;
   const bool walked = each_member(object, [&](const Name& name, od::value& value) {
     const bool fine = member(name, value, self);
     ++self.members;
@@ -125,15 +127,23 @@ inline bool TimeseriesWalk::member(const Name& name, od::value& value, Holder& s
       return group(value,
                    {Role::kGroup, base, Record::kNotListed, self.depth + 1, self.group, {}, {}});
     }
+    if (self.role != Role::kElement) note_instead(value, path_of_data(self), "a list or an object");
   }
   if (name == kSource) return take_source(value, self);
   if (self.role == Role::kElement) {
     return take(value, member_of(wanted_, name), self.depth + 1);
   }
-  if (self.role == Role::kEvent && name == kGroups && *start(value) == '{') {
-    return groups(value, self);
+  if (self.role == Role::kEvent && name == kGroups) {
+    if (*start(value) == '{') return groups(value, self);
+    note_instead(value, "groups", "an object");
   }
   return check(value, self.depth + 1);
+}
+
+// In the words of a mapping's paths, which tell nothing of the body.
+inline std::string_view TimeseriesWalk::path_of_data(const Holder& self) {
+  if (self.role == Role::kEvent) return "data";
+  return self.group.empty() ? "data.data" : "groups.*.data";
 }
 
 inline bool TimeseriesWalk::data_member(od::value& value, Holder& self) {
@@ -185,7 +195,7 @@ inline bool TimeseriesWalk::list(od::value& value, const Holder& self) {
 inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   any_ = true;
   od::array array;
-  if (too_deep(self.depth + 1) || !passed(value.get_array().get(array))) return false;
+  if (!passed(value.get_array().get(array))) return false;
   const std::string pointer = member_pointer(self.base, self.index, "data");
   const bool walked = each_element(array, [&](od::value& sample, std::size_t index) {
     return !stopped() && element(sample, pointer, index, self.depth + 2);
@@ -197,13 +207,14 @@ inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
 [[gnu::flatten]] inline bool TimeseriesWalk::element(od::value& value, std::string_view list,
                                                      std::size_t index, int depth) {
   const std::size_t offset = offset_of(value);
-  if (*start(value) != '{') {
+  const bool is_object = *start(value) == '{';
+  if (!is_object || depth > kMaxDepth) [[unlikely]] {
     if (!check(value, depth)) return false;
-    sink_.record({false, {}, {}, list, index, offset, 0});
+    sink_.record({false, {}, {}, list, index, offset, 0, is_object});
     return true;
   }
   od::object object;
-  if (too_deep(depth) || !passed(value.get_object().get(object))) return false;
+  if (!passed(value.get_object().get(object))) return false;
   found_.clear();
   Place place(wanted_);
   bool has_list = false;
@@ -260,8 +271,21 @@ inline bool TimeseriesWalk::groups(od::value& value, const Holder& self) {
   });
 }
 
+// Whatever readings are in it count as one, which is too deep.
+inline bool TimeseriesWalk::deep_group(od::value& value, const Holder& self) {
+  if (in_early_) return begin_restart();
+  any_ = true;
+  const std::size_t offset = offset_of(value);
+  if (!check(value, self.depth)) return false;
+  sink_.begin_list(no_source_, "");
+  sink_.record({false, {}, {}, self.base, self.index, offset, 0, true});
+  sink_.end_list();
+  return true;
+}
+
 inline bool TimeseriesWalk::group(od::value& value, Holder self) {
   if (*start(value) != '{') return check(value, self.depth);
+  if (self.depth > kMaxDepth) return deep_group(value, self);
   od::object object;
   return passed(value.get_object().get(object)) && holder(object, self);
 }

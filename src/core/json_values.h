@@ -75,8 +75,7 @@ namespace wearables {
   const std::string_view token = value.raw_json_token();
   double number = 0;
   if (value.get_double().get(number) != simdjson::SUCCESS) [[unlikely]] {
-    if (!overflows(value)) return false;
-    number = std::numeric_limits<double>::infinity();
+    return take_no_double(value, slot);
   }
   if (slot == nullptr) return true;
   slot->kind = Kind::kNumber;
@@ -88,8 +87,9 @@ namespace wearables {
 [[gnu::always_inline]] inline bool Walk::take_word(od::value& value, Value* slot) {
   bool word = false;
   const bool null = *start(value) == 'n';
-  if (!passed(null ? value.is_null().get(word) : value.get_bool().get(word))) return false;
-  if (null && !word) return passed(simdjson::N_ATOM_ERROR);
+  const auto error = null ? value.is_null().get(word) : value.get_bool().get(word);
+  if (error != simdjson::SUCCESS || (null && !word)) [[unlikely]]
+    return take_bare_word(value, slot, error == simdjson::SUCCESS ? simdjson::N_ATOM_ERROR : error);
   if (slot != nullptr) slot->kind = null ? Kind::kNull : Kind::kBool;
   return true;
 }
@@ -109,8 +109,22 @@ namespace wearables {
   return true;
 }
 
-[[gnu::noinline]] inline bool Walk::overflows(od::value& value) {
-  return is_number(without_blanks(value.raw_json_token())) || passed(simdjson::NUMBER_ERROR);
+// What the parser did not take is still where it was, and skipped when the next value is asked for.
+[[gnu::noinline]] inline bool Walk::take_no_double(od::value& value, Value* slot) {
+  const std::string_view token = without_blanks(value.raw_json_token());
+  if (!is_number(token)) return take_bare_word(value, slot, simdjson::NUMBER_ERROR);
+  if (slot == nullptr) return true;
+  slot->kind = Kind::kNumber;
+  slot->number = std::numeric_limits<double>::infinity();
+  slot->text = token;
+  return true;
+}
+
+[[gnu::noinline]] inline bool Walk::take_bare_word(od::value& value, Value* slot,
+                                                   simdjson::error_code otherwise) {
+  if (!is_bare_word(without_blanks(value.raw_json_token()))) return passed(otherwise);
+  if (slot != nullptr) slot->kind = Kind::kBareWord;
+  return true;
 }
 
 // Room for all places at once: growing would hold them twice for a while.
@@ -127,14 +141,14 @@ inline bool Walk::make_places(od::array& array, const Wanted& wanted) {
 
 [[gnu::noinline]] inline bool Walk::take_container(od::value& value, const Wanted& wanted,
                                                    int depth) {
-  if (too_deep(depth)) return false;
   Value* slot = wanted.slot;
-  if (*start(value) == '{') {
-    if (slot != nullptr) slot->kind = Kind::kObject;
+  const bool is_object = *start(value) == '{';
+  if (slot != nullptr) slot->kind = is_object ? Kind::kObject : Kind::kArray;
+  if (depth > kMaxDepth) return pass_over(value);
+  if (is_object) {
     od::object object;
     return passed(value.get_object().get(object)) && take_members(object, wanted, depth + 1);
   }
-  if (slot != nullptr) slot->kind = Kind::kArray;
   od::array array;
   if (!passed(value.get_array().get(array)) || !make_places(array, wanted)) return false;
   return each_element(array, [&](od::value& element, std::size_t index) {

@@ -21,8 +21,6 @@
 
 namespace wearables {
 
-inline constexpr int kMaxDepth = 500;
-
 using Name = MemberName;
 
 // RFC 6901: of a member of what stands at `base`, or at a place in the list there.
@@ -56,8 +54,6 @@ class Walk {
     error_ = error;
     return false;
   }
-
-  bool too_deep(int depth) { return depth > kMaxDepth && !passed(simdjson::DEPTH_ERROR); }
 
   bool stopped() {
     constexpr std::uint32_t kInterval = 1024;
@@ -150,7 +146,13 @@ class Walk {
   bool check(od::value& value, int depth) { return take(value, {}, depth); }
   // As wanted.member(name), but an unknown name is noted.
   Wanted member_of(const Wanted& wanted, const Name& name);
-  void report_unknowns(RecordSink& sink) const;
+  // Checks a container, which is nested too deep to be read, and leaves it to be skipped.
+  bool pass_over(od::value& value);
+  // Keeps what stands where records are looked for and holds none, and what was expected there.
+  void note_instead(od::value& value, std::string_view path, const char* expected);
+  // What a walk that has found no record comes to.
+  Result<Done> nothing_found(RecordSink& sink, const std::string& otherwise) const;
+  void report(RecordSink& sink) const;
   Found found(const FieldSet& fields) { return kept_.found(fields); }
   bool take_members(od::object& object, const Wanted& wanted, int depth);
   bool take_scalar_field(od::field& field, Place& place, int depth);
@@ -158,6 +160,9 @@ class Walk {
   static const char* start(od::value& value) noexcept { return value.raw_json_token().data(); }
   static bool is_container(od::value& value) noexcept {
     return (*start(value) | 0x20) == '{';  // or '[': they differ in this bit
+  }
+  static bool is_null_word(od::value& value) noexcept {
+    return without_blanks(value.raw_json_token()) == "null";
   }
   std::size_t offset_of(od::value& value) const noexcept {
     return static_cast<std::size_t>(start(value) - bytes_);
@@ -188,8 +193,10 @@ class Walk {
   bool take_string(od::value& value, Value* slot);
   bool take_escaped(od::value& value, Value* slot);
   bool take_number(od::value& value, Value* slot);
-  bool overflows(od::value& value);
+  bool take_no_double(od::value& value, Value* slot);
+  bool take_bare_word(od::value& value, Value* slot, simdjson::error_code otherwise);
   bool take_word(od::value& value, Value* slot);
+  bool take_root_scalar(std::string_view text);
   bool check_root_scalar(std::string_view text);
   bool at_end();
   Result<Done> outcome() const;
@@ -204,6 +211,9 @@ class Walk {
   bool stopped_ = false;
   simdjson::error_code error_ = simdjson::SUCCESS;
   std::vector<UnknownMember> unknowns_;
+  bool deep_ = false;        // something is nested too deep
+  std::string wrong_place_;  // the first of what note_instead() was told, in words
+  std::string null_place_;   // the first that is null
 };
 
 [[gnu::always_inline]] inline bool Walk::read_name(od::field& field, Name* name) {
@@ -238,7 +248,7 @@ Result<Done> Walk::run(OnObject on_object, OnArray on_array) {
   } else if (type == od::json_type::array) {
     if (passed(document_.get_array().get(array)) && on_array(array)) at_end();
   } else {
-    check_root_scalar(body_.substr(mark));
+    take_root_scalar(without_blanks(body_.substr(mark)));
   }
   return outcome();
 }
@@ -257,8 +267,12 @@ Result<Done> Walk::run(OnObject on_object, OnArray on_array) {
 }
 
 // A whole body that is one number, string or word: right or wrong, no record stands in it.
+inline bool Walk::take_root_scalar(std::string_view text) {
+  wrong_place_ = std::string("the body is ") + kind_in_words(text) + ", not an object or a list";
+  return check_root_scalar(text);
+}
+
 inline bool Walk::check_root_scalar(std::string_view text) {
-  text = without_blanks(text);
   if (text.starts_with('"')) {
     std::string_view ignored;
     return (document_.get_string().get(ignored) == simdjson::SUCCESS ||
@@ -293,9 +307,6 @@ inline Result<Done> Walk::outcome() const {
       return {Code::kInvalidJson, "the body is not UTF-8"};
     case simdjson::CAPACITY:
       return {Code::kInvalidJson, "the body is too large"};
-    case simdjson::DEPTH_ERROR:
-      return {Code::kInvalidJson,
-              "the body is nested deeper than " + std::to_string(kMaxDepth) + " levels"};
     default:
       return {Code::kInvalidJson, "the body is not one JSON value"};
   }

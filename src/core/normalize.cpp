@@ -34,6 +34,7 @@ class SampleSink final : public RecordSink {
   void restart() override;
   void record(const Record& record) override;
   void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
+  void null_at(std::string_view path) override { batch_.null_at = path; }
   void finish() { readings_->finish(); }
 
  private:
@@ -95,7 +96,7 @@ void SampleSink::restart() {
 void SampleSink::record(const Record& record) {
   const List& list = lists_.back();
   readings_->start(record);
-  if (!record.is_object) return readings_->refuse(Reason::kNotAnObject);
+  if (!record.is_object) return readings_->refuse_form(record);
   if (!readings_->is_source(list.source)) return readings_->refuse_source(list.source);
   if (readings_->add(*list.mappings, list.source, kNone) || list.mappings->empty()) return;
   const PlanMapping* only =
@@ -113,6 +114,7 @@ class DocumentSink final : public RecordSink {
 
   void record(const Record& record) override;
   void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
+  void null_at(std::string_view path) override { batch_.null_at = path; }
   void finish() { readings_.finish(); }
 
  private:
@@ -148,7 +150,7 @@ std::string_view DocumentSink::source_type() const {
 
 void DocumentSink::record(const Record& record) {
   readings_.start(record);
-  if (!record.is_object) return readings_.refuse(Reason::kNotAnObject);
+  if (!record.is_object) return readings_.refuse_form(record);
   std::string id = this->id();
   if (id.empty()) return readings_.refuse(Reason::kMissingId);
   const std::string_view provider = this->provider();
@@ -166,8 +168,8 @@ template <class Sink>
 Result<Done> finish(Result<Done> walked, Sink& sink, const char* what, std::string_view resource) {
   sink.finish();
   if (walked.ok() || walked.error().code != Code::kUnexpectedShape) return walked;
-  return {Code::kUnexpectedShape,
-          std::string("no ") + what + " where " + std::string(resource) + " has them"};
+  return {Code::kUnexpectedShape, std::string("no ") + what + " where " + std::string(resource) +
+                                      " has them: " + walked.error().message};
 }
 
 }  // namespace

@@ -29,8 +29,10 @@ struct ClosedNames {
 //   and any of these inside a top-level list.
 // A sample is one reading for each mapping with a value in it, and one (refused) when none has; a
 // document is one for each mapping with a value, and one when it has no id or no source. One bad
-// reading becomes a Rejected and sinks nothing else. Text that is not JSON is kInvalidJson, and
-// nothing of it counts; JSON of another shape is kUnexpectedShape; a resource that the plan skips
+// reading becomes a Rejected and sinks nothing else, be it a bare word (NaN) or nested deeper than
+// kMaxDepth. Where null stands for the list or the document there are no readings, and
+// Batch::null_at says so. Text that is not JSON is kInvalidJson, and nothing of it counts; JSON of
+// another shape is kUnexpectedShape, and the message says of which; a resource that the plan skips
 // or does not know is kInvalidArgument. The readings take the place of what `batch` held; after an
 // error it means nothing.
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,

@@ -49,6 +49,11 @@ class Readings {
   // What a field says of a time, by itself; kNoInstant when that is nothing plausible.
   Micros instant_of(int slot) noexcept;
 
+  // Refuses what is no object that can be read.
+  void refuse_form(const Record& record) {
+    refuse(record.too_deep ? Reason::kNestedTooDeep : Reason::kNotAnObject);
+  }
+
   // Refuses a record for its source, which is none.
   void refuse_source(std::uint16_t index);
 

@@ -24,6 +24,8 @@ const char* reason_name(Reason reason) noexcept {
   switch (reason) {
     case Reason::kNotAnObject:
       return "not_an_object";
+    case Reason::kNestedTooDeep:
+      return "nested_too_deep";
     case Reason::kMissingValue:
       return "missing_value";
     case Reason::kNotANumber:
@@ -71,6 +73,7 @@ void Batch::clear() noexcept {
   unknowns.clear();
   unknown_units.clear();
   readings = 0;
+  null_at.clear();
 }
 
 bool key_less(const Row& a, const Row& b) noexcept { return key(a) < key(b); }

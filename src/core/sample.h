@@ -28,6 +28,7 @@ inline constexpr std::size_t kMaxRejected = 1000;    // refused readings that ar
 // Why a reading was refused. reason_name() is what `quarantine.reason` shows.
 enum class Reason : std::uint8_t {
   kNotAnObject,
+  kNestedTooDeep,     // below kMaxDepth levels of lists and objects
   kMissingValue,
   kNotANumber,
   kOutOfRange,
@@ -118,6 +119,7 @@ struct Batch {
   std::vector<Unknown> unknowns;           // each once; fields and texts, kMaxUnknowns of both
   std::vector<UnknownUnit> unknown_units;  // each once, kMaxUnknowns at most
   std::uint32_t readings = 0;              // samples.size() + refused, always
+  std::string null_at;                     // where null stands for all readings: "data.data"
 
   void clear() noexcept;  // and keeps the room for the next one
 };

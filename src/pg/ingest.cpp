@@ -245,12 +245,27 @@ void remove_former(const Event& event, std::string_view resource, ResourceKind k
   }
 }
 
+void take_back(const Event& event, std::string_view resource, int64 user_id, Outcome* outcome) {
+  outcome->user_id = user_id;
+  (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
+  remove_former(event, resource, ResourceKind::kSkipped, user_id, outcome);
+}
+
+// Null stands where the readings would. What other mappings found elsewhere in the body goes.
+Outcome hold_nothing(const Event& event, std::string_view resource, int64 user_id, const Batch& batch) {
+  Outcome outcome = skipped(psprintf("no readings: \"%s\" is null", batch.null_at.c_str()));
+  outcome.user_id = user_id;
+  if (has_written(event)) take_back(event, resource, user_id, &outcome);
+  return outcome;
+}
+
 Outcome apply_data(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id,
                    const Handling& handling) {
   Outcome outcome{};
   outcome.status = Status::kProcessed;
   outcome.user_id = user_id;
   Batch* batch = normalize_event(event, resource, handling.closed);
+  if (!batch->null_at.empty()) return hold_nothing(event, resource, user_id, *batch);
   const Names names = find_names(*batch, handling.missing);
   if (handling.missing->count > 0) end_for_names();
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
@@ -283,9 +298,20 @@ Skip why_skip_other(std::string_view event_type, const Plan& plan) {
   return {psprintf("event type \"%.*s\" carries nothing for us", printable(event_type), event_type.data()), subject};
 }
 
+// A body that is not JSON has no event type, and no later mapping will find one.
+const char* why_nameless(const Event& event) {
+  const bool deep = call_core([&]() -> Result<bool> {
+    const Envelope envelope = read_envelope(event.body);
+    if (!envelope.is_json) return {Code::kInvalidJson, "the body is not JSON"};
+    return envelope.is_deep;
+  });
+  if (!deep) return "the body names no event type";
+  return psprintf("the body names no event type, and something is nested deeper than %d levels", kMaxDepth);
+}
+
 Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
   if (event.body.empty()) return {"the body is empty", {}};
-  if (event.event_type.empty()) return {"the body names no event type", {}};
+  if (event.event_type.empty()) return {why_nameless(event), {}};
   if (type.family == EventFamily::kConnection) return {};
   const Plan& plan = plan_at(event.revision, Look::kFresh);
   if (type.family == EventFamily::kOther) return why_skip_other(event.event_type, plan);
@@ -294,12 +320,6 @@ Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
   if (type.family == EventFamily::kBackfillDone || *kind != ResourceKind::kSkipped) return {};
   const char* why = known ? "resource \"%.*s\" is of kind skipped" : "resource \"%.*s\" has no row in wearables.resources";
   return {psprintf(why, printable(type.resource), type.resource.data()), known ? std::string_view() : type.resource};
-}
-
-void take_back(const Event& event, std::string_view resource, int64 user_id, Outcome* outcome) {
-  outcome->user_id = user_id;
-  (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
-  remove_former(event, resource, ResourceKind::kSkipped, user_id, outcome);
 }
 
 // Nothing for us in it now: what it wrote when there was goes.
@@ -312,15 +332,6 @@ Outcome withdraw(const Event& event, std::string_view resource, const Skip& skip
   if (event.status == Status::kParked) unpark(event.event_id);
   if (user_id > 0) take_back(event, resource, user_id, &outcome);
   return outcome;
-}
-
-// A body that is not JSON has no event type, and no later mapping will find one.
-void refuse_garbage(const Event& event) {
-  if (event.body.empty() || !event.event_type.empty()) return;
-  call_core([&]() -> Result<Done> {
-    if (read_envelope(event.body).is_json) return Done{};
-    return {Code::kInvalidJson, "the body is not JSON"};
-  });
 }
 
 // The same handling as last time, with nothing new to write: the mark of last time is still true.
@@ -336,7 +347,6 @@ bool leaves_no_trace(const Event& event, const Outcome& outcome) {
 
 Outcome apply(const Event& event, const Handling& handling) {
   const Locks locks = handling.locks;
-  refuse_garbage(event);
   const EventType type = classify(event.event_type);
   ResourceKind kind = ResourceKind::kSkipped;
   const Skip skip = why_skip(event, type, &kind);

@@ -44,7 +44,7 @@ COMMENT ON TABLE wearables.summaries IS 'newest version of each vendor document;
 COMMENT ON COLUMN wearables.summaries.version IS 'order key: the document''s own updated_at where it has one, else that of its event';
 COMMENT ON COLUMN wearables.summaries.event_id IS 'the event it came from; event_version is that event''s order key';
 COMMENT ON COLUMN wearables.summaries.doc IS
-  'the document; what jsonb refuses is replaced, and of one with over 100,000 values each list ends after 1,000; the bytes as sent are in webhook_events.payload';
+  'the document; what jsonb refuses is replaced (NaN by null, too), and of one with over 100,000 values each list ends after 1,000; the bytes as sent are in webhook_events.payload';
 COMMENT ON COLUMN wearables.summaries.samples IS 'what it claims; of two documents that claim one key the newer version holds it';
 COMMENT ON COLUMN wearables.summaries.last_ts IS 'with first_ts: the span of its claims, to find who else claims a key';
 CREATE INDEX summaries_claims ON wearables.summaries (user_id, last_ts, first_ts);

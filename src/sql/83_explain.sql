@@ -5,7 +5,7 @@ CREATE FUNCTION wearables_internal.storable_json(body text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'wearables_storable_json';
 COMMENT ON FUNCTION wearables_internal.storable_json(text) IS
-  'JSON with what jsonb refuses replaced, as in summaries.doc: U+0000 and lone surrogates by U+FFFD, numbers of over 400 characters or with an exponent beyond 400 by null; where it holds over 100,000 values, each list and object ends after 1,000';
+  'JSON with what jsonb refuses replaced, as in summaries.doc: U+0000 and lone surrogates by U+FFFD, numbers of over 400 characters or with an exponent beyond 400, bare words (NaN) and what is nested deeper than 500 levels by null; where it holds over 100,000 values, each list and object ends after 1,000';
 
 CREATE FUNCTION wearables.body_fields(payload bytea) RETURNS TABLE (path text, example jsonb, occurrences bigint)
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -18,7 +18,11 @@ extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, st
 
 namespace wearables::testing {
 
-inline constexpr std::array<std::string_view, 46> kFuzzValues = {"null",
+inline constexpr std::array<std::string_view, 50> kFuzzValues = {"null",
+                                                                 "NaN",
+                                                                 "-Infinity",
+                                                                 "undefined",
+                                                                 "nan",
                                                                  "true",
                                                                  "false",
                                                                  "0",

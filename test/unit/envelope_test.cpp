@@ -58,6 +58,11 @@ const Expected kEnvelopes[] = {
     {"1 2", false, "", "", ""},
     {R"({"user_id":"u"} x)", false, "", "", ""},
     {R"({"user_id":"u"}{})", false, "", "", ""},
+    // A word that JSON does not have costs itself alone, unless it is all there is.
+    {R"({"user_id":NaN,"client_user_id":"c","data":{"x":[-Infinity]}})", true, "", "", "c"},
+    {R"([{"user_id":"u","x":undefined},{"user_id":"u"},NaN])", true, "", "u", ""},
+    {"NaN", false, "", "", ""},
+    {"undefined", false, "", "", ""},
     {R"({"user_id":"u")", false, "", "", ""},
     {R"({"user_id":"u","later": tru garbage})", false, "", "", ""},
     {"{\"user_id\":\"\xFF\"}", false, "", "", ""},
@@ -70,6 +75,25 @@ TEST(ReadEnvelope, ReadsWhatItCan) {
     EXPECT_EQ(envelope.event_type, expected.event_type) << expected.body;
     EXPECT_EQ(envelope.external_user_id, expected.user) << expected.body;
     EXPECT_EQ(envelope.client_user_id, expected.client) << expected.body;
+  }
+}
+
+TEST(ReadEnvelope, ReadsWhatStandsBesideTheDeepest) {
+  for (const std::size_t depth : {100U, 1'000U, 5'000U, 100'000U}) {
+    const std::string lists = std::string(depth, '[') + std::string(depth, ']');
+    for (const std::string& body : {R"({"x":)" + lists + R"(,"event_type":"e","user_id":"u"})",
+                                    R"({"event_type":"e","data":{"user_id":"u","x":)" + lists + "}}",
+                                    R"([{"event_type":"e","user_id":"u"},)" + lists + "]"}) {
+      for (const Envelope& envelope : {read_envelope(body), peek_envelope(body)}) {
+        EXPECT_EQ(envelope.event_type, "e") << depth;
+        EXPECT_EQ(envelope.external_user_id, "u") << depth;
+      }
+      EXPECT_EQ(read_envelope(body).is_deep, depth > 500);
+    }
+    EXPECT_TRUE(read_envelope(lists).is_json);
+    EXPECT_EQ(read_envelope(lists).is_deep, depth > 500);
+    EXPECT_FALSE(read_envelope(lists + "]").is_json);
+    EXPECT_FALSE(read_envelope(std::string(depth, '[')).is_json);
   }
 }
 
@@ -195,6 +219,43 @@ TEST(StorableJson, ReplacesOnlyWhatNoDatabaseStores) {
       {"\\u00", "\\u00"},
   };
   for (const auto& one : cases) EXPECT_EQ(storable_json(one.text), one.expected) << one.text;
+}
+
+TEST(StorableJson, OfBareWordsNullRemains) {
+  const struct {
+    const char* text;
+    const char* expected;
+  } cases[] = {
+      {R"({"a":NaN,"b":[-Infinity, undefined ,1],"c":"NaN","NaN":inf})", R"({"a":null,"b":[null, null ,1],"c":"NaN","NaN":null})"},
+      {"[nan]", "[null]"},
+      {"{\"a\\\"NaN\":+Infinity}", "{\"a\\\"NaN\":null}"},
+      {"[NaN,1e999]", "[null,null ]"},
+      {"[NaNs,NaN(1),nul]", "[NaNs,NaN(1),nul]"},
+      {"NaN", "NaN"},
+      {"{NaN:1}", "{null:1}"},
+      {"[NaN", "[null"},
+      {"[\"NaN", "[\"NaN"},
+  };
+  for (const auto& one : cases) EXPECT_EQ(storable_json(one.text), one.expected) << one.text;
+  std::string many = "[NaN";
+  std::string nulls = "[null";
+  for (std::size_t i = 1; i < 90'000; ++i) many += ",NaN", nulls += ",null";
+  EXPECT_EQ(storable_json(many + "]"), nulls + "]");
+}
+
+TEST(StorableJson, OfWhatIsNestedTooDeepNullRemains) {
+  const auto lists = [](std::size_t depth, const std::string& inner) {
+    return std::string(depth, '[') + inner + std::string(depth, ']');
+  };
+  EXPECT_EQ(storable_json(lists(kMaxDepth, "1")), lists(kMaxDepth, "1"));
+  for (const std::size_t depth : {kMaxDepth + 1UL, 5'000UL, 2'000'000UL}) {
+    const std::string too_deep = lists(depth - kMaxDepth + 1, R"({"a":"]"},NaN)");
+    EXPECT_EQ(storable_json(lists(kMaxDepth - 1, "1," + too_deep + ",2")), lists(kMaxDepth - 1, "1,[null],2"));
+    EXPECT_EQ(storable_json(R"({"a":)" + lists(depth, "") + R"(,"b":NaN})"), R"({"a":)" + lists(kMaxDepth - 1, "null") + R"(,"b":null})");
+    const std::string open = std::string(depth, '[');
+    EXPECT_EQ(storable_json(open), open);
+    EXPECT_EQ(storable_json(lists(depth, "tru")), lists(depth, "tru"));
+  }
 }
 
 // `number` in the places where one may stand: replaced, or left as it is, and nothing else touched.

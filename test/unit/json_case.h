@@ -26,6 +26,8 @@ inline std::string shown(const Value& value) {
       return "'" + std::string(value.text) + "'";
     case Kind::kObject:
       return "{}";
+    case Kind::kBareWord:
+      return "word";
     default:
       return "[]";
   }
@@ -45,7 +47,7 @@ class Notes final : public RecordSink {
   void record(const Record& record) override {
     text_ << record.list;
     if (record.index != Record::kNotListed) text_ << '/' << record.index;
-    if (!record.is_object) text_ << " no object";
+    if (!record.is_object) text_ << (record.too_deep ? " too deep" : " no object");
     if (record.is_object) {
       for (const Value& value : record.fields) text_ << ' ' << shown(value);
       for (const auto& [list, left_out] : record.lists) {

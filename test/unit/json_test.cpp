@@ -180,7 +180,7 @@ TEST(WalkObjects, RefusesWhatIsNotOneJsonValue) {
   const FieldSet set = fields({"v"});
   const char* const tails[] = {
       "",         "\"v\"",        "\"v\":",     "\"v\":1",    "tru garbage}", "tru}",
-      "truex}",   "nul}",         "nulll}",     "True}",      "NaN}",         "Infinity}",
+      "truex}",   "nul}",         "nulll}",     "True}",      "NaNs}",         "Infinite}",
       "01}",      "-}",           "+1}",        "1.}",        ".5}",          "1e}",
       "1e+}",     "0x10}",        "1 2}",       "--1}",       "1-}",          "\"a}",
       "\"\\q\"}", "\"\\u12g4\"}", "\"\\u12\"}", "\"a\tb\"}",  "[1,]}",        "[1}",
@@ -211,23 +211,157 @@ TEST(WalkObjects, SkipsAByteOrderMark) {
   EXPECT_EQ(object("\xEF\xBB\xBF{\"v\":1}", fields({"v"})), " 1\n");
 }
 
-TEST(WalkObjects, HasAnEndToItsDepth) {
-  const FieldSet set = fields({"v"});
-  const auto nested = [](std::size_t depth) {
-    return "{\"v\":" + std::string(depth, '[') + std::string(depth, ']') + "}";
-  };
-  EXPECT_EQ(object(nested(400), set), " []\n");
-  for (const std::size_t depth : {600U, 1'100U, 10'000U, 200'000U}) {
-    EXPECT_EQ(object(nested(depth), set), "invalid") << depth;
-    std::string objects = "1";
-    for (std::size_t i = 0; i < 1'200; ++i) objects = "{\"v\":" + objects + "}";
-    EXPECT_EQ(object(objects, set), "invalid");
-    EXPECT_EQ(samples(std::string(depth, '[') + std::string(depth, ']')), "invalid") << depth;
+std::string nested(std::size_t depth, const std::string& inner = "") {
+  return std::string(depth, '[') + inner + std::string(depth, ']');
+}
+
+std::string repeated(std::size_t times, const std::string& open, const std::string& inner, const std::string& close) {
+  std::string text;
+  for (std::size_t i = 0; i < times; ++i) text += open;
+  text += inner;
+  for (std::size_t i = 0; i < times; ++i) text += close;
+  return text;
+}
+
+TEST(Walk, WhatIsNestedDeepCostsNothingBesideIt) {
+  const FieldSet set = fields({"v", "w.x"});
+  for (const std::size_t depth : {400U, 497U, 498U, 499U, 500U, 501U, 502U, 1'000U, 5'000U, 100'000U, 2'000'000U}) {
+    const std::string lists = nested(depth);
+    const std::string objects = repeated(depth, R"({"w":)", "NaN", "}");
+    EXPECT_EQ(object(R"({"u":)" + lists + R"(,"v":1,"w":{"x":)" + objects + "}}", set), " 1 {}\n") << depth;
+    EXPECT_EQ(object(R"([{"v":)" + lists + "}," + lists + "," + objects + R"(,{"v":2}])", set),
+              "/0 [] -\n/2 - " + std::string(depth > 1 ? "-" : "") + "\n/3 2 -\n") << depth;
+    EXPECT_EQ(samples(R"({"u":)" + lists + R"(,"source":{"u":)" + lists + R"(},"data":[{"v":1,"u":)" + objects + "}," +
+                      lists + R"(,{"v":)" + lists + "}]}"),
+              "list -\n/data/0 1\n/data/1 no object\n/data/2 []\nend\n") << depth;
+    EXPECT_EQ(documents(R"({"u":)" + lists + R"(,"data":[{"id":"n","u":)" + objects + "}," + lists + "]}").substr(0, 12),
+              "/data/0 'n' ") << depth;
+    EXPECT_EQ(object(lists, set), "") << depth;
+    EXPECT_EQ(samples(lists), "shape") << depth;
+    EXPECT_EQ(documents(objects), "shape") << depth;
   }
-  std::string groups = R"({"source":{"provider":"p"},"data":[{"v":1}]})";
-  for (int i = 0; i < 1'000; ++i) groups = "{\"data\":[" + groups + "]}";
-  EXPECT_EQ(samples(groups), "invalid");
-  EXPECT_EQ(documents(groups), "invalid");
+}
+
+// A reading that is itself nested too deep is one that cannot be read.
+TEST(Walk, ReadsNoReadingThatIsNestedTooDeep) {
+  const auto last_line = [](const std::string& text) {
+    const std::size_t from = text.rfind("/data");
+    return text.substr(text.rfind('\n', from) + 1).substr(text.find(' ', from) - text.rfind('\n', from) - 1);
+  };
+  const auto lists = [&](std::size_t depth) {
+    return repeated(depth, R"({"source":{},"data":[)", R"({"v":1})", "]}");
+  };
+  EXPECT_EQ(last_line(samples(lists(249))).substr(0, 3), " 1\n");
+  EXPECT_EQ(last_line(documents(repeated(249, R"({"data":[)", R"({"id":"n"})", "]}"))).substr(0, 5), " 'n' ");
+  for (const std::size_t depth : {250U, 1'000U, 5'000U}) {
+    EXPECT_EQ(last_line(samples(lists(depth))).substr(0, 10), " too deep\n") << depth;
+    EXPECT_EQ(last_line(documents(repeated(depth, R"({"data":[)", R"({"id":"n"})", "]}"))), " too deep\n") << depth;
+  }
+  for (const std::size_t depth : {501U, 5'000U, 100'000U}) {
+    const std::string groups = samples(repeated(depth, R"({"data":)", "1", "}"));
+    EXPECT_EQ(last_line(groups), " too deep\nend\n") << depth;
+  }
+}
+
+TEST(Walk, ChecksWhatIsNestedTooDeep) {
+  const FieldSet set = fields({"v"});
+  const char* const good[] = {
+      "",     "1",         "null",           "NaN,-Infinity,undefined", "\"\\ud800\"", "\"\\u0041\\n]\"", " 1 , 2 ",
+      "{}",   R"({"":1})", R"({"a":[{}],"b":{"c":1e400}} )", "[ ],{ }", "true,false", "\"]\",\"[\"",
+  };
+  const char* const bad[] = {
+      "1,",      "[",      "]",       "{",        "}",        "{]",      "[}",      "tru",      "01",     "1 2",   "1,,2", ",1",
+      "{1:1}",   R"({"a"})", R"({"a":})", R"({"a":1,})", R"({"a" 1})", R"({"a":1 "b":2})", "{a:1}", "\"\\x\"", R"({"\q":1})",
+      "\"a\" \"b\"", "[1 2]", "[1,]", ":", "\"a\":1", "NaNa", "nul",
+  };
+  for (const std::size_t depth : {498U, 499U, 500U, 3'000U}) {
+    for (const char* inner : good) {
+      EXPECT_EQ(object(R"({"u":)" + nested(depth, inner) + R"(,"v":1})", set), " 1\n") << depth << inner;
+    }
+    for (const char* inner : bad) {
+      EXPECT_EQ(object(R"({"u":)" + nested(depth, inner) + R"(,"v":1})", set), "invalid") << depth << inner;
+    }
+  }
+}
+
+const char* const kBareWords[] = {"NaN", "nan",  "-NaN", "+nan", "Infinity", "-Infinity", "+Infinity", "INFINITY",
+                                  "inf", "-inf", "+Inf", "undefined", "Undefined"};
+
+TEST(Walk, ABareWordIsAValue) {
+  const FieldSet set = fields({"v", "w"});
+  for (const std::string word : kBareWords) {
+    EXPECT_EQ(object("{\"v\":" + word + " , \"u\":[" + word + ",{\"x\": " + word + "\n}],\"w\":1}", set), " word 1\n") << word;
+    EXPECT_EQ(object(word, set), "invalid");
+    EXPECT_EQ(samples("{\"data\":[{\"v\":1,\"u\":" + word + "}," + word + ",{\"v\":" + word + "}],\"source\":" + word + "}"),
+              "list -\n/data/0 1\n/data/1 no object\n/data/2 word\nend\n") << word;
+    EXPECT_EQ(documents("{\"data\":{\"id\":\"n\",\"a\":{\"b\":" + word + "}}}"),
+              "/data 'n' word 8+" + std::to_string(21 + word.size()) + '\n') << word;
+    EXPECT_EQ(samples("{\"data\":" + word + "}"), "shape");
+    EXPECT_EQ(documents("{\"data\":" + word + "}"), "shape");
+  }
+  for (const char* word : {"NaNs", "NaN(1)", "Infinit", "--inf", "-undefined", "None", "nul", "-", "+", "True", "N", "inf1", "1.#INF"}) {
+    EXPECT_EQ(object("{\"v\":" + std::string(word) + "}", set), "invalid") << word;
+    EXPECT_EQ(object("{\"u\":" + std::string(word) + ",\"v\":1}", set), "invalid") << word;
+  }
+  for (const char* body : {"{NaN:1}", "{\"v\":NaN NaN}", "{\"v\" NaN}", "{\"v\":NaN", "NaN NaN", "{\"v\":NaN\"\"}"}) {
+    EXPECT_EQ(object(body, set), "invalid") << body;
+  }
+}
+
+class NullPlace final : public RecordSink {
+ public:
+  void record(const Record&) override { place += "record "; }
+  void null_at(std::string_view path) override { place += path; }
+  void too_deep() override { place += " deep"; }
+  std::string place;
+};
+
+// Where null stands in place of all readings, or what else does, in words that hold nothing of the body.
+TEST(Walk, SaysWhatStandsWhereReadingsShould) {
+  const FieldSet set = fields({"id"});
+  struct Place {
+    std::string body, samples, documents;
+  };
+  const std::string nowhere = "no list in \"data\", \"data.data\" or \"groups\"";
+  const std::string no_document = "no object or list in \"data\" or \"nights\"";
+  const Place places[] = {
+      {R"({"data":null})", "null at data", "null at data"},
+      {R"({"data": null ,"x":NaN})", "null at data", "null at data"},
+      {R"({"data":{"data":null}})", "null at data.data", "null at data.data"},
+      {R"({"data":{"source":{"provider":"p"},"data":null }})", "null at data.data", "null at data.data"},
+      {R"([{"data":null},{"data":{"data":null}}])", "null at data", "null at data"},
+      {R"({"groups":null})", "null at groups", no_document},
+      {R"({"groups":{"p":[{"data":null}]}})", "", no_document},
+      {R"({"nights":null})", nowhere, "null at nights"},
+      {R"({"data":null,"nights":7})", "null at data", R"("nights" is a number, not an object or a list)"},
+      {R"({"data":7})", R"("data" is a number, not a list or an object)", R"("data" is a number, not an object or a list)"},
+      {R"({"data":"none"})", R"("data" is a string, not a list or an object)", R"("data" is a string, not an object or a list)"},
+      {R"({"data":true})", R"("data" is a boolean, not a list or an object)", R"("data" is a boolean, not an object or a list)"},
+      {R"({"data":NaN})", R"("data" is a word unknown to JSON, not a list or an object)",
+       R"("data" is a word unknown to JSON, not an object or a list)"},
+      {R"({"data":{"data":-1e400}})", R"("data.data" is a number, not a list or an object)", "record "},
+      {R"({"data":{"id":1,"data":null}})", "null at data.data", "record "},
+      {R"({"groups":[]})", R"("groups" is a list, not an object)", no_document},
+      {R"({"data":{}})", nowhere, "record "},
+      {"{}", nowhere, no_document},
+      {"7", "the body is a number, not an object or a list", "the body is a number, not an object or a list"},
+      {"\"x\"", "the body is a string, not an object or a list", "the body is a string, not an object or a list"},
+      {R"({"data":7,"x":)" + nested(600) + "}",
+       R"("data" is a number, not a list or an object, and something is nested deeper than 500 levels)",
+       R"("data" is a number, not an object or a list, and something is nested deeper than 500 levels)"},
+  };
+  const auto told = [](const Result<Done>& done, const NullPlace& sink) {
+    if (!done.ok()) return done.error().message;
+    return sink.place.empty() || sink.place == "record " ? sink.place : "null at " + sink.place;
+  };
+  for (const Place& one : places) {
+    NullPlace of_samples, of_documents;
+    EXPECT_EQ(told(walk_timeseries(one.body, set, set, of_samples, nullptr), of_samples).substr(0, 200), one.samples) << one.body.substr(0, 80);
+    NullPlace sink;
+    const auto done = walk_documents(one.body, "nights", set, 0, of_documents, nullptr);
+    std::string words = told(done, of_documents);
+    EXPECT_EQ(words, one.documents) << one.body.substr(0, 80);
+  }
 }
 
 const Case kDocuments[] = {
@@ -254,7 +388,11 @@ const Case kDocuments[] = {
     {"[]", ""},
     {"{}", "shape"},
     {"[{}]", "shape"},
-    {R"({"data":null})", "shape"},
+    {R"({"data":null})", ""},
+    {R"({"data":{"data":null}})", ""},
+    {R"({"data":{"data":null,"id":"n"}})", "/data 'n' - 8+22\n"},
+    {R"({"data":[{"data":null}]})", "/data/0 - - 9+13\n"},
+    {R"({"nights":null})", ""},
     {R"({"data":7,"nights":"x"})", "shape"},
     {R"({"other":[{"id":"n"}]})", "shape"},
     {"\"text\"", "shape"},

@@ -5,6 +5,7 @@
 namespace wearables {
 namespace {
 
+using testing::BodyCase;
 using testing::event;
 using testing::expect_readings;
 using testing::plan;
@@ -273,18 +274,82 @@ TEST(NormalizeTimeseries, TheEndIsOnTheClockOfTheStart) {
             "! timestamp_out_of_range /data/data/0/end\n");
 }
 
+// R5: a word that JSON does not have costs the reading it stands in, and no reading where none is read.
+TEST(Normalize, ABareWordCostsItsReadingAlone) {
+  for (const std::string word : {"NaN", "Infinity", "-Infinity", "undefined"}) {
+    const std::string good = R"({"timestamp":"2024-05-01T12:00:00Z","value":60,"end":null,"unread":)" + word + R"(,"more":[)" + word + "]}";
+    const std::string kept = "heartrate 2024-05-01T12:00:00 60 oura/ring/timeseries\n";
+    EXPECT_EQ(readings("heartrate", event(R"({"timestamp":"2024-05-01T11:00:00Z","value":)" + word + "}," + good +
+                                          R"(,{"value":60,"timestamp":)" + word + "}," + word + "," + good)),
+              "! not_a_number /data/data/0/value\n" + kept + "! bad_timestamp /data/data/2/timestamp\n! not_an_object /data/data/3\n" + kept)
+        << word;
+    EXPECT_EQ(readings("heartrate", R"({"x":)" + word + R"(,"data":{"source":{"provider":"oura","type":"ring","x":)" + word +
+                                        R"(},"data":[)" + good + "]}}"), kept) << word;
+    EXPECT_EQ(readings("heartrate", R"({"data":{"source":{"provider":"oura","type":)" + word + R"(},"data":[)" + good + "]}}"),
+              "heartrate 2024-05-01T12:00:00 60 oura/unknown/timeseries\n") << word;
+    EXPECT_EQ(readings("heartrate", R"({"data":{"source":)" + word + R"(,"data":[)" + good + "]}}"), "! missing_source /data/data/0\n");
+    EXPECT_EQ(readings("blood_pressure", event(R"({"timestamp":"2024-05-01T12:00:00Z","systolic":120,"diastolic":)" + word +
+                                               R"(},{"timestamp":"2024-05-01T12:00:00Z","systolic":120,"diastolic":80,"unit":)" + word + "}")),
+              "! not_a_number /data/data/0/diastolic\nblood_pressure 2024-05-01T12:00:00 120/80 oura/ring/timeseries\n") << word;
+    EXPECT_EQ(readings("sleep", R"({"data":[{"id":"n","source_provider":"oura","date":"2024-05-01","hr_lowest":)" + word +
+                                    R"(,"average_hrv":60,"x":{"y":)" + word + R"(}},{"id":)" + word + R"(,"source_provider":"oura","date":"2024-05-01","average_hrv":60},)" + word + "]}"),
+              "! not_a_number /data/0/hr_lowest\nhrv 2024-05-01T00:00:00 60 oura/unknown/sleep of n\n! missing_id /data/1\n! not_an_object /data/2\n") << word;
+  }
+}
+
+TEST(Normalize, WhatIsNestedDeepCostsItselfAlone) {
+  for (const std::size_t depth : {1'000U, 5'000U, 100'000U}) {
+    const std::string deep = std::string(depth, '[') + std::string(depth, ']');
+    const std::string good = R"({"timestamp":"2024-05-01T12:00:00Z","value":60,"unread":)" + deep + "}";
+    const std::string kept = "heartrate 2024-05-01T12:00:00 60 oura/ring/timeseries\n";
+    EXPECT_EQ(readings("heartrate", event(good + "," + deep + R"(,{"timestamp":"2024-05-01T12:00:00Z","value":)" + deep + "}," + good)),
+              kept + "! not_an_object /data/data/1\n! not_a_number /data/data/2/value\n" + kept);
+    EXPECT_EQ(readings("sleep", R"({"x":)" + deep + R"(,"data":{"id":"n","source_provider":"oura","date":"2024-05-01","average_hrv":60,"x":)" + deep + "}}"),
+              "hrv 2024-05-01T00:00:00 60 oura/unknown/sleep of n\n");
+    std::string groups = R"({"data":{"source":{"provider":"oura","type":"ring"},"data":[)" + good + "]},\"data\":";
+    for (std::size_t i = 0; i < depth; ++i) groups += R"({"data":)";
+    groups += "[]" + std::string(depth + 1, '}');
+    const std::string both = readings("heartrate", groups);
+    EXPECT_EQ(both.substr(0, kept.size()), kept);
+    EXPECT_EQ(both.substr(kept.size(), 18), "! nested_too_deep ");
+    EXPECT_EQ(both.size(), kept.size() + 18 + 500 * 5 + 1);
+  }
+}
+
+TEST(Normalize, NullInPlaceOfReadingsIsNone) {
+  for (const auto& [resource, body, place] : std::vector<BodyCase>{
+           {"heartrate", R"({"data":null})", "data"},
+           {"heartrate", R"({"data":{"source":{"provider":"oura"},"data":null}})", "data.data"},
+           {"heartrate", R"({"groups":null})", "groups"},
+           {"heartrate", R"({"groups":{"oura":[{"data":null}]}})", ""},
+           {"sleep", R"({"data":null})", "data"},
+           {"sleep", R"({"data":{"data":null}})", "data.data"},
+           {"sleep", R"({"sleep":null})", "sleep"},
+           {"heartrate", R"({"data":[]})", ""}}) {
+    Batch batch;
+    batch.null_at = "of the body before";
+    ASSERT_TRUE(normalize(plan(), resource, body, batch).ok()) << body;
+    EXPECT_EQ(batch.null_at, place) << body;
+    EXPECT_EQ(batch.readings, 0U);
+  }
+  EXPECT_EQ(readings("heartrate", R"([{"data":null},{"data":7}])"),
+            "error: no samples where heartrate has them: \"data\" is a number, not a list or an object");
+}
+
 TEST(Normalize, SaysWhyThereIsNothing) {
   expect_readings({
       {"heartrate", R"({"data":{"user_id":"u","provider":"oura"}})",
-       "error: no samples where heartrate has them"},
-      {"sleep", R"({"data":"x"})", "error: no documents where sleep has them"},
+       "error: no samples where heartrate has them: no list in \"data\", \"data.data\" or \"groups\""},
+      {"sleep", R"({"data":"x"})",
+       "error: no documents where sleep has them: \"data\" is a string, not an object or a list"},
       {"heartrate", "", "error: the body is empty"},
       {"heartrate", "<html>", "error: the body is not one JSON value"},
       {"sleep", "\xFF", "error: the body is not UTF-8"},
       {"heartrate", event(R"({"value":60,"timestamp":"2024-05-01T12:00:00Z"})").substr(0, 90),
        "error: the body is not one JSON value"},
       {"heartrate", std::string(10'000, '[') + std::string(10'000, ']'),
-       "error: the body is nested deeper than 500 levels"},
+       "error: no samples where heartrate has them: no list in \"data\", \"data.data\" or \"groups\", "
+       "and something is nested deeper than 500 levels"},
       {"workout_stream", event(""), "error: there are no readings in workout_stream"},
       {"unheard", event(""), "error: there are no readings in unheard"},
   });
