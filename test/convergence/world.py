@@ -376,7 +376,7 @@ class Maker:
 
     def oddity(self):
         person = self.person()
-        choice = self.rng.randrange(6)
+        choice = self.rng.randrange(9)
         if choice == 0:
             self.send_body(self.rng.choice((b"not json", b"\xff\xfe\0", b"{\"event_type\": ", b"")))
         elif choice == 1:
@@ -387,8 +387,38 @@ class Maker:
             self.send("daily.data.heartrate.created", person, "nothing of the kind")
         elif choice == 4:
             self.send("daily.data.sleep.created", person, {"source": {"provider": "oura"}, "hr_lowest": 50})
-        else:
+        elif choice == 5:
             self.send("lab_order.requested", person, {})
+        elif choice == 6:
+            self.no_json(person)
+        elif choice == 7:
+            self.send(f"daily.data.{self.rng.choice(('sleep', 'heartrate'))}.created", person,
+                      self.rng.choice((None, {"source": {"provider": "oura"}, "data": None}, 7)))
+        else:
+            self.nested(person)
+
+    def no_json(self, person):
+        """Words that JSON does not have, in readings and in a document, beside what is as good as ever."""
+        words = (float("nan"), float("inf"), float("-inf"))
+        samples = [self.sample("heartrate") for _ in range(4)]
+        for sample in samples[:2]:
+            sample[self.rng.choice(("value", "timestamp", "unit", "trend", "peak"))] = self.rng.choice(words)
+        self.send("daily.data.heartrate.updated", person, {"source": self.source(DEVICES[0]), "data": [*samples, self.rng.choice(words)]})
+        document = self.document(person)
+        document[self.rng.choice(("hr_lowest", "average_hrv", "mood", "updated_at", "id"))] = self.rng.choice(words)
+        self.send("daily.data.sleep.updated", person, [document, self.document(person)])
+
+    def nested(self, person):
+        """Nested deeper than is read: where nobody looks, in a document, and a reading of its own."""
+        depth = self.rng.choice((600, 5000))
+        beyond = [f"@{number}@" for number in range(3)]
+        sample, document = self.sample("heartrate"), self.document(person)
+        sample["trend"], document["mood"] = beyond[0], beyond[1]
+        for event, data in (("heartrate", {"source": self.source(DEVICES[0]), "data": [sample, beyond[2]]}), ("sleep", document)):
+            body = json.dumps({"event_type": f"daily.data.{event}.updated", "user_id": person.externals["junction"], "data": data})
+            for text in beyond[:2]:
+                body = body.replace(f'"{text}"', "[" * depth + "]" * depth)
+            self.send_body(body.replace(f'"{beyond[2]}"', '{"data":[' * depth + "]}" * depth).encode())
 
     def manual(self):
         """A repair by hand, of several people at once, under a version of its own."""

@@ -84,6 +84,11 @@ my @hostile = (
 	[ 'small documents', documents_of('sleep', q{'[' || (SELECT string_agg(format('{"id":"%s","source_provider":"o","bedtime_stop":%s,"hr_lowest":50}', i, 1600000000 + 60 * i), ',') FROM generate_series(1, 60000) i) || ']'}) ],
 	[ 'documents of one id', documents_of('sleep', q{'[' || repeat('{"id":"1","source_provider":"o"},', 450000) || '{}]'}) ],
 	[ 'a document of lists', documents_of('sleep_cycle', q{'{"id":"c","source_provider":"o","session_start":"2024-05-01T00:00:00Z","stage_start_offset_second":[' || repeat('1,', 2500000) || '1],"stage_end_offset_second":[' || repeat('2,', 2500000) || '2],"stage_type":[' || repeat('1,', 2500000) || '1]}'}) ],
+	[ 'brackets nobody reads', list_of('heartrate', q{'{"timestamp":1717000000,"value":60,"x":' || repeat('[', 8000000) || repeat(']', 8000000) || '}'}) ],
+	[ 'samples in samples', list_of('heartrate', q{repeat('{"data":[', 1000000) || repeat(']}', 1000000)}) ],
+	[ 'words for samples', list_of('heartrate', q{repeat('NaN,', 4000000) || 'NaN'}) ],
+	[ 'a document of words', documents_of('sleep', q{'{"id":"w","source_provider":"o","x":[' || repeat('NaN,', 4000000) || 'NaN]}'}) ],
+	[ 'a document of brackets', documents_of('sleep', q{'{"id":"b","source_provider":"o","x":' || repeat('[', 499) || repeat('[[]],', 3000000) || '1' || repeat(']', 499) || '}'}) ],
 	[ 'members nobody knows', list_of('heartrate', q{'{"timestamp":1717000000,"value":60,' || (SELECT string_agg(format('"a%s":1', i), ',') FROM generate_series(1, 1200000) i) || '}'}) ]);
 for my $body (@hostile)
 {
