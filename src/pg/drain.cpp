@@ -116,6 +116,16 @@ ErrorData* in_transaction(void (*work)(void*), void* arg, Durable durable = Dura
   return error;
 }
 
+// The same for what is looked up with SKIP LOCKED. The server waits all the same for a row that was changed since the
+// statement began (heap_lock_updated_tuple): a later look sees what became of it, and skips it.
+ErrorData* look_in_transaction(void (*work)(void*), void* arg, Durable durable = Durable::kSoon) {
+  constexpr int kLooks = 5;
+  for (int look = 1;; ++look) {
+    ErrorData* error = in_transaction(work, arg, durable);
+    if (error == nullptr || error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE || look == kLooks) return error;
+  }
+}
+
 // --- A turn
 
 struct State {
@@ -382,7 +392,7 @@ void give_back(State* state) {
 
 int claim(State* state, void (*step)(void*), Job* jobs, int wanted) {
   Claim claim{jobs, wanted, 0};
-  ErrorData* error = in_transaction(step, &claim, Durable::kNow);
+  ErrorData* error = look_in_transaction(step, &claim, Durable::kNow);
   if (error != nullptr) end_with(state, error);
   stop_point("after claim");
   return claim.count;
@@ -447,7 +457,7 @@ void take_back(State* state, Lost* lost) {
 void take_back_lost(State* state) {
   auto* search = static_cast<Search*>(palloc(sizeof(Search)));
   search->count = 0;
-  ErrorData* error = in_transaction(find_step, search);
+  ErrorData* error = look_in_transaction(find_step, search);
   if (error != nullptr) end_with(state, error);
   stop_point("found lost");
   bool own = false;
