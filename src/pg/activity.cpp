@@ -16,8 +16,10 @@ constexpr int kIdSize = 65;
 constexpr int64 kFlushEvery = USECS_PER_SEC;
 constexpr int64 kLogEvery = 10 * static_cast<int64>(USECS_PER_SEC);
 
+// The extension may be dropped and made anew: what was counted for the former one is nobody's.
 struct Slot {
   Oid database;  // InvalidOid: free
+  Oid schema;
   Fate fate;
   char endpoint[kNameSize];
   char message_id[kIdSize];  // a sample; empty: none was well-formed
@@ -43,6 +45,7 @@ struct Pending {
     int64 written;
   } flushed[kSlots];
   int accepted;
+  Oid schema;
   char endpoint[kNameSize];  // of the last acceptance; a transaction rarely has several, and then of one sender
   char message_id[kIdSize];
 };
@@ -55,24 +58,29 @@ void release() {
   if (lock != nullptr) LWLockRelease(lock);
 }
 
-Slot* free_slot() {
+bool is_ours(const Slot& slot, Oid schema) { return slot.database == MyDatabaseId && slot.schema == schema; }
+
+Oid our_schema() { return get_namespace_oid("wearables", true); }
+
+Slot* free_slot(Oid schema) {
   Slot* oldest = nullptr;
   for (Slot& slot : activity->slots) {
-    if (slot.database == InvalidOid) return &slot;
+    if (slot.database == InvalidOid || (slot.database == MyDatabaseId && slot.schema != schema)) return &slot;
     if (slot.count == slot.written && (oldest == nullptr || slot.last < oldest->last)) oldest = &slot;
   }
   return oldest;
 }
 
-Slot* slot_of(const char* endpoint, Fate fate) {
+Slot* slot_of(Oid schema, const char* endpoint, Fate fate) {
   for (Slot& slot : activity->slots) {
     if (slot.database == InvalidOid) break;
-    if (slot.database == MyDatabaseId && slot.fate == fate && strcmp(slot.endpoint, endpoint) == 0) return &slot;
+    if (is_ours(slot, schema) && slot.fate == fate && strcmp(slot.endpoint, endpoint) == 0) return &slot;
   }
-  Slot* slot = free_slot();
+  Slot* slot = free_slot(schema);
   if (slot == nullptr) return nullptr;
   *slot = {};
   slot->database = MyDatabaseId;
+  slot->schema = schema;
   slot->fate = fate;
   strlcpy(slot->endpoint, endpoint, kNameSize);
   return slot;
@@ -84,11 +92,11 @@ void copy_id(char* to, std::string_view message_id) {
   to[message_id.size()] = '\0';
 }
 
-bool count_delivery(const char* endpoint, Fate fate, std::string_view message_id, int count) {
+bool count_delivery(Oid schema, const char* endpoint, Fate fate, std::string_view message_id, int count) {
   const TimestampTz now = GetCurrentTimestamp();
   bool worth_a_line = false;
   acquire();
-  Slot* slot = slot_of(endpoint, fate);
+  Slot* slot = slot_of(schema, endpoint, fate);
   if (slot != nullptr) {
     if (slot->count == slot->written) slot->first = now;
     slot->last = now;
@@ -126,11 +134,12 @@ struct Copied {
 };
 
 int copy_unwritten(Copied* copied) {
+  const Oid schema = our_schema();
   int count = 0;
   acquire();
   for (int i = 0; i < kSlots; ++i) {
     const Slot& slot = activity->slots[i];
-    if (slot.database == MyDatabaseId && slot.count > slot.written) copied[count++] = {i, slot.count - slot.written, slot};
+    if (is_ours(slot, schema) && slot.count > slot.written) copied[count++] = {i, slot.count - slot.written, slot};
   }
   activity->flushed_at = GetCurrentTimestamp();
   release();
@@ -153,7 +162,7 @@ void settle(bool committed) {
   pending.count = 0;
   const int accepted = pending.accepted;
   pending.accepted = 0;
-  if (committed && accepted > 0) (void)count_delivery(pending.endpoint, Fate::kAccepted, pending.message_id, accepted);
+  if (committed && accepted > 0) (void)count_delivery(pending.schema, pending.endpoint, Fate::kAccepted, pending.message_id, accepted);
 }
 
 }  // namespace
@@ -198,8 +207,9 @@ bool is_plain_id(std::string_view message_id) noexcept {
 }
 
 bool note_delivery(const char* endpoint, Fate fate, std::string_view message_id) {
-  if (fate != Fate::kAccepted) return count_delivery(endpoint, fate, message_id, 1);
+  if (fate != Fate::kAccepted) return count_delivery(our_schema(), endpoint, fate, message_id, 1);
   ++pending.accepted;
+  pending.schema = our_schema();
   strlcpy(pending.endpoint, endpoint, kNameSize);
   copy_id(pending.message_id, message_id);
   return false;
@@ -262,9 +272,10 @@ Datum wearables_unwritten_activity(PG_FUNCTION_ARGS) {
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   auto* copied = static_cast<Slot*>(palloc(sizeof(Slot) * kSlots));
   int count = 0;
+  const Oid schema = our_schema();
   acquire();
   for (const Slot& slot : activity->slots) {
-    if (slot.database == MyDatabaseId && slot.count > slot.written) copied[count++] = slot;
+    if (is_ours(slot, schema) && slot.count > slot.written) copied[count++] = slot;
   }
   release();
   for (int i = 0; i < count; ++i) put_slot(result, copied[i]);

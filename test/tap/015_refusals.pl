@@ -39,8 +39,8 @@ my $written = run_sql($node, 'app', q{SELECT n_tup_ins + n_tup_upd FROM pg_stat_
 cmp_ok($written, '<=', 20, "and it wrote few rows ($written)");
 unlike(slurp_file($node->logfile), qr/\Q$wrong\E|heartrate/, 'nothing of secrets or bodies is in the log');
 
-# A weekend: the clock is put forward by putting what is stored back
-sub hours_later { my ($hours) = @_; return run_sql($node, 'app', "UPDATE wearables.endpoint_activity SET first_at = first_at - interval '$hours hours', last_at = last_at - interval '$hours hours', streak_from = streak_from - interval '$hours hours'"); }
+# A weekend: the clock is put forward by putting what is stored back, while nothing is being written
+sub hours_later { my ($hours) = @_; return run_sql($node, 'app', "BEGIN; LOCK TABLE wearables.endpoint_activity IN SHARE ROW EXCLUSIVE MODE; UPDATE wearables.endpoint_activity SET first_at = first_at - interval '$hours hours', last_at = last_at - interval '$hours hours', streak_from = streak_from - interval '$hours hours'; COMMIT"); }
 my @said;
 for my $hour (0 .. 60)
 {
@@ -50,7 +50,7 @@ for my $hour (0 .. 60)
 	hours_later(1);
 }
 is_deeply([ @said[ 0 .. 0 ] ], ['warning'], 'in the first hour health warns');
-is_deeply([ grep { $_ ne 'failing' } @said[ 2 .. 60 ] ], [], 'and from then on it says failing, also when the sender has given up');
+is(join(' ', grep { $said[$_] ne 'failing' } 2 .. 60), '', 'and from then on it says failing, also when the sender has given up');
 like(run_sql($node, 'app', q{SELECT string_agg(problem, ' ' ORDER BY problem) FROM wearables.problems}), qr/refused/, 'problems names it');
 ($id, $body) = message();
 is(deliver($node, 'app', $id, $body), 'accepted', 'the secret is mended');
