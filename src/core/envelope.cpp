@@ -29,6 +29,33 @@ std::string text_of(const Value& value) {
   return usable ? std::string(value.text) : std::string();
 }
 
+// Who is meant: a text that is not blank, or a number as it is written. Cut, it would be somebody
+// else.
+std::string_view id_in(const Value& value) {
+  const bool may_name = value.kind == Kind::kNumber || value.kind == Kind::kString;
+  const bool named = may_name && is_printable(value.text, kMaxText) && !shows_nothing(value.text);
+  return named ? value.text : std::string_view();
+}
+
+std::string first_id(std::span<const Value> fields, std::initializer_list<std::size_t> slots) {
+  for (const std::size_t slot : slots) {
+    if (const std::string_view id = id_in(fields[slot]); !id.empty()) return std::string(id);
+  }
+  return {};
+}
+
+// Of a long text what would be kept of it: this is asked before every member of a body.
+bool names_type(const Value& value) {
+  return value.kind == Kind::kString && !shows_nothing(value.text.substr(0, kMaxEventType));
+}
+
+std::string first_type(std::span<const Value> fields, std::initializer_list<std::size_t> slots) {
+  for (const std::size_t slot : slots) {
+    if (names_type(fields[slot])) return printable(fields[slot].text, kMaxEventType);
+  }
+  return {};
+}
+
 std::string first_text(std::span<const Value> fields, std::initializer_list<std::size_t> slots) {
   for (const std::size_t slot : slots) {
     if (std::string text = text_of(fields[slot]); !text.empty()) return text;
@@ -44,19 +71,21 @@ Micros instant_of(const Value& value) {
 
 const FieldSet& envelope_fields() {
   static const FieldSet* fields = nullptr;
-  return fields_of(fields, {"event_type", "user_id", "data.user_id", "client_user_id"});
+  return fields_of(fields, {"event_type", "user_id", "data.user_id", "client_user_id", "type"});
 }
 
-constexpr std::size_t kEnvelopeFields = 4;
+constexpr std::size_t kEnvelopeFields = 5;
 
 Envelope envelope_of(std::span<const Value> fields) {
-  return {true, false, first_text(fields, {0}), first_text(fields, {1, 2}), first_text(fields, {3})};
+  return {true, false, first_type(fields, {0, 4}), first_id(fields, {1, 2}), first_id(fields, {3})};
 }
 
 bool known(const Value& value) { return value.kind != Kind::kMissing; }
 
+// The second choice settles nothing while the first may still come.
 bool envelope_known(std::span<const Value> fields) {
-  return known(fields[0]) && known(fields[3]) && (!text_of(fields[1]).empty() || known(fields[2]));
+  return known(fields[3]) && (names_type(fields[0]) || (known(fields[0]) && known(fields[4]))) &&
+         (!id_in(fields[1]).empty() || (known(fields[1]) && known(fields[2])));
 }
 
 // As a rule all of it stands before the data.
@@ -83,7 +112,9 @@ class EnvelopeSink final : public RecordSink {
   // Of a list of events only what they agree on: a reading must not land with the wrong person.
   void record(const Record& record) override {
     const Envelope next = envelope_of(record.fields);
+    const bool is_deep = envelope_.is_deep;
     if (first_) envelope_ = next;
+    envelope_.is_deep = is_deep;
     first_ = false;
     for (auto field :
          {&Envelope::event_type, &Envelope::external_user_id, &Envelope::client_user_id}) {
@@ -153,7 +184,7 @@ Result<ConnectionNotice> read_connection(std::string_view body) {
   return read_notice<ConnectionNotice>(body, set,
                                        [](std::span<const Value> values, ConnectionNotice& notice) {
                                          notice.provider = first_text(values, {0, 1, 2, 3});
-                                         notice.external_user_id = first_text(values, {4});
+                                         notice.external_user_id = first_id(values, {4});
                                          notice.error_type = first_text(values, {5});
                                        });
 }

@@ -4,17 +4,21 @@
 #include "core/clock.h"
 #include "core/result.h"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace wearables {
 
-// Empty strings where the body does not say, or says what no text column holds. user: $.user_id, else
-// $.data.user_id. Of a list of events, what all of them agree on.
+inline constexpr std::size_t kMaxEventType = 200;  // bytes
+
+// Empty strings where the body does not say. An id is a text that is not blank, or a number, as it
+// is written; one that no text column holds is none. user: $.user_id, else $.data.user_id. Of a list
+// of events, what all of them agree on.
 struct Envelope {
   bool is_json = false;
   bool is_deep = false;  // nested deeper than kMaxDepth somewhere, where nothing was read
-  std::string event_type;
+  std::string event_type;  // $.event_type, else $.type: a text that is not blank; cut, printable
   std::string external_user_id;
   std::string client_user_id;
 };

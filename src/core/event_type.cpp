@@ -54,4 +54,11 @@ EventType classify(std::string_view event_type) noexcept {
   return {};
 }
 
+std::string name_of_type(std::string_view event_type) {
+  const std::size_t stop = event_type.rfind('.');
+  if (stop == std::string_view::npos) return std::string(event_type) + '.';
+  const std::string_view subject = event_type.substr(0, stop);
+  return std::string(subject.find('.') == std::string_view::npos ? event_type : subject);
+}
+
 }  // namespace wearables

@@ -3,6 +3,7 @@
 
 #include "core/pure.h"
 
+#include <string>
 #include <string_view>
 
 namespace wearables {
@@ -27,5 +28,10 @@ struct EventType {
 // send one, must not be written as readings. Case counts; an empty or further segment makes it
 // kOther.
 EventType classify(std::string_view event_type) noexcept;
+
+// The name by which a row can know an event type that is about no resource: the type without its
+// last word. It has a full stop, which no resource's name has, or `sleep.created` of another sender
+// would be taken for our sleep: where none is left the whole type, or one put behind it.
+std::string name_of_type(std::string_view event_type);
 
 }  // namespace wearables

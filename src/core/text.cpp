@@ -33,6 +33,10 @@ bool is_printable(std::string_view text, std::size_t max) noexcept {
   return !any_control(text.data() + text.size() - kWord);
 }
 
+bool shows_nothing(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c == ' ' || is_control(c); });
+}
+
 std::string printable(std::string_view text, std::size_t max) {
   if (text.size() > max) {
     while (max > 0 && is_continuation(text[max])) --max;

@@ -50,6 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view body(reinterpret_cast<const char*>(data), size);
 
   const Envelope envelope = read_envelope(body);
+  require(envelope.event_type.size() <= kMaxEventType);
   check_text(envelope.event_type);
   check_text(envelope.external_user_id);
   check_text(envelope.client_user_id);

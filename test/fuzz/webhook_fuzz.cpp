@@ -142,6 +142,8 @@ void check_event_type(std::string_view text) {
                                 type.family == EventFamily::kPage;
   require(type.resource.empty() != about_a_resource);
   require(type.family != EventFamily::kOther || type.action.empty());
+  const std::string name = name_of_type(text);
+  require(name.find('.') != std::string::npos && name.size() <= text.size() + 1);
 }
 
 }  // namespace

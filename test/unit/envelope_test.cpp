@@ -32,6 +32,36 @@ const Expected kEnvelopes[] = {
     {R"({"user_id":"first","user_id":"last"})", true, "", "last", ""},
     {R"({"event\u005ftype":"a\u002eb"})", true, "a.b", "", ""},
     {R"({"event_type":17,"user_id":{"id":1},"client_user_id":["c"]})", true, "", "", ""},
+    // Another sender's `type`; what names nothing gives way to it.
+    {R"({"type":"workout.created","user_id":"u"})", true, "workout.created", "u", ""},
+    {R"({"type":"b","event_type":"a"})", true, "a", "", ""},
+    {R"({"event_type":"a","type":"b"})", true, "a", "", ""},
+    {R"({"event_type":null,"type":"b"})", true, "b", "", ""},
+    {R"({"event_type":17,"type":"b"})", true, "b", "", ""},
+    {R"({"event_type":{"type":"a"},"type":"b"})", true, "b", "", ""},
+    {R"({"event_type":["a"],"type":"b"})", true, "b", "", ""},
+    {R"({"event_type":"","type":"b"})", true, "b", "", ""},
+    {R"({"event_type":" \t\u0000","type":"b"})", true, "b", "", ""},
+    {R"({"event_type":null,"type":17})", true, "", "", ""},
+    {R"({"data":{"type":"a","event_type":"b"},"event":{"type":"c"}})", true, "", "", ""},
+    {R"([{"type":"e"},{"event_type":"e"}])", true, "e", "", ""},
+    {R"([{"type":"e"},{"type":"f"}])", true, "", "", ""},
+    // A type is shown to people and compared with rows: printable, whatever it was.
+    {R"({"event_type":"a\nb\u0000c\u007f"})", true, "a?b?c?", "", ""},
+    // A number is as good an id as a text, as it is written.
+    {R"({"user_id":42,"client_user_id":7})", true, "", "42", "7"},
+    {R"({"user_id":-7 ,"client_user_id":0})", true, "", "-7", "0"},
+    {R"({"user_id":12345678901234567890123})", true, "", "12345678901234567890123", ""},
+    {R"({"user_id":1e3,"client_user_id":1.50})", true, "", "1e3", "1.50"},
+    {R"({"user_id":1e400})", true, "", "1e400", ""},
+    {R"({"data":{"user_id":42}})", true, "", "42", ""},
+    {R"({"user_id":true,"client_user_id":false})", true, "", "", ""},
+    {R"({"user_id":null,"data":{"user_id":42}})", true, "", "42", ""},
+    {R"({"user_id":"","client_user_id":"  "})", true, "", "", ""},
+    {R"({"user_id":"  ","data":{"user_id":" u "}})", true, "", " u ", ""},
+    {R"({"user_id":[42],"data":{"user_id":{"id":1}}})", true, "", "", ""},
+    {R"([{"user_id":42},{"user_id":"42"}])", true, "", "42", ""},
+    {R"([{"user_id":42},{"user_id":43}])", true, "", "", ""},
     // What no column can hold counts as absent.
     {R"({"user_id":"a\u0000b","client_user_id":"c"})", true, "", "", "c"},
     {R"({"user_id":"\ud800","client_user_id":"\ud83d\ude00"})", true, "", "\xEF\xBF\xBD",
@@ -120,7 +150,10 @@ TEST(PeekEnvelope, FindsTheSameWhereverALongBodyIsCut) {
         const std::string fields :
         {R"("event_type":"e","user_id":"u","client_user_id":"c","data":[1,"\\"])",
          R"("client_user_id":"\"éé","user_id":null,"event_type":"e","data":{"user_id":"inner","x":17})",
-         R"("data":{"user_id":"inner","x":["}"]},"event_type":"e\"","client_user_id":null)"}) {
+         R"("data":{"user_id":"inner","x":["}"]},"event_type":"e\"","client_user_id":null)",
+         R"("type":"t","user_id":1234567890,"client_user_id":-12.5e3,"event_type":"event")",
+         R"("event_type":"e","client_user_id":7,"data":{"user_id":"inner"},"user_id":"outer")",
+         R"("client_user_id":1234567890,"user_id":"  ","event_type":17,"data":{"user_id":1234},"type":"t")"}) {
       const std::string body = "{" + before + fields + filling + "}";
       expect_same(peek_envelope(body), read_envelope(body), body);
     }
@@ -140,6 +173,19 @@ TEST(ReadEnvelope, KeepsNoEndlessText) {
   const std::string most(500, 'x');
   EXPECT_EQ(read_envelope(R"({"user_id":")" + most + R"("})").external_user_id, most);
   EXPECT_EQ(read_envelope(R"({"user_id":")" + most + R"(x"})").external_user_id, "");
+}
+
+TEST(ReadEnvelope, CutsALongType) {
+  const std::string most(200, 'x');
+  EXPECT_EQ(read_envelope(R"({"event_type":")" + most + R"(","type":"t"})").event_type, most);
+  EXPECT_EQ(read_envelope(R"({"event_type":")" + most + R"(x","type":"t"})").event_type, most);
+  EXPECT_EQ(read_envelope(R"({"type":")" + most.substr(1) + R"(é"})").event_type, most.substr(1));
+}
+
+TEST(ReadEnvelope, KeepsNoEndlessNumber) {
+  const std::string most(500, '7');
+  EXPECT_EQ(read_envelope(R"({"user_id":)" + most + "}").external_user_id, most);
+  EXPECT_EQ(read_envelope(R"({"user_id":)" + most + "7}").external_user_id, "");
 }
 
 struct Connection {

@@ -86,6 +86,29 @@ TEST(Classify, Table) {
   }
 }
 
+// What has a full stop is an event type's, what has none a resource's.
+TEST(NameOfType, HasAFullStop) {
+  const struct {
+    const char* type;
+    const char* name;
+  } cases[] = {
+      {"labtest.order.created", "labtest.order"},
+      {"continuous_query.result_table.changed", "continuous_query.result_table"},
+      {"daily.data.heartrate.deleted", "daily.data.heartrate"},
+      {"a.b.c.d.e.f.g.h.i.j.k", "a.b.c.d.e.f.g.h.i.j"},
+      {"sleep.created", "sleep.created"},
+      {"pull.", "pull."},
+      {"sleep", "sleep."},
+      {"two words", "two words."},
+      {".created", ".created"},
+      {".", "."},
+      {"..", "."},
+      {"a..", "a."},
+      {"....", "..."},
+  };
+  for (const auto& one : cases) EXPECT_EQ(name_of_type(one.type), one.name) << one.type;
+}
+
 TEST(Classify, TheViewsLieInTheText) {
   const std::string text = "daily.data.heartrate.created";
   const EventType type = classify(text);

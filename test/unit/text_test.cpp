@@ -26,6 +26,13 @@ TEST(JsonText, EscapesValid) {
   }
 }
 
+TEST(Text, ShowsNothing) {
+  for (const std::string_view text : {"", " ", "  \t\n\x7f"}) EXPECT_TRUE(shows_nothing(text));
+  EXPECT_TRUE(shows_nothing({"\0 ", 2}));
+  for (const std::string_view text : {"a", " a", "\n?", "\xC3\xA9"})
+    EXPECT_FALSE(shows_nothing(text));
+}
+
 TEST(Text, PrintableCutsBetweenCharacters) {
   EXPECT_EQ(printable("abc", 5), "abc");
   EXPECT_EQ(printable("abc", 2), "ab");
