@@ -70,7 +70,7 @@ SELECT pg_temp.send('2K0C', 'historical.data.horoscope.created', '{"provider":"o
 CALL wearables.drain();
 SELECT user_id, endpoint, provider, resource, range_from, range_to, intent, state, event_id FROM wearables.backfills ORDER BY backfill_id;
 
--- what is no lifecycle event we know is skipped, what names no provider fails
+-- what no row knows or is no lifecycle event we know is skipped, what names no provider fails
 SELECT pg_temp.send('2K0D', 'provider.connection.updated', '{"provider":"oura"}');
 SELECT pg_temp.send('2K0E', 'provider.connection.created', '{}');
 SELECT pg_temp.send('2K0F', 'historical.data.sleep.created', '{"start_date":"2023-11-01"}');

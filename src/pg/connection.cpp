@@ -41,6 +41,9 @@ Statement insert_backfill{R"(
   VALUES ($1, $2, $3, $4, coalesce($5, '-infinity'), coalesce($6, 'infinity'), 'vendor', 'announced', $7)
   ON CONFLICT (user_id, endpoint, provider, resource, range_from, range_to, intent) DO NOTHING)"};
 
+Statement delete_backfill{R"(
+  DELETE FROM wearables.backfills b WHERE b.event_id = $1 AND b.intent = 'vendor' AND b.state = 'announced')"};
+
 Arg arg_instant_or_null(Micros at) {
   return arg_datum(TIMESTAMPTZOID, at == kNoInstant ? 0 : TimestampTzGetDatum(to_server(at)),
                    at == kNoInstant);
@@ -48,8 +51,9 @@ Arg arg_instant_or_null(Micros at) {
 
 }  // namespace
 
-const char* apply_connection(const Event& event, std::string_view action, int64 user_id) {
-  if (action != "created" && action != "error") return "a lifecycle event of a kind that is not known";
+bool knows_lifecycle(std::string_view action) { return action == "created" || action == "error"; }
+
+void apply_connection(const Event& event, std::string_view action, int64 user_id) {
   auto* notice = owned_by<ConnectionNotice>(CurrentMemoryContext);
   call_core([&] { return store_into(*notice, read_connection(event.body)); });
   const char* kind = action == "created" ? "connected" : "error";
@@ -59,7 +63,6 @@ const char* apply_connection(const Event& event, std::string_view action, int64 
                       arg_text(kind), error_type, arg_instant_or_null(origin), arg_int8(event.version)});
   run(upsert_status, {arg_int8(user_id), arg_text(notice->provider), arg_text(kind), error_type,
                       arg_instant_or_null(origin), arg_int8(event.version)});
-  return nullptr;
 }
 
 void apply_backfill_notice(const Event& event, std::string_view resource, int64 user_id) {
@@ -69,6 +72,8 @@ void apply_backfill_notice(const Event& event, std::string_view resource, int64 
                         arg_text(resource), arg_instant_or_null(notice->from),
                         arg_instant_or_null(notice->to), arg_int8(event.event_id)});
 }
+
+void withdraw_backfill_notice(int64 event_id) { run(delete_backfill, {arg_int8(event_id)}); }
 
 void note_freshness(const Batch& batch, const Row* rows, int64 user_id) {
   const size_t sources = batch.sources.size();

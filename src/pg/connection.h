@@ -5,12 +5,18 @@
 
 namespace wearables::pg {
 
-// provider.connection.*: one ledger row per event, and the status if no newer event set it.
-// Returns a note when there is nothing in it for us. Within SPI, under the user's lock.
-const char* apply_connection(const Event& event, std::string_view action, int64 user_id);
+// Whether the action of a lifecycle event says something to us.
+bool knows_lifecycle(std::string_view action);
+
+// provider.connection.*: one ledger row per event, and the status if no newer event set it. Within SPI, under the
+// user's lock.
+void apply_connection(const Event& event, std::string_view action, int64 user_id);
 
 // historical.data.*: records the range the vendor says is ready. Within SPI.
 void apply_backfill_notice(const Event& event, std::string_view resource, int64 user_id);
+
+// Takes back what the event announced, when no row knows its resource any more. Within SPI.
+void withdraw_backfill_notice(int64 event_id);
 
 // Moves last_data_at of every provider in the batch forward to its newest reading. Within SPI, under the
 // user's lock.

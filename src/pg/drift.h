@@ -13,7 +13,7 @@ namespace wearables::pg {
 // Notes in the outcome what of the batch is not known. Within SPI.
 void note_drift(std::string_view resource, const Batch& batch, Outcome* outcome);
 
-// The same for an event whose resource has no row.
+// The same for an event whose resource, or kind, has no row.
 void note_unknown_resource(std::string_view resource, Outcome* outcome);
 
 // Of wearables_internal.drift_term: kind, resource, path, value.

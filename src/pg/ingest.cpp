@@ -2,6 +2,7 @@
 #include "core/event_type.h"
 #include "core/json.h"
 #include "core/normalize.h"
+#include "core/text.h"
 #include "core/version.h"
 
 #include <algorithm>
@@ -29,7 +30,19 @@ namespace wearables::pg {
 
 namespace {
 
-int printable(std::string_view text) { return static_cast<int>(std::min<size_t>(text.size(), 200)); }
+// What is counted as drift of bodies that do not say what they are: a name that a row can have.
+constexpr std::string_view kNoType = "(no event type)";
+
+// A stranger's text as a note may hold it, in the current context.
+const char* shown(std::string_view text) {
+  constexpr size_t kMostShown = 200;
+  auto* copy = owned_by<std::string>(CurrentMemoryContext);
+  call_core([&]() -> Result<Done> {
+    *copy = printable(text, kMostShown);
+    return Done{};
+  });
+  return copy->c_str();
+}
 
 Outcome skipped(const char* note) {
   Outcome outcome{};
@@ -286,16 +299,14 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
 
 struct Skip {
   const char* reason;        // null: there may be something for us in the event
-  std::string_view unknown;  // the resource, when no row knows it
+  std::string_view unknown;  // the name that a row would need to know it, when there is none
 };
 
-// Event types without readings have rows, too: by all of their name but the last word.
-Skip why_skip_other(std::string_view event_type, const Plan& plan) {
-  const std::string_view subject = event_type.substr(0, event_type.rfind('.'));
+// Nothing for us, for a reason that is drift until a row has the name.
+Skip skip_until_known(const Plan& plan, const char* reason, std::string_view name) {
   bool known;
-  plan.kind(subject, &known);
-  if (known) return {psprintf("resource \"%.*s\" is of kind skipped", printable(subject), subject.data()), {}};
-  return {psprintf("event type \"%.*s\" carries nothing for us", printable(event_type), event_type.data()), subject};
+  (void)plan.kind(name, &known);
+  return {reason, known ? std::string_view() : name};
 }
 
 // A body that is not JSON has no event type, and no later mapping will find one.
@@ -309,28 +320,69 @@ const char* why_nameless(const Event& event) {
   return psprintf("the body names no event type, and something is nested deeper than %d levels", kMaxDepth);
 }
 
-Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
-  if (event.body.empty()) return {"the body is empty", {}};
-  if (event.event_type.empty()) return {why_nameless(event), {}};
-  if (type.family == EventFamily::kConnection) return {};
-  const Plan& plan = plan_at(event.revision, Look::kFresh);
-  if (type.family == EventFamily::kOther) return why_skip_other(event.event_type, plan);
+// Event types that are about no resource have rows, too.
+Skip why_skip_type(std::string_view event_type, std::string_view name, const Plan& plan) {
+  bool known;
+  const ResourceKind kind = plan.kind(name, &known);
+  if (known && kind == ResourceKind::kSkipped) {
+    return {psprintf("resource \"%s\" is of kind skipped", shown(name)), {}};
+  }
+  return skip_until_known(plan, psprintf("event type \"%s\" carries nothing for us", shown(event_type)), name);
+}
+
+Skip why_skip_other(std::string_view event_type, const Plan& plan) {
+  auto* name = owned_by<std::string>(CurrentMemoryContext);
+  call_core([&]() -> Result<Done> {
+    *name = name_of_type(event_type);
+    return Done{};
+  });
+  return why_skip_type(event_type, *name, plan);
+}
+
+Skip why_skip_resource(const EventType& type, const Plan& plan, ResourceKind* kind) {
   bool known;
   *kind = plan.kind(type.resource, &known);
+  if (!known) {
+    return {psprintf("resource \"%s\" has no row in wearables.resources", shown(type.resource)), type.resource};
+  }
   if (type.family == EventFamily::kBackfillDone || *kind != ResourceKind::kSkipped) return {};
-  const char* why = known ? "resource \"%.*s\" is of kind skipped" : "resource \"%.*s\" has no row in wearables.resources";
-  return {psprintf(why, printable(type.resource), type.resource.data()), known ? std::string_view() : type.resource};
+  return {psprintf("resource \"%s\" is of kind skipped", shown(type.resource)), {}};
+}
+
+Skip why_skip_kind(const Event& event, const EventType& type, const Plan& plan, ResourceKind* kind) {
+  switch (type.family) {
+    case EventFamily::kConnection:
+      // by all of the name: of a family that is read, one verb that is known must not hide the next
+      if (knows_lifecycle(type.action)) return {};
+      return why_skip_type(event.event_type, event.event_type, plan);
+    case EventFamily::kOther:
+      return why_skip_other(event.event_type, plan);
+    default:
+      return why_skip_resource(type, plan, kind);
+  }
+}
+
+// Before anybody asks whose it is: what holds nothing for us is not parked.
+Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
+  const Plan& plan = plan_at(event.revision, Look::kFresh);
+  const bool empty = event.body.empty();
+  if (event.event_type.empty()) {
+    return skip_until_known(plan, empty ? "the body is empty" : why_nameless(event), kNoType);
+  }
+  if (empty) return {"the body is empty", {}};
+  return why_skip_kind(event, type, plan, kind);
 }
 
 // Nothing for us in it now: what it wrote when there was goes.
-Outcome withdraw(const Event& event, std::string_view resource, const Skip& skip, Locks locks) {
+Outcome withdraw(const Event& event, const EventType& type, const Skip& skip, Locks locks) {
   Outcome outcome = skipped(skip.reason);
   const int64 user_id = has_written(event) ? user_of(event) : 0;
   // before any row of the event: a session that handles it at the same time holds this and wants those
   if (user_id > 0 && locks == Locks::kTake) lock_user(user_id);
   if (!skip.unknown.empty()) note_unknown_resource(skip.unknown, &outcome);
   if (event.status == Status::kParked) unpark(event.event_id);
-  if (user_id > 0) take_back(event, resource, user_id, &outcome);
+  if (user_id > 0) take_back(event, type.resource, user_id, &outcome);
+  if (user_id > 0 && type.family == EventFamily::kBackfillDone) withdraw_backfill_notice(event.event_id);
   return outcome;
 }
 
@@ -350,7 +402,7 @@ Outcome apply(const Event& event, const Handling& handling) {
   const EventType type = classify(event.event_type);
   ResourceKind kind = ResourceKind::kSkipped;
   const Skip skip = why_skip(event, type, &kind);
-  if (skip.reason != nullptr) return withdraw(event, type.resource, skip, locks);
+  if (skip.reason != nullptr) return withdraw(event, type, skip, locks);
 
   int64 user_id = user_of(event);
   if (user_id == 0 && locks == Locks::kTake) user_id = park(event);
@@ -367,10 +419,10 @@ Outcome apply(const Event& event, const Handling& handling) {
     return apply_data(event, type.resource, kind, user_id, handling);
   }
   Outcome outcome{};
+  outcome.status = Status::kProcessed;
   outcome.user_id = user_id;
-  if (type.family == EventFamily::kConnection) outcome.note = apply_connection(event, type.action, user_id);
+  if (type.family == EventFamily::kConnection) apply_connection(event, type.action, user_id);
   if (type.family == EventFamily::kBackfillDone) apply_backfill_notice(event, type.resource, user_id);
-  outcome.status = outcome.note == nullptr ? Status::kProcessed : Status::kSkipped;
   return outcome;
 }
 

@@ -35,16 +35,22 @@ RETURN CASE kind
 COMMENT ON FUNCTION wearables_internal.is_known(text, text, text, text) IS 'whether a row knows it by now';
 
 CREATE VIEW wearables.drift WITH (security_invoker = true) AS
-SELECT t.kind, t.resource, nullif(t.path, '') AS path, nullif(t.value, '') AS value, t.events, t.first_seen, t.last_seen, t.example_event_id,
+SELECT t.kind, t.resource, nullif(t.path, '') AS path, nullif(t.value, '') AS value, t.endpoint, t.event_type,
+       t.events, t.first_seen, t.last_seen, t.example_event_id,
        wearables_internal.drift_remedy(t.kind, t.resource, t.path, t.value) AS remedy
 FROM (
-  SELECT d.kind, d.resource, d.path, d.value,
+  SELECT d.kind, d.resource, d.path, d.value, e.endpoint, x.event_type,
          count(*) AS events, min(e.received_at) AS first_seen, max(e.received_at) AS last_seen, max(e.event_id) AS example_event_id
   FROM wearables.webhook_events e CROSS JOIN LATERAL unnest(e.drift) d
-  WHERE e.drift IS NOT NULL GROUP BY d.kind, d.resource, d.path, d.value) t
+  -- one remedy may be that of several kinds of message, and each of them is news
+  CROSS JOIN LATERAL (SELECT CASE d.kind WHEN 'resource' THEN left(e.event_type, 200) END) x (event_type)
+  WHERE e.drift IS NOT NULL GROUP BY d.kind, d.resource, d.path, d.value, e.endpoint, x.event_type) t
 WHERE NOT wearables_internal.is_known(t.kind, t.resource, t.path, t.value);
 COMMENT ON VIEW wearables.drift IS
-  'what real traffic holds and no row knows: resources, fields, texts that a field is not known to hold, units; counted by events, an example beside it';
+  'what real traffic holds and no row knows: resources and kinds of message, fields, texts that a field is not known to hold, units; for each endpoint, counted by events, an example beside it';
+COMMENT ON COLUMN wearables.drift.resource IS
+  'the name that a row of resources would need: of a resource, or of an event type; (no event type) for bodies that name none';
 COMMENT ON COLUMN wearables.drift.path IS 'of the field, relative to the sample or document; for a unit its metric';
+COMMENT ON COLUMN wearables.drift.event_type IS 'of kind resource: the type of these messages; null for those that name none';
 COMMENT ON COLUMN wearables.drift.remedy IS
   'one statement that makes it known as it is; for a unit replace NULL by its factor: how many of the metric''s own unit one of it is';

@@ -180,7 +180,9 @@ class Maker:
     def add_people(self):
         for number, name in enumerate(self.names):
             known_by = "nothing" if name == self.names[-1] else ("both", "client", self.rng.choice(("both", "client")))[number % 3]
-            person = Person(name, {e: f"{name}-at-{e}" for e in ENDPOINTS}, known_by,
+            # of one of them the vendor's ids are numbers, beyond any that JSON readers keep exactly
+            ids = {e: f"{name}-at-{e}" if number != 1 else f"{17 * (i + 1)}345678901234567890" for i, e in enumerate(ENDPOINTS)}
+            person = Person(name, ids, known_by,
                             self.rng.choice(("UTC", "Europe/Berlin", "America/New_York")))
             self.people.append(person)
             if known_by == "both":
@@ -203,7 +205,10 @@ class Maker:
 
     def send(self, event_type, person, data, endpoint=None, client=None):
         endpoint = endpoint or self.rng.choice(ENDPOINTS)
-        body = {"event_type": event_type, "user_id": person.externals[endpoint], "data": data}
+        external = person.externals[endpoint]
+        if external.isdigit() and self.chance(0.7):
+            external = int(external)
+        body = {self.rng.choice(("event_type", "event_type", "type")): event_type, "user_id": external, "data": data}
         if client or self.chance(0.6):
             body["client_user_id"] = person.client
         self.send_body(json.dumps(body).encode(), endpoint)
@@ -366,7 +371,7 @@ class Maker:
 
     def connection(self, person=None, endpoint=None):
         provider = self.rng.choice(DEVICES)[0]
-        kind = self.rng.choice(("created", "error", "created", "paused")) if endpoint is None else "created"
+        kind = self.rng.choice(("created", "error", "created", "paused", "deregistered")) if endpoint is None else "created"
         data = {"provider": {"slug": provider}, "error_type": "token_refresh_failed" if kind == "error" else None}
         self.send(f"provider.connection.{kind}", person or self.person(), data, endpoint, client=endpoint is not None)
 
@@ -376,7 +381,7 @@ class Maker:
 
     def oddity(self):
         person = self.person()
-        choice = self.rng.randrange(9)
+        choice = self.rng.randrange(11)
         if choice == 0:
             self.send_body(self.rng.choice((b"not json", b"\xff\xfe\0", b"{\"event_type\": ", b"")))
         elif choice == 1:
@@ -388,10 +393,16 @@ class Maker:
         elif choice == 4:
             self.send("daily.data.sleep.created", person, {"source": {"provider": "oura"}, "hr_lowest": 50})
         elif choice == 5:
-            self.send("lab_order.requested", person, {})
-        elif choice == 6:
-            self.no_json(person)
+            self.send(self.rng.choice(("lab_order.requested", "sleep.created", "heartrate", "daily.data.heartrate.deleted", "a.b.c.d.e.f.g.h", ".",
+                                       "two\nlines", "é" * 300)), person, {})
+        elif choice == 6:  # by a name of its own, or by none
+            self.send_body(json.dumps({self.rng.choice(("type", "kind")): self.rng.choice(("workout.created", 17, None, "", " \0")),
+                                       "user_id": person.externals["junction"], "data": {"type": "daily.data.heartrate.created"}}).encode())
         elif choice == 7:
+            self.send(f"historical.data.{self.rng.choice(('aura', 'aura', 'workout_stream'))}.created", person, {"provider": "oura"})
+        elif choice == 8:
+            self.no_json(person)
+        elif choice == 9:
             self.send(f"daily.data.{self.rng.choice(('sleep', 'heartrate'))}.created", person,
                       self.rng.choice((None, {"source": {"provider": "oura"}, "data": None}, 7)))
         else:
