@@ -1,4 +1,4 @@
--- kind: bodies of a kind that no row knows, and of none: skipped with a reason, never parked, and drift with their endpoint
+-- kind: bodies of a kind that no row knows, of none, and of nobody: skipped with a reason, never parked, and drift with their endpoint
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
@@ -13,6 +13,8 @@ SELECT wearables.register_user('alice');
 CREATE FUNCTION pg_temp.send(made text, body text, endpoint text DEFAULT 'other') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), bytes, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), bytes, endpoint)).status
   FROM convert_to(body, 'UTF8') bytes $$;
+CREATE FUNCTION pg_temp.beat(made text, ids text) RETURNS text LANGUAGE sql AS $$
+  SELECT pg_temp.send(made, format('{"event_type":"daily.data.heartrate.created",%s"data":{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}}', ids)) $$;
 CREATE FUNCTION pg_temp.events(made text) RETURNS TABLE (made text, event_type text, external_user_id text, client_user_id text, status text, note text) LANGUAGE sql AS $$
   SELECT substr(e.message_id, 5, 4), e.event_type, e.external_user_id, e.client_user_id, e.status::text, coalesce(e.note, e.error)
   FROM wearables.webhook_events e WHERE e.message_id LIKE 'msg_' || made || '%' ORDER BY 1 $$;
@@ -61,6 +63,38 @@ SELECT external_user_id, client_user_id FROM wearables.parked_events;
 DELETE FROM wearables.resources WHERE name = 'horoscope';
 SELECT processed, skipped, parked FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2N0%') r;
 SELECT (SELECT count(*) FROM wearables.backfills) AS announced, (SELECT count(*) FROM wearables.parked_events) AS parked;
+EXECUTE drift;
+
+-- Whose it is: a text that is not blank, or a number as it is written.
+SELECT pg_temp.beat('2P01', '"user_id":42,'), pg_temp.beat('2P02', '"user_id":-7,'), pg_temp.beat('2P03', '"user_id":12345678901234567890,'),
+       pg_temp.beat('2P04', '"user_id":1e3,'), pg_temp.beat('2P05', '"user_id":1.50,'), pg_temp.beat('2P06', '"client_user_id":17,'),
+       pg_temp.beat('2P07', '"user_id":" ","client_user_id":"bob",'), pg_temp.beat('2P08', '"user_id":null,"client_user_id":18,');
+SELECT pg_temp.send('2P09', '{"event_type":"provider.connection.created","data":{"user_id":43,"provider":"oura"}}');
+-- or nobody: no registration would free it, so it is not parked
+SELECT count(*) FROM unnest(ARRAY['"x":1', '"user":{"user_id":"u-1"}', '"user_id":null', '"user_id":true', '"user_id":""', '"user_id":"  ","client_user_id":" "', '"user_id":{"id":42}',
+  '"user_id":[42]', '"user_id":"a\u0000"']) WITH ORDINALITY b (ids, i), pg_temp.beat('2Q' || lpad(i::text, 2, '0'), ids || ',');
+SELECT pg_temp.beat('2Q20', format('"user_id":"%s","client_user_id":%s,', repeat('x', 501), repeat('7', 501)));
+SELECT pg_temp.send('2Q21', '{"event_type":"provider.connection.created","data":{"provider":"oura"}}'), pg_temp.send('2Q22', '{"event_type":"historical.data.sleep.created","data":{"provider":"oura"}}'),
+       pg_temp.send('2Q23', '{"event_type":"daily.data.sleep.created","data":{"id":"n"}}', 'junction');
+CALL wearables.drain();
+SELECT made, external_user_id, client_user_id, status, note FROM pg_temp.events('2P');
+SELECT made, event_type, external_user_id, client_user_id, status, note FROM pg_temp.events('2Q');
+SELECT external_user_id, client_user_id FROM wearables.parked_events ORDER BY event_id;
+SELECT count(*) AS jobs FROM wearables.jobs;
+EXECUTE drift;
+-- registered by the digits of the body; what is handled in between is parked under them
+SELECT wearables.register_user('n42', '42', 'other') > 0, wearables.register_user('n7', '-7', 'other') > 0, wearables.register_user('n20', '12345678901234567890', 'other') > 0,
+       wearables.register_user('n3', '1e3', 'other') > 0, wearables.register_user('n5', '1.50', 'other') > 0, wearables.register_user('17') > 0,
+       wearables.register_user('bob') > 0, wearables.register_user('18') > 0, wearables.register_user('n43', '43', 'other') > 0;
+CALL wearables.drain();
+SELECT made, external_user_id, client_user_id, status, note FROM pg_temp.events('2P');
+SELECT u.client_user_id, s.metric, s.value FROM wearables.samples s JOIN wearables.users u USING (user_id) ORDER BY u.client_user_id;
+SELECT count(*) FROM wearables.parked_events;
+-- a replay parks nobody either, and a row for it makes it known
+SELECT events, skipped, parked FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2Q%') r;
+SELECT count(*) FROM wearables.parked_events;
+SELECT DISTINCT remedy FROM wearables.drift WHERE resource = '(no user)' \gexec
+SELECT (wearables.replay(event_id)).skipped FROM wearables.webhook_events WHERE message_id LIKE 'msg_2Q%';
 EXECUTE drift;
 
 DROP EXTENSION wearables_ingest;

@@ -15,7 +15,7 @@ CREATE FUNCTION pg_temp.beat(made text, who text) RETURNS text LANGUAGE sql AS $
   SELECT pg_temp.send(made, 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}', who) $$;
 PREPARE events AS SELECT substr(message_id, 5, 4) AS made, status, note, user_id, inserted FROM wearables.webhook_events ORDER BY event_id;
 
--- nobody is registered: the events are parked, not lost and not retried
+-- nobody is registered: the events are parked, not lost and not retried; one that names nobody is not: nothing would free it
 SELECT pg_temp.beat('2K01', 'alice'), pg_temp.beat('2K02', 'bob'), pg_temp.beat('2K03', 'alice');
 SELECT (wearables.receive(wearables.signed_headers('msg_nobody', now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
 FROM convert_to('{"event_type":"daily.data.heartrate.created","data":{"source":{"provider":"garmin"},"data":[]}}', 'UTF8') body;

@@ -30,8 +30,9 @@ namespace wearables::pg {
 
 namespace {
 
-// What is counted as drift of bodies that do not say what they are: a name that a row can have.
+// What is counted as drift of bodies that do not say what, or whose, they are: names that a row can have.
 constexpr std::string_view kNoType = "(no event type)";
+constexpr std::string_view kNoUser = "(no user)";
 
 // A stranger's text as a note may hold it, in the current context.
 const char* shown(std::string_view text) {
@@ -370,7 +371,10 @@ Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
     return skip_until_known(plan, empty ? "the body is empty" : why_nameless(event), kNoType);
   }
   if (empty) return {"the body is empty", {}};
-  return why_skip_kind(event, type, plan, kind);
+  const Skip skip = why_skip_kind(event, type, plan, kind);
+  if (skip.reason != nullptr || names_somebody(event)) return skip;
+  // no registration would ever free it
+  return skip_until_known(plan, "the event names no user", kNoUser);
 }
 
 // Nothing for us in it now: what it wrote when there was goes.

@@ -95,7 +95,7 @@ void lock_everybody(Planned* planned, int count, MemoryContext scratch) {
     Event event;
     if (load_event_head(planned[i].event_id, planned[i].received_at, &event)) {
       planned[i].user_id = user_of(event);
-      if (planned[i].user_id == 0) {
+      if (planned[i].user_id == 0 && names_somebody(event)) {
         planned[i].user_id = park(event);
         planned[i].parked = planned[i].user_id == 0;
       }

@@ -56,6 +56,7 @@ int64 user_of(const Event& event) {
 }
 
 int64 park(const Event& event) {
+  Assert(names_somebody(event));
   // register_user() holds this lock while it frees what is parked: without a second look under it, an event
   // could be parked just after, and lie there for ever
   stop_point("park");

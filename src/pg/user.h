@@ -9,7 +9,13 @@ namespace wearables::pg {
 // which case the link is made. 0 when unknown, -1 when the person was erased. Within SPI.
 int64 user_of(const Event& event);
 
-// Parks the event unless its user has just been registered. Returns the user then, else 0. Within SPI.
+// Whether the event says whose it is: no registration would find one that does not.
+inline bool names_somebody(const Event& event) {
+  return !event.external_user_id.empty() || !event.client_user_id.empty();
+}
+
+// Parks the event, which names somebody, unless its user has just been registered. Returns the user then, else 0.
+// Within SPI.
 int64 park(const Event& event);
 
 // Takes back what park() did, by the session that did it. Within SPI.

@@ -88,7 +88,7 @@ CREATE TABLE wearables.resources (
 );
 COMMENT ON TABLE wearables.resources IS 'the vendor''s input shapes; a resource that no row knows is skipped, visibly';
 COMMENT ON COLUMN wearables.resources.name IS
-  'the third word of daily.data.x.created, without a full stop; of event types that carry no readings: the type without its last word if a full stop is left, else all of it, with one behind it if there is none (labtest.order, sleep.created, ping.), and all of provider.connection.x; (no event type) for bodies that name none';
+  'the third word of daily.data.x.created, without a full stop; of event types that carry no readings: the type without its last word if a full stop is left, else all of it, with one behind it if there is none (labtest.order, sleep.created, ping.), and all of provider.connection.x; (no event type) and (no user) for bodies that say neither';
 COMMENT ON COLUMN wearables.resources.kind IS
   'timeseries (groups of samples), summary (documents with an id; without a mapping the document is kept and yields no sample), skipped (stored, read by nobody: see note)';
 COMMENT ON COLUMN wearables.resources.rest_path IS 'path of the REST API, {user_id} to be filled in';

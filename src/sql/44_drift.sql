@@ -49,7 +49,7 @@ WHERE NOT wearables_internal.is_known(t.kind, t.resource, t.path, t.value);
 COMMENT ON VIEW wearables.drift IS
   'what real traffic holds and no row knows: resources and kinds of message, fields, texts that a field is not known to hold, units; for each endpoint, counted by events, an example beside it';
 COMMENT ON COLUMN wearables.drift.resource IS
-  'the name that a row of resources would need: of a resource, or of an event type; (no event type) for bodies that name none';
+  'the name that a row of resources would need: of a resource, or of an event type; (no event type) for bodies that name none, (no user) for readings of nobody';
 COMMENT ON COLUMN wearables.drift.path IS 'of the field, relative to the sample or document; for a unit its metric';
 COMMENT ON COLUMN wearables.drift.event_type IS 'of kind resource: the type of these messages; null for those that name none';
 COMMENT ON COLUMN wearables.drift.remedy IS

@@ -381,7 +381,7 @@ class Maker:
 
     def oddity(self):
         person = self.person()
-        choice = self.rng.randrange(11)
+        choice = self.rng.randrange(12)
         if choice == 0:
             self.send_body(self.rng.choice((b"not json", b"\xff\xfe\0", b"{\"event_type\": ", b"")))
         elif choice == 1:
@@ -405,8 +405,10 @@ class Maker:
         elif choice == 9:
             self.send(f"daily.data.{self.rng.choice(('sleep', 'heartrate'))}.created", person,
                       self.rng.choice((None, {"source": {"provider": "oura"}, "data": None}, 7)))
-        else:
+        elif choice == 10:
             self.nested(person)
+        else:
+            self.nobodys()
 
     def no_json(self, person):
         """Words that JSON does not have, in readings and in a document, beside what is as good as ever."""
@@ -430,6 +432,14 @@ class Maker:
             for text in beyond[:2]:
                 body = body.replace(f'"{text}"', "[" * depth + "]" * depth)
             self.send_body(body.replace(f'"{beyond[2]}"', '{"data":[' * depth + "]}" * depth).encode())
+
+    def nobodys(self):
+        """Readings, nights, announcements and connections that do not say whose they are."""
+        ids = self.rng.choice(({}, {"user_id": None}, {"user_id": "", "client_user_id": "  "}, {"user_id": {"id": 42}, "client_user_id": True}, {"user": {"user_id": "alice"}}))
+        event_type = self.rng.choice(("daily.data.heartrate.created", "daily.data.sleep.created", "historical.data.heartrate.created", "provider.connection.created"))
+        data = {"id": "night-nobody", "provider": "oura", "source": {"provider": "oura"}, "hr_lowest": 50, "bedtime_stop": self.instant(),
+                "data": [self.sample("heartrate")]}
+        self.send_body(json.dumps({"event_type": event_type, **ids, "data": data}).encode())
 
     def manual(self):
         """A repair by hand, of several people at once, under a version of its own."""
