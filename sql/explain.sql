@@ -95,4 +95,13 @@ SELECT * FROM wearables.body_fields('{"a":1e200000,"b":"1e200000","c":[1,-1e-200
 SELECT path, example, occurrences FROM wearables.body_fields(convert_to('{"a":NaN,"b":[-Infinity,undefined,1],"c":' || repeat('[', 100000) || repeat(']', 100000) || ',"d":"Infinity"}', 'UTF8')) ORDER BY path;
 SELECT count(*) FROM wearables.body_fields(convert_to('{"a":1,"c":' || repeat('[', 5000) || 'tru' || repeat(']', 5000) || '}', 'UTF8'));
 
+-- What lies deep is not looked into below a level: each is a copy of all that is below it.
+SELECT length(path) AS path, example, occurrences FROM generate_series(29, 31) depth, wearables.body_fields(convert_to(repeat('{"a":', depth) || '[1]' || repeat('}', depth), 'UTF8')) ORDER BY depth;
+SELECT length(path) AS path, example, occurrences FROM wearables.body_fields(convert_to(repeat('{"a":', 30) || '{}' || repeat('}', 30), 'UTF8'));
+SELECT length(path) AS path, example, occurrences FROM wearables.body_fields(convert_to(repeat('[', 30) || '{"a":1},2' || repeat(']', 30), 'UTF8'));
+SELECT length(path) AS path, example, occurrences FROM wearables.body_fields(convert_to('{"b":7,"c":' || repeat('{"a":', 400) || '"' || repeat('x', 1000000) || '"' || repeat('}', 401), 'UTF8')) ORDER BY 1;
+SELECT pg_temp.send('2K08', 'daily.data.heartrate.created', '{"source":{"provider":"garmin"},"data":[{"timestamp":"2024-05-01T09:00:00+00:00","value":60,"deep":' || repeat('[{"a":', 200) || '1' || repeat('}]', 200) || '}]}');
+CALL wearables.drain();
+SELECT * FROM pg_temp.explain('2K08') WHERE aspect = 'field not mapped';
+
 DROP EXTENSION wearables_ingest;

@@ -11,6 +11,7 @@ CREATE FUNCTION wearables.body_fields(payload bytea) RETURNS TABLE (path text, e
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  most_levels CONSTANT integer := 30;
   body jsonb;
 BEGIN
   BEGIN
@@ -19,10 +20,10 @@ BEGIN
     RETURN;
   END;
   RETURN QUERY
-  WITH RECURSIVE walk (path, value) AS (
-    SELECT ''::text, body
+  WITH RECURSIVE walk (path, value, depth) AS (
+    SELECT ''::text, body, 0
     UNION ALL
-    SELECT c.path, c.value
+    SELECT c.path, c.value, w.depth + 1
     FROM walk w
     CROSS JOIN LATERAL (
       SELECT CASE w.path WHEN '' THEN o.key ELSE w.path || '.' || o.key END AS path, o.value
@@ -31,11 +32,13 @@ BEGIN
       -- the elements of a list are alike: the first thousand tell which fields there are
       SELECT w.path, a.value
       FROM jsonb_array_elements(CASE jsonb_typeof(w.value) WHEN 'array' THEN w.value ELSE '[]' END) WITH ORDINALITY a (value, n)
-      WHERE a.n <= 1000) c)
-  SELECT w.path, min(w.value::text)::jsonb, count(*) FROM walk w
-  WHERE jsonb_typeof(w.value) NOT IN ('object', 'array') GROUP BY w.path;
+      WHERE a.n <= 1000) c
+    -- each level is a copy of all that is below it
+    WHERE w.depth < most_levels)
+  SELECT w.path, (min(w.value::text) FILTER (WHERE jsonb_typeof(w.value) NOT IN ('object', 'array')))::jsonb, count(*) FROM walk w
+  WHERE jsonb_typeof(w.value) NOT IN ('object', 'array') OR (w.depth = most_levels AND w.value <> '{}' AND w.value <> '[]') GROUP BY w.path;
 END $$;
-COMMENT ON FUNCTION wearables.body_fields(bytea) IS 'the member paths of a JSON body that hold a value, list positions left out, and how often; no row for a body that is not JSON';
+COMMENT ON FUNCTION wearables.body_fields(bytea) IS 'the member paths of a JSON body that hold a value, list positions left out, and how often; what lies below 30 levels of objects and lists is not looked into: of the path there the example is null, or one of another place; no row for a body that is not JSON';
 
 CREATE FUNCTION wearables_internal.read_paths(resource text) RETURNS TABLE (path text)
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
