@@ -136,6 +136,27 @@ SELECT status, http_status FROM wearables.receive(wearables.signed_headers('msg_
 SELECT status, http_status, reason FROM wearables.receive(wearables.signed_headers('msg_10', now(), :'body', :'other'), :'body', 'junction');
 SELECT status, http_status FROM wearables.receive(wearables.signed_headers('msg_10', now(), :'body', :'other'), :'body', 'junction-eu');
 SELECT endpoint, message_id, count FROM wearables.deliveries WHERE message_id IN ('msg_1', 'msg_10') ORDER BY endpoint, message_id;
+-- a header names it as well, in any case; whoever calls comes first, an empty one names none, and an unknown one is refused
+SELECT c.what, r.status, r.http_status, r.reason FROM (VALUES
+  ('its own', '{"wearables-endpoint": "junction-eu"}'::jsonb, NULL),
+  ('in capitals', '{"Wearables-Endpoint": "junction-eu"}', NULL),
+  ('another', '{"wearables-endpoint": "junction"}', NULL),
+  ('another, but the caller knows better', '{"wearables-endpoint": "junction"}', 'junction-eu'),
+  ('its own, but the caller knows better', '{"wearables-endpoint": "junction-eu"}', 'junction'),
+  ('empty', '{"wearables-endpoint": ""}', NULL),
+  ('no text', '{"wearables-endpoint": null}', NULL),
+  ('unknown', '{"wearables-endpoint": "nobody"}', NULL),
+  ('nearly', '{"wearables-endpoint": "Junction-EU"}', NULL),
+  ('hostile', '{"wearables-endpoint": "junction'' OR true; --"}', NULL)
+) AS c (what, named, endpoint),
+LATERAL wearables.receive(wearables.signed_headers('msg_10', now(), :'body', :'other') || c.named, :'body', c.endpoint) r;
+-- it is no part of what is kept
+SELECT count(*) FROM wearables.webhook_events WHERE headers::text ILIKE '%endpoint%';
+-- through the door, too
+BEGIN;
+SELECT set_config('request.headers', (wearables.signed_headers('msg_10', now(), :'body', :'other') || '{"wearables-endpoint": "junction"}')::text, true) IS NOT NULL AS set;
+SELECT wearables_api.webhook(:'body'::bytea) AS answer, current_setting('response.status') AS http_status;
+COMMIT;
 
 -- rotation: the old secret and the new one count side by side, a removed one counts no more
 SELECT wearables.set_secret('junction', 'webhook', 1, 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD');

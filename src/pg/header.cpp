@@ -11,15 +11,17 @@ namespace {
 constexpr int kMaxAuditedBytes = 1024;   // of one value: eleven signatures have half of it
 constexpr int kMaxAuditedMembers = 16;  // names in any case count as different ones
 
+bool equal_ignoring_case(std::string_view name, std::string_view wanted) {
+  return name.size() == wanted.size() &&
+         pg_strncasecmp(name.data(), wanted.data(), name.size()) == 0;
+}
+
 bool is_audited(std::string_view name) {
   static constexpr std::string_view kAudited[] = {
       "svix-id",    "svix-timestamp",    "svix-signature",    "content-type",
       "webhook-id", "webhook-timestamp", "webhook-signature", "user-agent"};
   for (const std::string_view audited : kAudited) {
-    if (name.size() == audited.size() &&
-        pg_strncasecmp(name.data(), audited.data(), name.size()) == 0) {
-      return true;
-    }
+    if (equal_ignoring_case(name, audited)) return true;
   }
   return false;
 }
@@ -28,6 +30,7 @@ bool is_audited(std::string_view name) {
 
 Headers read_headers(Jsonb* headers) {
   HeaderPicker picker;
+  const char* endpoint = nullptr;
   JsonbParseState* state = nullptr;
   int audited = 0;
   pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
@@ -41,13 +44,18 @@ Headers read_headers(Jsonb* headers) {
       if (JsonbIteratorNext(&iterator, &value, true) != WJB_VALUE || value.type != jbvString) continue;
       const std::string_view name{key.val.string.val, static_cast<size_t>(key.val.string.len)};
       picker.offer(name, {value.val.string.val, static_cast<size_t>(value.val.string.len)});
+      if (endpoint == nullptr && value.val.string.len > 0 &&
+          equal_ignoring_case(name, "wearables-endpoint")) {
+        endpoint = pnstrdup(value.val.string.val, value.val.string.len);
+      }
       if (!is_audited(name) || ++audited > kMaxAuditedMembers) continue;
       value.val.string.len = pg_mbcliplen(value.val.string.val, value.val.string.len, kMaxAuditedBytes);
       pushJsonbValue(&state, WJB_KEY, &key);
       pushJsonbValue(&state, WJB_VALUE, &value);
     }
   }
-  return {picker.headers(), JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr))};
+  Jsonb* audited_headers = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+  return {picker.headers(), endpoint, audited_headers};
 }
 
 bool asks_for_rollback(Jsonb* headers) {
@@ -59,14 +67,15 @@ bool asks_for_rollback(Jsonb* headers) {
   JsonbIteratorToken token;
   while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE) {
     if (token != WJB_KEY || JsonbIteratorNext(&iterator, &value, true) != WJB_VALUE) continue;
-    if (value.type != jbvString || key.val.string.len != 6 || pg_strncasecmp(key.val.string.val, "prefer", 6) != 0) continue;
+    const std::string_view name{key.val.string.val, static_cast<size_t>(key.val.string.len)};
+    if (value.type != jbvString || !equal_ignoring_case(name, "prefer")) continue;
     std::string_view rest{value.val.string.val, static_cast<size_t>(value.val.string.len)};
     while (!rest.empty()) {
       const size_t comma = std::min(rest.find(','), rest.size());
       std::string_view wish = rest.substr(0, comma);
       wish.remove_prefix(std::min(wish.find_first_not_of(kBlank), wish.size()));
       wish = wish.substr(0, wish.find_last_not_of(kBlank) + 1);
-      if (wish.size() == 11 && pg_strncasecmp(wish.data(), "tx=rollback", 11) == 0) return true;
+      if (equal_ignoring_case(wish, "tx=rollback")) return true;
       rest.remove_prefix(std::min(comma + 1, rest.size()));
     }
   }

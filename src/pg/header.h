@@ -9,6 +9,7 @@ namespace wearables::pg {
 
 struct Headers {
   SignedHeaders of_signature;  // views into the jsonb
+  const char* endpoint;        // of the header wearables-endpoint; null: not named
   Jsonb* audited;              // id, timestamp, signature, content type, user agent
 };
 

@@ -204,6 +204,8 @@ Receipt receive(Jsonb* headers_json, const void* stored_body, const char* endpoi
   if (id.size() > kMaxMessageId) {
     return refuse({400, "the message id is longer than 512 bytes", Fate::kBadMessageId, nullptr}, id);
   }
+  // a sender who names one himself gains nothing: he must have signed with that one's secret
+  if (endpoint_name == nullptr) endpoint_name = headers.endpoint;
   int count;
   const Endpoint* endpoints = load_endpoints(endpoint_name, &count);
   if (count == 0) return refuse(no_endpoint(endpoint_name), id);

@@ -13,7 +13,8 @@ struct Receipt {
 };
 
 // Within SPI. `body` is a detoasted varlena (bytea or text: the bytes count) and is stored as it is.
-// `endpoint` null: every enabled one is tried.
+// `endpoint` null: the header wearables-endpoint names it, and without one every enabled endpoint is
+// tried.
 Receipt receive(Jsonb* headers, const void* body, const char* endpoint);
 
 }  // namespace wearables::pg

@@ -22,7 +22,7 @@ CREATE FUNCTION wearables.receive(headers jsonb, body bytea, endpoint text DEFAU
 RETURNS wearables.receipt LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_receive';
 COMMENT ON FUNCTION wearables.receive(jsonb, bytea, text) IS
-  'verify a delivery, store it byte for byte, put it in the queue (R1); answer the sender with http_status only after COMMIT; without endpoint every enabled one is tried';
+  'verify a delivery, store it byte for byte, put it in the queue (R1); answer the sender with http_status only after COMMIT; without endpoint the header wearables-endpoint names it, and without that every enabled one is tried';
 
 CREATE FUNCTION wearables_api.webhook(json) RETURNS json
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
