@@ -157,6 +157,8 @@ BEGIN;
 SELECT set_config('request.headers', (wearables.signed_headers('msg_10', now(), :'body', :'other') || '{"wearables-endpoint": "junction"}')::text, true) IS NOT NULL AS set;
 SELECT wearables_api.webhook(:'body'::bytea) AS answer, current_setting('response.status') AS http_status;
 COMMIT;
+-- who signs with a private key alone is told what to do
+SELECT status, http_status, reason FROM wearables.receive(wearables.signed_headers('msg_10', now(), :'body', :'other') || '{"svix-signature": "v1a,AAAA"}', :'body');
 
 -- rotation: the old secret and the new one count side by side, a removed one counts no more
 SELECT wearables.set_secret('junction', 'webhook', 1, 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD');

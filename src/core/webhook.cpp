@@ -120,6 +120,19 @@ std::vector<std::string_view> well_formed(std::string_view signatures) {
   return found;
 }
 
+// Whether the sender signs with a private key alone: some element of version v1a, and none of v1.
+bool only_asymmetric(std::string_view signatures) noexcept {
+  bool asymmetric = false;
+  signatures = signatures.substr(0, kMaxSignatureBytes);
+  while (!signatures.empty()) {
+    const std::size_t length = std::min(signatures.find(' '), signatures.size());
+    if (signatures.starts_with(kScheme)) return false;
+    asymmetric = asymmetric || signatures.starts_with("v1a,");
+    signatures.remove_prefix(std::min(length + 1, signatures.size()));
+  }
+  return asymmetric;
+}
+
 // Which secrets sign this delivery; each is decoded and hashed with once.
 class Matcher {
  public:
@@ -212,8 +225,12 @@ Result<Accepted> check_delivery(const SignedHeaders& headers, std::string_view b
     }
   }
   if (!any_fresh && stale) return *stale;
-  return Error{Code::kBadSignature,
-               ambiguous ? "the id header holds a full stop" : "no v1 signature matches"};
+  if (ambiguous) return Error{Code::kBadSignature, "the id header holds a full stop"};
+  if (only_asymmetric(headers.signature)) {
+    return Error{Code::kBadSignature,
+                 "the sender signs asymmetrically (v1a); set the endpoint to symmetric there"};
+  }
+  return Error{Code::kBadSignature, "no v1 signature matches"};
 }
 
 Result<std::int64_t> sent_at(const Result<Accepted>& accepted) {

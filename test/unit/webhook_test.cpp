@@ -183,6 +183,26 @@ TEST(VerifyChoices, SignatureList) {
   });
 }
 
+// What an operator is to do must stand in the refusal: no retry makes such a signature match.
+TEST(VerifyChoices, AsymmetricSignaturesAreNamed) {
+  const std::string asymmetric =
+      "the sender signs asymmetrically (v1a); set the endpoint to symmetric there";
+  const std::string other = "no v1 signature matches";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"v1a,AAAA", asymmetric},      {"v2,x v1a,AAAA v1a,BBBB", asymmetric},
+      {"v1a,", asymmetric},          {"v1a,AAAA v1,AAAA", other},
+      {"v1,AAAA v1a,AAAA", other},   {"v1a", other},
+      {"v2,AAAA", other},            {"xv1a,AAAA", other}};
+  for (const auto& [signature, message] : cases) {
+    const std::string timestamp = std::to_string(kNow);
+    const std::string_view secrets[] = {kSecret};
+    const auto result = verify({kId, timestamp, signature}, "x", secrets, kNow);
+    ASSERT_FALSE(result.ok()) << signature;
+    EXPECT_EQ(result.error().message, message) << signature;
+    EXPECT_EQ(result.error().code, Code::kBadSignature) << signature;
+  }
+}
+
 TEST(VerifyChoices, SecretsAndBodies) {
   const std::string secret(kSecret);
   const std::string other(kOtherSecret);
