@@ -31,6 +31,7 @@ ALTER TABLE wearables.mappings ENABLE TRIGGER mark_origin;
 ALTER TABLE wearables.units ENABLE TRIGGER mark_origin;
 ALTER TABLE wearables.metrics ENABLE TRIGGER restore_in_place;
 ALTER TABLE wearables.metrics ENABLE TRIGGER mark_origin;
+NOTIFY pgrst, 'reload schema';
 SQL
 
 sub extension_dir
