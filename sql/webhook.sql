@@ -191,4 +191,42 @@ SELECT wearables_api.webhook('\x7b007d'::bytea) ->> 'status' AS answer;
 COMMIT;
 SELECT payload FROM wearables.webhook_events WHERE message_id = 'msg_15';
 
+-- a door for one endpoint, whatever the headers say
+SELECT wearables.add_endpoint('Junction-EU.2'), wearables.set_secret('Junction-EU.2', 'webhook', 0, :'other'), wearables.set_secret('junction', 'webhook', 1, NULL);
+SELECT wearables.expose_endpoint('Junction-EU.2'), wearables.expose_endpoint('Junction-EU.2'), wearables.expose_endpoint('junction');
+SELECT p.oid::regprocedure AS door, p.prosecdef, p.proconfig, has_function_privilege('public', p.oid, 'EXECUTE') AS for_all FROM pg_proc p
+WHERE p.pronamespace = 'wearables_api'::regnamespace ORDER BY 1::text COLLATE "C";
+BEGIN;
+SELECT set_config('request.headers', (wearables.signed_headers('msg_16', now(), :'body', :'other') || '{"wearables-endpoint": "junction"}')::text, true) IS NOT NULL AS set;
+SELECT wearables_api."webhook_Junction-EU.2"(:'body'::json) ->> 'status' AS answer, current_setting('response.status') AS http_status;
+SELECT wearables_api."webhook_Junction-EU.2"(:'body'::text) ->> 'status' AS answer, current_setting('response.status') AS http_status;
+SELECT wearables_api."webhook_Junction-EU.2"(:'body'::bytea) ->> 'status' AS answer, current_setting('response.status') AS http_status;
+SELECT wearables_api.webhook_junction(:'body'::bytea) AS answer, current_setting('response.status') AS http_status;
+COMMIT;
+SELECT endpoint FROM wearables.webhook_events WHERE message_id = 'msg_16';
+-- who is not there has none, nor who has too long a name
+SELECT wearables.expose_endpoint('nobody');
+\echo :SQLSTATE
+SELECT wearables.expose_endpoint(NULL);
+\echo :SQLSTATE
+SELECT wearables.add_endpoint(repeat('x', 55)), wearables.expose_endpoint(repeat('x', 55)), wearables.add_endpoint(repeat('x', 56));
+SELECT wearables.expose_endpoint(repeat('x', 56));
+\echo :SQLSTATE
+-- it goes when it is told to, with its endpoint, and when that gets another name; others' functions stay
+CREATE FUNCTION wearables_api.webhook_of_mine(bytea) RETURNS json LANGUAGE sql RETURN 'null'::json;
+SELECT wearables.expose_endpoint('junction', false), wearables.expose_endpoint('junction', false);
+SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid::regprocedure::text COLLATE "C") AS doors FROM pg_proc p
+WHERE p.pronamespace = 'wearables_api'::regnamespace AND p.proname <> 'webhook' AND p.proargtypes = 'bytea'::regtype::oid::text::oidvector;
+UPDATE wearables.endpoints SET tolerance = tolerance;
+UPDATE wearables.endpoints SET name = 'junction-eu-2' WHERE name = 'Junction-EU.2';
+DELETE FROM wearables.endpoints WHERE name LIKE 'x%';
+SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid::regprocedure::text COLLATE "C") AS doors FROM pg_proc p
+WHERE p.pronamespace = 'wearables_api'::regnamespace AND p.proname <> 'webhook';
+DROP FUNCTION wearables_api.webhook_of_mine(bytea);
+SELECT wearables.expose_endpoint('junction-eu-2'), wearables.expose_endpoint('junction');
+TRUNCATE wearables.endpoints CASCADE;
+SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'wearables_api'::regnamespace;
+
+-- a door does not keep the extension from going
+SELECT wearables.add_endpoint('junction'), wearables.expose_endpoint('junction');
 DROP EXTENSION wearables_ingest;

@@ -264,13 +264,14 @@ Jsonb* request_headers() {
 // A proxy that lets the sender ask for it would undo what is answered with success here.
 constexpr const char* kRollbackRefused = "the request asks for a rollback (Prefer: tx=rollback)";
 
-Datum door(const void* body) {
+// `endpoint` null: the header names it, or every one is tried.
+Datum door(const char* endpoint, const void* body) {
   Confidential frame;
   begin_confidential(&frame);
   Jsonb* headers = request_headers();
   const Receipt receipt = asks_for_rollback(headers)
                               ? refuse({400, kRollbackRefused, Fate::kRollbackAsked, nullptr}, {})
-                              : receive_within_spi(headers, body, nullptr);
+                              : receive_within_spi(headers, body, endpoint);
   end_confidential(frame);
   (void)set_config_option("response.status", psprintf("%d", receipt.http_status), PGC_USERSET,
                           PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
@@ -334,6 +335,10 @@ void push_member(JsonbParseState** state, const char* name, std::string_view tex
   pushJsonbValue(state, WJB_VALUE, &value);
 }
 
+const char* endpoint_argument(FunctionCallInfo fcinfo) {
+  return PG_ARGISNULL(0) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(0));
+}
+
 bool is_callers_fault(Code code) {
   return code == Code::kNoSecret || code == Code::kBadSecret || code == Code::kInvalidArgument;
 }
@@ -346,6 +351,8 @@ extern "C" {
 PG_FUNCTION_INFO_V1(wearables_receive);
 PG_FUNCTION_INFO_V1(wearables_webhook_text);
 PG_FUNCTION_INFO_V1(wearables_webhook_bytea);
+PG_FUNCTION_INFO_V1(wearables_webhook_of_text);
+PG_FUNCTION_INFO_V1(wearables_webhook_of_bytea);
 PG_FUNCTION_INFO_V1(wearables_verify_signature);
 PG_FUNCTION_INFO_V1(wearables_sign);
 PG_FUNCTION_INFO_V1(wearables_signed_headers);
@@ -360,12 +367,24 @@ Datum wearables_receive(PG_FUNCTION_ARGS) {
 
 Datum wearables_webhook_text(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
-  return door(PG_ARGISNULL(0) ? cstring_to_text("") : PG_GETARG_TEXT_PP(0));
+  return door(nullptr, PG_ARGISNULL(0) ? cstring_to_text("") : PG_GETARG_TEXT_PP(0));
 }
 
 Datum wearables_webhook_bytea(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
-  return door(PG_ARGISNULL(0) ? cstring_to_text("") : PG_GETARG_BYTEA_PP(0));
+  return door(nullptr, PG_ARGISNULL(0) ? cstring_to_text("") : PG_GETARG_BYTEA_PP(0));
+}
+
+Datum wearables_webhook_of_text(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  const void* body = PG_ARGISNULL(1) ? cstring_to_text("") : PG_GETARG_TEXT_PP(1);
+  return door(endpoint_argument(fcinfo), body);
+}
+
+Datum wearables_webhook_of_bytea(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  const void* body = PG_ARGISNULL(1) ? cstring_to_text("") : PG_GETARG_BYTEA_PP(1);
+  return door(endpoint_argument(fcinfo), body);
 }
 
 Datum wearables_verify_signature(PG_FUNCTION_ARGS) {

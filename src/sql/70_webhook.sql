@@ -39,3 +39,83 @@ CREATE FUNCTION wearables_api.webhook(bytea) RETURNS json
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_webhook_bytea';
 COMMENT ON FUNCTION wearables_api.webhook(bytea) IS 'PostgREST door for application/octet-stream; byte for byte, NUL included';
+
+-- A door for one endpoint: what a proxy that can set no header is given.
+
+CREATE FUNCTION wearables_internal.webhook(endpoint text, body json) RETURNS json
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_webhook_of_text';
+COMMENT ON FUNCTION wearables_internal.webhook(text, json) IS 'webhook(json) for one endpoint: what the functions of expose_endpoint() call';
+
+CREATE FUNCTION wearables_internal.webhook(endpoint text, body text) RETURNS json
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_webhook_of_text';
+COMMENT ON FUNCTION wearables_internal.webhook(text, text) IS 'webhook(text) for one endpoint: what the functions of expose_endpoint() call';
+
+CREATE FUNCTION wearables_internal.webhook(endpoint text, body bytea) RETURNS json
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_webhook_of_bytea';
+COMMENT ON FUNCTION wearables_internal.webhook(text, bytea) IS 'webhook(bytea) for one endpoint: what the functions of expose_endpoint() call';
+
+-- They are no members of the extension, for members are not dumped; they depend on it, so they go with it.
+CREATE FUNCTION wearables.expose_endpoint(endpoint text, exposed boolean DEFAULT true) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  kind text;
+  door text;
+BEGIN
+  -- whoever removes the endpoint meanwhile waits, and finds the functions then
+  PERFORM FROM wearables.endpoints e WHERE e.name = endpoint FOR KEY SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'endpoint "%" is not known', endpoint
+      USING ERRCODE = 'undefined_object', HINT = 'Add it with wearables.add_endpoint().';
+  END IF;
+  -- a longer name would be cut, and two could become one
+  IF octet_length('webhook_' || endpoint) > 63 THEN
+    RAISE EXCEPTION 'the name of endpoint "%" is too long for a function', endpoint
+      USING ERRCODE = 'name_too_long', DETAIL = 'The function would be webhook_ and the name, 63 bytes at most.',
+            HINT = 'Let the proxy set the header wearables-endpoint.';
+  END IF;
+  FOREACH kind IN ARRAY ARRAY['json', 'text', 'bytea'] LOOP
+    door := format('wearables_api.%I(%s)', 'webhook_' || endpoint, kind);
+    IF NOT exposed THEN
+      EXECUTE 'DROP FUNCTION IF EXISTS ' || door;
+      CONTINUE;
+    END IF;
+    EXECUTE format($f$CREATE OR REPLACE FUNCTION %s RETURNS json
+      LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+      BEGIN ATOMIC SELECT wearables_internal.webhook(%L::text, $1); END$f$, door, endpoint);
+    EXECUTE format('COMMENT ON FUNCTION %s IS %L', door, 'PostgREST door of one endpoint, made by wearables.expose_endpoint()');
+    EXECUTE format('ALTER FUNCTION %s DEPENDS ON EXTENSION wearables_ingest', door);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', door);
+  END LOOP;
+  NOTIFY pgrst, 'reload schema';
+END $$;
+COMMENT ON FUNCTION wearables.expose_endpoint(text, boolean) IS
+  'make (or, with false, drop) wearables_api."webhook_NAME", a door where the secrets of this endpoint alone are tried, for proxies that can set no header; it goes with the endpoint';
+
+CREATE FUNCTION wearables_internal.hide_endpoints() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  door regprocedure;
+BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> 'endpoints' THEN
+    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the table of endpoints.';
+  END IF;
+  FOR door IN
+    SELECT p.oid FROM pg_proc p
+    JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'x'
+    JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND x.oid = d.refobjid AND x.extname = 'wearables_ingest'
+    WHERE p.pronamespace = 'wearables_api'::regnamespace AND starts_with(p.proname, 'webhook_')
+      AND NOT EXISTS (SELECT FROM wearables.endpoints e WHERE e.name = substr(p.proname, 9) COLLATE "C") LOOP
+    EXECUTE format('DROP FUNCTION %s', door);
+    NOTIFY pgrst, 'reload schema';
+  END LOOP;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION wearables_internal.hide_endpoints() IS 'trigger: an endpoint that goes, or gets another name, takes the functions of expose_endpoint() with it';
+CREATE TRIGGER hide_endpoints AFTER DELETE OR UPDATE OF name OR TRUNCATE ON wearables.endpoints
+  FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.hide_endpoints();

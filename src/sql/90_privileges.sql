@@ -61,7 +61,7 @@ BEGIN
        wearables_internal.read_paths(text), wearables_internal.storable_json(text),
        wearables_internal.is_known(text, text, text, text), wearables_internal.drift_remedy(text, text, text, text)',
       'EXECUTE ON FUNCTION
-       wearables.add_endpoint(text, text, text, text, interval, integer), wearables.set_secret(text, text, integer, text),
+       wearables.add_endpoint(text, text, text, text, interval, integer), wearables.expose_endpoint(text, boolean), wearables.set_secret(text, text, integer, text),
        wearables.verify_signature(jsonb, bytea, text[], timestamptz, interval), wearables.sign(text, timestamptz, bytea, text),
        wearables.signed_headers(text, timestamptz, bytea, text), wearables.receive(jsonb, bytea, text),
        wearables.make_event_partitions(interval, integer), wearables.reclaim_names(), wearables.register_user(text, text, text, text), wearables.revision(),

@@ -189,6 +189,34 @@ INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field) VALU
 	}
 }
 
+# Names of endpoints, which become names of functions that run as the owner.
+{
+	my $site = new_site('doors');
+	run_sql($node, $site, q{CREATE ROLE mal LOGIN; SELECT wearables.grant_access('mal', 'operator')});
+	my @hostile = map { sprintf $_, 'ALTER ROLE mal SUPERUSER;' } q{x'; %s --}, q{x"(bytea); %s --}, q{x\\'; %s --}, q{x$f$; %s --}, q{x$$; %s --}, q{x(json); %s --%%L %%1$I %%s}, "x\n; %s\n", q{x'::text, $1); %s END; --};
+	my $doors = q{SELECT count(DISTINCT proname) FROM pg_proc WHERE pronamespace = 'wearables_api'::regnamespace AND proname <> 'webhook'};
+	my $expose = join "\n", map { 'SELECT wearables.expose_endpoint(' . literal($_) . "::text);\nSELECT wearables.expose_endpoint(" . literal($_) . '::text, true);' } @hostile;
+	my $run = as_role($node, $site, 'mal', join "\n", 'SET standard_conforming_strings = on;', map({ 'SELECT wearables.add_endpoint(' . literal($_) . ');' } @hostile), $expose);
+	is_deeply([ sort keys %{ { map { $_ => 1 } @{ $run->{states} } } } ], [qw(23514 42704)], 'such an endpoint cannot be added, and what is not there has no door');
+	is(run_sql($node, $site, $doors), 0, 'so there is none');
+	# and if somebody has taken the check away
+	run_sql($node, $site, join "\n", 'ALTER TABLE wearables.endpoints DROP CONSTRAINT endpoints_name_check;', map { 'INSERT INTO wearables.endpoints (name) VALUES (' . literal($_) . ');' } @hostile);
+	for my $escape (qw(on off))
+	{
+		$run = as_role($node, $site, 'mal', "SET standard_conforming_strings = on; SET backslash_quote = on; ALTER ROLE mal SET standard_conforming_strings = $escape;\n$expose");
+		is($run->{err}, '', "doors of hostile names are made, standard_conforming_strings $escape");
+	}
+	is(run_sql($node, $site, $doors), scalar @hostile, 'one for each, of its name');
+	is(run_sql($node, $site, q{SELECT count(*) FROM wearables.endpoints e WHERE e.name NOT LIKE 'junction' AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.proname = 'webhook_' || e.name COLLATE "C" AND p.proowner = 10)}), 0, 'and of the owner');
+	$run = as_role($node, $site, 'mal', q{SELECT format('SELECT wearables_api.%I(''{}''::json) ->> ''status'';', proname) FROM pg_proc WHERE pronamespace = 'wearables_api'::regnamespace AND proargtypes = '114' AND proname <> 'webhook' \gexec});
+	is($run->{err} . $run->{out}, join("\n", ('refused') x @hostile), 'each refuses what is not signed') or diag $run->{err};
+	my $taken = as_role($node, $site, 'mal', q{CREATE FUNCTION wearables_api.webhook_mine(bytea) RETURNS json LANGUAGE sql AS 'SELECT NULL::json'; DELETE FROM wearables.endpoints; DROP FUNCTION wearables_api.webhook(json);});
+	is_deeply($taken->{states}, [qw(42501 42501 42501)], 'nobody but the owner makes or drops one by hand');
+	run_sql($node, $site, q{DELETE FROM wearables.endpoints WHERE name <> 'junction'});
+	is(run_sql($node, $site, $doors), 0, 'with the endpoints all of them go');
+	is(run_sql($node, $site, q{SELECT rolsuper FROM pg_roles WHERE rolname = 'mal'}), 'f', 'and nobody has become a superuser');
+}
+
 # 8. Row-level security of the site's binds whatever reads.
 {
 	my $site = new_site('policies');

@@ -39,6 +39,7 @@ SELECT wearables.add_endpoint('sandbox', environment => 'sandbox', base_url => '
 SELECT wearables.set_secret('sandbox', 'webhook', 0, 'whsec_c2VjcmV0IG9mIHRoZSBzYW5kYm94LCBmb3IgdGVzdHM=');
 SELECT wearables.set_secret('sandbox', 'api_key', 0, 'sk_us_very_secret_key');
 SELECT wearables.set_secret('junction', 'webhook', 1, 'env:WEARABLES_SANDBOX');
+SELECT wearables.expose_endpoint('sandbox');
 SELECT wearables.register_user('carol', time_zone => 'Europe/Berlin');
 UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate';
 UPDATE wearables.mappings SET enabled = false WHERE resource = 'sleep' AND metric = 'respiratory_rate';
@@ -152,8 +153,11 @@ my %catalog = (
 	'partitions' => q{SELECT c.relname, pg_get_expr(c.relpartbound, c.oid), obj_description(c.oid, 'pg_class') FROM pg_class c WHERE c.relispartition AND c.relkind = 'r' ORDER BY 1},
 	'rights on tables' => q{SELECT c.relname, a.grantee::regrole::text, a.privilege_type, a.is_grantable FROM pg_class c, aclexplode(c.relacl) a
 		WHERE c.relnamespace = 'wearables'::regnamespace ORDER BY 1, 2, 3},
-	'rights on routines' => q{SELECT p.oid::regprocedure::text, a.grantee::regrole::text, a.privilege_type FROM pg_proc p, aclexplode(p.proacl) a
+	'rights on routines' => q{SELECT p.oid::regprocedure::text, a.grantee::regrole::text, a.privilege_type FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
 		WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_api'::regnamespace) ORDER BY 1, 2, 3},
+	'doors' => q{SELECT pg_get_functiondef(p.oid), obj_description(p.oid), (SELECT string_agg(d.deptype::text, '' ORDER BY d.deptype) FROM pg_depend d
+		WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_extension'::regclass)
+		FROM pg_proc p WHERE p.pronamespace = 'wearables_api'::regnamespace ORDER BY p.oid::regprocedure::text},
 	'rights on schemas' => q{SELECT n.nspname, a.grantee::regrole::text, a.privilege_type FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname LIKE 'wearables%' ORDER BY 1, 2, 3});
 
 my @tables = tables('app');
@@ -219,7 +223,9 @@ for my $database (@made)
 	is(run_sql($node, $database, 'UPDATE wearables.mappings SET enabled = true WHERE mapping_id = 9 RETURNING origin'), 'changed',
 		"$database: a shipped row is known as changed");
 }
+like($of_catalog{doors}, qr/webhook_sandbox\(bytea\).*\|x$/ms, 'a door of an endpoint was there');
 is(run_sql($node, 'plain', 'DROP EXTENSION wearables_ingest CASCADE'), '', 'a restored extension can be dropped');
+is(run_sql($node, 'plain', q{SELECT count(*) FROM pg_proc WHERE proname LIKE 'webhook%'}), 0, 'and takes the doors with it');
 
 # A worker is there already, and looks at each thing as soon as it is back.
 $node->safe_psql('postgres', 'CREATE DATABASE live');
