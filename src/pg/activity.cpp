@@ -119,8 +119,8 @@ Statement upsert_statement{R"(
   SET count = a.count + $3, last_at = $5, message_id = coalesce($6, a.message_id),
       longest_gap = CASE WHEN a.longest_gap > $4 - a.last_at AND a.longest_gap_at > $4 - interval '14 days' THEN a.longest_gap ELSE $4 - a.last_at END,
       longest_gap_at = CASE WHEN a.longest_gap > $4 - a.last_at AND a.longest_gap_at > $4 - interval '14 days' THEN a.longest_gap_at ELSE $4 END,
-      streak = CASE WHEN a.streak = 0 OR a.last_at < $4 - interval '1 day' THEN $3 ELSE a.streak + $3 END,
-      streak_from = CASE WHEN a.streak = 0 OR a.last_at < $4 - interval '1 day' THEN $4 ELSE a.streak_from END)"};
+      streak = CASE WHEN a.streak = 0 OR a.endpoint = '-' AND a.last_at < $4 - interval '1 day' THEN $3 ELSE a.streak + $3 END,
+      streak_from = CASE WHEN a.streak = 0 OR a.endpoint = '-' AND a.last_at < $4 - interval '1 day' THEN $4 ELSE a.streak_from END)"};
 
 Statement end_streaks{R"(
   UPDATE wearables.endpoint_activity a SET streak = 0, streak_from = NULL
