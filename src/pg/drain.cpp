@@ -29,6 +29,7 @@ namespace {
 // a while: waiting must not take more than a fifth of a session's time.
 constexpr int kWaitMilliseconds = 100;
 constexpr int kShortWaitMilliseconds = 1;
+// Not so where a job goes back: it would stay under its lease.
 constinit TimestampTz wait_again_at = 0;
 
 int wait_milliseconds() {
@@ -243,6 +244,7 @@ void record_less(Recording* recording, const ErrorData* error) {
 // Nobody would come back to the event of a dead letter: so what is not of the environment is tried once more as it is.
 // The chain ends with a job that stays under its lease: this session takes it back at its next turn.
 void record_failure(State* state, Recording recording) {
+  wait_again_at = 0;
   constexpr int kRounds = 4;
   for (int round = 0; round < kRounds; ++round) {
     const ErrorData* error = in_transaction(record, &recording);
@@ -373,6 +375,7 @@ void give_back_step(void*) {
 }
 
 void give_back(State* state) {
+  wait_again_at = 0;
   ErrorData* error = in_transaction(give_back_step, nullptr);
   // the cancel itself comes in between
   if (error != nullptr && is_cancel(error)) {
