@@ -29,11 +29,15 @@ namespace {
 // a while: waiting must not take more than a fifth of a session's time.
 constexpr int kWaitMilliseconds = 100;
 constexpr int kShortWaitMilliseconds = 1;
-// Not so where a job goes back: it would stay under its lease.
 constinit TimestampTz wait_again_at = 0;
 
-int wait_milliseconds() {
-  return is_stepped() || GetCurrentTimestamp() < wait_again_at ? kShortWaitMilliseconds : kWaitMilliseconds;
+// kFull where a job goes back, which would stay under its lease else: always the long one.
+enum class Patience { kUsual, kFull };
+
+int wait_milliseconds(Patience patience) {
+  if (is_stepped()) return kShortWaitMilliseconds;
+  const bool waited = patience == Patience::kUsual && GetCurrentTimestamp() < wait_again_at;
+  return waited ? kShortWaitMilliseconds : kWaitMilliseconds;
 }
 
 void note_wait_in_vain() {
@@ -99,11 +103,12 @@ enum class Durable { kNow, kSoon };
 
 // work(arg) as the owner, in a transaction of its own. Gives what went wrong, in the current context; all of it is
 // undone then. Null: it is committed.
-ErrorData* in_transaction(void (*work)(void*), void* arg, Durable durable = Durable::kSoon) {
+ErrorData* in_transaction(void (*work)(void*), void* arg, Durable durable = Durable::kSoon,
+                          Patience patience = Patience::kUsual) {
   Step step{work, arg};
   // the variable of lock_timeout itself: to set it by its name for each event costs a twentieth of a small one
   const int lock_timeout = LockTimeout;
-  LockTimeout = wait_milliseconds();
+  LockTimeout = wait_milliseconds(patience);
   ErrorData* error = in_subtransaction(as_owner, &step);
   LockTimeout = lock_timeout;
   if (durable == Durable::kNow) {
@@ -117,9 +122,14 @@ ErrorData* in_transaction(void (*work)(void*), void* arg, Durable durable = Dura
   return error;
 }
 
+// The same where a job goes back, to the queue or to the dead letters.
+ErrorData* in_patient_transaction(void (*work)(void*), void* arg) {
+  return in_transaction(work, arg, Durable::kSoon, Patience::kFull);
+}
+
 // The same for what is looked up with SKIP LOCKED. The server waits all the same for a row that was changed since the
 // statement began (heap_lock_updated_tuple): a later look sees what became of it, and skips it.
-ErrorData* look_in_transaction(void (*work)(void*), void* arg, Durable durable = Durable::kSoon) {
+ErrorData* look_in_transaction(void (*work)(void*), void* arg, Durable durable) {
   constexpr int kLooks = 5;
   for (int look = 1;; ++look) {
     ErrorData* error = in_transaction(work, arg, durable);
@@ -143,10 +153,12 @@ constexpr int kMostBlocked = 256;
 
 bool is_cancel(const ErrorData* error) { return error->sqlerrcode == ERRCODE_QUERY_CANCELED; }
 
+int64 worked_on(const Turn& turn) { return turn.done + turn.failed + turn.put_off; }
+
 bool is_spent(const State& state) {
   const Budget& budget = state.budget;
   if (state.cancel != nullptr || state.turn.trouble || QueryCancelPending) return true;
-  if (budget.jobs > 0 && state.turn.done + state.turn.failed >= budget.jobs) return true;
+  if (budget.jobs > 0 && worked_on(state.turn) >= budget.jobs) return true;
   if (budget.stop != nullptr && budget.stop()) return true;
   return budget.until != DT_NOEND && GetCurrentTimestamp() >= budget.until;
 }
@@ -244,10 +256,9 @@ void record_less(Recording* recording, const ErrorData* error) {
 // Nobody would come back to the event of a dead letter: so what is not of the environment is tried once more as it is.
 // The chain ends with a job that stays under its lease: this session takes it back at its next turn.
 void record_failure(State* state, Recording recording) {
-  wait_again_at = 0;
   constexpr int kRounds = 4;
   for (int round = 0; round < kRounds; ++round) {
-    const ErrorData* error = in_transaction(record, &recording);
+    const ErrorData* error = in_patient_transaction(record, &recording);
     if (error == nullptr) return;
     if (is_cancel(error)) state->cancel = const_cast<ErrorData*>(error);
     else if (round > 0 || trouble_of(error->sqlerrcode) == Trouble::kEnvironment) record_less(&recording, error);
@@ -271,9 +282,9 @@ void note_trouble(State* state, const Recording& recording) {
 }
 
 void failed(State* state, const Job& job, int sqlstate, const char* message) {
-  ++state->turn.failed;
   note_error(sqlstate, job.job_id);
   const Recording recording{&job, rule(job, sqlstate), sqlstate, describe(sqlstate, message)};
+  ++(recording.ruling == Ruling::kPutOff ? state->turn.put_off : state->turn.failed);
   record_failure(state, recording);
   note_trouble(state, recording);
 }
@@ -375,12 +386,11 @@ void give_back_step(void*) {
 }
 
 void give_back(State* state) {
-  wait_again_at = 0;
-  ErrorData* error = in_transaction(give_back_step, nullptr);
+  ErrorData* error = in_patient_transaction(give_back_step, nullptr);
   // the cancel itself comes in between
   if (error != nullptr && is_cancel(error)) {
     state->cancel = error;
-    error = in_transaction(give_back_step, nullptr);
+    error = in_patient_transaction(give_back_step, nullptr);
   }
   // they are found again as this session's own
   if (error != nullptr) note_error(error->sqlerrcode, 0);
@@ -420,7 +430,7 @@ bool work_on_suspect(State* state) {
 
 bool work_on_batch(State* state) {
   Job jobs[kMaxClaim];
-  const int64 left = state->budget.jobs == 0 ? kMaxClaim : state->budget.jobs - state->turn.done - state->turn.failed;
+  const int64 left = state->budget.jobs == 0 ? kMaxClaim : state->budget.jobs - worked_on(state->turn);
   const int count = claim(state, claim_step, jobs, static_cast<int>(std::min<int64>(kMaxClaim, left)));
   work_on_claimed(state, jobs, count);
   return count > 0;
@@ -460,7 +470,7 @@ void take_back(State* state, Lost* lost) {
 void take_back_lost(State* state) {
   auto* search = static_cast<Search*>(palloc(sizeof(Search)));
   search->count = 0;
-  ErrorData* error = look_in_transaction(find_step, search);
+  ErrorData* error = look_in_transaction(find_step, search, Durable::kSoon);
   if (error != nullptr) end_with(state, error);
   stop_point("found lost");
   bool own = false;
@@ -523,7 +533,7 @@ void look_ahead(State* state) {
 
 void flush_step(void*) { flush_activity(); }
 
-// What was counted at the door; where it cannot be written now, it is the next time.
+// What was counted at the door.
 void flush_counts(State* state) {
   if (!flush_is_due()) return;
   ErrorData* error = in_transaction(flush_step, nullptr);

@@ -16,7 +16,8 @@ struct Budget {
 struct Turn {
   bool schema_fits;     // false: the library is of another version than the schema, nothing was done
   bool paused;          // nothing was done either
-  int64 done, failed;   // jobs that came to an end in either way, or are tried again later
+  int64 done, failed;   // jobs that succeeded; attempts that failed
+  int64 put_off;        // how often one waits for something outside it
   bool more;            // ended by its budget
   bool trouble;         // ended because nothing succeeds for now: wait before the next
   TimestampTz due;      // when the next job is due, DT_NOEND: none is; only where it ended for want of work

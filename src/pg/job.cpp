@@ -25,25 +25,17 @@ constexpr double kShortestWait = 0.25;
 constexpr double kLongestWait = 30.0;
 
 #define CLAIMED "j.job_id, j.event_id, j.received_at, j.leased_by, j.leased_at, j.waiting_since"
+#define CLAIM(which)                                                                                        \
+  "UPDATE wearables.jobs j SET state = 'running', leased_by = $2, leased_at = clock_timestamp(), "          \
+  "leased_until = clock_timestamp() + make_interval(secs => $3) "                                           \
+  "WHERE j.job_id = ANY (ARRAY(SELECT x.job_id FROM wearables.jobs x "                                      \
+  "WHERE x.state = 'ready' AND NOT x.suspect AND " which " AND x.run_at <= clock_timestamp() "              \
+  "ORDER BY x.priority, x.run_at, x.job_id LIMIT $1 FOR UPDATE SKIP LOCKED)) "                              \
+  "RETURNING " CLAIMED ", j.attempt + 1, false, j.run_at"
 
 // $4: where to begin; of other priorities there are few, unless there is nothing else to do.
-Statement claim_live{R"(
-  UPDATE wearables.jobs j
-  SET state = 'running', leased_by = $2, leased_at = clock_timestamp(), leased_until = clock_timestamp() + make_interval(secs => $3)
-  WHERE j.job_id = ANY (ARRAY(
-    SELECT x.job_id FROM wearables.jobs x
-    WHERE x.state = 'ready' AND NOT x.suspect AND x.priority = 0 AND x.run_at >= $4 AND x.run_at <= clock_timestamp()
-    ORDER BY x.priority, x.run_at, x.job_id LIMIT $1 FOR UPDATE SKIP LOCKED))
-  RETURNING )" CLAIMED ", j.attempt + 1, false, j.run_at"};
-
-Statement claim_others{R"(
-  UPDATE wearables.jobs j
-  SET state = 'running', leased_by = $2, leased_at = clock_timestamp(), leased_until = clock_timestamp() + make_interval(secs => $3)
-  WHERE j.job_id = ANY (ARRAY(
-    SELECT x.job_id FROM wearables.jobs x
-    WHERE x.state = 'ready' AND NOT x.suspect AND x.priority > 0 AND x.run_at <= clock_timestamp()
-    ORDER BY x.priority, x.run_at, x.job_id LIMIT $1 FOR UPDATE SKIP LOCKED))
-  RETURNING )" CLAIMED ", j.attempt + 1, false, j.run_at"};
+Statement claim_live{CLAIM("x.priority = 0 AND x.run_at >= $4")};
+Statement claim_others{CLAIM("x.priority > 0")};
 
 Statement claim_one_suspect{R"(
   UPDATE wearables.jobs j
@@ -86,6 +78,9 @@ Statement give_back_statement{
 Statement leases_statement{
     "SELECT " CLAIMED ", j.attempt, j.suspect, j.leased_until < clock_timestamp() "
     "FROM wearables.jobs j WHERE j.state = 'running'"};
+
+// Of one that was found lost: not where its session is at work on it after all, and only beyond its lease.
+Statement hold_lost{"SELECT FROM wearables.jobs j WHERE" THE_CLAIM " FOR UPDATE SKIP LOCKED"};
 
 // Lost without a word: by a crash, or by an attempt that lasts longer than its lease.
 Statement suspect_statement{
@@ -193,10 +188,6 @@ Arg arg_claimed_at(const Job& job) { return arg_datum(TIMESTAMPTZOID, TimestampT
 
 bool update_claim(Statement& statement, std::initializer_list<Arg> args) { return run(statement, args) > 0; }
 
-}  // namespace
-
-namespace {
-
 // Without a mark: of these there are few, unless they are all that is done.
 int claim_other_jobs(Job* jobs, int wanted) {
   constinit static TimestampTz next_look = 0;
@@ -263,7 +254,12 @@ int find_lost(Lost* lost, int most) {
     if (is_lost(found.job, get_bool(row, 9), &found.why)) ++count;
   }
   next_look = count == most ? 0 : look_again_at(look, rows);
-  return count;
+  int held = 0;
+  for (int i = 0; i < count; ++i) {
+    const Job& job = lost[i].job;
+    if (run(hold_lost, {arg_int8(job.job_id), arg_holder(job), arg_claimed_at(job)}) > 0) lost[held++] = lost[i];
+  }
+  return held;
 }
 
 void suspect_job(const Lost& lost, double delay) {

@@ -113,22 +113,17 @@ pg::Statement reclaim_names{"SELECT wearables.reclaim_names() WHERE EXISTS (SELE
 
 // Nothing where there is no sender yet: nothing will arrive, and a dump that is being restored may bring partitions of
 // its own.
-void run_maintenance(void* arg) {
-  begin();
-  SPI_connect();
-  const pg::OwnerScope scope = pg::enter_job();
-  bool* had_sender = static_cast<bool*>(arg);
-  *had_sender = pg::run(make_partitions, {}) > 0;
-  pg::leave(scope);
-  SPI_finish();
-  end();
-}
+struct Maintenance {
+  pg::Statement* statement;
+  bool had_sender;
+};
 
-void run_reclaiming(void*) {
+void run_maintenance(void* arg) {
+  auto* maintenance = static_cast<Maintenance*>(arg);
   begin();
   SPI_connect();
   const pg::OwnerScope scope = pg::enter_job();
-  pg::run(reclaim_names, {});
+  maintenance->had_sender = pg::run(*maintenance->statement, {}) > 0;
   pg::leave(scope);
   SPI_finish();
   end();
@@ -149,10 +144,11 @@ void maintain(TimestampTz* due) {
   if (now < *due) return;
   pg::note_doing(pg::Doing::kMaintaining);
   pgstat_report_activity(STATE_RUNNING, "wearables_ingest: maintenance");
-  bool had_sender = false;
-  int sqlstate = guarded(run_maintenance, &had_sender);
-  if (sqlstate == 0 && !had_sender) return;
-  const int second = guarded(run_reclaiming, nullptr);
+  Maintenance partitions{&make_partitions, false};
+  int sqlstate = guarded(run_maintenance, &partitions);
+  if (sqlstate == 0 && !partitions.had_sender) return;
+  Maintenance names{&reclaim_names, false};
+  const int second = guarded(run_maintenance, &names);
   if (sqlstate == 0) sqlstate = second;
   note_maintenance(sqlstate);
   *due = now + (sqlstate == 0 ? kMaintenance : sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ? kMaintenanceBusy : kMaintenanceAgain);

@@ -151,6 +151,19 @@ job_comes_to($waits, q{waits > 0 AND attempt = 0 AND last_sqlstate = '55P03'}, '
 $holder->quit;
 event_is($waits, 'processed', 'it is handled when the transaction has ended');
 
+# Hers are many: they must not take his time one by one. The log tells of each wait that is longer than deadlock_timeout.
+settings('log_lock_waits = on', "deadlock_timeout = '20ms'");
+$holder = held(q{SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE external_user_id = 'ext-alice'});
+my $from = -s $node->logfile;
+run_sql($node, 'app', join '', 'BEGIN;', (map { receive_sql(message_id(($now - 5000) * 1000 + 4 * $_, "many $_"), samples_event('alice', 'heartrate', 'garmin', 'watch', [ $now - 5 * 86400 + 60 * $_, 60 ])) } 1 .. 400), 'COMMIT;');
+wait_until($node, 'app', 'SELECT count(*) = 400 FROM wearables.jobs WHERE waits > 0 AND attempt = 0', 'four hundred of her events are put off');
+bob_is_handled('they wait');
+my $long_waits = () = substr(slurp_file($node->logfile), $from) =~ /still waiting for/g;
+cmp_ok($long_waits, '<=', 40, "few of them were waited for ($long_waits)");
+$holder->quit;
+wait_until($node, 'app', q{SELECT count(*) = 0 FROM wearables.jobs WHERE state <> 'failed'}, 'and all are handled afterwards');
+settings('log_lock_waits = off', "deadlock_timeout = '1s'");
+
 $holder = held(q{SELECT wearables.register_user('carol', 'ext-carol')});
 $waits = send_reading('dave', 66);
 bob_is_handled('a registration is not committed');
