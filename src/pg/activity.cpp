@@ -5,6 +5,7 @@
 
 #include "pg/lock.h"
 #include "pg/spi.h"
+#include "pg/subtransaction.h"
 
 namespace wearables::pg {
 
@@ -156,7 +157,10 @@ void write(const Copied& copied) {
 void settle(bool committed) {
   if (committed && pending.count > 0) {
     acquire();
-    for (int i = 0; i < pending.count; ++i) activity->slots[pending.flushed[i].slot].written += pending.flushed[i].written;
+    for (int i = 0; i < pending.count; ++i) {
+      Slot& slot = activity->slots[pending.flushed[i].slot];
+      slot.written = std::min(slot.count, slot.written + pending.flushed[i].written);
+    }
     release();
   }
   pending.count = 0;
@@ -211,6 +215,7 @@ bool note_delivery(const char* endpoint, Fate fate, std::string_view message_id)
   ++pending.accepted;
   pending.schema = our_schema();
   strlcpy(pending.endpoint, endpoint, kNameSize);
+  pending.message_id[0] = '\0';
   copy_id(pending.message_id, message_id);
   return false;
 }
@@ -225,13 +230,30 @@ bool flush_is_due() noexcept {
   return false;
 }
 
-void flush_activity() {
-  if (pending.count > 0 || !try_lock_activity()) return;
+namespace {
+
+void flush(void*) {
+  if (!try_lock_activity()) return;
   auto* copied = static_cast<Copied*>(palloc(sizeof(Copied) * kSlots));
   const int count = copy_unwritten(copied);
   for (int i = 0; i < count; ++i) write(copied[i]);
   if (count > 0) run(end_streaks, {});
-  pfree(copied);
+}
+
+}  // namespace
+
+void flush_activity() {
+  if (pending.count > 0) return;
+  constexpr int kWaitMilliseconds = 10;
+  const int lock_timeout = LockTimeout;
+  LockTimeout = kWaitMilliseconds;
+  ErrorData* error = in_subtransaction(flush, nullptr);
+  LockTimeout = lock_timeout;
+  if (error == nullptr) return;
+  // nothing of it is written
+  pending.count = 0;
+  if (error->sqlerrcode == ERRCODE_QUERY_CANCELED) ReThrowError(error);
+  FreeErrorData(error);
 }
 
 void activity_at_transaction_end(XactEvent event) {

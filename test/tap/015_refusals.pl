@@ -75,6 +75,22 @@ run_sql($node, 'app', 'DELETE FROM wearables.endpoint_activity');
 run_sql($node, 'app', refused_sql() . 'SELECT pg_sleep(1.1);' . refused_sql());
 cmp_ok(run_sql($node, 'app', q{SELECT count FROM wearables.endpoint_activity WHERE reason = 'bad_signature'}), '>=', 2, 'the next delivery writes what was counted');
 
+# What holds up or refuses the writing holds up no delivery, and loses no count
+my $kAll = q{SELECT sum(count) FROM (SELECT reason, count FROM wearables.endpoint_activity UNION ALL SELECT reason, count FROM wearables_internal.unwritten_activity()) a WHERE reason = 'bad_signature'};
+my $counted = run_sql($node, 'app', $kAll);
+$holder = $node->background_psql('app');
+$holder->query_safe('BEGIN');
+$holder->query_safe('LOCK TABLE wearables.endpoint_activity IN ACCESS EXCLUSIVE MODE');
+($id, $body) = message();
+like(run_sql($node, 'app', "SET statement_timeout = '5s'; SELECT pg_sleep(1.1);" . refused_sql() . receive_sql($id, $body)), qr/accepted/, 'the table is locked: a delivery is accepted');
+$holder->quit;
+run_sql($node, 'app', q{CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+	CREATE TRIGGER no BEFORE INSERT OR UPDATE ON wearables.endpoint_activity FOR EACH ROW WHEN (NEW.reason = 'bad_signature') EXECUTE FUNCTION public.no()});
+($id, $body) = message();
+like(run_sql($node, 'app', 'SELECT pg_sleep(1.1);' . refused_sql() . receive_sql($id, $body)), qr/accepted/, 'a trigger refuses the row: a delivery is accepted');
+run_sql($node, 'app', 'DROP TRIGGER no ON wearables.endpoint_activity; SELECT pg_sleep(1.1);' . refused_sql());
+is(run_sql($node, 'app', $kAll), $counted + 3, 'and each refusal is counted, once');
+
 # Without preloading: written at once
 $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $node->restart;
