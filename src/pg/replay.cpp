@@ -7,6 +7,7 @@
 #include "pg/lock.h"
 #include "pg/spi.h"
 #include "pg/subtransaction.h"
+#include "pg/trouble.h"
 #include "pg/user.h"
 
 namespace wearables::pg {
@@ -150,8 +151,8 @@ Outcome fail_event(const Planned& planned, const ErrorData& error, int64 revisio
   outcome.status = Status::kFailed;
   Event event;
   if (!load_event_head(planned.event_id, planned.received_at, &event)) return outcome;
-  const Failed failed{psprintf("%s (SQLSTATE %s)", error.message, unpack_sql_state(error.sqlerrcode)), revision};
-  if (is_bad_data(error.sqlerrcode)) return refuse(&event, failed, Locks::kHeld);
+  const Failed failed{describe(error.sqlerrcode, error.message), revision};
+  if (trouble_of(error.sqlerrcode) == Trouble::kBadData) return refuse(&event, failed, Locks::kHeld);
   mark_failed(planned.event_id, planned.received_at, failed, false);
   return outcome;
 }
@@ -180,7 +181,8 @@ void try_event(const Planned& planned, Totals* totals, Given* given) {
   const bool unpark_it = error != nullptr || (replayed.handled && replayed.outcome.status != Status::kParked);
   if (planned.parked && unpark_it) unpark(planned.event_id);
   if (error != nullptr) {
-    if (!is_final(error->sqlerrcode)) ReThrowError(const_cast<ErrorData*>(error));
+    const Trouble trouble = trouble_of(error->sqlerrcode);
+    if (trouble != Trouble::kBadData && trouble != Trouble::kTooLarge) ReThrowError(const_cast<ErrorData*>(error));
     replayed.outcome = fail_event(planned, *error, replayed.revision);
     replayed.handled = true;
   }

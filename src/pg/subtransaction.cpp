@@ -29,13 +29,4 @@ ErrorData* in_subtransaction(void (*work)(void*), void* arg) {
   return error;
 }
 
-bool is_final(int sqlstate) noexcept {
-  return is_bad_data(sqlstate) ||
-         ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TO_CATEGORY(ERRCODE_PROGRAM_LIMIT_EXCEEDED);
-}
-
-bool is_bad_data(int sqlstate) noexcept {
-  return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION);
-}
-
 }  // namespace wearables::pg

@@ -1,9 +1,5 @@
 #include "pg/trouble.h"
 
-extern "C" {
-#include "storage/proc.h"
-}
-
 namespace wearables::pg {
 
 Trouble trouble_of(int sqlstate) noexcept {
