@@ -1,4 +1,4 @@
-#include "core/retry.h"
+#include "core/sample.h"
 
 #include <algorithm>
 
@@ -7,135 +7,17 @@
 #include "pg/drain.h"
 #include "pg/ingest.h"
 #include "pg/job.h"
+#include "pg/job_failure.h"
+#include "pg/job_transaction.h"
 #include "pg/settings.h"
 #include "pg/spi.h"
 #include "pg/status.h"
 #include "pg/stop_point.h"
-#include "pg/subtransaction.h"
 #include "pg/trouble.h"
-
-extern "C" {
-#include "common/pg_prng.h"
-#include "tcop/pquery.h"
-}
 
 namespace wearables::pg {
 
 namespace {
-
-// --- Transactions
-
-// How long the work of the queue waits for what another session holds. After a wait in vain the next ones are short for
-// a while: waiting must not take more than a fifth of a session's time.
-constexpr int kWaitMilliseconds = 100;
-constexpr int kShortWaitMilliseconds = 1;
-constinit TimestampTz wait_again_at = 0;
-
-// kFull where a job goes back, which would stay under its lease else: always the long one.
-enum class Patience { kUsual, kFull };
-
-int wait_milliseconds(Patience patience) {
-  if (is_stepped()) return kShortWaitMilliseconds;
-  const bool waited = patience == Patience::kUsual && GetCurrentTimestamp() < wait_again_at;
-  return waited ? kShortWaitMilliseconds : kWaitMilliseconds;
-}
-
-void note_wait_in_vain() {
-  wait_again_at = GetCurrentTimestamp() + INT64CONST(5000) * kWaitMilliseconds;
-}
-
-// Whatever the site's defaults are: a job writes, and looks anew with each statement.
-void settle_transaction() {
-  XactReadOnly = RecoveryInProgress();
-  XactIsoLevel = XACT_READ_COMMITTED;
-}
-
-// Under a CALL the portal holds the snapshot below our statements. A worker has no portal: it holds one itself, which
-// must be down when the transaction ends.
-void commit() {
-  const bool without_portal = ActivePortal == nullptr;
-  if (without_portal && ActiveSnapshotSet()) PopActiveSnapshot();
-  SPI_commit();
-  settle_transaction();
-  if (without_portal) PushActiveSnapshot(GetTransactionSnapshot());
-}
-
-// Constraints and triggers that are deferred fail here, and NOTIFY. SPI has begun a new transaction then.
-ErrorData* try_commit() {
-  MemoryContext caller = CurrentMemoryContext;
-  const bool without_portal = ActivePortal == nullptr;
-  ErrorData* volatile error = nullptr;
-  PG_TRY();
-  {
-    commit();
-  }
-  PG_CATCH();
-  {
-    MemoryContextSwitchTo(caller);
-    error = CopyErrorData();
-    FlushErrorState();
-    settle_transaction();
-    if (without_portal) PushActiveSnapshot(GetTransactionSnapshot());
-  }
-  PG_END_TRY();
-  MemoryContextSwitchTo(caller);
-  return error;
-}
-
-struct Step {
-  void (*work)(void*);
-  void* arg;
-};
-
-void as_owner(void* arg) {
-  const auto* step = static_cast<Step*>(arg);
-  const OwnerScope scope = enter_job();
-  step->work(step->arg);
-  leave(scope);
-}
-
-// R10: the job and the event are durable since they were received; doing the job twice is harmless.
-void do_not_wait_for_disk() {
-  (void)set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-}
-
-enum class Durable { kNow, kSoon };
-
-// work(arg) as the owner, in a transaction of its own. Gives what went wrong, in the current context; all of it is
-// undone then. Null: it is committed.
-ErrorData* in_transaction(void (*work)(void*), void* arg, Durable durable = Durable::kSoon,
-                          Patience patience = Patience::kUsual) {
-  Step step{work, arg};
-  // the variable of lock_timeout itself: to set it by its name for each event costs a twentieth of a small one
-  const int lock_timeout = LockTimeout;
-  LockTimeout = wait_milliseconds(patience);
-  ErrorData* error = in_subtransaction(as_owner, &step);
-  LockTimeout = lock_timeout;
-  if (durable == Durable::kNow) {
-    ForceSyncCommit();
-  } else {
-    do_not_wait_for_disk();
-  }
-  ErrorData* at_commit = try_commit();
-  if (error == nullptr) error = at_commit;
-  if (error != nullptr && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE) note_wait_in_vain();
-  return error;
-}
-
-// The same where a job goes back, to the queue or to the dead letters.
-ErrorData* in_patient_transaction(void (*work)(void*), void* arg) {
-  return in_transaction(work, arg, Durable::kSoon, Patience::kFull);
-}
-
-// The same for what is looked up with SKIP LOCKED. The server waits all the same for a row that was changed since the
-// statement began (heap_lock_updated_tuple): a later look sees what became of it, and skips it.
-ErrorData* look_in_transaction(void (*work)(void*), void* arg, Durable durable) {
-  constexpr int kLooks = 5;
-  for (int look = 1;; ++look) {
-    ErrorData* error = in_transaction(work, arg, durable);
-    if (error == nullptr || error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE || look == kLooks) return error;
-  }
-}
 
 // --- A turn
 
@@ -144,14 +26,12 @@ struct State {
   Turn turn;
   ErrorData* cancel;     // the session was cancelled: raised when all is put in order
   int unbegun;           // claimed jobs that are not begun
-  int troubles, blocked;  // put off in a row, for a lock and for anything else
+  int troubles, blocked;  // put off in a row: for anything but a lock, for a lock
 };
 
 // So many in a row, and the next would meet the same: it is not the jobs.
 constexpr int kMostTroubles = 8;
 constexpr int kMostBlocked = 256;
-
-bool is_cancel(const ErrorData* error) { return error->sqlerrcode == ERRCODE_QUERY_CANCELED; }
 
 int64 worked_on(const Turn& turn) { return turn.done + turn.failed + turn.put_off; }
 
@@ -163,112 +43,11 @@ bool is_spent(const State& state) {
   return budget.until != DT_NOEND && GetCurrentTimestamp() >= budget.until;
 }
 
-// --- What becomes of a job that failed
+// --- Ends of a job
 
-enum class Ruling { kRetry, kPutOff, kBury, kBuryAlone };
-
-struct Recording {
-  const Job* job;
-  Ruling ruling;
-  int sqlstate;
-  const char* error;
-};
-
-// Of this session: the last time that any job succeeded.
-constinit TimestampTz last_success = 0;
-
-// What the schema refuses may be an upgrade under way. But where others succeed meanwhile, it is this event; and where
-// it has failed by itself before.
-bool is_this_event(const Job& job) {
-  return job.attempt > 1 || (job.waiting_since != 0 && last_success > job.waiting_since);
-}
-
-Ruling attempt_failed(const Job& job) {
-  return job.attempt >= settings().max_attempts ? Ruling::kBury : Ruling::kRetry;
-}
-
-Ruling rule(const Job& job, int sqlstate) {
-  switch (trouble_of(sqlstate)) {
-    case Trouble::kBadData:
-    case Trouble::kTooLarge:
-      return Ruling::kBury;
-    case Trouble::kEnvironment:
-      return Ruling::kPutOff;
-    case Trouble::kSchema:
-      return is_this_event(job) ? attempt_failed(job) : Ruling::kPutOff;
-    case Trouble::kCanceled:
-      return is_statement_timeout() ? attempt_failed(job) : Ruling::kPutOff;
-    case Trouble::kOther:
-      break;
-  }
-  return attempt_failed(job);
-}
-
-// A dead letter, and its event marked.
-void bury(const Recording& recording) {
-  const Job& job = *recording.job;
-  if (!bury_job(job, recording.sqlstate, recording.error)) return;
-  const Failed failed{recording.error, job.revision};
-  Event event;
-  if (trouble_of(recording.sqlstate) == Trouble::kBadData && load_event_head(job.event_id, job.received_at, &event)) {
-    if (refuse(&event, failed, Locks::kTake).status != Status::kFailed) drop_dead_letter(job);
-  } else {
-    mark_failed(job.event_id, job.received_at, failed, false);
-  }
-}
-
-double delay_after(const Job& job) {
-  const RetryPolicy policy{static_cast<double>(settings().retry_base_seconds), 3600.0};
-  return retry_delay_seconds(policy, job.attempt, pg_prng_double(&pg_global_prng_state));
-}
-
-void record(void* arg) {
-  const auto* recording = static_cast<Recording*>(arg);
-  const Job& job = *recording->job;
-  stop_point("record");
-  switch (recording->ruling) {
-    case Ruling::kRetry:
-      (void)retry_job(job, delay_after(job), recording->sqlstate, recording->error);
-      break;
-    case Ruling::kPutOff:
-      (void)put_off_job(job, recording->sqlstate, recording->error);
-      break;
-    case Ruling::kBury:
-      bury(*recording);
-      break;
-    case Ruling::kBuryAlone:
-      (void)bury_job(job, recording->sqlstate, recording->error);
-      break;
-  }
-}
-
-// What the recording itself met. Where that will pass, the job comes again; else it is given up without its event.
-void record_less(Recording* recording, const ErrorData* error) {
-  if (recording->ruling == Ruling::kBury && trouble_of(error->sqlerrcode) != Trouble::kEnvironment) {
-    recording->ruling = Ruling::kBuryAlone;
-    recording->error = psprintf("%s; the event could not be marked: %s", recording->error,
-                                describe(error->sqlerrcode, error->message));
-  } else if (recording->ruling != Ruling::kBuryAlone) {
-    recording->ruling = Ruling::kPutOff;
-  }
-}
-
-// Nobody would come back to the event of a dead letter: so what is not of the environment is tried once more as it is.
-// The chain ends with a job that stays under its lease: this session takes it back at its next turn.
-void record_failure(State* state, Recording recording) {
-  constexpr int kRounds = 4;
-  for (int round = 0; round < kRounds; ++round) {
-    const ErrorData* error = in_patient_transaction(record, &recording);
-    if (error == nullptr) return;
-    if (is_cancel(error)) state->cancel = const_cast<ErrorData*>(error);
-    else if (round > 0 || trouble_of(error->sqlerrcode) == Trouble::kEnvironment) record_less(&recording, error);
-    if (round < kRounds - 1) continue;
-    note_error(error->sqlerrcode, recording.job->job_id);
-    ereport(LOG, (errcode(error->sqlerrcode),
-                  errmsg("wearables_ingest could not record the failure of job %lld", static_cast<long long>(recording.job->job_id)),
-                  errdetail("SQLSTATE %s.", unpack_sql_state(error->sqlerrcode)),
-                  errhint("It is tried again. Look for a trigger or constraint of your own on wearables.jobs.")));
-  }
+void put_on_record(State* state, const Recording& recording) {
+  ErrorData* cancel = record_failure(recording);
+  if (cancel != nullptr) state->cancel = cancel;
 }
 
 void note_trouble(State* state, const Recording& recording) {
@@ -285,7 +64,7 @@ void failed(State* state, const Job& job, int sqlstate, const char* message) {
   note_error(sqlstate, job.job_id);
   const Recording recording{&job, rule(job, sqlstate), sqlstate, describe(sqlstate, message)};
   ++(recording.ruling == Ruling::kPutOff ? state->turn.put_off : state->turn.failed);
-  record_failure(state, recording);
+  put_on_record(state, recording);
   note_trouble(state, recording);
 }
 
@@ -297,7 +76,7 @@ void failed(State* state, const Job& job, ErrorData* error) {
 void succeeded(State* state) {
   ++state->turn.done;
   state->troubles = state->blocked = 0;
-  last_success = GetCurrentTimestamp();
+  note_success();
 }
 
 // --- The work
@@ -457,11 +236,11 @@ void take_back(State* state, Lost* lost) {
   constexpr const char* kEnded = "the session that worked on it ended";
   const Job& job = lost->job;
   if (lost->why == Lost::Why::kInOrder) {
-    return record_failure(state, {&job, Ruling::kPutOff, ERRCODE_ADMIN_SHUTDOWN, kEnded});
+    return put_on_record(state, {&job, Ruling::kPutOff, ERRCODE_ADMIN_SHUTDOWN, kEnded});
   }
   if (job.suspect && job.attempt >= settings().max_attempts) {
-    return record_failure(state, {&job, Ruling::kBury, ERRCODE_CRASH_SHUTDOWN,
-                                  "the session that worked on it was lost, at every attempt"});
+    return put_on_record(state, {&job, Ruling::kBury, ERRCODE_CRASH_SHUTDOWN,
+                                 "the session that worked on it was lost, at every attempt"});
   }
   const ErrorData* error = in_transaction(suspect_step, lost);
   if (error != nullptr) note_error(error->sqlerrcode, job.job_id);
@@ -566,7 +345,7 @@ Turn drain(const Budget& budget) {
   MemoryContext caller = CurrentMemoryContext;
   MemoryContext cycle = AllocSetContextCreate(caller, "wearables drain", ALLOCSET_DEFAULT_SIZES);
   MemoryContextSwitchTo(cycle);
-  commit();
+  begin_job_transactions();
   look_at_gate(&state);
   if (state.turn.schema_fits) flush_counts(&state);
   if (state.turn.schema_fits && !state.turn.paused) work(&state, cycle);
