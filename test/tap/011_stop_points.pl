@@ -35,6 +35,7 @@ my %points = (
 	'parking' => { attempts => 1 },
 	'user found' => { attempts => 1 },
 	'user locked' => { attempts => 1 },
+	'name missing' => { attempts => 1 },
 	'names' => { attempts => 1 },
 	'read' => { attempts => 1 },
 	'document' => { attempts => 1 },
