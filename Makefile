@@ -2,12 +2,12 @@
 EXTENSION = wearables_ingest
 EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" wearables_ingest.control)
 MODULE_big = wearables_ingest
-OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/core/*.cpp src/pg/*.cpp src/worker/*.cpp)))
+OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/core/*/*.cpp src/pg/*/*.cpp src/worker/*.cpp)))
 DATA_built = wearables_ingest--$(EXTVERSION).sql
 SHLIB_EXPORTS = src/exports.txt
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-unused-parameter -MMD -MP -DNDEBUG $(WERROR)
-# STOP_POINTS=1: tests can make a session pause, fail or die at named places, see src/pg/stop_point.h
+# STOP_POINTS=1: tests can make a session pause, fail or die at named places, see src/pg/server/stop_point.h
 ifdef STOP_POINTS
 PG_CPPFLAGS += -DWEARABLES_STOP_POINTS
 endif
@@ -51,7 +51,9 @@ endif
 
 -include $(OBJS:.o=.d)
 
-wearables_ingest--$(EXTVERSION).sql: $(sort $(wildcard src/sql/*.sql)) wearables_ingest.control
+# the parts of all rooms, in the order of their numbers
+sql_parts := $(foreach part,$(sort $(notdir $(wildcard src/sql/*/*.sql))),$(wildcard src/sql/*/$(part)))
+wearables_ingest--$(EXTVERSION).sql: $(sql_parts) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
 .PHONY: help demo test converge chaos bench bare pgspot hostile sanitize sqlsmith asserts

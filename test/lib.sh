@@ -165,7 +165,7 @@ stage() {
   WEARABLES_CONF=$(server_conf)
 }
 
-# stage_stop_points: the same with stop points (src/pg/stop_point.h) in its place. Only what holds some is built again.
+# stage_stop_points: the same with stop points (src/pg/server/stop_point.h) in its place. Only what holds some is built again.
 # Their names stand in $area/stop_points.list.
 stage_stop_points() {
   local build=$area/stop_points

@@ -1,7 +1,7 @@
 #include "worker/launcher.h"
 
-#include "pg/settings.h"
-#include "pg/wakeup.h"
+#include "pg/server/settings.h"
+#include "pg/queue/wakeup.h"
 #include "worker/worker.h"
 
 extern "C" {

@@ -1,12 +1,12 @@
 #include "worker/launcher.h"
 
-#include "pg/mapping.h"
-#include "pg/names.h"
-#include "pg/planning.h"
-#include "pg/sample_insert.h"
-#include "pg/activity.h"
-#include "pg/settings.h"
-#include "pg/wakeup.h"
+#include "pg/parse/mapping.h"
+#include "pg/parse/names.h"
+#include "pg/server/planning.h"
+#include "pg/write/sample_insert.h"
+#include "pg/receive/activity.h"
+#include "pg/server/settings.h"
+#include "pg/queue/wakeup.h"
 
 extern "C" {
 #include "utils/inval.h"

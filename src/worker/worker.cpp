@@ -3,11 +3,11 @@
 
 #include <algorithm>
 
-#include "pg/drain.h"
-#include "pg/settings.h"
-#include "pg/spi.h"
-#include "pg/status.h"
-#include "pg/wakeup.h"
+#include "pg/queue/drain.h"
+#include "pg/server/settings.h"
+#include "pg/server/spi.h"
+#include "pg/queue/status.h"
+#include "pg/queue/wakeup.h"
 
 extern "C" {
 #include "commands/extension.h"

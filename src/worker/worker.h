@@ -1,8 +1,8 @@
 // A worker: drains the queue of one database until told to stop. Woken by the latch at commit of whoever
-// made work (pg/wakeup.h), and by a slow poll as safety net.
+// made work (pg/queue/wakeup.h), and by a slow poll as safety net.
 #pragma once
 
-#include "pg/server.h"
+#include "pg/server/server.h"
 
 extern "C" {
 #include "postmaster/bgworker.h"

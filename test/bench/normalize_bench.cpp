@@ -2,7 +2,7 @@
 // rounds, and its peak memory against the size of the body. Both are given bytes with nothing
 // behind them, as a database has them, and copy them to where there is; what the walk alone would
 // take is told beside. Usage: normalize_bench [seconds per body]
-#include "core/normalize.h"
+#include "core/parse/normalize.h"
 
 #include <simdjson.h>
 

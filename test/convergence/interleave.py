@@ -1,4 +1,4 @@
-"""Interleavings by a seed: sessions go on one stop point at a time (src/pg/stop_point.h), and the seed says which.
+"""Interleavings by a seed: sessions go on one stop point at a time (src/pg/server/stop_point.h), and the seed says which.
 
 usage: interleave.py [--worlds N] [--seed S] [--times T]; the server is that of the PG* variables, its library has stop points.
 Each world is small: it is received, then three sessions drain, replay and queue again at the same time; now and then one is terminated

@@ -1,6 +1,6 @@
 // Input: a body, as it may stand behind a valid signature.
-#include "core/envelope.h"
-#include "core/json_text.h"
+#include "core/vendor/envelope.h"
+#include "core/json/json_text.h"
 
 #include <algorithm>
 #include <cstddef>

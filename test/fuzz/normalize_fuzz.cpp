@@ -1,7 +1,7 @@
 // Input: one byte that picks the resource, then the body.
-#include "core/envelope.h"
-#include "core/field_set.h"
-#include "core/normalize.h"
+#include "core/vendor/envelope.h"
+#include "core/json/field_set.h"
+#include "core/parse/normalize.h"
 
 #include "../unit/sample_plan.h"
 #ifdef WEARABLES_FUZZ

@@ -1,8 +1,8 @@
 // Input: a line with the secret, header lines "name: value" up to an empty line, then the body.
 // The clock stands at the timestamp of the official suites.
-#include "core/event_type.h"
-#include "core/version.h"
-#include "core/webhook.h"
+#include "core/vendor/event_type.h"
+#include "core/write/version.h"
+#include "core/vendor/webhook.h"
 
 #include <algorithm>
 #include <cstddef>

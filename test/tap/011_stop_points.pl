@@ -1,4 +1,4 @@
-# Every stop point of the road from claim to commit (src/pg/stop_point.h), and at each a pause, an error and a kill:
+# Every stop point of the road from claim to commit (src/pg/server/stop_point.h), and at each a pause, an error and a kill:
 # whatever happened there, the same events end in the same state.
 use strict;
 use warnings FATAL => 'all';

@@ -1,5 +1,5 @@
-#include "core/field_set.h"
-#include "core/normalize.h"
+#include "core/json/field_set.h"
+#include "core/parse/normalize.h"
 #include "sample_plan.h"
 
 #include <gtest/gtest.h>

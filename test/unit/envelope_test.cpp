@@ -1,5 +1,5 @@
-#include "core/envelope.h"
-#include "core/json_text.h"
+#include "core/vendor/envelope.h"
+#include "core/json/json_text.h"
 
 #include <gtest/gtest.h>
 

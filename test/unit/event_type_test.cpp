@@ -1,4 +1,4 @@
-#include "core/event_type.h"
+#include "core/vendor/event_type.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // What a walk finds, written down, as a row of a table.
 #pragma once
 
-#include "core/json.h"
+#include "core/json/json.h"
 
 #include <cmath>
 #include <initializer_list>

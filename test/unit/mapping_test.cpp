@@ -1,5 +1,5 @@
-#include "core/mapping.h"
-#include "core/normalize.h"
+#include "core/parse/mapping.h"
+#include "core/parse/normalize.h"
 
 #include "sample_plan.h"
 

@@ -1,7 +1,7 @@
 // A body against the normalizer, as a row of a table.
 #pragma once
 
-#include "core/normalize.h"
+#include "core/parse/normalize.h"
 
 #include "sample_plan.h"
 

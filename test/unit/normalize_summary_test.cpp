@@ -1,4 +1,4 @@
-#include "core/field_set.h"
+#include "core/json/field_set.h"
 
 #include "normalize_case.h"
 

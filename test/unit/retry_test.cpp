@@ -1,4 +1,4 @@
-#include "core/retry.h"
+#include "core/queue/retry.h"
 
 #include <gtest/gtest.h>
 

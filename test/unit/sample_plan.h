@@ -1,7 +1,7 @@
 // A plan with every feature of a mapping row, for the tests of the normalizer and its fuzz target.
 #pragma once
 
-#include "core/mapping.h"
+#include "core/parse/mapping.h"
 
 #include <cstdlib>
 #include <limits>

@@ -1,5 +1,5 @@
-#include "core/json_text.h"
-#include "core/text.h"
+#include "core/json/json_text.h"
+#include "core/base/text.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/version.h"
+#include "core/write/version.h"
 
 #include <gtest/gtest.h>
 

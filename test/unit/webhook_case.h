@@ -1,8 +1,8 @@
 // One delivery against verify(), as a row of a table.
 #pragma once
 
-#include "core/bytes.h"
-#include "core/webhook.h"
+#include "core/base/bytes.h"
+#include "core/vendor/webhook.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,303 @@
+#include "core/json/json.h"
+
+#include <simdjson.h>
+
+#include "core/json/json_peek.h"
+#include "core/json/json_timeseries.h"
+#include "core/json/json_values.h"
+
+#include "core/base/text.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace wearables {
+
+// The address of a row is good until the next one is made.
+bool Walk::take_element(od::value& value, const Wanted& list, std::size_t index, int depth) {
+  const FieldSet& fields = *list.target->fields;
+  const FieldSet::Node* each = fields.each(*list.node);
+  if (each == nullptr) {
+    const std::string name = std::to_string(index);
+    return take(value, list.member({name, name_head(name)}), depth);
+  }
+  const auto number = static_cast<std::size_t>(each->list);
+  Places& places = list.target->lists[number];
+  const std::size_t columns = fields.lists()[number].size();
+  if (places.rows.size() / columns == kMaxPlaces) {
+    ++places.left_out;
+    return check(value, depth);
+  }
+  places.rows.resize(places.rows.size() + columns);
+  const Target row{&fields, places.rows.data() + places.rows.size() - columns, nullptr,
+                   list.target->notes};
+  return take(value, {&row, each}, depth);
+}
+
+void Walk::note_unknown(const Wanted& wanted, std::string_view name) {
+  const bool noted = wanted.target->notes != nullptr && !wanted.node->open && !name.empty();
+  if (!noted || unknowns_.size() == kMaxUnknowns) return;
+  for (const UnknownMember& known : unknowns_) {
+    if (known.node == wanted.node && known.name == name) return;
+  }
+  unknowns_.push_back({wanted.node, wanted.target->fields, wanted.target->notes, name});
+}
+
+bool Walk::pass_over(od::value& value) {
+  deep_ = true;
+  return end_of_value(body_, offset_of(value)) != std::string_view::npos ||
+         passed(simdjson::TAPE_ERROR);
+}
+
+void Walk::note_instead(od::value& value, std::string_view path, const char* expected) {
+  if (is_null_word(value)) {
+    if (null_place_.empty()) null_place_ = path;
+  } else if (wrong_place_.empty()) {
+    const char* kind = kind_in_words(without_blanks(value.raw_json_token()));
+    wrong_place_ = '"' + std::string(path) + "\" is " + kind + ", not " + expected;
+  }
+}
+
+Result<Done> Walk::nothing_found(RecordSink& sink, const std::string& otherwise) const {
+  if (wrong_place_.empty() && !null_place_.empty()) {
+    sink.null_at(null_place_);
+    return Done{};
+  }
+  const std::string deep = ", and something is nested deeper than " + std::to_string(kMaxDepth) + " levels";
+  return {Code::kUnexpectedShape, (wrong_place_.empty() ? otherwise : wrong_place_) + (deep_ ? deep : "")};
+}
+
+void Walk::report(RecordSink& sink) const {
+  if (deep_) sink.too_deep();
+  for (const UnknownMember& unknown : unknowns_) {
+    const std::string above = unknown.fields->path_of(*unknown.node);
+    sink.unknown(unknown.before + above + (above.empty() ? "" : ".") +
+                 printable(unknown.name, kMaxMemberName));
+  }
+}
+
+namespace {
+
+class DocumentWalk : public Walk {
+ public:
+  DocumentWalk(std::string_view body, std::string_view list_key, const FieldSet& fields,
+               std::uint16_t id_slot, RecordSink& sink, bool (*stop)())
+      : Walk(body, stop),
+        list_key_(list_key),
+        id_slot_(id_slot),
+        sink_(sink),
+        found_(found(fields)),
+        target_{&fields, found_.values.data(), found_.lists.data(), ""},
+        wanted_{&target_, &fields.root()} {}
+
+  Result<Done> run();
+
+ private:
+  // An object that is a document, or stands around documents: the members tell.
+  struct Holder {
+    bool is_event;
+    std::string_view base;  // pointer; with index, where it stands
+    std::size_t index;
+    std::size_t offset;
+    int depth;
+    bool holds_documents = false;
+    bool has_id = false;  // of an event
+  };
+
+  bool event(od::object& object, Holder self);
+  bool event_member(const Name& name, od::value& value, Holder& self);
+  bool document(od::object& object, Holder self);
+  bool container(od::field& field, Holder& self);
+  bool documents(const Name& name, od::value& value, Holder& self);
+  bool list(od::value& value, std::string_view pointer, int depth);
+  bool element(od::value& value, const Holder& self);
+  bool around_null(od::object& object, const Holder& self, bool* is_null);
+
+  const std::string_view list_key_;
+  const std::uint16_t id_slot_;
+  RecordSink& sink_;
+  Found found_;
+  const Target target_;
+  const Wanted wanted_;
+  bool any_ = false;
+};
+
+Result<Done> DocumentWalk::run() {
+  auto done = Walk::run(
+      [&](od::object& object) {
+        return event(object, {true, "", Record::kNotListed, start_of_root(), 1});
+      },
+      [&](od::array& array) {
+        bool empty = true;
+        const bool walked = each_element(array, [&](od::value& value, std::size_t index) {
+          empty = false;
+          return element(value, {true, "", index, offset_of(value), 2});
+        });
+        any_ = any_ || empty;
+        return walked;
+      });
+  report(sink_);
+  if (!done.ok() || any_) return done;
+  const std::string key = list_key_.empty() ? "" : " or \"" + std::string(list_key_) + '"';
+  return nothing_found(sink_, "no object or list in \"data\"" + key);
+}
+
+bool DocumentWalk::element(od::value& value, const Holder& self) {
+  if (stopped()) return false;
+  const bool is_object = *start(value) == '{';
+  if (is_object && self.depth <= kMaxDepth) {
+    od::object object;
+    if (!passed(value.get_object().get(object))) return false;
+    return self.is_event ? event(object, self) : document(object, self);
+  }
+  if (!check(value, self.depth)) return false;
+  if (self.is_event) return true;
+  any_ = true;
+  sink_.record({false, {}, {}, self.base, self.index, self.offset, 0, is_object});
+  return true;
+}
+
+// What stands around documents is not theirs: only of one that stands by itself are the members
+// wanted, and then read a second time.
+bool DocumentWalk::event(od::object& object, Holder self) {
+  const bool walked = each_member(
+      object, [&](const Name& name, od::value& value) { return event_member(name, value, self); });
+  if (!walked || self.holds_documents || !self.has_id) return walked;
+  bool filled = false;
+  return passed(object.reset().get(filled)) && document(object, self);
+}
+
+bool DocumentWalk::event_member(const Name& name, od::value& value, Holder& self) {
+  const char first = *start(value);
+  const bool may_hold = name == kData || name.text == list_key_;
+  if (may_hold && is_container(value)) return documents(name, value, self);
+  if (may_hold) note_instead(value, name.text, "an object or a list");
+  if (name == kId && first != 'n') self.has_id = true;
+  return take(value, {}, self.depth + 1);
+}
+
+bool DocumentWalk::document(od::object& object, Holder self) {
+  found_.clear();
+  Place place(wanted_);
+  const bool walked = each_field(
+      object, [&](od::field & field) __attribute__((always_inline)) {
+        return is_container(field.value()) ? container(field, self)
+                                           : take_scalar_field(field, place, self.depth + 1);
+      });
+  if (!walked || self.holds_documents) return walked;
+  if (!found_.values[id_slot_].present()) {
+    bool is_null = false;
+    if (!around_null(object, self, &is_null)) return false;
+    if (is_null) return true;
+  }
+  any_ = true;
+  const std::size_t length = end_of_object() - self.offset;
+  sink_.record({true, found_.values, found_.lists, self.base, self.index, self.offset, length});
+  return true;
+}
+
+// {"data":{"data":null}} is no document without an id, but an object around none.
+bool DocumentWalk::around_null(od::object& object, const Holder& self, bool* is_null) {
+  bool filled = false;
+  if (self.index != Record::kNotListed || self.is_event) return true;
+  if (!passed(object.reset().get(filled))) return false;
+  static const QuotedName data("data");
+  return each_field(object, [&](od::field& field) {
+    const bool found = data.begins(field.key().raw()) && is_null_word(field.value());
+    *is_null = *is_null || found;
+    if (found) note_instead(field.value(), "data.data", "");
+    return true;
+  });
+}
+
+// `data` of a meal is its food, so an object inside a document is none; nor is a list beside an id.
+bool DocumentWalk::container(od::field& field, Holder& self) {
+  Name name;
+  if (!read_name(field, &name)) return false;
+  od::value& value = field.value();
+  const bool is_list = name == kData && *start(value) == '[';
+  if (is_list && !found_.values[id_slot_].present()) return documents(name, value, self);
+  return take(value, member_of(wanted_, name), self.depth + 1);
+}
+
+bool DocumentWalk::documents(const Name& name, od::value& value, Holder& self) {
+  self.holds_documents = true;
+  const std::string pointer = member_pointer(self.base, self.index, name.text);
+  if (*start(value) == '[') return list(value, pointer, self.depth + 1);
+  return element(value, {false, pointer, Record::kNotListed, offset_of(value), self.depth + 1});
+}
+
+bool DocumentWalk::list(od::value& value, std::string_view pointer, int depth) {
+  any_ = true;
+  od::array array;
+  if (!passed(value.get_array().get(array))) return false;
+  return each_element(array, [&](od::value& document, std::size_t index) {
+    return element(document, {false, pointer, index, offset_of(document), depth + 1});
+  });
+}
+
+class ObjectWalk : public Walk {
+ public:
+  ObjectWalk(std::string_view body, const FieldSet& fields, RecordSink& sink)
+      : Walk(body, nullptr), fields_(fields), sink_(sink), found_(found(fields)) {}
+
+  Result<Done> run() {
+    auto done =
+        Walk::run([&](od::object& root) { return object(root, Record::kNotListed); },
+                  [&](od::array& array) {
+                    return each_element(array, [&](od::value& value, std::size_t index) {
+                      if (*start(value) != '{') return check(value, 2);
+                      od::object element;
+                      return passed(value.get_object().get(element)) && object(element, index);
+                    });
+                  });
+    report(sink_);
+    return done;
+  }
+
+ private:
+  bool object(od::object& members, std::size_t index) {
+    found_.clear();
+    const Target target{&fields_, found_.values.data(), found_.lists.data()};
+    if (!take_members(members, {&target, &fields_.root()}, 2)) return false;
+    sink_.record({true, found_.values, found_.lists, "", index, 0, 0});
+    return true;
+  }
+
+  const FieldSet& fields_;
+  RecordSink& sink_;
+  Found found_;
+};
+
+}  // namespace
+
+void RecordSink::begin_list(std::span<const Value>, std::string_view) {}
+void RecordSink::end_list() {}
+bool RecordSink::begin_list_before_source() { return false; }
+bool RecordSink::source_behind(std::span<const Value>, std::string_view) { return false; }
+void RecordSink::restart() {}
+void RecordSink::unknown(std::string) {}
+void RecordSink::null_at(std::string_view) {}
+void RecordSink::too_deep() {}
+
+Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields,
+                             const FieldSet& source_fields, RecordSink& sink, bool (*stop)()) {
+  TimeseriesWalk walk(body, sample_fields, source_fields, sink, stop, true);
+  auto done = walk.run();
+  if (!walk.must_restart()) return done;
+  sink.restart();
+  return TimeseriesWalk(body, sample_fields, source_fields, sink, stop, false).run();
+}
+
+Result<Done> walk_documents(std::string_view body, std::string_view list_key,
+                            const FieldSet& fields, std::uint16_t id_slot, RecordSink& sink,
+                            bool (*stop)()) {
+  return DocumentWalk(body, list_key, fields, id_slot, sink, stop).run();
+}
+
+Result<Done> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink) {
+  return ObjectWalk(body, fields, sink).run();
+}
+
+}  // namespace wearables

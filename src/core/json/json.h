@@ -1,0 +1,94 @@
+// JSON as the core sees it: chosen fields of records, filled by one walk over a body.
+// json.cpp is the only file that knows the parser behind it.
+//
+// Every walk checks the whole body: a text that is not one JSON value in UTF-8 is kInvalidJson,
+// whatever the sink has been given before. A byte order mark is skipped. Of equal member names the
+// last counts, as in jsonb; equal names that hold lists are all walked. A bare word (NaN)
+// within a list or an object counts as a value, and what is nested deeper than kMaxDepth is checked
+// and not read: neither costs what stands beside it.
+#pragma once
+
+#include "core/json/field_set.h"
+#include "core/json/json_text.h"
+#include "core/base/result.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wearables {
+
+struct Record {
+  bool is_object;
+  std::span<const Value> fields;             // by slot; meaningless when it is not an object
+  std::span<const Places> lists;             // of the field set
+  std::string_view list;                     // RFC 6901 pointer to the list that holds it
+  std::size_t index;   // in that list; kNotListed when `list` points to the record itself
+  std::size_t offset;  // of its text in the body
+  std::size_t length;  // documents only
+  bool too_deep = false;  // an object that is nested too deep to be read: counts as none
+
+  static constexpr std::size_t kNotListed = static_cast<std::size_t>(-1);
+};
+
+// What a walk finds, in order of appearance.
+class RecordSink {
+ public:
+  virtual void record(const Record& record) = 0;
+
+  // Timeseries only: samples of one source follow. `group` is the key of the REST group, else
+  // empty. A list may stand inside a list: end_list() returns to the one before.
+  virtual void begin_list(std::span<const Value> source, std::string_view group);
+  virtual void end_list();
+
+  // A list begins whose source, if it has one, stands behind it. False: it waits, and begin_list()
+  // comes later. True: its samples follow, end_list(), and source_behind() with what begin_list()
+  // would have been given. Where that is false, or another list begins before: restart(), that is
+  // forget everything, for the walk begins anew and asks this no more.
+  virtual bool begin_list_before_source();
+  virtual bool source_behind(std::span<const Value> source, std::string_view group);
+  virtual void restart();
+
+  // A member of a record, or with "source." before it of its source, that the field set does not
+  // know; each once, the first kMaxUnknowns of a body, at its end.
+  virtual void unknown(std::string path);
+
+  // At the end of a body without a list or a document: null stands in this place for it.
+  virtual void null_at(std::string_view path);
+
+  // At the end of a body in which something is nested deeper than kMaxDepth.
+  virtual void too_deep();
+
+ protected:
+  ~RecordSink() = default;
+};
+
+// `stop` (may be null) is asked every thousand records or so; true ends a walk with kStopped.
+
+// kUnexpectedShape when no list of samples stands in any of the places named in normalize.h, nor
+// null; the message says what stands there.
+Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields,
+                             const FieldSet& source_fields, RecordSink& sink, bool (*stop)());
+
+// kUnexpectedShape as above, when no document or list of them does. `id_slot` is the field that
+// tells a document from an object around a list of them.
+Result<Done> walk_documents(std::string_view body, std::string_view list_key,
+                            const FieldSet& fields, std::uint16_t id_slot, RecordSink& sink,
+                            bool (*stop)());
+
+// The body as one record; of a list, every element that is an object. Else there is no record.
+Result<Done> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink);
+
+// Reads the members of a body that is one object into `values` (by slot; their texts are good until
+// the next walk) until `enough` says so before another member: true, and nothing behind is read.
+// What no field wants is passed over unchecked; of equal names the last that was read counts.
+Result<bool> peek_object(std::string_view body, const FieldSet& fields, std::span<Value> values,
+                         bool (*enough)(std::span<const Value>));
+
+// Gives back what walks keep from body to body when that is large: for after a body that was.
+void forget_large_body();
+
+}  // namespace wearables

@@ -1,0 +1,58 @@
+// A look at some members of a body, without a walk over all of it. json.cpp's own.
+#pragma once
+
+#include "core/json/json_values.h"
+
+#include <span>
+
+namespace wearables {
+
+class Peek : public Walk {
+ public:
+  Peek(std::string_view body, const FieldSet& fields, std::span<Value> values,
+       bool (*enough)(std::span<const Value>))
+      : Walk(body, nullptr), fields_(fields), values_(values), enough_(enough) {}
+
+  Result<bool> run() {
+    const Target target{&fields_, values_.data(), nullptr};
+    const auto done = Walk::run(
+        [&](od::object& root) {
+          return members(root, {&target, &fields_.root()}, 1);
+        },
+        [](od::array&) { return false; });
+    if (!done.ok()) return done.error();
+    return known_;
+  }
+
+ private:
+  bool members(od::object& object, const Wanted& wanted, int depth) {
+    return each_member(object, [&](const Name& name, od::value& value) {
+      known_ = depth == 1 && enough_(values_);
+      return !known_ && member(value, wanted.member(name), depth + 1);
+    });
+  }
+
+  bool member(od::value& value, const Wanted& wanted, int depth) {
+    const char first = *start(value);
+    if (wanted.node == nullptr || first == '[') return true;
+    if (first != '{') return take(value, wanted, depth);
+    od::object object;
+    return wanted.node->leaf() ||
+           (passed(value.get_object().get(object)) && members(object, wanted, depth));
+  }
+
+  const FieldSet& fields_;
+  const std::span<Value> values_;
+  bool (*const enough_)(std::span<const Value>);
+  bool known_ = false;
+};
+
+Result<bool> peek_object(std::string_view body, const FieldSet& fields, std::span<Value> values,
+                         bool (*enough)(std::span<const Value>)) {
+  return Peek(body, fields, values, enough).run();
+}
+
+// A copy of nothing in place of a large one makes the workspace release it.
+void forget_large_body() { Workspace::get().copy({}); }
+
+}  // namespace wearables

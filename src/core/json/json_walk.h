@@ -1,0 +1,315 @@
+// One walk over one body: what all shapes share. json.cpp's own, the only file that sees the
+// parser.
+#pragma once
+
+#ifndef SIMDJSON_H
+#error "json.cpp includes this, after simdjson"
+#endif
+
+#include "core/json/field_set.h"
+#include "core/json/json.h"
+#include "core/json/json_text.h"
+#include "core/json/json_workspace.h"
+#include "core/base/result.h"
+
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace wearables {
+
+using Name = MemberName;
+
+// RFC 6901: of a member of what stands at `base`, or at a place in the list there.
+inline std::string member_pointer(std::string_view base, std::size_t index, std::string_view name) {
+  std::string pointer(base);
+  if (index != Record::kNotListed) pointer += '/' + std::to_string(index);
+  pointer += '/';
+  append_escaped(pointer, name);
+  return pointer;
+}
+
+// Every function that returns bool returns false once the walk has failed or was stopped. Those
+// that run per member or element are inline: a call costs as much as what they do.
+class Walk {
+ public:
+  Walk(std::string_view body, bool (*stop)()) : kept_(Workspace::get()), body_(body), stop_(stop) {}
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
+
+ protected:
+  // on_object(od::object&) or on_array(od::array&) walks the root; whatever else the body may be is
+  // checked here, as is its end.
+  template <class OnObject, class OnArray>
+  Result<Done> run(OnObject on_object, OnArray on_array);
+
+  // Keeps the error there is; true when there is none.
+  bool passed(simdjson::error_code error) {
+    if (error == simdjson::SUCCESS) [[likely]]
+      return true;
+    if (error == simdjson::MEMALLOC) throw std::bad_alloc();
+    error_ = error;
+    return false;
+  }
+
+  bool stopped() {
+    constexpr std::uint32_t kInterval = 1024;
+    if (++ticks_ % kInterval != 0 || stop_ == nullptr || !stop_()) return false;
+    stopped_ = true;
+    return true;
+  }
+
+  // f(const Name&, od::value&) for each member.
+  template <class F>
+  [[gnu::always_inline]] bool each_member(od::object& object, F&& f) {
+    return each_field(object, [&](od::field& field) {
+      Name name;
+      return read_name(field, &name) && f(std::as_const(name), field.value());
+    });
+  }
+
+  // f(od::field&) for each member. The fields stay where the parser puts them: a copy just written
+  // in parts and read as a whole waits for the memory.
+  template <class F>
+  [[gnu::always_inline]] bool each_field(od::object& object, F&& f) {
+    for (auto&& member : object) {
+      if (!passed(member.error())) return false;
+      od::field&& field = std::forward<decltype(member)>(member).value_unsafe();
+      if (!f(field)) return false;
+    }
+    return true;
+  }
+
+  // f(od::value&, index) for each element.
+  template <class F>
+  bool each_element(od::array& array, F&& f) {
+    std::size_t index = 0;
+    for (auto&& element : array) {
+      od::value value;
+      if (!passed(std::forward<decltype(element)>(element).get(value)) || !f(value, index++))
+        return false;
+    }
+    return true;
+  }
+
+  struct Target {
+    const FieldSet* fields;
+    Value* slots;
+    Places* lists;                // null below "*", where there are none
+    const char* notes = nullptr;  // what stands before the path of an unknown member; null: no note
+  };
+
+  // What a field set wants of a value: where it and its parts go. An empty one only checks.
+  struct Wanted {
+    Wanted() = default;
+    Wanted(const Target* into, const FieldSet::Node* at) noexcept : target(into), node(at) {
+      if (at == nullptr) return;
+      slot = at->slot >= 0 ? into->slots + at->slot : nullptr;
+      within = !at->leaf();
+    }
+    Wanted(const Target* into, const FieldSet::Child* at) noexcept : target(into) {
+      if (at == nullptr) return;
+      node = &into->fields->node(*at);
+      slot = at->slot >= 0 ? into->slots + at->slot : nullptr;
+      within = at->within;
+    }
+
+    Wanted member(const Name& name) const noexcept;
+    // Of equal names the last counts: forgets what another value of this member has left.
+    void begin() const noexcept {
+      if (within) [[unlikely]]
+        target->fields->clear_below(*node, target->slots, target->lists);
+    }
+
+    const Target* target = nullptr;
+    const FieldSet::Node* node = nullptr;
+    Value* slot = nullptr;
+    bool within = false;
+  };
+
+  // A place among the members of an object. Which of those that a node wants comes next is guessed
+  // by the body before, so that a name has only to be compared.
+  struct Place {
+    explicit Place(const Wanted& above) noexcept
+        : wanted(above), slots(above.target->slots), next(&above.node->first) {}
+
+    const Wanted& wanted;  // of the object
+    Value* slots;
+    const FieldSet::Child** next;
+  };
+
+  // Walks a value and everything in it.
+  bool take(od::value& value, const Wanted& wanted, int depth);
+  bool check(od::value& value, int depth) { return take(value, {}, depth); }
+  // As wanted.member(name), but an unknown name is noted.
+  Wanted member_of(const Wanted& wanted, const Name& name);
+  // Checks a container, which is nested too deep to be read, and leaves it to be skipped.
+  bool pass_over(od::value& value);
+  // Keeps what stands where records are looked for and holds none, and what was expected there.
+  void note_instead(od::value& value, std::string_view path, const char* expected);
+  // What a walk that has found no record comes to.
+  Result<Done> nothing_found(RecordSink& sink, const std::string& otherwise) const;
+  void report(RecordSink& sink) const;
+  Found found(const FieldSet& fields) { return kept_.found(fields); }
+  bool take_members(od::object& object, const Wanted& wanted, int depth);
+  bool take_scalar_field(od::field& field, Place& place, int depth);
+
+  static const char* start(od::value& value) noexcept { return value.raw_json_token().data(); }
+  static bool is_container(od::value& value) noexcept {
+    return (*start(value) | 0x20) == '{';  // or '[': they differ in this bit
+  }
+  static bool is_null_word(od::value& value) noexcept {
+    return without_blanks(value.raw_json_token()) == "null";
+  }
+  std::size_t offset_of(od::value& value) const noexcept {
+    return static_cast<std::size_t>(start(value) - bytes_);
+  }
+  std::size_t start_of_root() const noexcept { return body_.find('{'); }
+  // Just behind the object that was walked last.
+  std::size_t end_of_object();
+  bool read_name(od::field& field, Name* name);
+
+ private:
+  struct UnknownMember {
+    const FieldSet::Node* node;  // what it is a member of
+    const FieldSet* fields;
+    const char* before;
+    std::string_view name;  // in the body, or where the parser unescaped it
+  };
+
+  void note_unknown(const Wanted& wanted, std::string_view name);
+  bool unescape_name(od::field& field, const char* raw, Name* name);
+  bool has_backslash(std::string_view text) const noexcept {
+    return has_backslash_ && text.find('\\') != std::string_view::npos;
+  }
+  bool take_other_field(od::field& field, Place& place, int depth);
+  bool take_scalar(od::value& value, Value* slot);
+  bool take_container(od::value& value, const Wanted& wanted, int depth);
+  bool make_places(od::array& array, const Wanted& wanted);
+  bool take_element(od::value& value, const Wanted& list, std::size_t index, int depth);
+  bool take_string(od::value& value, Value* slot);
+  bool take_escaped(od::value& value, Value* slot);
+  bool take_number(od::value& value, Value* slot);
+  bool take_no_double(od::value& value, Value* slot);
+  bool take_bare_word(od::value& value, Value* slot, simdjson::error_code otherwise);
+  bool take_word(od::value& value, Value* slot);
+  bool take_root_scalar(std::string_view text);
+  bool check_root_scalar(std::string_view text);
+  bool at_end();
+  Result<Done> outcome() const;
+
+  Workspace& kept_;
+  od::document document_;
+  std::string_view body_;
+  const char* bytes_ = nullptr;
+  bool has_backslash_ = false;  // anywhere in the body
+  bool (*stop_)();
+  std::uint32_t ticks_ = 0;
+  bool stopped_ = false;
+  simdjson::error_code error_ = simdjson::SUCCESS;
+  std::vector<UnknownMember> unknowns_;
+  bool deep_ = false;        // something is nested too deep
+  std::string wrong_place_;  // the first of what note_instead() was told, in words
+  std::string null_place_;   // the first that is null
+};
+
+[[gnu::always_inline]] inline bool Walk::read_name(od::field& field, Name* name) {
+  const char* raw = field.key().raw();
+  // Between the two there is nothing but the end of the name, a colon and blanks.
+  const char* end = start(field.value()) - 2;
+  if (end[0] != '"' || end[1] != ':') [[unlikely]]
+    end = find_quote_or_backslash(raw);
+  const auto size = static_cast<std::size_t>(end - raw);
+  if (*end != '"' || has_backslash({raw, size})) [[unlikely]]
+    return unescape_name(field, raw, name);
+  *name = {{raw, size}, padded_head(raw, size)};
+  return true;
+}
+
+template <class OnObject, class OnArray>
+Result<Done> Walk::run(OnObject on_object, OnArray on_array) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  bytes_ = kept_.copy(body_);
+  has_backslash_ = kept_.has_backslash();
+  const std::size_t mark = body_.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  const std::size_t size = body_.size() - mark;
+  const simdjson::padded_string_view text(bytes_ + mark, size, size + simdjson::SIMDJSON_PADDING);
+  od::json_type type{};
+  if (!passed(kept_.parser().iterate(text).get(document_)) || !passed(document_.type().get(type))) {
+    return outcome();
+  }
+  od::object object;
+  od::array array;
+  if (type == od::json_type::object) {
+    if (passed(document_.get_object().get(object)) && on_object(object)) at_end();
+  } else if (type == od::json_type::array) {
+    if (passed(document_.get_array().get(array)) && on_array(array)) at_end();
+  } else {
+    take_root_scalar(without_blanks(body_.substr(mark)));
+  }
+  return outcome();
+}
+
+[[gnu::noinline]] inline bool Walk::unescape_name(od::field& field, const char* raw, Name* name) {
+  std::string_view text;
+  const auto most = static_cast<std::size_t>(start(field.value()) - raw);
+  if (kept_.unescape(field.key(), most).get(text) != simdjson::SUCCESS) {
+    const auto used = static_cast<std::size_t>(raw - bytes_);
+    if (!escapes_valid({raw, body_.size() - used})) return passed(simdjson::STRING_ERROR);
+    *name = {};  // no field has an empty name
+    return true;
+  }
+  *name = {text, padded_head(text.data(), text.size())};
+  return true;
+}
+
+// A whole body that is one number, string or word: right or wrong, no record stands in it.
+inline bool Walk::take_root_scalar(std::string_view text) {
+  wrong_place_ = std::string("the body is ") + kind_in_words(text) + ", not an object or a list";
+  return check_root_scalar(text);
+}
+
+inline bool Walk::check_root_scalar(std::string_view text) {
+  if (text.starts_with('"')) {
+    std::string_view ignored;
+    return (document_.get_string().get(ignored) == simdjson::SUCCESS ||
+            escapes_valid(text.substr(1)) || passed(simdjson::STRING_ERROR)) &&
+           at_end();
+  }
+  return is_number(text) || text == "null" || text == "true" || text == "false" ||
+         passed(simdjson::TAPE_ERROR);
+}
+
+inline bool Walk::at_end() {
+  return document_.current_location().error() == simdjson::OUT_OF_BOUNDS ||
+         passed(simdjson::TRAILING_CONTENT);
+}
+
+inline std::size_t Walk::end_of_object() {
+  const char* end = bytes_ + body_.size();
+  const char* next = nullptr;
+  if (document_.current_location().get(next) == simdjson::SUCCESS) end = next;
+  while (end > bytes_ && end[-1] != '}') --end;
+  return static_cast<std::size_t>(end - bytes_);
+}
+
+inline Result<Done> Walk::outcome() const {
+  if (stopped_) return {Code::kStopped, "stopped"};
+  switch (error_) {
+    case simdjson::SUCCESS:
+      return Done{};
+    case simdjson::EMPTY:
+      return {Code::kInvalidJson, "the body is empty"};
+    case simdjson::UTF8_ERROR:
+      return {Code::kInvalidJson, "the body is not UTF-8"};
+    case simdjson::CAPACITY:
+      return {Code::kInvalidJson, "the body is too large"};
+    default:
+      return {Code::kInvalidJson, "the body is not one JSON value"};
+  }
+}
+
+}  // namespace wearables

@@ -1,0 +1,108 @@
+// What a walk works in. json.cpp's own.
+#pragma once
+
+#ifndef SIMDJSON_H
+#error "json.cpp includes this, after simdjson"
+#endif
+
+#include "core/json/field_set.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace wearables {
+
+namespace od = simdjson::ondemand;
+
+// The parser and the padded copy of the body, kept from call to call. The first body that is much
+// smaller than the one before gives the memory back.
+class Workspace {
+ public:
+  static constexpr std::size_t kAlwaysKept = std::size_t{1} << 20;
+  static constexpr std::size_t kRoom = std::size_t{1} << 14;
+
+  // Never destroyed: a backend's exit runs no destructor of ours.
+  static Workspace& get() {
+    static auto* const kept = new Workspace;
+    return *kept;
+  }
+
+  const char* copy(std::string_view body) {
+    forget_texts();
+    if (capacity_ > kAlwaysKept && body.size() < capacity_ / 4) release();
+    if (bytes_ == nullptr || capacity_ < body.size()) {
+      release();
+      bytes_.reset(new char[body.size() + simdjson::SIMDJSON_PADDING]);
+      capacity_ = body.size();
+    }
+    copy_bytes(body);
+    std::memset(bytes_.get() + body.size(), 0, simdjson::SIMDJSON_PADDING);
+    return bytes_.get();
+  }
+
+  // Where there is no backslash in all of a body, no text of it has to be searched for one.
+  bool has_backslash() const noexcept { return has_backslash_; }
+
+  od::parser& parser() noexcept { return parser_; }
+
+  // A string of the body, of at most `size` bytes, without its escapes. The parser's own room is
+  // for each string once, but some walks read an object a second time.
+  simdjson::simdjson_result<std::string_view> unescape(od::raw_json_string raw, std::size_t size) {
+    const std::size_t needed = size + simdjson::SIMDJSON_PADDING;
+    if (room_ < needed) {
+      room_ = std::max(needed, kRoom);
+      next_ = texts_.emplace_back(new std::uint8_t[room_]).get();
+    }
+    const std::uint8_t* begin = next_;
+    auto text = parser_.unescape(raw, next_);
+    room_ -= static_cast<std::size_t>(next_ - begin);
+    return text;
+  }
+
+  // Room for one record of what a field set wants; the next call takes it back.
+  Found found(const FieldSet& fields) {
+    if (values_.size() < fields.size()) values_.resize(fields.size());
+    return {{values_.data(), fields.size()},
+            std::vector<Places>(fields.lists().size())};
+  }
+
+ private:
+  // Piece by piece: what was just copied is in the cache when it is searched.
+  void copy_bytes(std::string_view body) noexcept {
+    constexpr std::size_t kPiece = 16384;
+    has_backslash_ = false;
+    for (std::size_t at = 0; at < body.size(); at += kPiece) {
+      const std::string_view piece = body.substr(at, kPiece);
+      std::memcpy(bytes_.get() + at, piece.data(), piece.size());
+      has_backslash_ =
+          has_backslash_ || std::memchr(bytes_.get() + at, '\\', piece.size()) != nullptr;
+    }
+  }
+
+  void forget_texts() noexcept {
+    texts_.clear();
+    room_ = 0;
+  }
+
+  void release() noexcept {
+    parser_ = od::parser{};
+    bytes_.reset();
+    capacity_ = 0;
+  }
+
+  od::parser parser_;
+  std::unique_ptr<char[]> bytes_;
+  std::size_t capacity_ = 0;
+  bool has_backslash_ = false;
+  std::vector<Value> values_;
+  std::vector<std::unique_ptr<std::uint8_t[]>> texts_;  // unescaped
+  std::uint8_t* next_ = nullptr;
+  std::size_t room_ = 0;  // from there on
+};
+
+}  // namespace wearables

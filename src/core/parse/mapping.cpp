@@ -1,0 +1,291 @@
+#include "core/parse/mapping.h"
+
+#include "core/parse/plan.h"
+#include "core/write/sample.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+namespace wearables {
+namespace {
+
+constexpr std::size_t kMaxFields = 4096;  // of one resource, over all its mappings
+constexpr std::size_t kMaxMappings = 4096;
+
+Error invalid(std::string row, std::string_view what) {
+  return {Code::kInvalidMapping, std::move(row) + ": " + std::string(what)};
+}
+
+std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
+
+std::string metric_row(std::int16_t metric_id) { return "metric " + std::to_string(metric_id); }
+
+PlanMetric* find_metric(Plan::Impl& plan, std::int16_t metric_id) {
+  const auto found = plan.metric_indexes.find(metric_id);
+  return found == plan.metric_indexes.end() ? nullptr : &plan.metrics[found->second];
+}
+
+Result<Done> add_metric(Plan::Impl& plan, const MetricDef& def) {
+  const std::string row = metric_row(def.metric_id);
+  if (def.metric_id <= kNoMetric) return invalid(row, "its number is not above 0");
+  if (find_metric(plan, def.metric_id) != nullptr) return invalid(row, "stands twice");
+  if (def.name.empty()) return invalid(row, "has no name");
+  if (!(def.lowest <= def.highest)) return invalid(row, "its lowest value is above its highest");
+  const auto index = static_cast<std::uint16_t>(plan.metrics.size());
+  plan.metric_indexes.emplace(def.metric_id, index);
+  plan.metric_names.emplace(def.name, index);
+  plan.metrics.push_back({def, {}});
+  return Done{};
+}
+
+Result<Done> add_unit(Plan::Impl& plan, const UnitDef& def) {
+  const std::string row =
+      "unit " + quoted(def.text) + " of metric " + std::to_string(def.metric_id);
+  PlanMetric* metric = find_metric(plan, def.metric_id);
+  if (metric == nullptr) return invalid(row, "there is no such metric");
+  if (def.text.empty()) return invalid(row, "has no text");
+  if (!std::isfinite(def.factor) || def.factor == 0 || !std::isfinite(def.offset)) {
+    return invalid(row, "factor and offset must be finite, and the factor not zero");
+  }
+  metric->units.push_back(def);
+  return Done{};
+}
+
+Result<Done> add_resource(Plan::Impl& plan, const ResourceDef& def) {
+  const std::string row = "resource " + quoted(def.name);
+  if (def.name.empty()) return invalid(row, "has no name");
+  if (plan.find(def.name) != nullptr) return invalid(row, "stands twice");
+  PlanResource& resource = plan.resources.emplace_back();
+  resource.def = def;
+  FieldSet& fields = resource.fields;
+  resource.time_zone = fields.add("time_zone");
+  resource.timezone_offset = fields.add("timezone_offset");
+  resource.type = fields.add("type");
+  if (def.kind != ResourceKind::kSummary) {
+    fields.know("source");  // of a single sample: not looked at
+    return Done{};
+  }
+  resource.id = fields.add("id");
+  resource.updated_at = fields.add("updated_at");
+  resource.provider = fields.add("source.provider");
+  resource.slug = fields.add("source.slug");
+  resource.source_type = fields.add("source.type");
+  resource.flat_provider = fields.add("source_provider");
+  resource.flat_type = fields.add("source_type");
+  return Done{};
+}
+
+// Slots for paths; remembers the first that is malformed.
+class Paths {
+ public:
+  explicit Paths(FieldSet& fields) : fields_(fields) {}
+
+  std::vector<std::uint16_t> all(const std::vector<std::string>& paths) {
+    std::vector<std::uint16_t> slots;
+    slots.reserve(paths.size());
+    for (const std::string& path : paths) slots.push_back(one(path));
+    return slots;
+  }
+
+  int optional(const std::string& path) { return path.empty() ? PlanMapping::kNoField : one(path); }
+
+  const std::string* malformed() const noexcept { return malformed_; }
+
+ private:
+  std::uint16_t one(const std::string& path) {
+    if (FieldSet::valid(path)) return fields_.add(path);
+    if (malformed_ == nullptr) malformed_ = &path;
+    return 0;
+  }
+
+  FieldSet& fields_;
+  const std::string* malformed_ = nullptr;
+};
+
+// What stands in a list is measured in a list: without values there would be no reading.
+Result<Done> set_lists(const FieldSet& fields, const std::string& row, PlanMapping& mapping) {
+  std::set<std::uint16_t> lists;
+  const auto count = [&](int slot) {
+    const int list = slot < 0 ? -1 : fields.list_of(static_cast<std::uint16_t>(slot));
+    if (list >= 0) lists.insert(static_cast<std::uint16_t>(list));
+    return list >= 0 ? 1U : 0U;
+  };
+  std::size_t values = 0;
+  for (const std::uint16_t slot : mapping.values) values += count(slot);
+  for (const std::uint16_t slot : mapping.instants) count(slot);
+  for (const int slot : {mapping.secondary, mapping.end, mapping.unit, mapping.base}) count(slot);
+  mapping.lists.assign(lists.begin(), lists.end());
+  if (lists.empty() || values == mapping.values.size()) return Done{};
+  return invalid(row, "where one field is read by *, each value field must be");
+}
+
+Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::string& row,
+                        PlanMapping& mapping) {
+  if (def.value_fields.empty()) return invalid(row, "it has no value field");
+  if (def.instant_fields.empty()) return invalid(row, "it has no instant field");
+  Paths paths(fields);
+  mapping.values = paths.all(def.value_fields);
+  mapping.instants = paths.all(def.instant_fields);
+  mapping.secondary = paths.optional(def.secondary_field);
+  mapping.end = paths.optional(def.end_field);
+  mapping.unit = paths.optional(def.unit_field);
+  mapping.base = paths.optional(def.base_field);
+  if (paths.malformed() != nullptr) {
+    return invalid(row, quoted(*paths.malformed()) + " is not a path of member names");
+  }
+  if (fields.size() > kMaxFields) return invalid(row, "one field too many");
+  return set_lists(fields, row, mapping);
+}
+
+std::uint16_t same_time(const std::vector<PlanMapping>& mappings, const PlanMapping& mapping) {
+  const auto same = std::find_if(mappings.begin(), mappings.end(), [&](const PlanMapping& other) {
+    return other.enabled && other.base == mapping.base && other.instants == mapping.instants;
+  });
+  return static_cast<std::uint16_t>(same - mappings.begin());
+}
+
+bool is_canonical(const PlanMapping& mapping, const PlanMetric& metric) {
+  const auto none = [&](const std::string& unit) {
+    return unit.empty() || unit == metric.def.unit;
+  };
+  return mapping.unit == PlanMapping::kNoField && !mapping.type_extends &&
+         none(mapping.constant_unit) && none(mapping.unit_up_to_one);
+}
+
+Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
+  const std::string row = "mapping " + std::to_string(def.mapping_id);
+  const auto resource =
+      std::find_if(plan.resources.begin(), plan.resources.end(),
+                   [&](const PlanResource& known) { return known.def.name == def.resource; });
+  if (resource == plan.resources.end()) {
+    return invalid(row, "there is no resource " + quoted(def.resource));
+  }
+  const PlanMetric* metric = find_metric(plan, def.metric_id);
+  if (metric == nullptr) {
+    return invalid(row, "there is no metric " + std::to_string(def.metric_id));
+  }
+  if (resource->mappings.size() == kMaxMappings) return invalid(row, "one mapping too many");
+
+  PlanMapping mapping;
+  mapping.provider = def.provider;
+  mapping.metric = static_cast<std::uint16_t>(metric - plan.metrics.data());
+  mapping.type_extends = def.type_extends;
+  mapping.enabled = def.enabled;
+  if (def.enabled) {
+    if (auto set = set_fields(resource->fields, def, row, mapping); !set.ok()) return set;
+    // one that the metric does not know is the fault of this row alone: its readings say so
+    mapping.constant_unit = def.unit;
+    mapping.unit_up_to_one = def.unit_up_to_one.empty() ? def.unit : def.unit_up_to_one;
+    mapping.canonical = is_canonical(mapping, *metric);
+    mapping.time_of = same_time(resource->mappings, mapping);
+  }
+  resource->mappings.push_back(std::move(mapping));
+  return Done{};
+}
+
+void know(FieldSet& fields, std::vector<PlanTexts>& texts, std::string_view path,
+          const KnownFieldDef& def) {
+  if (def.texts.empty()) return fields.know(path);
+  const std::uint16_t slot = fields.add(path);
+  const auto known = std::find_if(texts.begin(), texts.end(),
+                                  [&](const PlanTexts& other) { return other.slot == slot; });
+  PlanTexts& list =
+      known != texts.end() ? *known : texts.emplace_back(PlanTexts{slot, def.path, {}});
+  list.texts.insert(list.texts.end(), def.texts.begin(), def.texts.end());
+}
+
+Result<Done> add_known_field(Plan::Impl& plan, const KnownFieldDef& def) {
+  constexpr std::string_view kSource = "source.";
+  const bool of_source = def.path.starts_with(kSource);
+  if (!FieldSet::valid(def.path) || def.path.find('*') != std::string::npos) {
+    return invalid("known field " + quoted(def.path), "it is not a path of member names");
+  }
+  if (of_source && def.resource.empty()) {
+    const std::string_view beside = std::string_view(def.path).substr(kSource.size());
+    know(plan.source_fields, plan.source_texts, beside, def);
+  }
+  for (PlanResource& resource : plan.resources) {
+    const bool named = def.resource.empty() || def.resource == resource.def.name;
+    const bool beside = of_source && resource.def.kind != ResourceKind::kSummary;
+    if (named && !beside) know(resource.fields, resource.texts, def.path, def);
+  }
+  return Done{};
+}
+
+template <class Def>
+Result<Done> add_all(Plan::Impl& plan, const std::vector<Def>& rows,
+                     Result<Done> (*add)(Plan::Impl&, const Def&)) {
+  for (const Def& row : rows) {
+    if (auto added = add(plan, row); !added.ok()) return added;
+  }
+  return Done{};
+}
+
+}  // namespace
+
+const UnitDef* PlanMetric::find_unit(std::string_view text) const noexcept {
+  const auto found = std::find_if(units.begin(), units.end(),
+                                  [&](const UnitDef& unit) { return unit.text == text; });
+  return found == units.end() ? nullptr : &*found;
+}
+
+const std::vector<std::uint16_t>& PlanResource::lane(
+    std::string_view provider_name) const noexcept {
+  for (const Lane& lane : lanes) {
+    if (lane.provider == provider_name) return lane.mappings;
+  }
+  return lanes.front().mappings;
+}
+
+void PlanResource::make_lanes() {
+  std::set<std::string> providers{""};
+  for (const PlanMapping& row : mappings) providers.insert(row.provider);
+  for (const std::string& name : providers) {
+    std::set<std::uint16_t> own;
+    for (const PlanMapping& row : mappings) {
+      if (!name.empty() && row.provider == name) own.insert(row.metric);
+    }
+    Lane& lane = lanes.emplace_back(Lane{name, {}});
+    for (const PlanMapping& row : mappings) {
+      const bool applies =
+          row.provider == name || (row.provider.empty() && !own.contains(row.metric));
+      if (!applies || !row.enabled) continue;
+      lane.mappings.push_back(static_cast<std::uint16_t>(&row - mappings.data()));
+    }
+  }
+}
+
+const PlanResource* Plan::Impl::find(std::string_view resource) const noexcept {
+  const auto found =
+      std::find_if(resources.begin(), resources.end(),
+                   [&](const PlanResource& known) { return known.def.name == resource; });
+  return found == resources.end() ? nullptr : &*found;
+}
+
+Plan::Plan(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Plan::~Plan() = default;
+
+Result<std::unique_ptr<Plan>> Plan::compile(const MappingSet& set) {
+  auto plan = std::make_unique<Impl>();
+  for (const char* field : {"provider", "slug", "type"}) plan->source_fields.add(field);
+  if (auto done = add_all(*plan, set.metrics, add_metric); !done.ok()) return done.error();
+  if (auto done = add_all(*plan, set.units, add_unit); !done.ok()) return done.error();
+  if (auto done = add_all(*plan, set.resources, add_resource); !done.ok()) return done.error();
+  if (auto done = add_all(*plan, set.mappings, add_mapping); !done.ok()) return done.error();
+  if (auto done = add_all(*plan, set.known_fields, add_known_field); !done.ok()) {
+    return done.error();
+  }
+  for (PlanResource& resource : plan->resources) resource.make_lanes();
+  return std::make_unique<Plan>(std::move(plan));
+}
+
+ResourceKind Plan::kind(std::string_view resource, bool* known) const noexcept {
+  const PlanResource* found = impl_->find(resource);
+  if (known != nullptr) *known = found != nullptr;
+  return found == nullptr ? ResourceKind::kSkipped : found->def.kind;
+}
+
+}  // namespace wearables

@@ -1,0 +1,90 @@
+// The parser is data: rows of `mappings`, `metrics`, `units`, `resources`, compiled into a Plan.
+#pragma once
+
+#include "core/base/result.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wearables {
+
+struct MetricDef {
+  std::int16_t metric_id;  // above 0
+  std::string name;
+  std::string unit;        // canonical
+  bool interval;           // a reading spans ts..ts_end
+  double lowest, highest;  // plausible range, inclusive; infinities when open
+};
+
+// canonical = value * factor + offset
+struct UnitDef {
+  std::int16_t metric_id;
+  std::string text;
+  double factor, offset;
+};
+
+enum class ResourceKind { kTimeseries, kSummary, kSkipped };
+
+struct ResourceDef {
+  std::string name;
+  ResourceKind kind;
+  std::string list_key;  // member that holds the documents in a REST page ("sleep", "meals")
+};
+
+// Paths are member names relative to the sample or the summary object: "heart_rate.resting_bpm".
+// "hr_zones.0" is the first of a list, "stages.*.type" every one: the row yields a reading for each
+// place of the longest list among its value fields, and all its "*" mean that place.
+struct MappingDef {
+  std::int32_t mapping_id;
+  std::string resource;
+  std::string provider;                      // empty: any provider without a row of its own
+  std::int16_t metric_id;
+  std::vector<std::string> value_fields;     // the first that is present and not null counts
+  std::string secondary_field;               // empty: none
+  std::vector<std::string> instant_fields;   // the first that is present and not null counts
+  std::string end_field;                     // empty: none
+  std::string unit_field;                    // empty: none
+  std::string unit;                          // constant; both empty: canonical
+  bool type_extends;                         // the metric is metric/type, to be made where no row is of that name
+  bool enabled = true;  // false: yields nothing; with a provider, the general row is off for it too
+  std::string base_field = {};      // numbers in instant_fields and end_field are seconds since this
+  std::string unit_up_to_one = {};  // instead of `unit` where the value lies within -1..1
+};
+
+// A field that is known and needs no mapping, with all below it. With texts: those it may hold.
+struct KnownFieldDef {
+  std::string resource;  // empty: every one
+  std::string path;      // without "*"; "source.type" is also that beside a list of samples
+  std::vector<std::string> texts;
+};
+
+struct MappingSet {
+  std::vector<MetricDef> metrics;
+  std::vector<UnitDef> units;
+  std::vector<ResourceDef> resources;
+  std::vector<MappingDef> mappings;
+  std::vector<KnownFieldDef> known_fields = {};
+};
+
+// Immutable, and independent of the rows it was made from. Made once per revision and backend.
+class Plan {
+ public:
+  // kInvalidMapping names the row: an unknown metric or resource, an empty or malformed path.
+  static Result<std::unique_ptr<Plan>> compile(const MappingSet& set);
+
+  struct Impl;                                  // plan.h
+  explicit Plan(std::unique_ptr<Impl> impl);
+  ~Plan();
+  const Impl& impl() const noexcept { return *impl_; }
+
+  // The kind of a resource; kSkipped for one that no row knows (`known` tells which).
+  ResourceKind kind(std::string_view resource, bool* known) const noexcept;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wearables

@@ -1,0 +1,194 @@
+#include "core/parse/normalize.h"
+
+#include "core/json/json.h"
+#include "core/parse/plan.h"
+#include "core/parse/readings.h"
+#include "core/base/text.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace wearables {
+namespace {
+
+constexpr std::size_t kMaxId = 200;
+
+std::string_view text_of(const Value& value) noexcept {
+  return value.kind == Kind::kString ? value.text : std::string_view();
+}
+
+class SampleSink final : public RecordSink {
+ public:
+  SampleSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
+             Batch& batch, const ClosedNames* closed)
+      : plan_(plan), resource_(resource), body_size_(body_size), batch_(batch), closed_(closed) {
+    restart();
+  }
+
+  void begin_list(std::span<const Value> source, std::string_view group) override;
+  void end_list() override { lists_.pop_back(); }
+  bool begin_list_before_source() override;
+  bool source_behind(std::span<const Value> source, std::string_view group) override;
+  void restart() override;
+  void record(const Record& record) override;
+  void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
+  void null_at(std::string_view path) override { batch_.null_at = path; }
+  void finish() { readings_->finish(); }
+
+ private:
+  struct List {
+    std::uint16_t source;
+    const std::vector<std::uint16_t>* mappings;
+  };
+
+  List list_of(std::span<const Value> source, std::string_view group);
+
+  const Plan::Impl& plan_;
+  const PlanResource& resource_;
+  const std::size_t body_size_;
+  Batch& batch_;
+  const ClosedNames* const closed_;
+  std::optional<Readings> readings_;
+  std::vector<List> lists_;
+  std::size_t first_without_source_ = 0;  // of the samples
+};
+
+SampleSink::List SampleSink::list_of(std::span<const Value> source, std::string_view group) {
+  readings_->note_texts(plan_.source_texts, source);
+  std::string_view provider = text_of(source[kSourceProvider]);
+  if (provider.empty()) provider = text_of(source[kSourceSlug]);
+  if (provider.empty()) provider = group;
+  return {readings_->source(provider, text_of(source[kSourceType]), "timeseries"),
+          &resource_.lane(provider)};
+}
+
+void SampleSink::begin_list(std::span<const Value> source, std::string_view group) {
+  lists_.push_back(list_of(source, group));
+}
+
+constexpr std::uint16_t kSourceBehind = 0;  // as most bodies have one source, it is often right
+
+// Which mappings apply must not depend on the source.
+bool SampleSink::begin_list_before_source() {
+  if (resource_.lanes.size() > 1) return false;
+  first_without_source_ = batch_.samples.size();
+  lists_.push_back({kSourceBehind, &resource_.lanes.front().mappings});
+  return true;
+}
+
+bool SampleSink::source_behind(std::span<const Value> source, std::string_view group) {
+  const std::uint16_t index = list_of(source, group).source;
+  if (!readings_->is_source(index)) return false;
+  if (index == kSourceBehind) return true;
+  std::vector<Sample>& samples = batch_.samples;
+  for (std::size_t i = first_without_source_; i < samples.size(); ++i) samples[i].source = index;
+  return true;
+}
+
+void SampleSink::restart() {
+  batch_.clear();
+  readings_.emplace(plan_, resource_, body_size_, batch_, closed_);
+  lists_.clear();
+}
+
+void SampleSink::record(const Record& record) {
+  const List& list = lists_.back();
+  readings_->start(record);
+  if (!record.is_object) return readings_->refuse_form(record);
+  if (!readings_->is_source(list.source)) return readings_->refuse_source(list.source);
+  if (readings_->add(*list.mappings, list.source, kNone) || list.mappings->empty()) return;
+  const PlanMapping* only =
+      list.mappings->size() == 1 ? &resource_.mappings[list.mappings->front()] : nullptr;
+  readings_->refuse(Reason::kMissingValue, only);
+}
+
+class DocumentSink final : public RecordSink {
+ public:
+  DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
+               Batch& batch, const ClosedNames* closed)
+      : resource_(resource), batch_(batch), readings_(plan, resource, body_size, batch, closed) {
+    batch.clear();
+  }
+
+  void record(const Record& record) override;
+  void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
+  void null_at(std::string_view path) override { batch_.null_at = path; }
+  void finish() { readings_.finish(); }
+
+ private:
+  std::string id() const;
+  std::string_view provider() const;
+  std::string_view source_type() const;
+
+  const PlanResource& resource_;
+  Batch& batch_;
+  Readings readings_;
+};
+
+// A name, or a whole number as it is written; empty when there is neither.
+std::string DocumentSink::id() const {
+  const Value& value = readings_.field(resource_.id);
+  const bool integer =
+      value.kind == Kind::kNumber && value.text.find_first_of(".eE") == std::string_view::npos;
+  if (value.kind != Kind::kString && !integer) return {};
+  return is_printable(value.text, kMaxId) ? std::string(value.text) : std::string();
+}
+
+std::string_view DocumentSink::provider() const {
+  for (const std::uint16_t slot : {resource_.provider, resource_.slug, resource_.flat_provider}) {
+    if (const auto text = text_of(readings_.field(slot)); !text.empty()) return text;
+  }
+  return {};
+}
+
+std::string_view DocumentSink::source_type() const {
+  const std::string_view type = text_of(readings_.field(resource_.source_type));
+  return type.empty() ? text_of(readings_.field(resource_.flat_type)) : type;
+}
+
+void DocumentSink::record(const Record& record) {
+  readings_.start(record);
+  if (!record.is_object) return readings_.refuse_form(record);
+  std::string id = this->id();
+  if (id.empty()) return readings_.refuse(Reason::kMissingId);
+  const std::string_view provider = this->provider();
+  const std::uint16_t source = readings_.source(provider, source_type(), resource_.def.name);
+  if (!readings_.is_source(source)) return readings_.refuse_source(source);
+  std::vector<Document>& documents = batch_.documents;
+  if (documents.size() == kMaxDocuments) return readings_.refuse(Reason::kTooManyDocuments);
+  const auto index = static_cast<std::uint32_t>(documents.size());
+  documents.push_back({std::move(id), source, readings_.instant_of(resource_.updated_at),
+                       record.offset, record.length});
+  readings_.add(resource_.lane(provider), source, index);
+}
+
+template <class Sink>
+Result<Done> finish(Result<Done> walked, Sink& sink, const char* what, std::string_view resource) {
+  sink.finish();
+  if (walked.ok() || walked.error().code != Code::kUnexpectedShape) return walked;
+  return {Code::kUnexpectedShape, std::string("no ") + what + " where " + std::string(resource) +
+                                      " has them: " + walked.error().message};
+}
+
+}  // namespace
+
+Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,
+                       Batch& batch, StopFlag stop, const ClosedNames* closed) {
+  const Plan::Impl& impl = plan.impl();
+  const PlanResource* found = impl.find(resource);
+  if (found == nullptr || found->def.kind == ResourceKind::kSkipped) {
+    return {Code::kInvalidArgument, "there are no readings in " + std::string(resource)};
+  }
+  if (found->def.kind == ResourceKind::kTimeseries) {
+    SampleSink sink(impl, *found, body.size(), batch, closed);
+    return finish(walk_timeseries(body, found->fields, impl.source_fields, sink, stop), sink,
+                  "samples", resource);
+  }
+  DocumentSink sink(impl, *found, body.size(), batch, closed);
+  return finish(walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop), sink,
+                "documents", resource);
+}
+
+}  // namespace wearables

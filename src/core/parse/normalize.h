@@ -1,0 +1,48 @@
+// A body and a plan make a batch. Pure: no clock, no database, no state.
+#pragma once
+
+#include "core/parse/mapping.h"
+#include "core/base/result.h"
+#include "core/write/sample.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wearables {
+
+// Tested every thousand readings or so; true makes normalize() return kStopped.
+using StopFlag = bool (*)();
+
+// Names that the database has no room for: what is of them is refused as kNoMoreNames.
+struct ClosedNames {
+  std::vector<SourceRef> sources;
+  std::vector<std::string> metrics;  // extended ones
+};
+
+// Reads every reading of `resource` in `body` by `plan`. Shapes accepted, in any nesting the vendor
+// uses:
+//   timeseries  {data:{source,data:[sample]}}, a list of such groups, REST
+//   {groups:{provider:[{source,data}]}} summary     {data:{document}}, {data:[document]},
+//   {data:{data:[document]}}, REST {<list_key>:[document]},
+//               a bare {document} with an id
+//   and any of these inside a top-level list.
+// A sample is one reading for each mapping with a value in it, and one (refused) when none has; a
+// document is one for each mapping with a value, and one when it has no id or no source. One bad
+// reading becomes a Rejected and sinks nothing else, be it a bare word (NaN) or nested deeper than
+// kMaxDepth. Where null stands for the list or the document there are no readings, and
+// Batch::null_at says so. Text that is not JSON is kInvalidJson, and nothing of it counts; JSON of
+// another shape is kUnexpectedShape, and the message says of which; a resource that the plan skips
+// or does not know is kInvalidArgument. The readings take the place of what `batch` held; after an
+// error it means nothing.
+Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,
+                       Batch& batch, StopFlag stop = nullptr, const ClosedNames* closed = nullptr);
+
+inline Result<Batch> normalize(const Plan& plan, std::string_view resource, std::string_view body,
+                               StopFlag stop = nullptr) {
+  Batch batch;
+  if (auto done = normalize(plan, resource, body, batch, stop); !done.ok()) return done.error();
+  return batch;
+}
+
+}  // namespace wearables

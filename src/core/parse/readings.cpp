@@ -1,0 +1,358 @@
+#include "core/parse/readings.h"
+
+#include "core/base/text.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace wearables {
+namespace {
+
+constexpr std::size_t kMaxZone = 64;
+constexpr Micros kMicrosPerDay = Micros{24} * 3600 * kMicrosPerSecond;
+constexpr double kMaxOffsetSeconds = 18 * 3600;
+
+// The shape of an IANA name; whether there is such a zone, only the database knows.
+bool usable_zone(std::string_view text) noexcept {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
+           c == '_' || c == '-' || c == '+';
+  };
+  return !text.empty() && text.size() <= kMaxZone && std::all_of(text.begin(), text.end(), fits);
+}
+
+// Seconds east of UTC; NaN when the field does not say.
+double offset_seconds(const Value& value) noexcept {
+  const bool says = value.kind == Kind::kNumber && std::fabs(value.number) <= kMaxOffsetSeconds;
+  return says ? value.number : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::int16_t offset_minutes(const Value& value) noexcept {
+  const double seconds = offset_seconds(value);
+  return std::isnan(seconds) ? kNoOffset : static_cast<std::int16_t>(seconds / 60);
+}
+
+}  // namespace
+
+Readings::Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
+                   Batch& batch, const ClosedNames* closed)
+    : plan_(plan), resource_(resource), body_size_(body_size), closed_(closed), batch_(batch) {}
+
+void Readings::start(const Record& record) {
+  record_ = &record;
+  fields_ = record.fields;
+  forget_time();
+  tz_offset_ = record.is_object ? offset_minutes(field(resource_.timezone_offset)) : kNoOffset;
+  if (!resource_.texts.empty() && record.is_object) note_texts(resource_.texts, fields_);
+  if (resource_.fields.lists().empty()) return;
+  with_row_.assign(record.fields.begin(), record.fields.end());
+  fields_ = with_row_;
+}
+
+[[gnu::always_inline]] inline int Readings::first_present(
+    const std::vector<std::uint16_t>& slots) const noexcept {
+  for (const std::uint16_t slot : slots) {
+    if (fields_[slot].present()) return slot;
+  }
+  return kNoSlot;
+}
+
+bool Readings::add(const std::vector<std::uint16_t>& mappings, std::uint16_t source,
+                   std::uint32_t document) {
+  bool any = false;
+  for (const std::uint16_t number : mappings) {
+    const PlanMapping& mapping = resource_.mappings[number];
+    any |= mapping.lists.empty() ? add_one(mapping, source, document)
+                                 : add_rows(mapping, source, document);
+  }
+  return any;
+}
+
+bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
+  bool any = false;
+  const std::size_t rows = rows_of(mapping);
+  for (row_ = 0; row_ < rows; ++row_) {
+    take_row(mapping);
+    any |= add_one(mapping, source, document);
+  }
+  any |= refuse_left_out(mapping);
+  row_ = kNoRow;
+  return any;
+}
+
+[[gnu::always_inline]] inline bool Readings::add_one(const PlanMapping& mapping,
+                                                     std::uint16_t source, std::uint32_t document) {
+  const int value = first_present(mapping.values);
+  if (value == kNoSlot) return false;
+  if (batch_.samples.size() == batch_.samples.capacity()) make_room();
+  // filled where it stays: a copy of what was just written in parts waits for the memory
+  Sample& sample = batch_.samples.emplace_back();
+  if (!choose_metric(mapping) || !measure(mapping, value, sample) || !set_time(mapping, sample) ||
+      !name_metric(sample)) {
+    batch_.samples.pop_back();
+    // what is at fault in a list is at fault in one place of it
+    const int slot = refusal_.slot == kNoSlot && row_ != kNoRow ? value : refusal_.slot;
+    refuse(refusal_.reason, choice_.metric->def.metric_id, slot, refusal_.detail);
+    return true;
+  }
+  sample.ordinal = batch_.readings++;
+  sample.document = document;
+  sample.source = source;
+  sample.tz_offset = tz_offset_;
+  return true;
+}
+
+std::size_t Readings::rows_of(const PlanMapping& mapping) const noexcept {
+  std::size_t rows = 0;
+  for (const std::uint16_t slot : mapping.values) {
+    const auto list = static_cast<std::size_t>(resource_.fields.list_of(slot));
+    rows = std::max(rows, record_->lists[list].rows.size() / resource_.fields.lists()[list].size());
+  }
+  return rows;
+}
+
+// One refusal tells how many places of a list were too many.
+bool Readings::refuse_left_out(const PlanMapping& mapping) {
+  for (const std::uint16_t slot : mapping.values) {
+    const auto list = static_cast<std::size_t>(resource_.fields.list_of(slot));
+    const std::size_t left_out = record_->lists[list].left_out;
+    if (left_out == 0) continue;
+    row_ = kMaxPlaces;
+    refuse(Reason::kTooManyPlaces, plan_.metrics[mapping.metric].def.metric_id, slot,
+           std::to_string(left_out));
+    return true;
+  }
+  return false;
+}
+
+// Puts what stands in row_ of the mapping's lists where its paths are looked up.
+void Readings::take_row(const PlanMapping& mapping) {
+  for (const std::uint16_t list : mapping.lists) {
+    const FieldSet::List& columns = resource_.fields.lists()[list];
+    const std::vector<Value>& found = record_->lists[list].rows;
+    const std::size_t first = row_ * columns.size();
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      with_row_[columns[i]] = first < found.size() ? found[first + i] : Value{};
+    }
+  }
+  forget_time();
+}
+
+[[gnu::always_inline]] inline bool Readings::fail(Reason reason, int slot,
+                                                  std::string_view detail) noexcept {
+  refusal_.reason = reason;
+  refusal_.slot = slot;
+  refusal_.detail = detail;
+  return false;
+}
+
+[[gnu::always_inline]] inline bool Readings::measure(const PlanMapping& mapping, int value,
+                                                     Sample& sample) {
+  sample.secondary = std::numeric_limits<double>::quiet_NaN();
+  if (!convert(mapping, value, &sample.value)) return false;
+  if (mapping.secondary == kNoSlot) return true;
+  if (!field(mapping.secondary).present()) return fail(Reason::kMissingValue, kNoSlot);
+  return convert(mapping, mapping.secondary, &sample.secondary);
+}
+
+[[gnu::always_inline]] inline bool Readings::convert(const PlanMapping& mapping, int slot,
+                                                     double* result) {
+  if (field(slot).kind != Kind::kNumber) return fail(Reason::kNotANumber, slot);
+  *result = field(slot).number;
+  if (!mapping.canonical) {
+    if (!find_unit(mapping, *result)) return false;
+    *result = *result * unit_.factor + unit_.offset;
+  }
+  // Open ranges are infinite, so infinity is asked about by itself. NaN fails every comparison.
+  const MetricDef& metric = choice_.metric->def;
+  const bool plausible =
+      std::isfinite(*result) && *result >= metric.lowest && *result <= metric.highest;
+  return plausible || fail(Reason::kOutOfRange, slot);
+}
+
+// Leaves the conversion to the canonical unit in unit_.
+[[gnu::always_inline]] inline bool Readings::find_unit(const PlanMapping& mapping, double number) {
+  unit_.factor = 1;
+  unit_.offset = 0;
+  int slot = mapping.unit;
+  std::string_view text;
+  if (slot != kNoSlot && field(slot).kind == Kind::kString) text = field(slot).text;
+  if (text.empty()) {
+    slot = kNoSlot;  // what is at fault then is the mapping
+    text = std::fabs(number) <= 1 ? mapping.unit_up_to_one : mapping.constant_unit;
+  }
+  return text.empty() || text == choice_.metric->def.unit || convert_unit(text, slot);
+}
+
+bool Readings::convert_unit(std::string_view text, int slot) {
+  const UnitDef* unit = choice_.metric->find_unit(text);
+  if (unit == nullptr) return fail(Reason::kUnknownUnit, slot, text);
+  unit_.factor = unit->factor;
+  unit_.offset = unit->offset;
+  return true;
+}
+
+// Leaves the metric in choice_.
+[[gnu::always_inline]] inline bool Readings::choose_metric(const PlanMapping& mapping) {
+  choice_ = {&plan_.metrics[mapping.metric], kNotExtended};
+  if (!mapping.type_extends) return true;
+  const Value& type = fields_[resource_.type];
+  if (type.kind != Kind::kString || !is_printable(type.text, kMaxName)) {
+    const bool text = type.kind == Kind::kString;
+    return fail(Reason::kMissingType, type.present() ? resource_.type : kNoSlot,
+                text ? type.text : std::string_view());
+  }
+  const bool same = type_.mapping == &mapping && type_.text == type.text;
+  if (!same && !extend_metric(mapping, type.text)) return false;
+  choice_ = {extended_[type_.extended].metric, type_.extended};
+  return !extended_[type_.extended].closed || fail(Reason::kNoMoreNames, resource_.type, type.text);
+}
+
+// Leaves the metric that is named metric/type in type_.
+bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) {
+  std::string name = choice_.metric->def.name + '/';
+  if (type.starts_with(name) && type.size() > name.size()) name.clear();
+  name += type;
+  const std::uint16_t index = extended_names_.index_of(name, extended_.size(), kMaxMetricNames);
+  if (index == Interner::kNoIndex) return fail(Reason::kTooManyNames, resource_.type, type);
+  if (index == extended_.size()) {
+    const auto known = plan_.metric_names.find(name);
+    if (known != plan_.metric_names.end()) {
+      const PlanMetric* metric = &plan_.metrics[known->second];
+      extended_.push_back({{}, metric, false, metric->def.metric_id});
+    } else {
+      const bool closed = is_closed(name);
+      extended_.push_back({std::move(name), choice_.metric, closed});
+    }
+  }
+  type_.mapping = &mapping;
+  type_.text = type;
+  type_.extended = index;
+  return true;
+}
+
+// Last of all: a refused reading makes no metric.
+[[gnu::always_inline]] inline bool Readings::name_metric(Sample& sample) {
+  if (choice_.extended == kNotExtended) {
+    sample.metric = choice_.metric->def.metric_id;
+    return true;
+  }
+  Extended& extended = extended_[choice_.extended];
+  if (extended.named == kNoMetric) {
+    const std::size_t next = batch_.new_metrics.size();
+    static_assert(kMaxMetricNames <= std::numeric_limits<std::int16_t>::max());
+    extended.named = static_cast<std::int16_t>(~next);
+    batch_.new_metrics.push_back({extended.name, extended.metric->def.metric_id});
+  }
+  sample.metric = extended.named;
+  return true;
+}
+
+[[gnu::always_inline]] inline bool Readings::set_time(const PlanMapping& mapping, Sample& sample) {
+  if (time_.of != mapping.time_of && !find_time(mapping)) return false;
+  sample.ts = time_.at;
+  sample.zone = time_.zone;
+  sample.ts_end = kNoInstant;
+  return mapping.end == kNoSlot || !field(mapping.end).present() || set_end(mapping, sample);
+}
+
+// Leaves the instant of a reading in time_.
+[[gnu::always_inline]] inline bool Readings::find_time(const PlanMapping& mapping) {
+  const int slot = first_present(mapping.instants);
+  if (slot == kNoSlot) return fail(Reason::kMissingTimestamp, kNoSlot);
+  if (!read_time(mapping, slot)) return false;
+  time_.of = mapping.time_of;
+  time_.at = instant_.at;
+  time_.zone = instant_.zone;
+  return true;
+}
+
+bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
+  if (!read_time(mapping, mapping.end)) return false;
+  // Wall-clock time and true time cannot be compared before the zone is known.
+  if (instant_.zone != sample.zone) return fail(Reason::kBadTimestamp, mapping.end);
+  // A span that ends on a day ends with it.
+  const Micros end = instant_.date_only ? instant_.at + kMicrosPerDay : instant_.at;
+  if (end < sample.ts) return fail(Reason::kEndBeforeStart, mapping.end);
+  if (end > kLatestInstant) return fail(Reason::kTimestampOutOfRange, mapping.end);
+  sample.ts_end = end;
+  return true;
+}
+
+// Leaves the instant in instant_: what the field says, or the base and so many seconds.
+[[gnu::always_inline]] inline bool Readings::read_time(const PlanMapping& mapping, int slot) {
+  if (mapping.base == kNoSlot || field(slot).kind != Kind::kNumber) return read_instant(slot);
+  if (!field(mapping.base).present()) return fail(Reason::kMissingTimestamp, kNoSlot);
+  if (!read_instant(mapping.base)) return false;
+  const double at = static_cast<double>(instant_.at) + field(slot).number * kMicrosPerSecond;
+  instant_.slot = kNoSlot;
+  // an infinite number too
+  if (!(at >= kEarliestInstant && at <= kLatestInstant)) {
+    return fail(Reason::kTimestampOutOfRange, slot);
+  }
+  instant_.at = static_cast<Micros>(at);
+  instant_.date_only = false;
+  return true;
+}
+
+Micros Readings::instant_of(int slot) noexcept {
+  const Value& value = field(slot);
+  if (value.kind != Kind::kString) return kNoInstant;
+  const auto parsed = instants_.read(value.text);
+  const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
+  return plausible ? parsed->at : kNoInstant;
+}
+
+// Leaves the instant in instant_.
+[[gnu::always_inline]] inline bool Readings::read_instant(int slot) {
+  if (instant_.slot == slot) return true;
+  const Value& value = field(slot);
+  std::optional<ParsedInstant> parsed;
+  if (value.kind == Kind::kString) {
+    parsed = instants_.read(value.text);
+  } else if (value.kind == Kind::kNumber) {
+    if (const auto at = instant_from_epoch(value.number)) parsed = ParsedInstant{*at, false, true};
+  }
+  return parsed ? place_instant(*parsed, slot) : fail(Reason::kBadTimestamp, slot);
+}
+
+[[gnu::always_inline]] inline bool Readings::place_instant(const ParsedInstant& parsed, int slot) {
+  Micros at = parsed.at;
+  std::uint16_t zone = 0;
+  const Value& name = fields_[resource_.time_zone];
+  // A date is the day of the place; a time without a zone is UTC (the vendor's sleep_cycle).
+  if (parsed.date_only && name.kind == Kind::kString && usable_zone(name.text)) {
+    const std::size_t next = batch_.zones.size();
+    const std::uint16_t index = zones_.index_of(name.text, next, kMaxZones);
+    if (index == Interner::kNoIndex) return fail(Reason::kTooManyNames, resource_.time_zone, name.text);
+    if (index == next) batch_.zones.emplace_back(name.text);
+    zone = static_cast<std::uint16_t>(index + 1);
+  } else if (parsed.date_only) {
+    const double east = offset_seconds(fields_[resource_.timezone_offset]);
+    if (!std::isnan(east)) at -= static_cast<Micros>(east) * kMicrosPerSecond;
+  }
+  if (at < kEarliestInstant || at > kLatestInstant) return fail(Reason::kTimestampOutOfRange, slot);
+  instant_.slot = slot;
+  instant_.at = at;
+  instant_.zone = zone;
+  instant_.date_only = parsed.date_only;
+  return true;
+}
+
+// Grows to what the rest of the body promises by what there was so far: doubling would leave up to
+// half of the memory unused, and hold both copies for a while.
+void Readings::make_room() {
+  const bool documents = resource_.def.kind == ResourceKind::kSummary;
+  const std::size_t first = documents ? resource_.mappings.size() : 1024;
+  const std::size_t size = batch_.samples.size();
+  const std::size_t most = body_size_ / 64 + 1;  // a sample is hardly ever shorter
+  if (size == 0) return batch_.samples.reserve(std::min(first, most));
+  const double used = static_cast<double>(std::max<std::size_t>(record_->offset, 1));
+  const double promised = static_cast<double>(size) * static_cast<double>(body_size_) / used * 1.05;
+  const auto wanted = static_cast<std::size_t>(std::min(promised, static_cast<double>(most)));
+  batch_.samples.reserve(std::max(size + size / 8 + 1, wanted));
+}
+
+}  // namespace wearables

@@ -1,0 +1,175 @@
+// The part of the normalizer that does not care where a record stood in the body: field values in,
+// samples and refusals out.
+#pragma once
+
+#include "core/base/interner.h"
+#include "core/json/json.h"
+#include "core/parse/normalize.h"
+#include "core/parse/plan.h"
+#include "core/write/sample.h"
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wearables {
+
+class Readings {
+ public:
+  using Fields = std::span<const Value>;
+  static constexpr int kNoSlot = PlanMapping::kNoField;
+
+  // `closed` may be null; it must live as long as this.
+  Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
+           Batch& batch, const ClosedNames* closed);
+
+  // The record that add() and refuse() speak of; it must live until the next one.
+  void start(const Record& record);
+
+  // What mappings, by their numbers in the resource, yield of the record: for each value that is
+  // there a sample, or the reason why it is none. False when there is no value. `document` is kNone
+  // for timeseries.
+  bool add(const std::vector<std::uint16_t>& mappings, std::uint16_t source,
+           std::uint32_t document);
+
+  // Refuses a record; `mapping` is the only one that could have read it, null when there is none.
+  void refuse(Reason reason, const PlanMapping* mapping = nullptr);
+
+  // The index of a source in the batch; or else why it has none.
+  static constexpr std::uint16_t kNoSource = 0xffff;       // the provider is not a usable name
+  static constexpr std::uint16_t kTooManySources = 0xfffe;
+  // Whether readings of it are taken; so they are while it is not known yet (begin_list_before_source()).
+  bool is_source(std::uint16_t index) const noexcept {
+    if (index >= source_closed_.size()) return index < kTooManySources;
+    return !source_closed_[index];
+  }
+  std::uint16_t source(std::string_view provider, std::string_view type, std::string_view channel);
+
+  // What a field says of a time, by itself; kNoInstant when that is nothing plausible.
+  Micros instant_of(int slot) noexcept;
+
+  // Refuses what is no object that can be read.
+  void refuse_form(const Record& record) {
+    refuse(record.too_deep ? Reason::kNestedTooDeep : Reason::kNotAnObject);
+  }
+
+  // Refuses a record for its source, which is none.
+  void refuse_source(std::uint16_t index);
+
+  // After the last record: tells how many refusals were not told one by one.
+  void finish();
+
+  // Notes the texts of fields that know their texts and not these.
+  void note_texts(const std::vector<PlanTexts>& known, Fields fields);
+
+  const Value& field(int slot) const noexcept { return fields_[static_cast<std::size_t>(slot)]; }
+
+ private:
+  static constexpr std::size_t kNoRow = Record::kNotListed;
+  static constexpr std::size_t kMaxName = 100;  // bytes, of a provider, a source type, a type
+  static constexpr std::size_t kMaxDetail = 64;
+  static constexpr std::size_t kMaxNames = 4 * kMaxName;  // of provider, type and channel together
+  static constexpr int kNoTime = -1;
+
+  void refuse(Reason reason, std::int16_t metric_id, int slot, std::string_view detail);
+  bool add_one(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
+  bool add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
+  std::size_t rows_of(const PlanMapping& mapping) const noexcept;
+  void take_row(const PlanMapping& mapping);
+  bool refuse_left_out(const PlanMapping& mapping);
+
+  // Each of these returns false after it has noted in refusal_ why the reading is none.
+  bool choose_metric(const PlanMapping& mapping);
+  bool extend_metric(const PlanMapping& mapping, std::string_view type);
+  bool name_metric(Sample& sample);
+  bool measure(const PlanMapping& mapping, int value, Sample& sample);
+  bool set_time(const PlanMapping& mapping, Sample& sample);
+  bool find_time(const PlanMapping& mapping);
+  bool set_end(const PlanMapping& mapping, Sample& sample);
+  bool convert(const PlanMapping& mapping, int slot, double* result);
+  bool find_unit(const PlanMapping& mapping, double number);
+  bool convert_unit(std::string_view text, int slot);
+  bool read_time(const PlanMapping& mapping, int slot);
+  bool read_instant(int slot);
+  bool place_instant(const ParsedInstant& parsed, int slot);
+  bool fail(Reason reason, int slot, std::string_view detail = {}) noexcept;
+
+  // The first that is present and not null; kNoSlot when none is.
+  int first_present(const std::vector<std::uint16_t>& slots) const noexcept;
+  std::uint16_t index_of_source(std::string_view provider, std::string_view type);
+  bool is_closed(const SourceRef& source) const;
+  bool is_closed(const std::string& metric) const;
+  void note_unit(std::int16_t metric_id, std::string text);
+  std::string pointer_to(int slot) const;
+  void make_room();
+  void forget_time() noexcept {
+    instant_.slot = kNoSlot;
+    time_.of = kNoTime;
+  }
+
+  const Plan::Impl& plan_;
+  const PlanResource& resource_;
+  const std::size_t body_size_;
+  const ClosedNames* const closed_;
+  const Record* record_ = nullptr;
+  Fields fields_;
+  std::vector<Value> with_row_;  // the record's fields, those read by "*" being of row_
+  std::size_t row_ = kNoRow;
+  std::int16_t tz_offset_ = kNoOffset;  // of the record
+  Batch& batch_;
+
+  // A metric that a type named: the plan's own, or one to be made after its parent.
+  struct Extended {
+    std::string name;                // empty: the plan's own
+    const PlanMetric* metric;        // whose unit, units and range hold
+    bool closed = false;
+    std::int16_t named = kNoMetric;  // as Sample::metric, once a sample has it
+  };
+  static constexpr std::size_t kNotExtended = static_cast<std::size_t>(-1);
+
+  struct {
+    const PlanMetric* metric = nullptr;
+    std::size_t extended = kNotExtended;
+  } choice_;
+  Interner extended_names_;
+  std::vector<Extended> extended_;  // by index of the name
+  Interner sources_;                // those after the first few
+  std::vector<bool> source_closed_;  // by index
+  Interner zones_;
+  std::uint32_t first_untold_ = 0;   // ordinal of the first refusal beyond kMaxRejected
+  bool untold_for_sources_ = false, untold_for_metrics_ = false;  // some of those beyond
+
+  struct {
+    Reason reason = Reason::kNotAnObject;
+    int slot = kNoSlot;
+    std::string_view detail;
+  } refusal_;
+
+  struct {
+    int slot = kNoSlot;
+    Micros at = 0;
+    std::uint16_t zone = 0;
+    bool date_only = false;
+  } instant_;  // read last in this record
+  struct {
+    int of = kNoTime;  // time_of of the mapping
+    Micros at = 0;
+    std::uint16_t zone = 0;
+  } time_;  // of the reading before, in this record
+  // Kept from body to body, which are of one day as a rule.
+  static inline InstantReader instants_;
+
+  struct {
+    double factor = 1;
+    double offset = 0;
+  } unit_;  // of the number at hand
+
+  struct {
+    const PlanMapping* mapping = nullptr;
+    std::string text;
+    std::size_t extended = kNotExtended;
+  } type_;  // read last
+};
+
+}  // namespace wearables

@@ -1,0 +1,169 @@
+// Readings on their way from a body to the table: Batch as the normalizer leaves it, rows as the
+// writer needs them (sorted by key, one row per key).
+#pragma once
+
+#include "core/base/clock.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace wearables {
+
+inline constexpr std::int16_t kNoOffset = std::numeric_limits<std::int16_t>::min();
+inline constexpr std::uint32_t kNone = 0xffffffffU;
+inline constexpr std::int16_t kNoMetric = 0;
+
+// What one body may make. All of it is counted in the order in which it first stands in the body, whether it exists
+// already or not, so that a replay decides the same.
+inline constexpr std::size_t kMaxSources = 100;      // providers with their source types
+inline constexpr std::size_t kMaxMetricNames = 500;  // types that extend a metric's name: a panel of analytes has 300
+inline constexpr std::size_t kMaxZones = 100;
+inline constexpr std::size_t kMaxDocuments = 50000;
+inline constexpr std::size_t kMaxRejected = 1000;    // refused readings that are told one by one
+
+// Why a reading was refused. reason_name() is what `quarantine.reason` shows.
+enum class Reason : std::uint8_t {
+  kNotAnObject,
+  kNestedTooDeep,     // below kMaxDepth levels of lists and objects
+  kMissingValue,
+  kNotANumber,
+  kOutOfRange,
+  kUnknownUnit,
+  kMissingTimestamp,
+  kBadTimestamp,
+  kTimestampOutOfRange,
+  kEndBeforeStart,
+  kMissingSource,
+  kMissingId,
+  kMissingType,
+  kTooManyNames,      // beyond what one body may name
+  kTooManyDocuments,  // beyond what one body may hold
+  kTooManyPlaces,     // of one list; `detail` tells how many
+  kNoMoreNames,       // the database has no room for another name
+  kMoreRefused,       // no reading: so many more were refused as `detail` says
+};
+const char* reason_name(Reason reason) noexcept;
+
+// Source, zone and document by index into the batch; the shell turns indexes into ids.
+struct Sample {
+  Micros ts;
+  Micros ts_end;           // kNoInstant for an instant
+  double value;            // in the metric's canonical unit
+  double secondary;        // NaN when there is none
+  std::uint32_t ordinal;   // order of appearance in the body, from 0, shared with Rejected
+  std::uint32_t document;  // index into Batch::documents, kNone for timeseries
+  std::int16_t metric;     // metric_id; below 0: ~index into Batch::new_metrics
+  std::uint16_t source;    // index into Batch::sources
+  std::uint16_t zone;      // 1 + index into Batch::zones when ts is wall-clock time there; 0: ts is UTC
+  std::int16_t tz_offset;  // minutes east of UTC, kNoOffset when unknown
+};
+
+// A metric that a type named (cholesterol/hdl) and no row of the plan is: the shell looks its row
+// up, or makes it after its parent.
+struct NewMetric {
+  std::string name;
+  std::int16_t parent_id;
+};
+
+// channel is "timeseries" or the summary resource.
+struct SourceRef {
+  std::string provider;
+  std::string type;
+  std::string channel;
+  bool operator==(const SourceRef&) const = default;
+};
+
+// A summary object of the body. offset and length cut its text out of the body.
+struct Document {
+  std::string id;
+  std::uint16_t source;
+  Micros updated_at;  // kNoInstant when it has none
+  std::size_t offset;
+  std::size_t length;
+};
+
+struct Rejected {
+  std::uint32_t ordinal;
+  Reason reason;
+  std::int16_t metric_id;  // of the plan; kNoMetric when not known
+  std::string pointer;     // RFC 6901 into the body: "/data/data/17/value"
+  std::string detail;      // a unit or a type name; never a reading
+};
+
+// A field that no row knows; with a text, one that knows its texts and not this one.
+struct Unknown {
+  std::string path;  // relative to the record: "heart_rate.resting_bpm"
+  std::string text;  // of a field with a list of known texts; never a reading
+  bool operator==(const Unknown&) const = default;
+};
+
+// A unit that no row of its metric knows.
+struct UnknownUnit {
+  std::int16_t metric_id;
+  std::string text;
+  bool operator==(const UnknownUnit&) const = default;
+};
+
+struct Batch {
+  std::vector<Sample> samples;
+  std::vector<NewMetric> new_metrics;  // each with a sample
+  std::vector<SourceRef> sources;
+  std::vector<Document> documents;
+  std::vector<std::string> zones;  // IANA names
+  std::vector<Rejected> rejected;          // the first kMaxRejected, then one kMoreRefused for the others
+  std::uint32_t refused = 0;               // all of them
+  std::vector<Unknown> unknowns;           // each once; fields and texts, kMaxUnknowns of both
+  std::vector<UnknownUnit> unknown_units;  // each once, kMaxUnknowns at most
+  std::uint32_t readings = 0;              // samples.size() + refused, always
+  std::string null_at;                     // where null stands for all readings: "data.data"
+
+  void clear() noexcept;  // and keeps the room for the next one
+};
+
+// A row of sample_points without its user. Key: metric_id, ts, source_id.
+struct Row {
+  std::int64_t version;
+  Micros ts;
+  Micros ts_end;
+  double value;
+  double secondary;
+  std::uint32_t document;
+  std::uint32_t ordinal;
+  std::int16_t metric_id;
+  std::int16_t source_id;
+  std::int16_t tz_offset;
+};
+
+bool key_less(const Row& a, const Row& b) noexcept;  // metric_id, ts, source_id
+bool key_equal(const Row& a, const Row& b) noexcept;
+bool same_reading(const Row& a,
+                  const Row& b) noexcept;  // value, secondary, end, offset; NaN equals NaN
+
+// Sorts by key and keeps one row per key: of the highest version, then of the highest ordinal (the
+// one that stood last in the body). Returns how many it kept, at the front; the rest means nothing.
+std::size_t settle(std::span<Row> rows);
+
+// The same, and cuts the rest off. Returns how many that were.
+std::size_t settle(std::vector<Row>& rows);
+
+// The six counts with which every event ends. Their sum is the number of readings it held.
+struct Counts {
+  std::int64_t inserted = 0;
+  std::int64_t changed = 0;    // replaced, another value
+  std::int64_t confirmed = 0;  // newer version, equal value: only the version moved
+  std::int64_t unchanged = 0;  // equal version, equal value: nothing written
+  std::int64_t stale = 0;      // an older version, or overtaken within its own batch
+  std::int64_t quarantined = 0;
+};
+
+enum class Verdict : std::uint8_t { kInsert, kChange, kConfirm, kUnchanged, kStale };
+
+// R2, and the only place that decides it: what writing `row` over `stored` (null: no such key)
+// would do.
+Verdict judge(const Row& row, const Row* stored) noexcept;
+
+}  // namespace wearables

@@ -1,0 +1,471 @@
+#include "core/vendor/envelope.h"
+#include "core/vendor/event_type.h"
+#include "core/json/json.h"
+#include "core/parse/normalize.h"
+#include "core/base/text.h"
+#include "core/write/version.h"
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "pg/parse/batch.h"
+#include "pg/server/boundary.h"
+#include "pg/write/claimant.h"
+#include "pg/people/connection.h"
+#include "pg/parse/drift.h"
+#include "pg/ingest/ingest.h"
+#include "pg/server/lock.h"
+#include "pg/parse/mapping.h"
+#include "pg/parse/quarantine.h"
+#include "pg/write/sample.h"
+#include "pg/server/spi.h"
+#include "pg/server/stop_point.h"
+#include "pg/write/summary.h"
+#include "pg/people/user.h"
+
+namespace wearables::pg {
+
+namespace {
+
+// What is counted as drift of bodies that do not say what, or whose, they are: names that a row can have.
+constexpr std::string_view kNoType = "(no event type)";
+constexpr std::string_view kNoUser = "(no user)";
+
+// A stranger's text as a note may hold it, in the current context.
+const char* shown(std::string_view text) {
+  constexpr size_t kMostShown = 200;
+  auto* copy = owned_by<std::string>(CurrentMemoryContext);
+  call_core([&]() -> Result<Done> {
+    *copy = printable(text, kMostShown);
+    return Done{};
+  });
+  return copy->c_str();
+}
+
+Outcome skipped(const char* note) {
+  Outcome outcome{};
+  outcome.status = Status::kSkipped;
+  outcome.note = note;
+  return outcome;
+}
+
+Batch* normalize_event(const Event& event, std::string_view resource, const ClosedNames* closed) {
+  const Plan& plan = plan_at(event.revision, Look::kFresh);
+  Batch* batch = borrow_batch(CurrentMemoryContext);
+  call_core([&] { return normalize(plan, resource, event.body, *batch, stop_requested, closed); });
+  return batch;
+}
+
+void settle_rows(std::vector<Row>& rows, Counts* counts) {
+  counts->stale += static_cast<int64>(
+      call_core([&]() -> Result<size_t> { return settle(rows); }));
+}
+
+void note_metric(Outcome* outcome, int16 metric_id) {
+  for (int i = 0; i < outcome->metric_count; ++i) {
+    if (outcome->metrics[i] == metric_id) return;
+  }
+  const Size size = sizeof(int16) * (outcome->metric_count + 1);
+  outcome->metrics =
+      static_cast<int16*>(outcome->metrics == nullptr ? palloc(size) : repalloc(outcome->metrics, size));
+  outcome->metrics[outcome->metric_count++] = metric_id;
+}
+
+// Where the event's samples lie. A former span is kept: rows written then may still stand.
+void remember_span(const Event& event, const std::vector<Row>& rows, Outcome* outcome) {
+  outcome->from = event.wrote.metrics == nullptr ? PG_INT64_MAX : event.wrote.from;
+  outcome->to = event.wrote.metrics == nullptr ? PG_INT64_MIN : event.wrote.to;
+  if (event.wrote.metrics != nullptr) {
+    const auto* former = reinterpret_cast<const int16*>(ARR_DATA_PTR(event.wrote.metrics));
+    const int count = ArrayGetNItems(ARR_NDIM(event.wrote.metrics), ARR_DIMS(event.wrote.metrics));
+    for (int i = 0; i < count; ++i) note_metric(outcome, former[i]);
+  }
+  int16 last = 0;
+  for (const Row& row : rows) {
+    if (row.metric_id != last) note_metric(outcome, last = row.metric_id);
+    outcome->from = std::min(outcome->from, to_server(row.ts));
+    outcome->to = std::max(outcome->to, to_server(row.ts));
+  }
+}
+
+// Whether other mappings may have written it last: an event that failed names those it failed under.
+bool of_other_mappings(const Event& event) {
+  return event.status == Status::kFailed || event.wrote.revision != event.revision;
+}
+
+void note_freed(const Freed& freed, Outcome* outcome) {
+  outcome->removed += freed.count;
+  if (freed.count > 0) outcome->freed = freed;
+}
+
+void write_rows(int64 user_id, const std::vector<Row>& rows, Outcome* outcome, int64* own) {
+  Written written{outcome->counts, 0};
+  write_samples(user_id, rows.data(), rows.size(), &written);
+  outcome->counts = written.counts;
+  if (own != nullptr) *own = written.own;
+}
+
+// Only other mappings, or another time zone, can have written what these do not yield; and only where more stood after
+// the last handling than what stands among these rows.
+bool may_have_orphans(const Event& event, bool wall_clock, int64 own) {
+  if (event.wrote.metrics == nullptr || !(wall_clock || of_other_mappings(event))) return false;
+  return event.wrote.stood != own || event.status == Status::kFailed;
+}
+
+void write_timeseries(const Event& event, int64 user_id, std::vector<Row>& rows, Outcome* outcome) {
+  settle_rows(rows, &outcome->counts);
+  int64 own;
+  write_rows(user_id, rows, outcome, &own);
+  if (may_have_orphans(event, outcome->wall_clock, own)) {
+    note_freed(remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from, event.wrote.to,
+                              rows.data(), rows.size()),
+               outcome);
+  }
+  remember_span(event, rows, outcome);
+}
+
+// The documents of a batch. Their rows stand side by side in the body's order, so each has a range of them.
+struct Documents {
+  std::vector<std::uint32_t> order;         // by version, then id: later ones win a shared key
+  std::vector<std::size_t> first, count;    // by document: its rows
+  std::vector<std::int64_t> version;        // by document
+};
+
+std::int64_t version_of_document(const Document& document, std::int64_t event_version) {
+  if (document.updated_at == kNoInstant) return event_version;
+  return version_at(document.updated_at / 1000, event_version);
+}
+
+// Of two documents of one id the later in `order` stands; the rows of the other are stale.
+void drop_superseded(const Batch& batch, Documents& out, size_t* stale) {
+  std::unordered_set<std::string_view> standing;
+  std::vector<std::uint32_t> kept;
+  for (auto which = out.order.rbegin(); which != out.order.rend(); ++which) {
+    if (standing.insert(batch.documents[*which].id).second) {
+      kept.push_back(*which);
+    } else {
+      *stale += out.count[*which];
+    }
+  }
+  out.order.assign(kept.rbegin(), kept.rend());
+}
+
+// Each row gets its document's version; the rows of each document are settled where they stand.
+Result<Done> sort_out(const Batch& batch, std::int64_t event_version, std::vector<Row>& rows, Documents& out,
+                      size_t* stale) {
+  const size_t documents = batch.documents.size();
+  out.first.resize(documents);
+  out.count.resize(documents);
+  std::size_t next = 0;
+  for (std::uint32_t i = 0; i < documents; ++i) {
+    out.order.push_back(i);
+    out.version.push_back(version_of_document(batch.documents[i], event_version));
+    out.first[i] = next;
+    for (; next < rows.size() && rows[next].document == i; ++next) rows[next].version = out.version[i];
+    const std::size_t all = next - out.first[i];
+    out.count[i] = settle(std::span(rows).subspan(out.first[i], all));
+    *stale += all - out.count[i];
+  }
+  std::stable_sort(out.order.begin(), out.order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    if (out.version[a] != out.version[b]) return out.version[a] < out.version[b];
+    return batch.documents[a].id < batch.documents[b].id;
+  });
+  drop_superseded(batch, out, stale);
+  return Done{};
+}
+
+// Of the rows of the live documents one per key remains: the later in `order` wins what two claim.
+Result<Done> gather_live(const Documents& documents, const bool* live, std::vector<Row>& rows, size_t* stale) {
+  std::uint32_t rank = 0;
+  std::vector<bool> stays(rows.size());
+  for (size_t i = 0; i < documents.order.size(); ++i) {
+    const std::uint32_t which = documents.order[i];
+    if (!live[i]) *stale += documents.count[which];
+    if (!live[i]) continue;
+    for (std::size_t at = documents.first[which]; at < documents.first[which] + documents.count[which]; ++at) {
+      rows[at].ordinal = rank++;
+      stays[at] = true;
+    }
+  }
+  std::size_t kept = 0;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    if (stays[at]) rows[kept++] = rows[at];
+  }
+  rows.resize(kept);
+  return Done{};
+}
+
+// The document as jsonb takes it, in the current context.
+std::string_view storable_document(const Event& event, const Document& document) {
+  const std::string_view text = event.body.substr(document.offset, document.length);
+  auto* storable = owned_by<std::string>(CurrentMemoryContext);
+  call_core([&]() -> Result<Done> {
+    *storable = storable_json(text);
+    return Done{};
+  });
+  return *storable;
+}
+
+void write_documents(const Event& event, std::string_view resource, int64 user_id, const Batch& batch,
+                     const Names& names, std::vector<Row>& rows, Outcome* outcome) {
+  auto* documents = owned_by<Documents>(CurrentMemoryContext);
+  size_t stale = 0;
+  call_core([&] { return sort_out(batch, event.version, rows, *documents, &stale); });
+  const size_t count = documents->order.size();
+  auto* live = static_cast<bool*>(palloc0(sizeof(bool) * (count + 1)));
+  GivenUp given_up{};
+  given_up.context = CurrentMemoryContext;
+  MemoryContext caller = CurrentMemoryContext;
+  MemoryContext scratch = AllocSetContextCreate(caller, "wearables document", ALLOCSET_DEFAULT_SIZES);
+  for (size_t i = 0; i < count; ++i) {
+    CHECK_FOR_INTERRUPTS();
+    MemoryContextSwitchTo(scratch);
+    const std::uint32_t which = documents->order[i];
+    const Document& document = batch.documents[which];
+    const DocumentRow stored{document.id, storable_document(event, document), documents->version[which],
+                             event.event_id, event.version, names.sources[document.source].source_id,
+                             rows.data() + documents->first[which], static_cast<int>(documents->count[which])};
+    stop_point("document");
+    live[i] = store_document(user_id, resource, stored, &given_up);
+    MemoryContextSwitchTo(caller);
+    MemoryContextReset(scratch);
+  }
+  MemoryContextDelete(scratch);
+  outcome->removed += settle_given_up(user_id, given_up);
+  call_core([&] { return gather_live(*documents, live, rows, &stale); });
+  outcome->counts.stale += static_cast<int64>(stale);
+  settle_rows(rows, &outcome->counts);
+  write_rows(user_id, rows, outcome, nullptr);
+}
+
+// Whether a former handling may have left rows.
+bool has_written(const Event& event) {
+  return event.status == Status::kProcessed || event.status == Status::kFailed;
+}
+
+// What the event wrote when its resource was of another kind: no handling of this kind would find it.
+void remove_former(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id, Outcome* outcome) {
+  if (kind != ResourceKind::kTimeseries && event.wrote.metrics != nullptr) {
+    note_freed(remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from, event.wrote.to,
+                              nullptr, 0),
+               outcome);
+  }
+  if (kind != ResourceKind::kSummary && has_written(event) &&
+      (kind == ResourceKind::kSkipped || of_other_mappings(event))) {
+    outcome->removed += withdraw_documents(user_id, resource, event.event_id);
+  }
+}
+
+void take_back(const Event& event, std::string_view resource, int64 user_id, Outcome* outcome) {
+  outcome->user_id = user_id;
+  (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
+  remove_former(event, resource, ResourceKind::kSkipped, user_id, outcome);
+}
+
+// Null stands where the readings would. What other mappings found elsewhere in the body goes.
+Outcome hold_nothing(const Event& event, std::string_view resource, int64 user_id, const Batch& batch) {
+  Outcome outcome = skipped(psprintf("no readings: \"%s\" is null", batch.null_at.c_str()));
+  outcome.user_id = user_id;
+  if (has_written(event)) take_back(event, resource, user_id, &outcome);
+  return outcome;
+}
+
+Outcome apply_data(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id,
+                   const Handling& handling) {
+  Outcome outcome{};
+  outcome.status = Status::kProcessed;
+  outcome.user_id = user_id;
+  Batch* batch = normalize_event(event, resource, handling.closed);
+  if (!batch->null_at.empty()) return hold_nothing(event, resource, user_id, *batch);
+  const Names names = find_names(*batch, handling.missing);
+  if (handling.missing->count > 0) end_for_names();
+  auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
+  outcome.wall_clock = rows_of(*batch, names, user_id, event.version, rows);
+  note_drift(resource, *batch, &outcome);
+  note_freshness(*batch, rows->data(), user_id);
+  stop_point("read");
+  outcome.counts.quarantined = quarantine(event.event_id, event.wrote.revision >= 0, *batch);
+  release_samples(batch);
+  remove_former(event, resource, kind, user_id, &outcome);
+  if (kind == ResourceKind::kTimeseries) {
+    write_timeseries(event, user_id, *rows, &outcome);
+  } else {
+    write_documents(event, resource, user_id, *batch, names, *rows, &outcome);
+  }
+  return outcome;
+}
+
+struct Skip {
+  const char* reason;        // null: there may be something for us in the event
+  std::string_view unknown;  // the name that a row would need to know it, when there is none
+};
+
+// Nothing for us, for a reason that is drift until a row has the name.
+Skip skip_until_known(const Plan& plan, const char* reason, std::string_view name) {
+  bool known;
+  (void)plan.kind(name, &known);
+  return {reason, known ? std::string_view() : name};
+}
+
+// A body that is not JSON has no event type, and no later mapping will find one.
+const char* why_nameless(const Event& event) {
+  const bool deep = call_core([&]() -> Result<bool> {
+    const Envelope envelope = read_envelope(event.body);
+    if (!envelope.is_json) return {Code::kInvalidJson, "the body is not JSON"};
+    return envelope.is_deep;
+  });
+  if (!deep) return "the body names no event type";
+  return psprintf("the body names no event type, and something is nested deeper than %d levels", kMaxDepth);
+}
+
+// Event types that are about no resource have rows, too.
+Skip why_skip_type(std::string_view event_type, std::string_view name, const Plan& plan) {
+  bool known;
+  const ResourceKind kind = plan.kind(name, &known);
+  if (known && kind == ResourceKind::kSkipped) {
+    return {psprintf("resource \"%s\" is of kind skipped", shown(name)), {}};
+  }
+  return skip_until_known(plan, psprintf("event type \"%s\" carries nothing for us", shown(event_type)), name);
+}
+
+Skip why_skip_other(std::string_view event_type, const Plan& plan) {
+  auto* name = owned_by<std::string>(CurrentMemoryContext);
+  call_core([&]() -> Result<Done> {
+    *name = name_of_type(event_type);
+    return Done{};
+  });
+  return why_skip_type(event_type, *name, plan);
+}
+
+Skip why_skip_resource(const EventType& type, const Plan& plan, ResourceKind* kind) {
+  bool known;
+  *kind = plan.kind(type.resource, &known);
+  if (!known) {
+    return {psprintf("resource \"%s\" has no row in wearables.resources", shown(type.resource)), type.resource};
+  }
+  if (type.family == EventFamily::kBackfillDone || *kind != ResourceKind::kSkipped) return {};
+  return {psprintf("resource \"%s\" is of kind skipped", shown(type.resource)), {}};
+}
+
+Skip why_skip_kind(const Event& event, const EventType& type, const Plan& plan, ResourceKind* kind) {
+  switch (type.family) {
+    case EventFamily::kConnection:
+      // by all of the name: of a family that is read, one verb that is known must not hide the next
+      if (knows_lifecycle(type.action)) return {};
+      return why_skip_type(event.event_type, event.event_type, plan);
+    case EventFamily::kOther:
+      return why_skip_other(event.event_type, plan);
+    default:
+      return why_skip_resource(type, plan, kind);
+  }
+}
+
+// Before anybody asks whose it is: what holds nothing for us is not parked.
+Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
+  const Plan& plan = plan_at(event.revision, Look::kFresh);
+  const bool empty = event.body.empty();
+  if (event.event_type.empty()) {
+    return skip_until_known(plan, empty ? "the body is empty" : why_nameless(event), kNoType);
+  }
+  if (empty) return {"the body is empty", {}};
+  const Skip skip = why_skip_kind(event, type, plan, kind);
+  if (skip.reason != nullptr || names_somebody(event)) return skip;
+  // no registration would ever free it
+  return skip_until_known(plan, "the event names no user", kNoUser);
+}
+
+// Nothing for us in it now: what it wrote when there was goes.
+Outcome withdraw(const Event& event, const EventType& type, const Skip& skip, Locks locks) {
+  Outcome outcome = skipped(skip.reason);
+  const int64 user_id = has_written(event) ? user_of(event) : 0;
+  // before any row of the event: a session that handles it at the same time holds this and wants those
+  if (user_id > 0 && locks == Locks::kTake) lock_user(user_id);
+  if (!skip.unknown.empty()) note_unknown_resource(skip.unknown, &outcome);
+  if (event.status == Status::kParked) unpark(event.event_id);
+  if (user_id > 0) take_back(event, type.resource, user_id, &outcome);
+  if (user_id > 0 && type.family == EventFamily::kBackfillDone) withdraw_backfill_notice(event.event_id);
+  return outcome;
+}
+
+// The same handling as last time, with nothing new to write: the mark of last time is still true.
+bool leaves_no_trace(const Event& event, const Outcome& outcome) {
+  const Counts& counts = outcome.counts;
+  const Wrote& wrote = event.wrote;
+  // a name for which there was no room then gives other counts under the same revision
+  return event.status == outcome.status && wrote.revision == event.revision &&
+         wrote.quarantined == counts.quarantined &&
+         wrote.stood + wrote.stale == counts.inserted + counts.changed + counts.confirmed + counts.unchanged + counts.stale &&
+         counts.inserted + counts.changed + counts.confirmed + outcome.removed == 0;
+}
+
+Outcome apply(const Event& event, const Handling& handling) {
+  const Locks locks = handling.locks;
+  const EventType type = classify(event.event_type);
+  ResourceKind kind = ResourceKind::kSkipped;
+  const Skip skip = why_skip(event, type, &kind);
+  if (skip.reason != nullptr) return withdraw(event, type, skip, locks);
+
+  int64 user_id = user_of(event);
+  if (user_id == 0 && locks == Locks::kTake) user_id = park(event);
+  if (user_id == -1) return skipped("the user was erased");
+  if (user_id == 0) {
+    Outcome outcome = skipped("the user is not known");
+    outcome.status = Status::kParked;
+    return outcome;
+  }
+  stop_point("user found");
+  if (locks == Locks::kTake) lock_user(user_id);
+  stop_point("user locked");
+  if (type.family == EventFamily::kData || type.family == EventFamily::kPage) {
+    return apply_data(event, type.resource, kind, user_id, handling);
+  }
+  Outcome outcome{};
+  outcome.status = Status::kProcessed;
+  outcome.user_id = user_id;
+  if (type.family == EventFamily::kConnection) apply_connection(event, type.action, user_id);
+  if (type.family == EventFamily::kBackfillDone) apply_backfill_notice(event, type.resource, user_id);
+  return outcome;
+}
+
+// A replay does this for all of its events at once.
+void free_keys(const Event& event, const Outcome& outcome) {
+  if (outcome.freed.count == 0) return;
+  const FreedSpan span{outcome.user_id, outcome.freed.from, outcome.freed.to};
+  reprocess_claimants(&span, 1, outcome.wall_clock, &event.event_id, 1, nullptr, nullptr);
+}
+
+}  // namespace
+
+Outcome ingest(const Event& event, const Handling& handling) {
+  const Outcome outcome = apply(event, handling);
+  stop_point("mark");
+  if (!leaves_no_trace(event, outcome)) mark_event(event, outcome);
+  stop_point("marked");
+  if (handling.locks == Locks::kTake) free_keys(event, outcome);
+  return outcome;
+}
+
+Outcome refuse(Event* event, const Failed& failed, Locks locks) {
+  Outcome outcome{};
+  outcome.status = Status::kFailed;
+  const int64 user_id = user_of(*event);
+  if (user_id > 0 && locks == Locks::kTake) {
+    stop_point("refuse");
+    lock_user(user_id);
+    (void)load_event_head(event->event_id, event->received_at, event);
+    // a replay did meanwhile, under newer mappings that can or need not read it, what was tried here
+    if (event->status != Status::kFailed && event->wrote.revision > failed.revision) {
+      outcome.status = event->status;
+      return outcome;
+    }
+  }
+  if (user_id > 0) take_back(*event, classify(event->event_type).resource, user_id, &outcome);
+  mark_failed(event->event_id, event->received_at, failed, user_id > 0);
+  if (locks == Locks::kTake) free_keys(*event, outcome);
+  return outcome;
+}
+
+}  // namespace wearables::pg

@@ -1,0 +1,276 @@
+// replay(): an aggregate over event ids whose last step does the work.
+#include "core/write/sample.h"
+
+#include "pg/server/allocator.h"
+#include "pg/write/claimant.h"
+#include "pg/ingest/ingest.h"
+#include "pg/server/lock.h"
+#include "pg/server/spi.h"
+#include "pg/server/subtransaction.h"
+#include "pg/queue/trouble.h"
+#include "pg/people/user.h"
+
+namespace wearables::pg {
+
+namespace {
+
+struct EventIds {
+  Datum* ids;
+  int64 count, capacity;
+};
+
+struct Planned {
+  int64 event_id;
+  TimestampTz received_at;
+  int64 user_id;
+  bool parked;  // before it was known whether the event holds anything for us
+};
+
+// Where events have given up keys that others may claim.
+struct Given {
+  FreedSpan* spans;
+  int count;
+  bool move;  // some of them hang on the time zone of their user
+};
+
+struct Totals {
+  int64 events, by_status[5];
+  Counts counts;
+  int64 removed;
+};
+
+// Newest first: a key that is removed is then free for the older event that rightly claims it.
+Statement order_statement{R"(
+  SELECT e.event_id, e.received_at FROM wearables.webhook_events e
+  WHERE e.event_id = ANY ($1::bigint[]) ORDER BY e.version DESC, e.event_id DESC)"};
+
+// What succeeds now is no dead letter any more. Without waiting: job rows come first in the order of locks.
+Statement delete_letters{R"(
+  DELETE FROM wearables.jobs j WHERE j.job_id = ANY (ARRAY(
+    SELECT f.job_id FROM wearables.jobs f
+    WHERE f.state = 'failed' AND f.event_id = ANY ($1::bigint[]) AND EXISTS (
+      SELECT FROM wearables.webhook_events e
+      WHERE e.event_id = f.event_id AND e.received_at = f.received_at AND e.status <> 'failed' OFFSET 0)
+    FOR UPDATE OF f SKIP LOCKED)))"};
+
+void append(EventIds* ids, int64 event_id) {
+  if (ids->count == ids->capacity) {
+    if (ids->capacity >= PG_INT32_MAX / 16) {
+      ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many events for one replay"),
+                      errhint("Replay fewer at a time, the newest first.")));
+    }
+    ids->capacity *= 2;
+    ids->ids = static_cast<Datum*>(repalloc_huge(ids->ids, sizeof(Datum) * ids->capacity));
+  }
+  ids->ids[ids->count++] = Int64GetDatum(event_id);
+}
+
+EventIds* make_ids(MemoryContext context) {
+  MemoryContext old = MemoryContextSwitchTo(context);
+  auto* ids = static_cast<EventIds*>(palloc(sizeof(EventIds)));
+  *ids = {static_cast<Datum*>(palloc(sizeof(Datum) * 64)), 0, 64};
+  MemoryContextSwitchTo(old);
+  return ids;
+}
+
+Planned* put_in_order(const EventIds& ids, MemoryContext context, int* count) {
+  lock_events();
+  const uint64 rows =
+      run(order_statement, {arg_array(INT8OID, ids.ids, nullptr, static_cast<int>(ids.count))});
+  auto* planned = static_cast<Planned*>(MemoryContextAllocHuge(context, sizeof(Planned) * (rows + 1)));
+  for (uint64 row = 0; row < rows; ++row) {
+    bool null;
+    planned[row] = {get_int8(row, 1), DatumGetTimestampTz(get(row, 2, &null)), 0, false};
+  }
+  *count = static_cast<int>(rows);
+  return planned;
+}
+
+// All users are found, and what is unknown is parked, before the first lock of a user is taken: from then
+// on nothing is waited for that another writer could hold.
+void lock_everybody(Planned* planned, int count, MemoryContext scratch) {
+  auto* users = static_cast<int64*>(palloc(sizeof(int64) * (count + 1)));
+  int known = 0;
+  for (int i = 0; i < count; ++i) {
+    MemoryContext old = MemoryContextSwitchTo(scratch);
+    Event event;
+    if (load_event_head(planned[i].event_id, planned[i].received_at, &event)) {
+      planned[i].user_id = user_of(event);
+      if (planned[i].user_id == 0 && names_somebody(event)) {
+        planned[i].user_id = park(event);
+        planned[i].parked = planned[i].user_id == 0;
+      }
+      if (planned[i].user_id > 0) users[known++] = planned[i].user_id;
+    }
+    MemoryContextSwitchTo(old);
+    MemoryContextReset(scratch);
+  }
+  lock_users(users, known);
+}
+
+void add(Totals* totals, const Outcome& outcome) {
+  ++totals->events;
+  ++totals->by_status[static_cast<int>(outcome.status)];
+  totals->counts.inserted += outcome.counts.inserted;
+  totals->counts.changed += outcome.counts.changed;
+  totals->counts.confirmed += outcome.counts.confirmed;
+  totals->counts.unchanged += outcome.counts.unchanged;
+  totals->counts.stale += outcome.counts.stale;
+  totals->counts.quarantined += outcome.counts.quarantined;
+  totals->removed += outcome.removed;
+}
+
+struct Replayed {
+  const Planned* planned;
+  MissingNames missing;
+  const ClosedNames* closed;
+  bool handled;
+  Outcome outcome;
+  int64 revision;  // of the attempt, -1 before it has the event
+  size_t body_size;
+};
+
+void replay_event(void* arg) {
+  auto* replayed = static_cast<Replayed*>(arg);
+  Event event;
+  if (!load_event(replayed->planned->event_id, replayed->planned->received_at, &event)) return;
+  replayed->revision = event.revision;
+  replayed->body_size = event.body.size();
+  replayed->outcome = ingest(event, {Locks::kHeld, &replayed->missing, replayed->closed});
+  replayed->handled = true;
+}
+
+void note_freed(const Outcome& outcome, Given* given) {
+  if (outcome.freed.count == 0) return;
+  given->spans[given->count++] = {outcome.user_id, outcome.freed.from, outcome.freed.to};
+  given->move = given->move || outcome.wall_clock;
+}
+
+Outcome fail_event(const Planned& planned, const ErrorData& error, int64 revision) {
+  Outcome outcome{};
+  outcome.status = Status::kFailed;
+  Event event;
+  if (!load_event_head(planned.event_id, planned.received_at, &event)) return outcome;
+  const Failed failed{describe(error.sqlerrcode, error.message), revision};
+  if (trouble_of(error.sqlerrcode) == Trouble::kBadData) return refuse(&event, failed, Locks::kHeld);
+  mark_failed(planned.event_id, planned.received_at, failed, false);
+  return outcome;
+}
+
+// Names are made in this transaction, outside of what may be undone: another event may need them.
+const ErrorData* try_with_names(Replayed* replayed) {
+  constexpr int kMostRounds = 10;
+  for (int round = 0; round < kMostRounds; ++round) {
+    replayed->missing = {};
+    replayed->missing.context = CurrentMemoryContext;
+    const ErrorData* error = in_subtransaction(replay_event, replayed);
+    give_back_after(replayed->body_size);
+    if (error == nullptr || !is_names_missing(error->sqlerrcode)) return error;
+    (void)make_names(&replayed->missing, true);
+    replayed->closed = closed_names(replayed->missing, CurrentMemoryContext);
+  }
+  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("names of sources or metrics go as fast as they are made")));
+}
+
+// What bad data does to one event must not undo the others; any other error ends the replay.
+void try_event(const Planned& planned, Totals* totals, Given* given) {
+  Replayed replayed{};
+  replayed.planned = &planned;
+  replayed.revision = -1;
+  const ErrorData* error = try_with_names(&replayed);
+  const bool unpark_it = error != nullptr || (replayed.handled && replayed.outcome.status != Status::kParked);
+  if (planned.parked && unpark_it) unpark(planned.event_id);
+  if (error != nullptr) {
+    const Trouble trouble = trouble_of(error->sqlerrcode);
+    if (trouble != Trouble::kBadData && trouble != Trouble::kTooLarge) ReThrowError(const_cast<ErrorData*>(error));
+    replayed.outcome = fail_event(planned, *error, replayed.revision);
+    replayed.handled = true;
+  }
+  if (!replayed.handled) return;
+  add(totals, replayed.outcome);
+  note_freed(replayed.outcome, given);
+}
+
+Given apply_in_order(const Planned* planned, int count, MemoryContext scratch, Totals* totals) {
+  MemoryContext caller = CurrentMemoryContext;
+  Given given{static_cast<FreedSpan*>(MemoryContextAllocHuge(caller, sizeof(FreedSpan) * (count + 1))), 0, false};
+  for (int i = 0; i < count; ++i) {
+    CHECK_FOR_INTERRUPTS();
+    MemoryContextSwitchTo(scratch);
+    try_event(planned[i], totals, &given);
+    MemoryContextSwitchTo(caller);
+    MemoryContextReset(scratch);
+  }
+  return given;
+}
+
+Totals replay(const EventIds& ids) {
+  Totals totals{};
+  keep_freed_memory();
+  MemoryContext caller = CurrentMemoryContext;
+  MemoryContext scratch = AllocSetContextCreate(caller, "wearables replay", ALLOCSET_DEFAULT_SIZES);
+  int count;
+  Planned* planned = put_in_order(ids, caller, &count);
+  lock_everybody(planned, count, scratch);
+  const Given given = apply_in_order(planned, count, scratch, &totals);
+  auto* done = static_cast<int64*>(MemoryContextAllocHuge(caller, sizeof(int64) * (count + 1)));
+  for (int i = 0; i < count; ++i) done[i] = planned[i].event_id;
+  reprocess_claimants(
+      given.spans, given.count, given.move, done, count,
+      [](void* arg, const Event&, const Outcome& outcome) { add(static_cast<Totals*>(arg), outcome); }, &totals);
+  run(delete_letters, {arg_array(INT8OID, ids.ids, nullptr, static_cast<int>(ids.count))});
+  MemoryContextDelete(scratch);
+  return totals;
+}
+
+Datum totals_datum(const Totals& totals, FunctionCallInfo fcinfo) {
+  TupleDesc desc;
+  if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE) {
+    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("replay() must return a row")));
+  }
+  const Counts& counts = totals.counts;
+  auto of = [&totals](Status status) { return Int64GetDatum(totals.by_status[static_cast<int>(status)]); };
+  Datum values[12] = {Int64GetDatum(totals.events),    of(Status::kProcessed),
+                      of(Status::kSkipped),            of(Status::kParked),
+                      of(Status::kFailed),             Int64GetDatum(counts.inserted),
+                      Int64GetDatum(counts.changed),   Int64GetDatum(counts.confirmed),
+                      Int64GetDatum(counts.unchanged), Int64GetDatum(counts.stale),
+                      Int64GetDatum(counts.quarantined), Int64GetDatum(totals.removed)};
+  bool nulls[12] = {};
+  return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+}  // namespace
+
+}  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_replay_step);
+PG_FUNCTION_INFO_V1(wearables_replay_final);
+
+Datum wearables_replay_step(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  MemoryContext context;
+  if (!AggCheckCallContext(fcinfo, &context)) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("replay_step() is part of the aggregate replay()")));
+  }
+  auto* ids = PG_ARGISNULL(0) ? make_ids(context) : reinterpret_cast<EventIds*>(PG_GETARG_POINTER(0));
+  if (!PG_ARGISNULL(1)) {
+    MemoryContext old = MemoryContextSwitchTo(context);
+    append(ids, PG_GETARG_INT64(1));
+    MemoryContextSwitchTo(old);
+  }
+  PG_RETURN_POINTER(ids);
+}
+
+Datum wearables_replay_final(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  Totals totals{};
+  if (!PG_ARGISNULL(0)) {
+    SPI_connect();
+    totals = replay(*reinterpret_cast<EventIds*>(PG_GETARG_POINTER(0)));
+    SPI_finish();
+  }
+  return totals_datum(totals, fcinfo);
+}
+}

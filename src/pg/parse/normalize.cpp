@@ -1,0 +1,207 @@
+// normalize(): the readings a body holds under the present mappings; writes nothing.
+#include "core/vendor/event_type.h"
+#include "core/parse/normalize.h"
+
+#include <cmath>
+
+#include "pg/server/allocator.h"
+#include "pg/parse/batch.h"
+#include "pg/server/boundary.h"
+#include "pg/server/confidential.h"
+#include "pg/parse/mapping.h"
+#include "pg/write/sample.h"
+#include "pg/server/spi.h"
+
+namespace wearables::pg {
+
+namespace {
+
+constexpr int kColumns = 14;
+constexpr auto kLook = Look::kCallersSnapshot;
+
+Statement select_body{"SELECT e.event_type, e.payload FROM wearables.webhook_events e WHERE e.event_id = $1"};
+Statement select_metric{"SELECT m.name, m.unit FROM wearables.metrics m WHERE m.metric_id = $1"};
+
+struct MetricName {
+  const char* name;
+  const char* unit;
+};
+
+// Names and units, read once each.
+class MetricNames {
+ public:
+  explicit MetricNames(const Batch& batch) : batch_(batch), known_(new_table()) {}
+
+  MetricName of(int16 metric) {
+    if (metric > kNoMetric) return of_row(metric);
+    const NewMetric& made = batch_.new_metrics[~metric];
+    return {made.name.c_str(), of_row(made.parent_id).unit};
+  }
+
+ private:
+  struct Entry {
+    int16 metric_id;
+    MetricName name;
+  };
+
+  static HTAB* new_table() {
+    HASHCTL control{};
+    control.keysize = sizeof(int16);
+    control.entrysize = sizeof(Entry);
+    control.hcxt = CurrentMemoryContext;
+    return hash_create("metric names", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+  }
+
+  MetricName of_row(int16 metric_id) {
+    bool found;
+    auto* entry = static_cast<Entry*>(hash_search(known_, &metric_id, HASH_ENTER, &found));
+    if (found) return entry->name;
+    MemoryContext caller = CurrentMemoryContext;
+    entry->name = {};
+    if (run(select_metric, {arg_int2(metric_id)}, kLook) > 0) {
+      entry->name = {copy_text(0, 1, caller), copy_text(0, 2, caller)};
+    }
+    return entry->name;
+  }
+
+  const Batch& batch_;
+  HTAB* known_;
+};
+
+struct Output {
+  Datum values[kColumns];
+  bool nulls[kColumns];
+};
+
+void set_text(Output* output, int column, std::string_view text) {
+  output->nulls[column] = text.empty();
+  output->values[column] =
+      PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
+}
+
+void set(Output* output, int column, Datum value, bool null = false) {
+  output->values[column] = value;
+  output->nulls[column] = null;
+}
+
+Output blank() {
+  Output output;
+  for (int i = 0; i < kColumns; ++i) set(&output, i, 0, true);
+  return output;
+}
+
+// Wall-clock time of a document's own zone is an instant; that of a floating source needs its user.
+Datum instant_of(const Batch& batch, const Sample& sample, Micros at) {
+  if (sample.zone != 0 && at != kNoInstant) at = from_wall_clock(at, batch.zones[sample.zone - 1].c_str());
+  return TimestampTzGetDatum(to_server(at));
+}
+
+Output output_of(const Batch& batch, const Sample& sample, const MetricName& metric) {
+  Output output = blank();
+  const SourceRef& source = batch.sources[sample.source];
+  set_text(&output, 0, metric.name);
+  set(&output, 1, instant_of(batch, sample, sample.ts));
+  set_text(&output, 2, source.provider);
+  set_text(&output, 3, source.type);
+  set_text(&output, 4, source.channel);
+  set(&output, 5, Float8GetDatum(sample.value));
+  set(&output, 6, Float8GetDatum(sample.secondary), std::isnan(sample.secondary));
+  set_text(&output, 7, metric.unit);
+  set(&output, 8, instant_of(batch, sample, sample.ts_end), sample.ts_end == kNoInstant);
+  set(&output, 9, Int16GetDatum(sample.tz_offset), sample.tz_offset == kNoOffset);
+  if (sample.document != kNone) set_text(&output, 10, batch.documents[sample.document].id);
+  return output;
+}
+
+Output output_of(const Rejected& rejected, MetricNames& names) {
+  Output output = blank();
+  if (rejected.metric_id != kNoMetric) set_text(&output, 0, names.of(rejected.metric_id).name);
+  set_text(&output, 11, reason_name(rejected.reason));
+  set_text(&output, 12, rejected.pointer);
+  set_text(&output, 13, rejected.detail);
+  return output;
+}
+
+void put(ReturnSetInfo* result, Output output) {
+  tuplestore_putvalues(result->setResult, result->setDesc, output.values, output.nulls);
+}
+
+// In the order of the body, refused readings in their place.
+void emit(const Batch& batch, ReturnSetInfo* result) {
+  MetricNames names(batch);
+  size_t refused = 0;
+  for (const Sample& sample : batch.samples) {
+    while (refused < batch.rejected.size() && batch.rejected[refused].ordinal < sample.ordinal) {
+      put(result, output_of(batch.rejected[refused++], names));
+    }
+    put(result, output_of(batch, sample, names.of(sample.metric)));
+  }
+  while (refused < batch.rejected.size()) put(result, output_of(batch.rejected[refused++], names));
+}
+
+void normalize_into(std::string_view event_type, std::string_view body, ReturnSetInfo* result) {
+  const EventType type = classify(event_type);
+  bool known;
+  const Plan& plan = plan_at(current_revision(kLook), kLook);
+  const bool readable = type.family == EventFamily::kData || type.family == EventFamily::kPage;
+  if (!readable || plan.kind(type.resource, &known) == ResourceKind::kSkipped) return;
+  auto* batch = owned_by<Batch>(CurrentMemoryContext);
+  call_core([&] { return normalize(plan, type.resource, body, *batch, stop_requested); });
+  emit(*batch, result);
+  give_back_after(body.size());
+}
+
+std::string_view view_of(const void* value) { return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)}; }
+
+ReturnSetInfo* begin_set(FunctionCallInfo fcinfo) {
+#if PG_VERSION_NUM >= 160000
+  InitMaterializedSRF(fcinfo, 0);
+#else
+  SetSingleFuncCall(fcinfo, 0);
+#endif
+  return reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+}
+
+void normalize_stored(int64 event_id, ReturnSetInfo* result) {
+  MemoryContext caller = CurrentMemoryContext;
+  if (run(select_body, {arg_int8(event_id)}, kLook) == 0) {
+    ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no event " INT64_FORMAT, event_id)));
+  }
+  const char* event_type = copy_text(0, 1, caller);
+  const std::string_view view = get_text(0, 2);
+  char* body = static_cast<char*>(MemoryContextAllocHuge(caller, view.size() + 1));
+  memcpy(body, view.data(), view.size());
+  if (event_type != nullptr && view.size() > 0) normalize_into(event_type, {body, view.size()}, result);
+}
+
+}  // namespace
+
+}  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_normalize_event);
+PG_FUNCTION_INFO_V1(wearables_normalize_payload);
+
+Datum wearables_normalize_event(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  ReturnSetInfo* result = begin_set(fcinfo);
+  SPI_connect();
+  normalize_stored(PG_GETARG_INT64(0), result);
+  SPI_finish();
+  return Datum{0};
+}
+
+Datum wearables_normalize_payload(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  Confidential frame;
+  begin_confidential(&frame);
+  ReturnSetInfo* result = begin_set(fcinfo);
+  const std::string_view event_type = view_of(PG_GETARG_TEXT_PP(0));
+  const std::string_view body = view_of(PG_GETARG_BYTEA_PP(1));
+  SPI_connect();
+  normalize_into(event_type, body, result);
+  SPI_finish();
+  end_confidential(frame);
+  return Datum{0};
+}
+}

@@ -1,0 +1,79 @@
+#include "pg/people/user.h"
+
+#include "pg/server/lock.h"
+#include "pg/server/spi.h"
+#include "pg/server/stop_point.h"
+
+namespace wearables::pg {
+
+namespace {
+
+Statement select_linked{R"(
+  SELECT u.user_id, u.erased_at IS NOT NULL
+  FROM wearables.user_links l JOIN wearables.users u ON u.user_id = l.user_id
+  WHERE l.endpoint = $1 AND l.external_user_id = $2)"};
+
+Statement select_by_client{R"(
+  SELECT u.user_id, u.erased_at IS NOT NULL FROM wearables.users u WHERE u.client_user_id = $1)"};
+
+Statement insert_link{R"(
+  INSERT INTO wearables.user_links (endpoint, external_user_id, user_id) VALUES ($1, $2, $3)
+  ON CONFLICT (endpoint, external_user_id) DO NOTHING)"};
+
+Statement free_parked{"SELECT wearables_internal.free_parked($1, $2, NULL)"};
+
+Statement insert_parked{R"(
+  INSERT INTO wearables.parked_events (event_id, received_at, endpoint, external_user_id, client_user_id)
+  VALUES ($1, $2, $3, $4, $5) ON CONFLICT (event_id) DO NOTHING)"};
+
+Statement delete_parked{"DELETE FROM wearables.parked_events p WHERE p.event_id = $1"};
+
+Statement select_zone{"SELECT u.time_zone FROM wearables.users u WHERE u.user_id = $1"};
+
+int64 found_user() { return get_bool(0, 2) ? -1 : get_int8(0, 1); }
+
+// An event that names the person both ways frees those that name them by the vendor's id alone.
+void make_link(const Event& event, int64 user_id) {
+  lock_parking();
+  if (run(insert_link, {arg_text(event.endpoint), arg_text(event.external_user_id), arg_int8(user_id)}) > 0) {
+    run(free_parked, {arg_text(event.endpoint), arg_text(event.external_user_id)});
+  }
+}
+
+}  // namespace
+
+int64 user_of(const Event& event) {
+  if (!event.external_user_id.empty() &&
+      run(select_linked, {arg_text(event.endpoint), arg_text(event.external_user_id)}) > 0) {
+    return found_user();
+  }
+  if (event.client_user_id.empty() || run(select_by_client, {arg_text(event.client_user_id)}) == 0) {
+    return 0;
+  }
+  const int64 user_id = found_user();
+  if (user_id > 0 && !event.external_user_id.empty()) make_link(event, user_id);
+  return user_id;
+}
+
+int64 park(const Event& event) {
+  Assert(names_somebody(event));
+  // register_user() holds this lock while it frees what is parked: without a second look under it, an event
+  // could be parked just after, and lie there for ever
+  stop_point("park");
+  lock_parking();
+  stop_point("parking");
+  const int64 user_id = user_of(event);
+  if (user_id != 0) return user_id;
+  run(insert_parked, {arg_int8(event.event_id), arg_instant(event.received_at), arg_text(event.endpoint),
+                      arg_text_or_null(event.external_user_id), arg_text_or_null(event.client_user_id)});
+  return 0;
+}
+
+void unpark(int64 event_id) { run(delete_parked, {arg_int8(event_id)}); }
+
+const char* time_zone_of(int64 user_id) {
+  if (run(select_zone, {arg_int8(user_id)}) == 0) return "UTC";
+  return copy_text(0, 1, CurrentMemoryContext);
+}
+
+}  // namespace wearables::pg

@@ -1,0 +1,27 @@
+// Whose event it is, and parking for those of nobody known.
+#pragma once
+
+#include "pg/store/event.h"
+
+namespace wearables::pg {
+
+// The user of an event: by the link of its external user id at the endpoint, else by client user id, in
+// which case the link is made. 0 when unknown, -1 when the person was erased. Within SPI.
+int64 user_of(const Event& event);
+
+// Whether the event says whose it is: no registration would find one that does not.
+inline bool names_somebody(const Event& event) {
+  return !event.external_user_id.empty() || !event.client_user_id.empty();
+}
+
+// Parks the event, which names somebody, unless its user has just been registered. Returns the user then, else 0.
+// Within SPI.
+int64 park(const Event& event);
+
+// Takes back what park() did, by the session that did it. Within SPI.
+void unpark(int64 event_id);
+
+// IANA name of the user's time zone. Within SPI.
+const char* time_zone_of(int64 user_id);
+
+}  // namespace wearables::pg

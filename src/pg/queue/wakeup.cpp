@@ -1,0 +1,155 @@
+#include "pg/receive/activity.h"
+#include "pg/queue/wakeup.h"
+
+#include "pg/server/server.h"
+
+namespace wearables::pg {
+
+namespace {
+
+struct Place {
+  Oid database;  // InvalidOid: free
+  PGPROC* worker;
+  WorkerStatus status;
+};
+
+struct Shared {
+  LWLock* lock;
+  TimestampTz made_at;
+  Place places[kMaxWorkers];
+};
+
+constinit Shared* shared = nullptr;
+constinit shmem_request_hook_type next_request = nullptr;
+constinit shmem_startup_hook_type next_startup = nullptr;
+constinit bool wake_wanted = false;
+constinit bool callback_registered = false;
+
+constexpr const char* kName = "wearables_ingest";
+
+void request_memory() {
+  if (next_request != nullptr) next_request();
+  RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+  RequestAddinShmemSpace(activity_size());
+  RequestNamedLWLockTranche(kName, 2);
+}
+
+void make_memory() {
+  if (next_startup != nullptr) next_startup();
+  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+  bool found;
+  shared = static_cast<Shared*>(ShmemInitStruct(kName, sizeof(Shared), &found));
+  if (!found) {
+    memset(shared, 0, sizeof(Shared));
+    shared->lock = &GetNamedLWLockTranche(kName)->lock;
+    shared->made_at = GetCurrentTimestamp();
+  }
+  void* activity = ShmemInitStruct("wearables_ingest activity", activity_size(), &found);
+  attach_activity(activity, !found, &GetNamedLWLockTranche(kName)[1].lock);
+  LWLockRelease(AddinShmemInitLock);
+}
+
+void set_latches() {
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (const Place& place : shared->places) {
+    if (place.database == MyDatabaseId) SetLatch(&place.worker->procLatch);
+  }
+  LWLockRelease(shared->lock);
+}
+
+void at_transaction_end(XactEvent event, void*) {
+  if (!wake_wanted) return;
+  switch (event) {
+    case XACT_EVENT_COMMIT:
+      wake_wanted = false;
+      set_latches();
+      break;
+    case XACT_EVENT_ABORT:
+    case XACT_EVENT_PREPARE:
+      wake_wanted = false;
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace
+
+void request_wakeup_memory() {
+  next_request = shmem_request_hook;
+  shmem_request_hook = request_memory;
+  next_startup = shmem_startup_hook;
+  shmem_startup_hook = make_memory;
+}
+
+void wake_at_commit() {
+  if (shared == nullptr) return;
+  if (!callback_registered) {
+    RegisterXactCallback(at_transaction_end, nullptr);
+    callback_registered = true;
+  }
+  wake_wanted = true;
+}
+
+WorkerStatus* register_worker() {
+  WorkerStatus* status = nullptr;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  for (Place& place : shared->places) {
+    if (place.database != InvalidOid) continue;
+    place = {MyDatabaseId, MyProc, {}};
+    place.status.started_at = place.status.since = GetCurrentTimestamp();
+    status = &place.status;
+    break;
+  }
+  LWLockRelease(shared->lock);
+  return status;
+}
+
+int copy_workers(WorkerPlace* places) {
+  if (shared == nullptr) return -1;
+  int count = 0;
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (const Place& place : shared->places) {
+    if (place.database == MyDatabaseId) places[count++] = {place.worker->pid, place.status};
+  }
+  LWLockRelease(shared->lock);
+  return count;
+}
+
+void unregister_worker() noexcept {
+  if (shared == nullptr) return;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  for (Place& place : shared->places) {
+    if (place.database != InvalidOid && place.worker == MyProc) place = {InvalidOid, nullptr, {}};
+  }
+  LWLockRelease(shared->lock);
+}
+
+int registered_workers() noexcept {
+  if (shared == nullptr) return -1;
+  int count = 0;
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (const Place& place : shared->places) count += place.database == MyDatabaseId ? 1 : 0;
+  LWLockRelease(shared->lock);
+  return count;
+}
+
+int64 shared_memory_made_at() noexcept { return shared == nullptr ? 0 : shared->made_at; }
+
+}  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_wake_workers);
+PG_FUNCTION_INFO_V1(wearables_worker_count);
+
+Datum wearables_wake_workers(PG_FUNCTION_ARGS) {
+  wearables::pg::wake_at_commit();
+  PG_RETURN_VOID();
+}
+
+Datum wearables_worker_count(PG_FUNCTION_ARGS) {
+  const int count = wearables::pg::registered_workers();
+  if (count < 0) PG_RETURN_NULL();
+  PG_RETURN_INT32(count);
+}
+}

@@ -1,0 +1,34 @@
+// Waking the workers of this database when the transaction that made work commits. The latches stand in
+// shared memory; without preloading there are none, and waking does nothing.
+#pragma once
+
+#include <cstdint>
+
+#include "pg/queue/status.h"
+
+namespace wearables::pg {
+
+// In _PG_init, while preloading: asks for the shared memory.
+void request_wakeup_memory();
+
+// Once per transaction; the latches are set after the commit is visible.
+void wake_at_commit();
+
+// A worker puts its latch where committing sessions find it, and gets the place of its status; null when all are taken.
+WorkerStatus* register_worker();
+void unregister_worker() noexcept;
+
+// The places of this database's workers, copied into `places`; returns how many, -1 when the library is not preloaded.
+struct WorkerPlace {
+  int pid;
+  WorkerStatus status;
+};
+int copy_workers(WorkerPlace* places);
+
+// Workers of this database, -1 when the library is not preloaded.
+int registered_workers() noexcept;
+
+// When the shared memory was made: no lease older than this has a living holder. 0 without preloading.
+std::int64_t shared_memory_made_at() noexcept;
+
+}  // namespace wearables::pg

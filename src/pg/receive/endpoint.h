@@ -1,0 +1,25 @@
+// The senders as receive() sees them: settings and resolved secrets. The rows are kept by the session until
+// they change, files and variables are read anew for each delivery: a rotation counts at once.
+#pragma once
+
+#include <string_view>
+
+#include "pg/server/server.h"
+
+namespace wearables::pg {
+
+inline constexpr int kMaxSecrets = 16;  // ordinals 0 to 15
+
+struct Endpoint {
+  const char* name;
+  int64 tolerance_seconds;
+  int success_status;
+  int secret_count;
+  bool unreadable;  // it has secrets beside these, which cannot be read now
+  std::string_view secrets[kMaxSecrets];
+};
+
+// The enabled endpoints, or the one of that name (null: all), in the current context. Within SPI.
+Endpoint* load_endpoints(const char* name, int* count);
+
+}  // namespace wearables::pg

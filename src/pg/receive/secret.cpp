@@ -1,0 +1,192 @@
+#include "core/vendor/webhook.h"
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pg/server/boundary.h"
+#include "pg/receive/secret.h"
+#include "pg/server/settings.h"
+
+extern "C" {
+#include "storage/fd.h"
+}
+
+namespace wearables::pg {
+
+namespace {
+
+constexpr std::string_view kFile = "file:";
+constexpr std::string_view kEnvironment = "env:";
+constexpr off_t kMaxSecretFile = 4096;
+
+bool starts_with(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
+const char* or_empty(const char* text) { return text == nullptr ? "" : text; }
+
+const char* terminated(std::string_view text) { return pnstrdup(text.data(), text.size()); }
+
+std::string_view copy(std::string_view text, MemoryContext context) {
+  char* place = static_cast<char*>(MemoryContextAlloc(context, text.size() + 1));
+  memcpy(place, text.data(), text.size());
+  place[text.size()] = '\0';
+  return {place, text.size()};
+}
+
+// Whether the path lies below the directory, by its letters; `..` never does.
+bool is_below(std::string_view path, std::string_view directory) {
+  while (directory.size() > 1 && directory.back() == '/') directory.remove_suffix(1);
+  if (directory.empty() || directory.front() != '/') return false;
+  if (!starts_with(path, directory) || path.size() <= directory.size() + 1) return false;
+  if (path[directory.size()] != '/' && directory != "/") return false;
+  for (std::string_view rest = path; !rest.empty();) {
+    const size_t end = rest.find('/');
+    if (rest.substr(0, end) == "..") return false;
+    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+  }
+  return true;
+}
+
+// Opened without blocking: a device or a pipe must not hold up whoever delivers.
+bool read_file(std::string_view path, MemoryContext context, std::string_view* secret, const char** cause) {
+  char directory[PATH_MAX];
+  char resolved[PATH_MAX];
+  const char* allowed = or_empty(settings().secret_directory);
+  if (*allowed == '\0') {
+    *cause = "wearables_ingest.secret_directory is not set";
+    return false;
+  }
+  // links are followed, as a mount of secrets makes them, and must not lead out
+  if (realpath(allowed, directory) == nullptr || realpath(terminated(path), resolved) == nullptr) {
+    *cause = psprintf("its file cannot be found: %s", strerror(errno));
+    return false;
+  }
+  if (!is_below(resolved, directory)) {
+    *cause = "its file lies outside of wearables_ingest.secret_directory";
+    return false;
+  }
+  const int file = OpenTransientFile(resolved, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+  if (file < 0) {
+    *cause = psprintf("its file cannot be opened: %s", strerror(errno));
+    return false;
+  }
+  struct stat status;
+  char buffer[kMaxSecretFile];
+  ssize_t length = -1;
+  if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
+    *cause = "its file is not a regular file";
+  } else if (status.st_size > kMaxSecretFile) {
+    *cause = psprintf("its file is larger than %d bytes", static_cast<int>(kMaxSecretFile));
+  } else if ((length = read(file, buffer, sizeof buffer)) < 0) {
+    *cause = psprintf("its file cannot be read: %s", strerror(errno));
+  }
+  CloseTransientFile(file);
+  if (length < 0) return false;
+  *secret = copy({buffer, static_cast<size_t>(length)}, context);
+  explicit_bzero(buffer, sizeof buffer);
+  return true;
+}
+
+bool read_environment(std::string_view name, MemoryContext context, std::string_view* secret,
+                      const char** cause) {
+  const char* prefix = or_empty(settings().secret_env_prefix);
+  if (*prefix == '\0' || !starts_with(name, prefix)) {
+    *cause = "its variable does not begin with wearables_ingest.secret_env_prefix";
+    return false;
+  }
+  const char* found = std::getenv(terminated(name));
+  if (found == nullptr) {
+    *cause = "its variable is not set for the server's process";
+    return false;
+  }
+  *secret = copy(found, context);
+  return true;
+}
+
+struct Weakness {
+  bool any;
+  char why[200];
+};
+
+Weakness weakness_of(std::string_view secret) {
+  return call_core([secret]() -> Result<Weakness> {
+    Weakness weakness{};
+    const Result<Done> checked = check_secret_strength(secret);
+    weakness.any = !checked.ok();
+    if (weakness.any) checked.error().message.copy(weakness.why, sizeof weakness.why - 1);
+    return weakness;
+  });
+}
+
+void check_file_value(std::string_view path) {
+  const char* allowed = or_empty(settings().secret_directory);
+  if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES)) {
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied to keep a secret in a file of the server"),
+                    errdetail("Only roles with privileges of pg_read_server_files may name one.")));
+  }
+  if (*allowed == '\0') {
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("no directory is allowed for the files of secrets"),
+                    errhint("Let a superuser set wearables_ingest.secret_directory.")));
+  }
+  if (!is_below(path, allowed)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("the file of the secret is not below the directory allowed for them"),
+                    errdetail("wearables_ingest.secret_directory is \"%s\".", allowed),
+                    errhint("Give its absolute path without \"..\", for instance file:%s/junction.", allowed)));
+  }
+}
+
+void check_environment_value(std::string_view name) {
+  const char* prefix = or_empty(settings().secret_env_prefix);
+  if (*prefix == '\0') {
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("no environment variable is allowed for secrets"),
+                    errhint("Let a superuser set wearables_ingest.secret_env_prefix.")));
+  }
+  if (!starts_with(name, prefix) || name.size() == strlen(prefix)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("the variable of the secret has not the prefix allowed for them"),
+                    errdetail("wearables_ingest.secret_env_prefix is \"%s\".", prefix),
+                    errhint("For instance env:%sJUNCTION.", prefix)));
+  }
+}
+
+}  // namespace
+
+void check_secret_value(std::string_view kind, std::string_view value) {
+  if (starts_with(value, kFile)) return check_file_value(value.substr(kFile.size()));
+  if (starts_with(value, kEnvironment)) return check_environment_value(value.substr(kEnvironment.size()));
+  if (kind == "webhook") {
+    call_core([value] { return check_secret_strength(value); });
+  } else if (value.empty()) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PASSWORD), errmsg("the secret is empty"),
+                    errhint("NULL removes a secret.")));
+  }
+}
+
+bool read_secret(std::string_view kind, std::string_view value, MemoryContext context,
+                 std::string_view* secret, const char** cause) {
+  if (starts_with(value, kFile)) {
+    if (!read_file(value.substr(kFile.size()), context, secret, cause)) return false;
+  } else if (starts_with(value, kEnvironment)) {
+    if (!read_environment(value.substr(kEnvironment.size()), context, secret, cause)) return false;
+  } else {
+    *secret = copy(value, context);
+    return true;
+  }
+  if (kind != "webhook") return true;
+  const Weakness weakness = weakness_of(*secret);
+  if (weakness.any) *cause = pstrdup(weakness.why);
+  return !weakness.any;
+}
+
+}  // namespace wearables::pg

@@ -1,0 +1,91 @@
+#include "pg/server/lock.h"
+
+#include <algorithm>
+
+#include "pg/server/server.h"
+
+extern "C" {
+#include "common/hashfn.h"
+}
+
+namespace wearables::pg {
+
+namespace {
+
+constexpr uint32 kStripes = 1024;
+constexpr uint32 kSpace = 0x57454152;  // keeps clear of the advisory locks of others
+constexpr uint32 kParking = kStripes + 1;
+constexpr uint32 kSuspects = kStripes + 2;
+constexpr uint32 kMaintenance = kStripes + 3;
+constexpr uint32 kActivity = kStripes + 4;
+// 1 and 2 are what SQL can reach
+constexpr uint16 kLockClass = 5;
+constexpr uint16 kNameClass = 6;
+constexpr uint16 kNumberClass = 7;
+
+bool acquire_tag(uint32 space, uint32 which, uint16 lock_class, bool wait) {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, space, which, lock_class);
+  return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool acquire(uint32 which, bool wait = true) { return acquire_tag(kSpace, which, kLockClass, wait); }
+
+uint32 space_of_names(bool of_source) { return kSpace + (of_source ? 1 : 2); }
+
+uint32 stripe_of(int64 user_id) {
+  return hash_bytes_uint32(static_cast<uint32>(user_id) ^ static_cast<uint32>(user_id >> 32)) % kStripes;
+}
+
+}  // namespace
+
+void lock_user(int64 user_id) { acquire(stripe_of(user_id)); }
+
+void lock_users(int64* user_ids, int count) {
+  for (int i = 0; i < count; ++i) user_ids[i] = stripe_of(user_ids[i]);
+  std::sort(user_ids, user_ids + count);
+  for (int i = 0; i < count; ++i) {
+    if (i == 0 || user_ids[i] != user_ids[i - 1]) acquire(static_cast<uint32>(user_ids[i]));
+  }
+}
+
+void lock_parking() { acquire(kParking); }
+
+void lock_events() {
+  const Oid relation = get_relname_relid("webhook_events_default", get_namespace_oid("wearables", false));
+  if (OidIsValid(relation)) LockRelationOid(relation, RowExclusiveLock);
+}
+
+bool try_lock_suspects() { return acquire(kSuspects, false); }
+
+bool try_lock_name(bool of_source, uint32 name) {
+  return acquire_tag(space_of_names(of_source), name, kNameClass, false);
+}
+
+void wait_for_name(bool of_source, uint32 name) {
+  (void)acquire_tag(space_of_names(of_source), name, kNameClass, true);
+}
+
+bool try_lock_number(bool of_source, int number) {
+  return acquire_tag(space_of_names(of_source), static_cast<uint32>(number), kNumberClass, false);
+}
+
+bool try_lock_activity() { return acquire(kActivity, false); }
+
+bool try_lock_maintenance() { return acquire(kMaintenance, false); }
+
+}  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_lock_parking);
+PG_FUNCTION_INFO_V1(wearables_try_lock_maintenance);
+
+Datum wearables_lock_parking(PG_FUNCTION_ARGS) {
+  wearables::pg::lock_parking();
+  PG_RETURN_VOID();
+}
+
+Datum wearables_try_lock_maintenance(PG_FUNCTION_ARGS) {
+  PG_RETURN_BOOL(wearables::pg::try_lock_maintenance());
+}
+}

@@ -1,0 +1,180 @@
+#include "pg/store/event.h"
+
+#include "pg/server/lock.h"
+#include "pg/server/spi.h"
+
+namespace wearables::pg {
+
+namespace {
+
+#define SELECT_EVENT(body)                                                                        \
+  "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "               \
+  "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, "           \
+  "(SELECT max(r.revision) FROM wearables.revisions r), e.status::text, e.quarantined, e.stale, "       \
+  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged "                                  \
+  "FROM wearables.webhook_events e WHERE e.event_id = $1"
+
+Statement select_event{SELECT_EVENT("e.payload") " AND e.received_at = $2"};
+Statement select_event_anywhere{SELECT_EVENT("e.payload")};
+Statement select_event_head{SELECT_EVENT("NULL::bytea") " AND e.received_at = $2"};
+#undef SELECT_EVENT
+
+Statement update_event{R"(
+  UPDATE wearables.webhook_events e
+  SET status = $3::wearables.event_status, revision = $4, user_id = $5, note = $6, error = NULL, processed_at = clock_timestamp(),
+      inserted = $7, changed = $8, confirmed = $9, unchanged = $10, stale = $11, quarantined = $12,
+      wrote_metrics = $13, wrote_from = $14, wrote_to = $15,
+      drift = CASE WHEN $17 IS NOT NULL THEN ARRAY(
+        SELECT ROW($17[i], $17[i + 1], $17[i + 2], $17[i + 3])::wearables_internal.drift_term
+        FROM generate_series(1, cardinality($17), 4) i) END
+  WHERE e.event_id = $1 AND e.received_at = $2 AND e.revision IS NOT DISTINCT FROM $16)"};
+
+Statement update_failed{R"(
+  UPDATE wearables.webhook_events e
+  SET status = 'failed', error = $3, note = NULL, processed_at = clock_timestamp(),
+      revision = CASE WHEN $5 >= 0 THEN $5 ELSE (SELECT max(r.revision) FROM wearables.revisions r) END, drift = NULL,
+      inserted = NULL, changed = NULL, confirmed = NULL, unchanged = NULL, stale = NULL, quarantined = NULL,
+      user_id = CASE WHEN NOT $4 THEN e.user_id END, wrote_metrics = CASE WHEN NOT $4 THEN e.wrote_metrics END,
+      wrote_from = CASE WHEN NOT $4 THEN e.wrote_from END, wrote_to = CASE WHEN NOT $4 THEN e.wrote_to END
+  WHERE e.event_id = $1 AND e.received_at = $2)"};
+
+// A copy that outlives the result row. What had to be detoasted is a copy already, and may be large.
+std::string_view copy_view(uint64 row, int column, MemoryContext context) {
+  bool null;
+  const Datum value = get(row, column, &null);
+  if (null) return {};
+  MemoryContext old = MemoryContextSwitchTo(context);
+  auto* stored = reinterpret_cast<struct varlena*>(value);
+  struct varlena* flat = pg_detoast_datum_packed(stored);
+  if (flat == stored) {
+    flat = static_cast<struct varlena*>(palloc(VARSIZE_ANY(stored)));
+    memcpy(flat, stored, VARSIZE_ANY(stored));
+  }
+  MemoryContextSwitchTo(old);
+  return {VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat)};
+}
+
+TimestampTz get_instant(uint64 row, int column) {
+  bool null;
+  const Datum value = get(row, column, &null);
+  return null ? 0 : DatumGetTimestampTz(value);
+}
+
+const char* name_of(Status status) {
+  switch (status) {
+    case Status::kReceived:
+      return "received";
+    case Status::kProcessed:
+      return "processed";
+    case Status::kSkipped:
+      return "skipped";
+    case Status::kParked:
+      return "parked";
+    case Status::kFailed:
+      return "failed";
+  }
+  return "failed";
+}
+
+Status status_of(std::string_view name) {
+  for (const Status status : {Status::kProcessed, Status::kSkipped, Status::kParked, Status::kFailed}) {
+    if (name == name_of(status)) return status;
+  }
+  return Status::kReceived;
+}
+
+Wrote wrote_of_row(MemoryContext context) {
+  Wrote wrote{get_int8(0, 8, -1), nullptr, get_instant(0, 10), get_instant(0, 11), get_int4(0, 14),
+              get_int4(0, 15), get_int8(0, 16)};
+  bool null;
+  const Datum metrics = get(0, 9, &null);
+  if (!null) {
+    MemoryContext old = MemoryContextSwitchTo(context);
+    wrote.metrics = DatumGetArrayTypePCopy(metrics);
+    MemoryContextSwitchTo(old);
+  }
+  return wrote;
+}
+
+// The span grows with each handling: a replay must find what any of them wrote.
+struct Span {
+  Arg metrics, from, to;
+};
+
+Span span_to_remember(const Outcome& outcome) {
+  if (outcome.metric_count == 0) {
+    return {arg_datum(INT2ARRAYOID, 0, true), arg_datum(TIMESTAMPTZOID, 0, true),
+            arg_datum(TIMESTAMPTZOID, 0, true)};
+  }
+  Datum* values = static_cast<Datum*>(palloc(sizeof(Datum) * outcome.metric_count));
+  for (int i = 0; i < outcome.metric_count; ++i) values[i] = Int16GetDatum(outcome.metrics[i]);
+  return {arg_array(INT2OID, values, nullptr, outcome.metric_count), arg_instant(outcome.from),
+          arg_instant(outcome.to)};
+}
+
+Arg arg_drift(const Outcome& outcome) {
+  if (outcome.drift_count == 0) return arg_datum(TEXTARRAYOID, 0, true);
+  return arg_array(TEXTOID, outcome.drift, nullptr, outcome.drift_count);
+}
+
+Arg arg_count(int64 count) { return arg_int4(static_cast<int32>(count)); }
+
+}  // namespace
+
+namespace {
+
+void take_row(int64 event_id, MemoryContext caller, Event* event) {
+  event->event_id = event_id;
+  event->received_at = get_instant(0, 1);
+  event->version = get_int8(0, 2);
+  event->endpoint = copy_view(0, 3, caller);
+  event->event_type = copy_view(0, 4, caller);
+  event->external_user_id = copy_view(0, 5, caller);
+  event->client_user_id = copy_view(0, 6, caller);
+  event->body = copy_view(0, 7, caller);
+  event->wrote = wrote_of_row(caller);
+  event->revision = get_int8(0, 12);
+  event->status = status_of(get_text(0, 13));
+}
+
+}  // namespace
+
+bool load_event(int64 event_id, TimestampTz received_at, Event* event) {
+  lock_events();
+  const uint64 rows = received_at == 0
+                          ? run(select_event_anywhere, {arg_int8(event_id)})
+                          : run(select_event, {arg_int8(event_id), arg_instant(received_at)});
+  if (rows > 0) take_row(event_id, CurrentMemoryContext, event);
+  return rows > 0;
+}
+
+bool load_event_head(int64 event_id, TimestampTz received_at, Event* event) {
+  lock_events();
+  const uint64 rows = run(select_event_head, {arg_int8(event_id), arg_instant(received_at)});
+  if (rows > 0) take_row(event_id, CurrentMemoryContext, event);
+  return rows > 0;
+}
+
+void mark_event(const Event& event, const Outcome& outcome) {
+  const Counts& counts = outcome.counts;
+  const Span span = span_to_remember(outcome);
+  const uint64 marked = run(
+      update_event,
+      {arg_int8(event.event_id), arg_instant(event.received_at), arg_text(name_of(outcome.status)),
+       arg_int8(event.revision), arg_datum(INT8OID, Int64GetDatum(outcome.user_id), outcome.user_id == 0),
+       arg_text_or_null(outcome.note == nullptr ? "" : outcome.note), arg_count(counts.inserted),
+       arg_count(counts.changed), arg_count(counts.confirmed), arg_count(counts.unchanged),
+       arg_count(counts.stale), arg_count(counts.quarantined), span.metrics, span.from, span.to,
+       arg_datum(INT8OID, Int64GetDatum(event.wrote.revision), event.wrote.revision < 0), arg_drift(outcome)});
+  // it was read before its user's lock was there: what a replay wrote meanwhile must not be undone or forgotten
+  if (marked > 0 || outcome.user_id == 0) return;
+  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("another session handled the event meanwhile")));
+}
+
+void mark_failed(int64 event_id, TimestampTz received_at, const Failed& failed, bool taken_back) {
+  lock_events();
+  run(update_failed, {arg_int8(event_id), arg_instant(received_at), arg_text(failed.error), arg_bool(taken_back),
+                      arg_int8(failed.revision)});
+}
+
+}  // namespace wearables::pg

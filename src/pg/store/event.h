@@ -1,0 +1,78 @@
+// An event on its way down the road: read from the raw store, marked with what became of it.
+#pragma once
+
+#include "core/write/sample.h"
+
+#include <string_view>
+
+#include "pg/server/server.h"
+
+namespace wearables::pg {
+
+// What a former handling of the event left behind.
+struct Wrote {
+  int64 revision;       // -1: never handled
+  ArrayType* metrics;   // null: wrote no sample
+  TimestampTz from, to;
+  int32 quarantined, stale;
+  int64 stood;          // rows that stood at the event's version then; fewer do now, if others came
+};
+
+enum class Status { kReceived, kProcessed, kSkipped, kParked, kFailed };
+
+struct Event {
+  int64 event_id;
+  TimestampTz received_at;
+  int64 version;
+  std::string_view endpoint;
+  std::string_view event_type;
+  std::string_view external_user_id;
+  std::string_view client_user_id;
+  std::string_view body;
+  Status status;
+  Wrote wrote;
+  int64 revision;       // in force now, read with the event
+};
+
+// Reads the event into the current context; false when there is none. received_at 0: not known, every
+// partition is asked. Within SPI.
+bool load_event(int64 event_id, TimestampTz received_at, Event* event);
+
+// The same without the body.
+bool load_event_head(int64 event_id, TimestampTz received_at, Event* event);
+
+// Keys that were given up: how many, and the span of their instants.
+struct Freed {
+  int64 count;
+  TimestampTz from, to;
+};
+
+// What became of an event. Texts live in the context of the caller of handle_event().
+struct Outcome {
+  Status status;
+  const char* note;          // why skipped or parked
+  int64 user_id;             // 0: unknown
+  Counts counts;
+  int64 removed;             // samples a former handling wrote and this one does not yield
+  Freed freed;               // of those the timeseries, whose keys other events may claim
+  bool wall_clock;           // some instants hang on the user's time zone
+  int16* metrics;            // timeseries metrics written, for a later replay
+  int metric_count;
+  TimestampTz from, to;      // their span
+  Datum* drift;              // what no row knew: texts, kDriftColumns for each term
+  int drift_count;           // of the texts
+};
+
+// Marks the event handled: status, revision, counts. Within SPI.
+void mark_event(const Event& event, const Outcome& outcome);
+
+// An attempt that came to nothing.
+struct Failed {
+  const char* error;
+  int64 revision;  // of the mappings it was made under; -1 when that is not known
+};
+
+// Marks the event failed. Unless all that it wrote was taken back, where that may still stand is kept. Within SPI.
+void mark_failed(int64 event_id, TimestampTz received_at, const Failed& failed, bool taken_back);
+
+}  // namespace wearables::pg

@@ -1,0 +1,337 @@
+// INSERT INTO samples: the rows of a statement are gathered, then written in one go, so that a bulk insert
+// takes its users' locks in ascending order and meets the same writer as everything else.
+#include "core/base/clock.h"
+#include "core/write/sample.h"
+#include "core/write/version.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "pg/server/boundary.h"
+#include "pg/server/confidential.h"
+#include "pg/server/lock.h"
+#include "pg/write/sample.h"
+#include "pg/write/sample_insert.h"
+#include "pg/parse/names.h"
+#include "pg/server/spi.h"
+#include "pg/server/trigger.h"
+
+extern "C" {
+#include "utils/rls.h"
+}
+
+namespace wearables::pg {
+
+namespace {
+
+struct Pending {
+  std::int64_t user_id;
+  std::uint32_t source;  // index into Gathering::sources: ids are given under the users' locks
+  Row row;
+};
+
+// One statement under way; a trigger elsewhere may begin another before it ends.
+struct Gathering {
+  MemoryContext context;
+  SubTransactionId subtransaction;
+  std::vector<Pending>* rows;
+  std::vector<SourceRef>* sources;
+  Gathering* outer;
+};
+
+constinit Gathering* gathering = nullptr;
+
+// a metric that maintenance has found unused is in use from now on
+Statement select_metric{"SELECT m.metric_id, m.unit, m.lowest, m.highest, m.unused_since IS NOT NULL FROM wearables.metrics m WHERE m.name = $1"};
+Statement keep_metric{"UPDATE wearables.metrics m SET unused_since = NULL WHERE m.metric_id = $1"};
+Statement select_user{"SELECT 1 FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL"};
+Statement select_resource{"SELECT 1 FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary'"};
+
+void begin_gathering() {
+  MemoryContext context =
+      AllocSetContextCreate(TopTransactionContext, "wearables insert", ALLOCSET_DEFAULT_SIZES);
+  auto* begun = static_cast<Gathering*>(MemoryContextAlloc(context, sizeof(Gathering)));
+  *begun = {context, GetCurrentSubTransactionId(), owned_by<std::vector<Pending>>(context),
+            owned_by<std::vector<SourceRef>>(context), gathering};
+  gathering = begun;
+}
+
+// One column of the view's new row.
+struct Tuple {
+  HeapTuple tuple;
+  TupleDesc desc;
+};
+
+enum Column { kUser = 1, kMetric, kTs, kProvider, kSourceType, kChannel, kValue, kSecondary, kUnit, kTsEnd, kTzOffset, kVersion };
+
+Datum column(const Tuple& tuple, Column which, bool* null) {
+  return heap_getattr(tuple.tuple, which, tuple.desc, null);
+}
+
+const char* text_column(const Tuple& tuple, Column which, const char* if_null) {
+  bool null;
+  const Datum value = column(tuple, which, &null);
+  return null ? if_null : TextDatumGetCString(value);
+}
+
+Datum required(const Tuple& tuple, Column which, const char* name) {
+  bool null;
+  const Datum value = column(tuple, which, &null);
+  if (null) {
+    ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("column \"%s\" of a sample must not be null", name)));
+  }
+  return value;
+}
+
+struct Metric {
+  int16 metric_id;
+  double lowest, highest;
+};
+
+Metric metric_named(const char* name, const char* unit) {
+  if (run(select_metric, {arg_text(name)}) == 0) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("metric \"%s\" is not known", name),
+                    errhint("Metrics are the rows of wearables.metrics.")));
+  }
+  const Metric metric{get_int2(0, 1), get_float8(0, 3), get_float8(0, 4)};
+  const bool unused = get_bool(0, 5);
+  if (unit != nullptr && get_text(0, 2) != unit) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("unit \"%s\" is not that of metric \"%s\"", unit, name),
+                    errhint("Give the value in the metric's canonical unit, or leave unit out.")));
+  }
+  if (unused) run(keep_metric, {arg_int2(metric.metric_id)});
+  return metric;
+}
+
+void check_value(const Metric& metric, const char* name, double value) {
+  if (std::isfinite(value) && value >= metric.lowest && value <= metric.highest) return;
+  ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                  errmsg("the value is outside the plausible range of metric \"%s\"", name),
+                  errdetail("The range is %g to %g.", metric.lowest, metric.highest)));
+}
+
+void check_user(int64 user_id) {
+  if (run(select_user, {arg_int8(user_id)}) > 0) return;
+  ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("user " INT64_FORMAT " is not known", user_id),
+                  errhint("Register the person with wearables.register_user().")));
+}
+
+// R4: what stands in a summary channel follows from the documents and from nothing else.
+void check_channel(const char* channel) {
+  if (run(select_resource, {arg_text(channel)}) == 0) return;
+  ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                  errmsg("samples of channel \"%s\" follow from its documents", channel),
+                  errhint("Insert under channel timeseries, or repair the mapping and replay.")));
+}
+
+Micros check_instant(TimestampTz at) {
+  const bool finite = !TIMESTAMP_NOT_FINITE(at);
+  if (finite && to_core(at) >= kEarliestInstant && to_core(at) < kLatestInstant) return to_core(at);
+  ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("the instant of a sample is out of range"),
+                  errdetail("It must lie in the years 1900 to 2199.")));
+  return 0;
+}
+
+const char* source_column(const Tuple& tuple, Column which, const char* name, const char* if_null) {
+  const char* text = text_column(tuple, which, if_null);
+  if (*text == '\0') {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" of a sample must not be empty", name),
+                    errhint("Leave it out for the default.")));
+  }
+  return text;
+}
+
+Micros check_end(TimestampTz end, Micros start) {
+  const Micros at = check_instant(end);
+  if (at < start) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a sample must not end before it starts")));
+  }
+  return at;
+}
+
+int64 check_version(int64 version) {
+  if (version < 0) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the version of a sample must not be negative")));
+  }
+  return version;
+}
+
+int64 manual_version() {
+  const int64 now_ms = to_core(GetCurrentTimestamp()) / 1000;
+  return call_core([&]() -> Result<std::int64_t> { return version_of(now_ms, "manual", ""); });
+}
+
+Result<std::uint32_t> find_or_add(std::vector<SourceRef>& sources, const char* provider, const char* type,
+                                  const char* channel) {
+  const SourceRef wanted{provider, type, channel};
+  const auto found = std::find(sources.begin(), sources.end(), wanted);
+  const auto index = static_cast<std::uint32_t>(found - sources.begin());
+  if (found == sources.end()) sources.push_back(wanted);
+  return index;
+}
+
+std::uint32_t index_of_source(const char* provider, const char* type, const char* channel) {
+  return call_core([&] { return find_or_add(*gathering->sources, provider, type, channel); });
+}
+
+Pending pending_of(const Tuple& tuple) {
+  bool null;
+  Pending pending{};
+  pending.user_id = DatumGetInt64(required(tuple, kUser, "user_id"));
+  check_user(pending.user_id);
+  const char* name = TextDatumGetCString(required(tuple, kMetric, "metric"));
+  const Metric metric = metric_named(name, text_column(tuple, kUnit, nullptr));
+  const char* channel = source_column(tuple, kChannel, "channel", "timeseries");
+  check_channel(channel);
+  Row& row = pending.row;
+  row.metric_id = metric.metric_id;
+  row.ts = check_instant(DatumGetTimestampTz(required(tuple, kTs, "ts")));
+  row.value = DatumGetFloat8(required(tuple, kValue, "value"));
+  check_value(metric, name, row.value);
+  const Datum secondary = column(tuple, kSecondary, &null);
+  row.secondary = null ? std::numeric_limits<double>::quiet_NaN() : DatumGetFloat8(secondary);
+  if (!null) check_value(metric, name, row.secondary);
+  const Datum end = column(tuple, kTsEnd, &null);
+  row.ts_end = null ? kNoInstant : check_end(DatumGetTimestampTz(end), row.ts);
+  const Datum offset = column(tuple, kTzOffset, &null);
+  row.tz_offset = null ? kNoOffset : DatumGetInt16(offset);
+  const Datum version = column(tuple, kVersion, &null);
+  row.version = null ? manual_version() : check_version(DatumGetInt64(version));
+  row.document = kNone;
+  pending.source = index_of_source(source_column(tuple, kProvider, "provider", "manual"),
+                                   source_column(tuple, kSourceType, "source_type", "unknown"), channel);
+  return pending;
+}
+
+void gather(const Tuple& tuple) {
+  SPI_connect();
+  hold_names();
+  const Pending pending = pending_of(tuple);
+  SPI_finish();
+  call_core([&]() -> Result<Done> {
+    gathering->rows->push_back(pending);
+    gathering->rows->back().row.ordinal = static_cast<std::uint32_t>(gathering->rows->size());
+    return Done{};
+  });
+}
+
+Result<Done> sort_by_user(std::vector<Pending>& pending) {
+  std::stable_sort(pending.begin(), pending.end(),
+                   [](const Pending& a, const Pending& b) { return a.user_id < b.user_id; });
+  return Done{};
+}
+
+// The rows of the user at `begin`, settled; returns where the next user begins.
+Result<size_t> take_user(const std::vector<Pending>& pending, size_t begin, const int16* source_ids,
+                         std::vector<Row>& rows) {
+  rows.clear();
+  size_t end = begin;
+  for (; end < pending.size() && pending[end].user_id == pending[begin].user_id; ++end) {
+    rows.push_back(pending[end].row);
+    rows.back().source_id = source_ids[pending[end].source];
+  }
+  settle(rows);
+  return end;
+}
+
+void lock_all(const std::vector<Pending>& pending) {
+  auto* users = static_cast<int64*>(
+      MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int64) * (pending.size() + 1)));
+  for (size_t i = 0; i < pending.size(); ++i) users[i] = pending[i].user_id;
+  lock_users(users, static_cast<int>(pending.size()));
+}
+
+const int16* make_sources(const std::vector<SourceRef>& sources) {
+  MissingNames missing{};
+  missing.context = CurrentMemoryContext;
+  for (size_t i = 0; i < sources.size(); ++i) require_source(sources[i], &missing);
+  (void)make_names(&missing, true);
+  for (int i = 0; i < missing.count; ++i) {
+    if (!missing.names[i].full) continue;
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("there is no room for another source"),
+                    errhint("Raise wearables_ingest.max_sources.")));
+  }
+  auto* ids = static_cast<int16*>(palloc(sizeof(int16) * (sources.size() + 1)));
+  for (size_t i = 0; i < sources.size(); ++i) ids[i] = source_of(sources[i]).source_id;
+  return ids;
+}
+
+void write_gathered() {
+  SPI_connect();
+  std::vector<Pending>& pending = *gathering->rows;
+  lock_all(pending);
+  const int16* source_ids = make_sources(*gathering->sources);
+  call_core([&] { return sort_by_user(pending); });
+  auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
+  Written written{};
+  for (size_t begin = 0; begin < pending.size();) {
+    const size_t end = call_core([&] { return take_user(pending, begin, source_ids, *rows); });
+    write_samples(pending[begin].user_id, rows->data(), rows->size(), &written);
+    begin = end;
+  }
+  SPI_finish();
+}
+
+void end_gathering() {
+  write_gathered();
+  MemoryContext context = gathering->context;
+  gathering = gathering->outer;
+  MemoryContextDelete(context);
+}
+
+}  // namespace
+
+namespace {
+
+// The writer works with the owner's rights, which the policies of a table do not bind. So whom they bind may not
+// write through it.
+OwnerScope enter_as_writer() {
+  const Oid points = get_relname_relid("sample_points", get_namespace_oid("wearables", false));
+  if (check_enable_rls(points, InvalidOid, true) == RLS_ENABLED) {
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied to insert into view \"samples\""),
+                    errdetail("Row-level security of table \"sample_points\" applies to this role.")));
+  }
+  return enter_owner();
+}
+
+}  // namespace
+
+// The memory goes with its transaction; only the pointer has to be taken back.
+void forget_gatherings(SubTransactionId aborted) noexcept {
+  while (gathering != nullptr && gathering->subtransaction >= aborted) gathering = gathering->outer;
+}
+
+}  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_insert_samples);
+
+Datum wearables_insert_samples(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  const TriggerData* data = trigger_on(fcinfo, "insert_samples", {"samples"});
+  // the statement holds readings
+  Confidential frame;
+  begin_confidential(&frame);
+  const OwnerScope scope = enter_as_writer();
+  HeapTuple written = nullptr;
+  if (TRIGGER_FIRED_BEFORE(data->tg_event)) {
+    begin_gathering();
+  } else if (gathering == nullptr) {
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                    errmsg("a trigger of view \"samples\" is missing or switched off")));
+  } else if (TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
+    gather({data->tg_trigtuple, RelationGetDescr(data->tg_relation)});
+    written = data->tg_trigtuple;
+  } else {
+    end_gathering();
+  }
+  leave(scope);
+  end_confidential(frame);
+  return PointerGetDatum(written);
+}
+}
