@@ -20,7 +20,7 @@ SHLIB_LINK += -fsanitize=$(SANITIZE)
 endif
 # ASSERTS=1: Assert() of ours and of the server's headers is checked, on a server built without, too
 ifdef ASSERTS
-PG_CPPFLAGS += -DUSE_ASSERT_CHECKING=1
+PG_CPPFLAGS += -DUSE_ASSERT_CHECKING=1 -DWEARABLES_ASSERTIONS
 endif
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
