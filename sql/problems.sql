@@ -42,6 +42,10 @@ SELECT pg_sleep(1.1);
 SELECT pg_temp.send('msg_2');
 EXECUTE activity;
 EXECUTE health;
+-- what the sender gave up in these two days is told until somebody has seen to it; the rows' own statements end it
+EXECUTE problems;
+SELECT statement FROM wearables.problems WHERE problem = 'lost' \gexec
+EXECUTE health;
 
 -- each reason of a refusal, and what to do about it; an id that is not of letters and digits is not repeated
 SELECT pg_temp.send('msg_3', at => now() - interval '1 hour');
@@ -49,6 +53,11 @@ SELECT pg_temp.send('<script>', 'whsec_' || encode(sha256('other'), 'base64'));
 SELECT r.status, r.http_status FROM wearables.receive('{}', 'x') r;
 SELECT r.status, r.http_status FROM wearables.receive('{"svix-id":"msg_4","svix-timestamp":"soon","svix-signature":"v1,x"}', 'x') r;
 SELECT pg_temp.send('msg_5', endpoint => 'nobody''s');
+SELECT r.status, r.http_status FROM wearables.receive(jsonb_build_object('svix-id', 'msg_4', 'svix-timestamp', extract(epoch FROM now())::bigint::text, 'svix-signature', 'v1a,AAAA'), 'x') r;
+SELECT r.status, r.http_status FROM wearables.receive(jsonb_build_object('svix-id', 'msg.4', 'svix-timestamp', extract(epoch FROM now())::bigint::text, 'svix-signature', 'v1,AAAA'), 'x') r;
+-- who names an endpoint in a header learns nothing of which there are
+SELECT r.http_status, r.reason FROM unnest(ARRAY['junction', 'nobody']) name CROSS JOIN LATERAL
+  wearables.receive(wearables.signed_headers('msg_5', now(), 'x', 'whsec_' || encode(sha256('other'), 'base64')) || jsonb_build_object('wearables-endpoint', name), 'x') r;
 SELECT pg_temp.send(repeat('x', 600));
 SET wearables_ingest.body_limit = '1kB';
 SELECT pg_temp.send('msg_6', body => repeat('x', 2000));
@@ -76,6 +85,9 @@ SELECT pg_sleep(1.1);
 CALL wearables.drain();
 DELETE FROM wearables.endpoint_activity WHERE endpoint = '-';
 EXECUTE problems;
+-- a row for the kind, as drift says, ends it
+SELECT remedy FROM wearables.drift WHERE kind = 'resource' \gexec
+EXECUTE problems;
 
 -- silent for longer than it ever was
 UPDATE wearables.endpoint_activity SET count = 10, last_at = now() - interval '7 hours', longest_gap = '2 hours' WHERE reason = 'accepted';
@@ -94,6 +106,40 @@ EXECUTE problems;
 UPDATE wearables.jobs SET waiting_since = NULL, state = 'failed';
 EXECUTE problems;
 DELETE FROM wearables.jobs;
+-- an event that waits for longer than an hour, in whatever state its job is
+SELECT wearables.requeue_event(1);
+UPDATE wearables.jobs SET queued_at = now() - interval '2 hours';
+SELECT problem, pg_temp.steady(what) AS what, statement FROM wearables.problems WHERE problem = 'old_event';
+UPDATE wearables.jobs SET state = 'running', leased_by = pg_backend_pid(), leased_at = now(), leased_until = now() + interval '1 minute';
+SELECT count(*) FROM wearables.problems WHERE problem = 'old_event';
+UPDATE wearables.jobs SET state = 'ready', waiting_since = now(), run_at = now() + interval '1 minute';
+SELECT count(*) FROM wearables.problems WHERE problem = 'old_event';
+UPDATE wearables.jobs SET priority = 10, waiting_since = NULL;
+SELECT count(*) AS replays FROM wearables.problems WHERE problem = 'old_event';
+SELECT date_trunc('hour', oldest_event) IS NULL AS ended FROM wearables.health;
+DELETE FROM wearables.jobs;
+-- an event whose job somebody deletes
+SELECT pg_temp.send('msg_12');
+DELETE FROM wearables.jobs;
+EXECUTE problems;
+SELECT format('%s', statement) FROM wearables.problems WHERE problem = 'forgotten' \gexec
+CALL wearables.drain();
+-- a body of more unknown things, and of more refused readings, than are noted of one
+SELECT wearables.register_user('alice', '11111111-1111-4111-8111-111111111111') > 0 AS registered;
+SELECT pg_temp.send('msg_13', body => jsonb_build_object('event_type', 'daily.data.heartrate.created', 'user_id', '11111111-1111-4111-8111-111111111111', 'data',
+  jsonb_build_object('source', jsonb_build_object('provider', 'garmin', 'type', 'watch'), 'data', (SELECT jsonb_agg(jsonb_build_object('timestamp', '2026-03-01T00:00:00Z', 'value', 'many', 'unit', 'bpm')) FROM generate_series(1, 1001))
+    || ('{"timestamp": "2026-03-01T00:00:00Z", "value": 60, "unit": "bpm"}'::jsonb || (SELECT jsonb_object_agg('member_' || i, 1) FROM generate_series(1, 33) i))))::text);
+CALL wearables.drain();
+EXECUTE problems;
+UPDATE wearables.quarantine SET refused_at = refused_at - interval '8 days';
+SELECT count(*) FROM wearables.problems WHERE problem = 'quarantine_full';
+DELETE FROM wearables.webhook_events WHERE message_id = 'msg_13';
+-- an endpoint that nobody uses
+SELECT wearables.add_endpoint('unused');
+SELECT wearables.set_secret('unused', 'webhook', 0, :secret);
+UPDATE wearables.endpoints SET created_at = now() - interval '2 days' WHERE name = 'unused';
+SELECT problem, what, remedy FROM wearables.problems WHERE object = 'unused';
+DELETE FROM wearables.endpoints WHERE name = 'unused';
 SELECT wearables.pause_queue('a test');
 EXECUTE problems;
 SELECT wearables.resume_queue();

@@ -34,9 +34,9 @@ constexpr int64 kLongestRest = kSecond;
 constexpr int64 kShortestRestAfterError = 2 * kSecond;
 constexpr int64 kLongestRestAfterError = 60 * kSecond;
 
-void forget_place(int, Datum) {
+void forget_place(int code, Datum) {
   pg::take_status(nullptr);
-  pg::unregister_worker();
+  pg::unregister_worker(code != 0);
 }
 
 void begin() {

@@ -19,6 +19,8 @@ enum class Code {
   kBadTimestamp,      // the timestamp header is not whole Unix seconds
   kStaleTimestamp,    // outside the tolerance, past or future
   kBadSignature,      // no v1 signature matches
+  kAsymmetric,        // the sender signs with a private key alone (v1a)
+  kBadMessageId,      // a message id that no signature can cover unambiguously
   kInvalidJson,       // the body is not one JSON value
   kUnexpectedShape,   // JSON, but not of the shape its event type promises
   kInvalidMapping,    // a mapping row cannot be compiled

@@ -225,9 +225,9 @@ Result<Accepted> check_delivery(const SignedHeaders& headers, std::string_view b
     }
   }
   if (!any_fresh && stale) return *stale;
-  if (ambiguous) return Error{Code::kBadSignature, "the id header holds a full stop"};
+  if (ambiguous) return Error{Code::kBadMessageId, "the id header holds a full stop"};
   if (only_asymmetric(headers.signature)) {
-    return Error{Code::kBadSignature,
+    return Error{Code::kAsymmetric,
                  "the sender signs asymmetrically (v1a); set the endpoint to symmetric there"};
   }
   return Error{Code::kBadSignature, "no v1 signature matches"};

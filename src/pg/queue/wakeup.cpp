@@ -17,6 +17,11 @@ struct Shared {
   LWLock* lock;
   TimestampTz made_at;
   Place places[kMaxWorkers];
+  int64 exit_count;  // since the server started
+  struct {
+    Oid database;
+    TimestampTz at;
+  } exits[kMaxExits];  // the last of them, in a ring
 };
 
 constinit Shared* shared = nullptr;
@@ -116,11 +121,13 @@ int copy_workers(WorkerPlace* places) {
   return count;
 }
 
-void unregister_worker() noexcept {
+void unregister_worker(bool by_error) noexcept {
   if (shared == nullptr) return;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   for (Place& place : shared->places) {
-    if (place.database != InvalidOid && place.worker == MyProc) place = {InvalidOid, nullptr, {}};
+    if (place.database == InvalidOid || place.worker != MyProc) continue;
+    if (by_error) shared->exits[shared->exit_count++ % kMaxExits] = {place.database, GetCurrentTimestamp()};
+    place = {InvalidOid, nullptr, {}};
   }
   LWLockRelease(shared->lock);
 }
@@ -134,6 +141,17 @@ int registered_workers() noexcept {
   return count;
 }
 
+int copy_exits(TimestampTz* exits) noexcept {
+  if (shared == nullptr) return 0;
+  int count = 0;
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (const auto& exit : shared->exits) {
+    if (exit.database == MyDatabaseId && exit.at != 0) exits[count++] = exit.at;
+  }
+  LWLockRelease(shared->lock);
+  return count;
+}
+
 int64 shared_memory_made_at() noexcept { return shared == nullptr ? 0 : shared->made_at; }
 
 }  // namespace wearables::pg
@@ -141,6 +159,7 @@ int64 shared_memory_made_at() noexcept { return shared == nullptr ? 0 : shared->
 extern "C" {
 PG_FUNCTION_INFO_V1(wearables_wake_workers);
 PG_FUNCTION_INFO_V1(wearables_worker_count);
+PG_FUNCTION_INFO_V1(wearables_worker_exits);
 
 Datum wearables_wake_workers(PG_FUNCTION_ARGS) {
   wearables::pg::wake_at_commit();
@@ -151,5 +170,18 @@ Datum wearables_worker_count(PG_FUNCTION_ARGS) {
   const int count = wearables::pg::registered_workers();
   if (count < 0) PG_RETURN_NULL();
   PG_RETURN_INT32(count);
+}
+
+Datum wearables_worker_exits(PG_FUNCTION_ARGS) {
+  InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+  auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+  TimestampTz exits[wearables::pg::kMaxExits];
+  const int count = wearables::pg::copy_exits(exits);
+  for (int i = 0; i < count; ++i) {
+    Datum value = TimestampTzGetDatum(exits[i]);
+    bool null = false;
+    tuplestore_putvalues(result->setResult, result->setDesc, &value, &null);
+  }
+  return Datum{0};
 }
 }

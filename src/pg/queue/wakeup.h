@@ -16,7 +16,12 @@ void wake_at_commit();
 
 // A worker puts its latch where committing sessions find it, and gets the place of its status; null when all are taken.
 WorkerStatus* register_worker();
-void unregister_worker() noexcept;
+// `by_error`: the session ends otherwise than by returning from its main function.
+void unregister_worker(bool by_error) noexcept;
+
+// When this database's workers ended so, the last kMaxExits of the whole server; returns how many.
+inline constexpr int kMaxExits = 64;
+int copy_exits(TimestampTz* exits) noexcept;
 
 // The places of this database's workers, copied into `places`; returns how many, -1 when the library is not preloaded.
 struct WorkerPlace {

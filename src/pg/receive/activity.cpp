@@ -123,8 +123,14 @@ Statement upsert_statement{R"(
       streak = CASE WHEN a.streak = 0 OR a.endpoint = '-' AND a.last_at < $4 - interval '1 day' THEN $3 ELSE a.streak + $3 END,
       streak_from = CASE WHEN a.streak = 0 OR a.endpoint = '-' AND a.last_at < $4 - interval '1 day' THEN $4 ELSE a.streak_from END)"};
 
+// What was refused for longer than a day is what senders give up (Svix after 27.6 hours): it is told until somebody has
+// seen to it.
 Statement end_streaks{R"(
-  UPDATE wearables.endpoint_activity a SET streak = 0, streak_from = NULL
+  UPDATE wearables.endpoint_activity a
+  SET streak = 0, streak_from = NULL,
+      lost_from = CASE WHEN a.last_at - a.streak_from >= interval '1 day' THEN least(a.lost_from, a.streak_from) ELSE a.lost_from END,
+      lost_to = CASE WHEN a.last_at - a.streak_from >= interval '1 day' THEN a.last_at ELSE a.lost_to END,
+      lost = CASE WHEN a.last_at - a.streak_from >= interval '1 day' THEN a.lost + a.streak ELSE a.lost END
   FROM wearables.endpoint_activity b
   WHERE b.endpoint = a.endpoint AND b.reason = 'accepted' AND a.reason <> 'accepted' AND a.streak > 0 AND a.last_at <= b.last_at)"};
 
@@ -177,6 +183,8 @@ const char* name_of(Fate fate) noexcept {
       return "accepted";
     case Fate::kBadSignature:
       return "bad_signature";
+    case Fate::kAsymmetric:
+      return "asymmetric_signature";
     case Fate::kMissingHeader:
       return "missing_header";
     case Fate::kStaleTimestamp:

@@ -13,6 +13,7 @@ namespace wearables::pg {
 enum class Fate : unsigned char {
   kAccepted,
   kBadSignature,
+  kAsymmetric,
   kMissingHeader,
   kStaleTimestamp,
   kBadTimestamp,

@@ -102,6 +102,10 @@ Fate fate_of(Code code, const Endpoint* endpoints, int count) {
     case Code::kNoSecret:
     case Code::kBadSecret:
       return unreadable ? Fate::kSecretUnreadable : Fate::kNoSecret;
+    case Code::kAsymmetric:
+      return Fate::kAsymmetric;
+    case Code::kBadMessageId:
+      return Fate::kBadMessageId;
     default:
       return unreadable ? Fate::kSecretUnreadable : Fate::kBadSignature;
   }
@@ -177,16 +181,18 @@ Receipt store(const Endpoint& endpoint, const Headers& headers, const void* body
 
 namespace {
 
-// Why no endpoint is there to try.
-Refusal no_endpoint(const char* name) {
+// Why no endpoint is there to try. Who names one in a header is answered as by one whose secret does not match: a stranger
+// learns no names.
+Refusal no_endpoint(const char* name, bool by_header) {
   static Statement find{
       "SELECT max(e.name) FILTER (WHERE e.name = $1), count(*) FROM wearables.endpoints e WHERE NOT e.enabled"};
   run(find, {arg_text_or_null(name == nullptr ? std::string_view() : std::string_view(name))});
   const char* disabled = copy_text(0, 1, CurrentMemoryContext);
   const int64 all_disabled = get_int8(0, 2);
-  constexpr const char* kUnknown = "the endpoint is not known or not enabled";
-  if (disabled != nullptr) return {404, kUnknown, Fate::kDisabled, disabled};
-  if (name != nullptr) return {404, kUnknown, Fate::kUnknownEndpoint, nullptr};
+  const int status = by_header ? 401 : 404;
+  const char* reason = by_header ? "no v1 signature matches" : "the endpoint is not known or not enabled";
+  if (disabled != nullptr) return {status, reason, Fate::kDisabled, disabled};
+  if (name != nullptr) return {status, reason, Fate::kUnknownEndpoint, nullptr};
   return {401, "no endpoint is configured", all_disabled > 0 ? Fate::kDisabled : Fate::kNoEndpoint, nullptr};
 }
 
@@ -205,10 +211,11 @@ Receipt receive(Jsonb* headers_json, const void* stored_body, const char* endpoi
     return refuse({400, "the message id is longer than 512 bytes", Fate::kBadMessageId, nullptr}, id);
   }
   // a sender who names one himself gains nothing: he must have signed with that one's secret
-  if (endpoint_name == nullptr) endpoint_name = headers.endpoint;
+  const bool by_header = endpoint_name == nullptr && headers.endpoint != nullptr;
+  if (by_header) endpoint_name = headers.endpoint;
   int count;
   const Endpoint* endpoints = load_endpoints(endpoint_name, &count);
-  if (count == 0) return refuse(no_endpoint(endpoint_name), id);
+  if (count == 0) return refuse(no_endpoint(endpoint_name, by_header), id);
   const Attempt attempt =
       try_endpoints(endpoints, count, headers.of_signature, body, unix_seconds(now));
   if (!attempt.verified) {

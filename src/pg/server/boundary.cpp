@@ -16,6 +16,8 @@ int sqlstate_of(Code code) noexcept {
     case Code::kBadTimestamp:
     case Code::kStaleTimestamp:
     case Code::kBadSignature:
+    case Code::kAsymmetric:
+    case Code::kBadMessageId:
       return ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
     case Code::kInvalidJson:
       return ERRCODE_INVALID_TEXT_REPRESENTATION;

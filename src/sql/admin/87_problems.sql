@@ -53,6 +53,60 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION wearables_internal.slow_writer() IS 'why sample_points is written by SQL and not by the fast writer; null: it is written fast';
 
+CREATE FUNCTION wearables_internal.worker_exits() RETURNS SETOF timestamptz
+LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wearables_worker_exits';
+COMMENT ON FUNCTION wearables_internal.worker_exits() IS
+  'when workers of this database ended by an error or a signal, the latest of them, since the server started';
+
+-- Both look at the newest events of two weeks and of the default partition, a fixed number of rows each: what they cost does
+-- not hang on how many events or partitions there are. They run as the owner, since a monitor may not read events.
+CREATE FUNCTION wearables_internal.newest_partitions() RETURNS SETOF regclass
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT p.part FROM (
+    SELECT to_regclass('wearables.webhook_events_' || to_char(date_trunc('week', clock_timestamp() - w.ago, 'UTC') AT TIME ZONE 'UTC', 'YYYYMMDD')) AS part
+    FROM (VALUES (interval '0'), (interval '7 days')) w (ago)
+    UNION ALL SELECT 'wearables.webhook_events_default'::regclass) p
+  WHERE p.part IS NOT NULL;
+END;
+COMMENT ON FUNCTION wearables_internal.newest_partitions() IS 'the partitions of webhook_events for this week and the last, and the default one';
+
+CREATE FUNCTION wearables_internal.recent_drift(most integer DEFAULT 200)
+RETURNS TABLE (endpoint text, event_id bigint, received_at timestamptz, unknown_kind boolean, terms integer)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  part regclass;
+BEGIN
+  FOR part IN SELECT p FROM wearables_internal.newest_partitions() p LOOP
+    RETURN QUERY EXECUTE format(
+      'SELECT e.endpoint, e.event_id, e.received_at,
+              e.status = ''skipped'' AND EXISTS (
+                SELECT FROM unnest(e.drift) d
+                WHERE d.kind = ''resource'' AND NOT wearables_internal.is_known(d.kind, d.resource, d.path, d.value)),
+              cardinality(e.drift)
+       FROM (SELECT * FROM %s x WHERE x.drift IS NOT NULL ORDER BY x.event_id DESC LIMIT $1) e', part) USING most;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION wearables_internal.recent_drift(integer) IS
+  'the newest events that brought something no row knows: whether they were skipped for being of an unknown kind, and how many things are noted of them';
+
+CREATE FUNCTION wearables_internal.forgotten_events(most integer DEFAULT 100) RETURNS TABLE (event_id bigint, received_at timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  part regclass;
+BEGIN
+  FOR part IN SELECT p FROM wearables_internal.newest_partitions() p LOOP
+    RETURN QUERY EXECUTE format(
+      'SELECT e.event_id, e.received_at FROM (SELECT x.event_id, x.received_at, x.status FROM %s x ORDER BY x.event_id DESC LIMIT $1) e
+       WHERE e.status = ''received'' AND NOT EXISTS (
+         SELECT FROM wearables.jobs j WHERE j.dedupe_key = ''event:'' || e.event_id AND j.state IN (''ready'', ''running''))', part) USING most;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION wearables_internal.forgotten_events(integer) IS
+  'of the newest events those that wait for a job that is not there: somebody has deleted it, or restored the events without the queue';
+
 CREATE FUNCTION wearables_internal.wants_workers() RETURNS integer
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -67,6 +121,8 @@ CREATE FUNCTION wearables_internal.refusal_remedy(reason text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE reason
   WHEN 'bad_signature' THEN 'compare the secret with the sender''s; the sender resends for about a day'
+  WHEN 'asymmetric_signature' THEN 'the sender signs with a private key: set its endpoint to symmetric signatures (whsec_), and set the secret here'
+  WHEN 'bad_message_id' THEN 'the sender''s message ids hold a full stop or are longer than 512 bytes, so that no signature can cover them'
   WHEN 'no_secret' THEN 'give the endpoint its secret with set_secret()'
   WHEN 'secret_unreadable' THEN 'the cause is in the server''s log'
   WHEN 'stale_timestamp' THEN 'compare the clocks of sender, proxy and server'
@@ -80,8 +136,26 @@ RETURN CASE reason
 END;
 COMMENT ON FUNCTION wearables_internal.refusal_remedy(text) IS 'what to do about deliveries that are refused for that reason (endpoint_activity.reason)';
 
+CREATE FUNCTION wearables_internal.oldest_event() RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  -- one or a few rows of each of the queue's indexes: ready, in somebody's hands or suspect, put off
+  SELECT least(
+    (SELECT j.queued_at FROM wearables.jobs j WHERE j.state = 'ready' AND NOT j.suspect AND j.priority = 0
+     ORDER BY j.priority, j.run_at, j.job_id LIMIT 1),
+    (SELECT min(x.queued_at) FROM (
+       SELECT j.queued_at FROM wearables.jobs j
+       WHERE (j.state = 'running' OR j.suspect) AND j.state <> 'failed' AND j.priority = 0 LIMIT 1001) x),
+    (SELECT min(x.queued_at) FROM (
+       SELECT j.queued_at FROM wearables.jobs j WHERE j.waiting_since IS NOT NULL AND j.state <> 'failed' AND j.priority = 0
+       ORDER BY j.waiting_since, j.job_id LIMIT 1001) x));
+END;
+COMMENT ON FUNCTION wearables_internal.oldest_event() IS
+  'since when the oldest event waits that has not ended and is not parked; replays do not count. Null: every event has ended';
+
 CREATE VIEW wearables.problems AS
 WITH
+drifting AS MATERIALIZED (SELECT * FROM wearables_internal.recent_drift()),
 -- what is written and what is still in memory
 activity AS (
   SELECT a.endpoint, a.reason, sum(a.count) AS count, max(a.last_at) AS last_at, sum(a.streak) AS streak,
@@ -105,7 +179,8 @@ facts AS (
          (SELECT j.run_at FROM wearables.jobs j WHERE j.state = 'ready' AND NOT j.suspect AND j.priority = 0
           ORDER BY j.priority, j.run_at, j.job_id LIMIT 1) AS oldest,
          (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'failed' LIMIT 1001) j) AS failed,
-         (SELECT count(*) FROM (SELECT FROM wearables.parked_events LIMIT 1001) p) AS parked)
+         (SELECT count(*) FROM (SELECT FROM wearables.parked_events LIMIT 1001) p) AS parked,
+         wearables_internal.oldest_event() AS oldest_event)
 SELECT p.severity, p.problem, p.object, p.what, p.since, p.remedy, p.statement
 FROM facts f CROSS JOIN LATERAL (
   SELECT 1 AS rank, 'failing' AS severity, 'no_secret' AS problem, e.name AS object,
@@ -134,6 +209,21 @@ FROM facts f CROSS JOIN LATERAL (
          r.streak_from, wearables_internal.refusal_remedy(r.reason),
          CASE WHEN r.reason = 'disabled' AND r.endpoint <> '-' THEN format('UPDATE wearables.endpoints SET enabled = true WHERE name = %L', r.endpoint) END
   FROM refused r
+  UNION ALL
+  SELECT 4, 'warning', 'lost', a.endpoint,
+         format('endpoint %s refused %s (%s) from %s to %s UTC: senders give up within that time, and what they gave up is not here',
+                a.endpoint, CASE a.lost WHEN 1 THEN '1 delivery' ELSE a.lost || ' deliveries' END, a.reason, date_trunc('second', a.lost_from AT TIME ZONE 'UTC'), date_trunc('second', a.lost_to AT TIME ZONE 'UTC')),
+         a.lost_from, 'recover the messages of that time at the sender, pull what it no longer has, then delete this note',
+         format('DELETE FROM wearables.endpoint_activity WHERE endpoint = %L AND reason = %L', a.endpoint, a.reason)
+  FROM wearables.endpoint_activity a
+  WHERE a.lost > 0 AND a.endpoint <> '-' AND a.reason NOT IN ('missing_header', 'bad_timestamp', 'rollback_asked', 'too_large', 'bad_message_id')
+  UNION ALL
+  SELECT 5, 'warning', 'silent', e.name, format('endpoint %s has never accepted a delivery', e.name), e.created_at,
+         'look at the sender: has it this endpoint''s URL, and does it send?', NULL
+  FROM wearables.endpoints e
+  WHERE e.enabled AND e.created_at < clock_timestamp() - interval '1 day'
+    AND EXISTS (SELECT FROM wearables.endpoint_secrets s WHERE s.endpoint = e.name AND s.kind = 'webhook')
+    AND NOT EXISTS (SELECT FROM activity a WHERE a.endpoint = e.name)
   UNION ALL
   SELECT 5, 'warning', 'silent', a.endpoint,
          format('endpoint %s is silent since %s UTC; its longest gap was %s', a.endpoint, date_trunc('second', a.last_at AT TIME ZONE 'UTC'),
@@ -180,6 +270,37 @@ FROM facts f CROSS JOIN LATERAL (
          format('maintenance fails with SQLSTATE %s; partitions of webhook_events are not made', min(w.maintenance_sqlstate)), min(w.maintained_at),
          'see the server''s log', 'SELECT wearables.make_event_partitions()'
   FROM wearables_internal.workers() w WHERE w.maintenance_sqlstate IS NOT NULL HAVING count(*) > 0
+  UNION ALL
+  SELECT 3, 'warning', 'worker_exits', NULL,
+         format('workers ended %s times in the last hour, the last at %s UTC', count(*), date_trunc('second', max(x.at) AT TIME ZONE 'UTC')), min(x.at),
+         'see the server''s log', NULL
+  FROM wearables_internal.worker_exits() x (at) WHERE x.at > clock_timestamp() - interval '1 hour' HAVING count(*) >= 3
+  UNION ALL
+  SELECT 3, 'warning', 'old_event', NULL,
+         format('the oldest event that has not ended waits for %s', date_trunc('second', clock_timestamp() - f.oldest_event)), f.oldest_event,
+         'see what its job waits for', 'SELECT * FROM wearables.jobs WHERE state <> ''failed'' AND priority = 0 ORDER BY queued_at LIMIT 20'
+  WHERE f.oldest_event < clock_timestamp() - interval '1 hour'
+  UNION ALL
+  SELECT 2, 'failing', 'forgotten', NULL,
+         format('%s of the newest events wait for a job that is not there', count(*)), min(x.received_at), 'put such events in the queue again',
+         'SELECT wearables.requeue_event(e.event_id) FROM wearables.webhook_events e WHERE e.status = ''received'' AND NOT EXISTS (SELECT FROM wearables.jobs j WHERE j.event_id = e.event_id)'
+  FROM wearables_internal.forgotten_events() x HAVING count(*) > 0
+  UNION ALL
+  SELECT 5, 'warning', 'unknown_kind', x.endpoint,
+         format('endpoint %s sends messages of a kind that no row knows: %s of the newest were skipped', x.endpoint, count(*)), min(x.received_at),
+         'give each kind a row; its drift says how', 'SELECT * FROM wearables.drift WHERE kind = ''resource'''
+  FROM drifting x WHERE x.unknown_kind GROUP BY x.endpoint
+  UNION ALL
+  SELECT 6, 'warning', 'drift_full', x.endpoint,
+         format('%s event(s) of endpoint %s, the last of them %s, hold more that no row knows than is noted of one event', count(*), x.endpoint, max(x.event_id)),
+         min(x.received_at), 'make known what is noted, and replay them', 'SELECT * FROM wearables.drift'
+  FROM drifting x WHERE x.terms >= 32 GROUP BY x.endpoint
+  UNION ALL
+  SELECT 6, 'warning', 'quarantine_full', NULL,
+         format('event %s held more readings that were refused than are told one by one', q.event_id), q.refused_at, 'see why',
+         format('SELECT reason, metric, count(*) FROM wearables.quarantine WHERE event_id = %s GROUP BY 1, 2', q.event_id)
+  FROM (SELECT q.event_id, q.refused_at FROM wearables.quarantine q WHERE q.reason = 'more_refused' ORDER BY q.event_id DESC LIMIT 1) q
+  WHERE q.refused_at > clock_timestamp() - interval '7 days'
   UNION ALL
   SELECT 4, 'warning', 'dead_letters', NULL, format('%s dead letter(s)', CASE WHEN f.failed > 1000 THEN 'more than 1000' ELSE f.failed::text END), NULL,
          'look at last_error, mend the cause, then retry_failed()', 'SELECT event_id, last_error FROM wearables.jobs WHERE state = ''failed'''
@@ -230,11 +351,12 @@ facts AS (
           ORDER BY j.priority, j.run_at, j.job_id LIMIT 1) AS longest_wait,
          (SELECT count(*) FROM (SELECT FROM wearables.parked_events LIMIT 1001) x) AS parked,
          (SELECT count(*) FROM (SELECT FROM wearables.quarantine LIMIT 1001) x) AS quarantined,
-         wearables_internal.worker_count() AS workers)
+         wearables_internal.worker_count() AS workers, wearables_internal.oldest_event() AS oldest_event)
 SELECT coalesce(w.severity, 'ok') AS verdict,
        coalesce(w.reason, CASE WHEN NOT EXISTS (SELECT FROM wearables.endpoints) THEN 'no endpoint yet: add one with add_endpoint()'
          ELSE format('%s event(s) wait, the rest ended in samples or was skipped for a stated reason', f.ready + f.running) END) AS reason,
-       f.ready, f.running, f.failed, f.longest_wait, f.parked, f.quarantined, f.workers
+       f.ready, f.running, f.failed, f.longest_wait, f.parked, f.quarantined, f.workers,
+       f.oldest_event
 FROM facts f LEFT JOIN worst w ON true;
 COMMENT ON VIEW wearables.health IS
   'one verdict (ok, warning, failing) with its reason and what to do, the worst of the view problems; and counts, of which 1001 stands for more than 1000';

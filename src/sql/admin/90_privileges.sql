@@ -35,7 +35,8 @@ BEGIN
       'SELECT ON wearables.health, wearables.problems, wearables.queue, wearables.workers',
       'EXECUTE ON FUNCTION wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.unwritten_activity(), wearables_internal.slow_writer(),
        wearables_internal.wants_workers(), wearables_internal.refusal_remedy(text), wearables_internal.schema_version(),
-       wearables_internal.library_version(), wearables_internal.unreadable_endpoints()']
+       wearables_internal.library_version(), wearables_internal.worker_exits(), wearables_internal.recent_drift(integer),
+       wearables_internal.forgotten_events(integer), wearables_internal.oldest_event(), wearables_internal.unreadable_endpoints()']
     WHEN 'operator' THEN ARRAY[
       'SELECT ON wearables.health, wearables.problems, wearables.queue, wearables.workers, wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
@@ -51,12 +52,14 @@ BEGIN
       'UPDATE (resource, path, texts, note) ON wearables.known_fields',
       'UPDATE (floating_time) ON wearables.sources',
       'INSERT ON wearables.samples',
+      'DELETE ON wearables.endpoint_activity',
       'USAGE ON SEQUENCE wearables.mapping_id_seq',
       'USAGE ON SCHEMA wearables_internal',
       'EXECUTE ON FUNCTION
        wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.unwritten_activity(), wearables_internal.slow_writer(),
        wearables_internal.wants_workers(), wearables_internal.refusal_remedy(text), wearables_internal.schema_version(),
-       wearables_internal.library_version(), wearables_internal.unreadable_endpoints(), wearables_internal.first_instant(timestamp, text),
+       wearables_internal.library_version(), wearables_internal.worker_exits(), wearables_internal.recent_drift(integer),
+       wearables_internal.forgotten_events(integer), wearables_internal.oldest_event(), wearables_internal.unreadable_endpoints(), wearables_internal.first_instant(timestamp, text),
        wearables_internal.free_number(boolean), wearables_internal.is_path(text), wearables_internal.are_paths(text[]), wearables_internal.lists_read(text[]),
        wearables_internal.read_paths(text), wearables_internal.storable_json(text),
        wearables_internal.is_known(text, text, text, text), wearables_internal.drift_remedy(text, text, text, text)',
@@ -67,7 +70,7 @@ BEGIN
        wearables.make_event_partitions(interval, integer), wearables.reclaim_names(), wearables.register_user(text, text, text, text), wearables.revision(),
        wearables.normalize(bigint), wearables.normalize(text, bytea), wearables.normalize(text, jsonb),
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint), wearables.body_fields(bytea),
-       wearables.requeue_event(bigint), wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
+       wearables.silent_spans(interval, timestamptz, text), wearables.requeue_event(bigint), wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
        wearables.pause_queue(text), wearables.resume_queue(),
        wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text), wearables.latest(bigint),
        wearables.bucket_start(timestamptz, interval, text)',

@@ -10,6 +10,7 @@ CREATE TABLE wearables.jobs (
   event_id      bigint,
   received_at   timestamptz,
   run_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+  queued_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
   leased_at     timestamptz,
   leased_until  timestamptz,
   waiting_since timestamptz,
@@ -27,6 +28,7 @@ CREATE TABLE wearables.jobs (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 COMMENT ON TABLE wearables.jobs IS 'the queue; a job that is done is deleted, one that is given up stays as state failed (dead letter)';
 COMMENT ON COLUMN wearables.jobs.priority IS 'lower runs first: 0 for live events, 10 for replays';
+COMMENT ON COLUMN wearables.jobs.queued_at IS 'when the job was made; run_at moves with each attempt, this does not';
 COMMENT ON COLUMN wearables.jobs.attempt IS 'attempts that failed; after wearables_ingest.max_attempts of them the job is a dead letter';
 COMMENT ON COLUMN wearables.jobs.waits IS
   'how often it was put off for something outside the job (a lock, a full disk, a schema that does not fit), since waiting_since; no attempt';

@@ -37,12 +37,17 @@ CREATE TABLE wearables.endpoint_activity (
   streak_from    timestamptz,
   longest_gap    interval,
   longest_gap_at timestamptz,
+  lost           bigint NOT NULL DEFAULT 0,
+  lost_from      timestamptz,
+  lost_to        timestamptz,
   PRIMARY KEY (endpoint, reason)
 );
 COMMENT ON TABLE wearables.endpoint_activity IS
   'what became of deliveries, by endpoint and reason: accepted, or why they were refused; endpoint -: none matched; counted in memory, and written once a second';
 COMMENT ON COLUMN wearables.endpoint_activity.message_id IS 'of one of these deliveries, if it is of letters, digits, _ and - alone';
 COMMENT ON COLUMN wearables.endpoint_activity.streak IS 'refusals since the endpoint last accepted a delivery, from streak_from on';
+COMMENT ON COLUMN wearables.endpoint_activity.lost IS
+  'refusals of streaks that lasted for a day or longer, from lost_from to lost_to: the sender has given those messages up; delete the row when they are recovered';
 COMMENT ON COLUMN wearables.endpoint_activity.longest_gap IS 'between two deliveries, in the last 14 days';
 SELECT pg_extension_config_dump('wearables.endpoint_activity', '');
 

@@ -66,6 +66,7 @@ COMMENT ON COLUMN wearables.quarantine.pointer IS 'JSON pointer (RFC 6901) into 
 COMMENT ON COLUMN wearables.quarantine.detail IS 'a unit, a type or a source; of more_refused how many more; never a reading';
 CREATE INDEX quarantine_no_more_names ON wearables.quarantine (event_id)
   WHERE reason = 'no_more_names' OR reason = 'more_refused' AND detail LIKE '%no_more_names%';
+CREATE INDEX quarantine_more_refused ON wearables.quarantine (event_id) WHERE reason = 'more_refused';
 SELECT pg_extension_config_dump('wearables.quarantine', '');
 
 CREATE VIEW wearables.samples WITH (security_invoker = true) AS
