@@ -9,13 +9,13 @@ use Wearables;
 
 my $readme = slurp_file('README.md');
 
-# The code blocks of a chapter, in order: [kind, text].
+# The code blocks of a chapter, in order: [kind, text]. Those of a list are indented.
 sub blocks
 {
 	my ($chapter) = @_;
 	my ($text) = $readme =~ /^## \Q$chapter\E\n(.*?)(?=^## |\z)/ms or die "no chapter $chapter";
 	my @blocks;
-	push @blocks, [ $1, $2 ] while $text =~ /^```(\w+)\n(.*?)^```$/msg;
+	push @blocks, [ $1, $2 ] while $text =~ /^ *```(\w+)\n(.*?)^ *```$/msg;
 	return @blocks;
 }
 
@@ -66,6 +66,10 @@ for my $place (0 .. $#expected)
 	my @tables = tables($expected[$place]);
 	is(shown($printed[$place] // '', @tables), join("\n\n", @tables), 'what is printed at place ' . ($place + 1));
 }
+
+my @outage = map { $_->[1] } grep { $_->[0] eq 'sql' } blocks('After an outage');
+is(scalar @outage, 2, 'after an outage two statements help');
+is($node->psql('app', join('', @outage), on_error_stop => 1), 0, 'and they run');
 
 $node->stop;
 done_testing();
