@@ -254,7 +254,7 @@ arrives('GET', 405, undef, method => 'GET');
 arrives('PUT', 405, undef, method => 'PUT');
 is(status_of('plain', $body, headers => { Authorization => 'Bearer eyJhbGciOiJIUzI1NiJ9.e30.e30' }), 500, 'without nginx a token is asked for a role');
 is(status_of('plain', $body, headers => { 'wearables-endpoint' => 'junction-sandbox' }), 401, 'and a stranger who names an endpoint must have its secret');
-is(status_of('plain', $body, headers => { 'wearables-endpoint' => 'nobody' }), 404, 'an unknown one is not found');
+is(status_of('plain', $body, headers => { 'wearables-endpoint' => 'nobody' }), 401, 'an unknown one is answered like a wrong signature');
 unlike(slurp_file("$dir/error.log"), qr/buffered to a temporary file/, 'no body was in a file of nginx');
 unlike(slurp_file("$dir/access.log") . slurp_file("$dir/error.log"), qr/$note/, 'nor in its logs');
 
