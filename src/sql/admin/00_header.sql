@@ -8,7 +8,8 @@ SET LOCAL jit = off;
 DO $$
 BEGIN
   IF current_setting('server_encoding') <> 'UTF8' THEN
-    RAISE EXCEPTION 'wearables_ingest needs a database in encoding UTF8, this one is %', current_setting('server_encoding')
+    RAISE EXCEPTION 'wearables_ingest needs a database in encoding UTF8, this one is %',
+      current_setting('server_encoding')
       USING ERRCODE = 'feature_not_supported',
             DETAIL = 'A signature covers the bytes that were sent; in another encoding the server changes them.',
             HINT = 'Create the database with ENCODING ''UTF8''.';
@@ -19,7 +20,8 @@ CREATE SCHEMA wearables;
 COMMENT ON SCHEMA wearables IS 'wearables_ingest: wearable data, from signed delivery to sample';
 
 CREATE SCHEMA wearables_internal;
-COMMENT ON SCHEMA wearables_internal IS 'wearables_ingest: helpers, trigger functions and tables that nobody outside needs to name';
+COMMENT ON SCHEMA wearables_internal IS
+  'wearables_ingest: helpers, trigger functions and tables that nobody outside needs to name';
 
 CREATE SCHEMA wearables_api;
 COMMENT ON SCHEMA wearables_api IS 'wearables_ingest: what an HTTP proxy such as PostgREST exposes';

@@ -1,4 +1,5 @@
--- Who may do what: lists, and nothing beside them. PUBLIC may call the door, which lets in only what a secret has signed.
+-- Who may do what: lists, and nothing beside them. PUBLIC may call the webhook functions; they store only what a secret
+-- has signed.
 
 CREATE FUNCTION wearables_internal.revoke_from_others(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -9,7 +10,8 @@ BEGIN
   FOR other IN
     SELECT DISTINCT a.grantee FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
     WHERE c.oid = relation AND a.grantee <> c.relowner LOOP
-    EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', relation, CASE other.grantee WHEN 0 THEN 'PUBLIC' ELSE other.grantee::regrole::text END);
+    EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', relation,
+                   CASE other.grantee WHEN 0 THEN 'PUBLIC' ELSE other.grantee::regrole::text END);
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables_internal.revoke_from_others(regclass) IS
@@ -19,6 +21,23 @@ CREATE FUNCTION wearables.grant_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  -- what the views of an operator call: a view's functions run with the rights of whoever reads it
+  watch CONSTANT text[] := ARRAY[
+    'SELECT ON wearables.health, wearables.problems, wearables.queue, wearables.workers',
+    'EXECUTE ON FUNCTION
+     wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.worker_exits(),
+     wearables_internal.wants_workers(), wearables_internal.oldest_event(),
+     wearables_internal.forgotten_events(integer), wearables_internal.recent_drift(integer),
+     wearables_internal.unwritten_activity(),
+     wearables_internal.unreadable_endpoints(), wearables_internal.slow_writer(),
+     wearables_internal.refusal_remedy(text), wearables_internal.concerns_endpoint(text),
+     wearables_internal.utc_second(timestamptz), wearables_internal.partition_of_week(timestamptz),
+     wearables_internal.schema_version(), wearables_internal.library_version()'];
+  chart CONSTANT text :=
+    'EXECUTE ON FUNCTION
+     wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text),
+     wearables.latest(bigint), wearables.bucket_start(timestamptz, interval, text),
+     wearables_internal.first_instant(timestamp, text)';
   rights text[];
   statement text;
 BEGIN
@@ -26,26 +45,20 @@ BEGIN
     WHEN 'ingest' THEN ARRAY[
       'EXECUTE ON FUNCTION wearables.receive(jsonb, bytea, text)']
     WHEN 'reader' THEN ARRAY[
-      'SELECT ON wearables.samples, wearables.sample_points, wearables.summaries, wearables.connections, wearables.users,
-       wearables.metrics, wearables.sources',
-      'EXECUTE ON FUNCTION
-       wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text), wearables.latest(bigint),
-       wearables.bucket_start(timestamptz, interval, text), wearables_internal.first_instant(timestamp, text)']
-    WHEN 'monitor' THEN ARRAY[
-      'SELECT ON wearables.health, wearables.problems, wearables.queue, wearables.workers',
-      'EXECUTE ON FUNCTION wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.unwritten_activity(), wearables_internal.slow_writer(),
-       wearables_internal.wants_workers(), wearables_internal.refusal_remedy(text), wearables_internal.schema_version(),
-       wearables_internal.library_version(), wearables_internal.worker_exits(), wearables_internal.recent_drift(integer),
-       wearables_internal.forgotten_events(integer), wearables_internal.oldest_event(), wearables_internal.unreadable_endpoints()']
-    WHEN 'operator' THEN ARRAY[
-      'SELECT ON wearables.health, wearables.problems, wearables.queue, wearables.workers, wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
+      'SELECT ON wearables.samples, wearables.sample_points, wearables.summaries, wearables.connections,
+       wearables.users, wearables.metrics, wearables.sources',
+      chart]
+    WHEN 'monitor' THEN watch
+    WHEN 'operator' THEN watch || ARRAY[
+      'SELECT ON wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
-       wearables.connections, wearables.connection_events, wearables.backfills, wearables.samples, wearables.sample_points,
-       wearables.summaries, wearables.sources, wearables.revisions, wearables.drift',
-      'SELECT, INSERT, DELETE ON wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.known_fields',
+       wearables.connections, wearables.connection_events, wearables.backfills, wearables.samples,
+       wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift',
+      'SELECT, INSERT, DELETE ON
+       wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.known_fields',
       -- no number that samples refer to, and not what is noted of a row
-      'UPDATE (resource, metric, provider, value_fields, instant_fields, secondary_field, end_field, unit_field, unit, unit_up_to_one,
-       base_field, type_extends, enabled) ON wearables.mappings',
+      'UPDATE (resource, metric, provider, value_fields, instant_fields, secondary_field, end_field, unit_field, unit,
+       unit_up_to_one, base_field, type_extends, enabled) ON wearables.mappings',
       'UPDATE (name, unit, aggregate, kind, lowest, highest, parent) ON wearables.metrics',
       'UPDATE (metric, text, factor, shift) ON wearables.units',
       'UPDATE (name, kind, rest_path, list_key, backfill_days, note) ON wearables.resources',
@@ -55,25 +68,24 @@ BEGIN
       'DELETE ON wearables.endpoint_activity',
       'USAGE ON SEQUENCE wearables.mapping_id_seq',
       'USAGE ON SCHEMA wearables_internal',
+      chart,
       'EXECUTE ON FUNCTION
-       wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.unwritten_activity(), wearables_internal.slow_writer(),
-       wearables_internal.wants_workers(), wearables_internal.refusal_remedy(text), wearables_internal.schema_version(),
-       wearables_internal.library_version(), wearables_internal.worker_exits(), wearables_internal.recent_drift(integer),
-       wearables_internal.forgotten_events(integer), wearables_internal.oldest_event(), wearables_internal.unreadable_endpoints(), wearables_internal.first_instant(timestamp, text),
-       wearables_internal.free_number(boolean), wearables_internal.is_path(text), wearables_internal.are_paths(text[]), wearables_internal.lists_read(text[]),
-       wearables_internal.read_paths(text), wearables_internal.storable_json(text),
+       wearables_internal.free_number(boolean), wearables_internal.is_path(text), wearables_internal.are_paths(text[]),
+       wearables_internal.lists_read(text[]), wearables_internal.read_paths(text),
+       wearables_internal.storable_json(text),
        wearables_internal.is_known(text, text, text, text), wearables_internal.drift_remedy(text, text, text, text)',
       'EXECUTE ON FUNCTION
-       wearables.add_endpoint(text, text, text, text, interval, integer), wearables.expose_endpoint(text, boolean), wearables.set_secret(text, text, integer, text),
-       wearables.verify_signature(jsonb, bytea, text[], timestamptz, interval), wearables.sign(text, timestamptz, bytea, text),
-       wearables.signed_headers(text, timestamptz, bytea, text), wearables.receive(jsonb, bytea, text),
-       wearables.make_event_partitions(interval, integer), wearables.reclaim_names(), wearables.register_user(text, text, text, text), wearables.revision(),
+       wearables.add_endpoint(text, text, text, text, interval, integer), wearables.expose_endpoint(text, boolean),
+       wearables.set_secret(text, text, integer, text), wearables.silent_spans(interval, timestamptz, text),
+       wearables.verify_signature(jsonb, bytea, text[], timestamptz, interval),
+       wearables.sign(text, timestamptz, bytea, text), wearables.signed_headers(text, timestamptz, bytea, text),
+       wearables.receive(jsonb, bytea, text), wearables.make_event_partitions(interval, integer),
+       wearables.reclaim_names(), wearables.register_user(text, text, text, text), wearables.revision(),
        wearables.normalize(bigint), wearables.normalize(text, bytea), wearables.normalize(text, jsonb),
-       wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint), wearables.body_fields(bytea),
-       wearables.silent_spans(interval, timestamptz, text), wearables.requeue_event(bigint), wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
-       wearables.pause_queue(text), wearables.resume_queue(),
-       wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text), wearables.latest(bigint),
-       wearables.bucket_start(timestamptz, interval, text)',
+       wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint),
+       wearables.body_fields(bytea), wearables.requeue_event(bigint),
+       wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
+       wearables.pause_queue(text), wearables.resume_queue()',
       'EXECUTE ON PROCEDURE wearables.drain(integer)']
     END;
   IF rights IS NULL THEN
@@ -86,7 +98,9 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables.grant_access(regrole, text) IS
-  'grant a role what a kind of caller needs: ingest (receive), reader (samples and charts of every user whom row-level security lets it see), monitor (health and queue: no reading, no id of a person), operator (queue, mappings, replay, raw events); none reads a secret';
+  'grant a role what a kind of caller needs: ingest (receive), reader (samples and charts of every user whom '
+  'row-level security lets it see), monitor (health and queue: no reading, no id of a person), operator (queue, '
+  'mappings, replay, raw events); none reads a secret';
 
 -- Default privileges of the installing role may have granted rights on anything made above.
 DO $$
@@ -101,7 +115,8 @@ BEGIN
           UNION ALL SELECT p.pronamespace, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)) FROM pg_proc p
           UNION ALL SELECT t.typnamespace, t.typowner, t.typacl FROM pg_type t) o
     CROSS JOIN LATERAL aclexplode(o.acl) a
-    WHERE o.schema IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND a.grantee <> o.owner LOOP
+    WHERE o.schema IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace)
+      AND a.grantee <> o.owner LOOP
     FOREACH schema IN ARRAY ARRAY['wearables', 'wearables_internal', 'wearables_api'] LOOP
       EXECUTE format('REVOKE ALL ON SCHEMA %I FROM %s', schema, grantee);
       EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %s', schema, grantee);
@@ -112,10 +127,12 @@ BEGIN
   FOR grantee, schema IN
     SELECT t.oid::regtype::text, a.grantee::regrole::text
     FROM pg_type t CROSS JOIN LATERAL aclexplode(t.typacl) a
-    WHERE t.typnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace) AND a.grantee NOT IN (0, t.typowner) LOOP
+    WHERE t.typnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace)
+      AND a.grantee NOT IN (0, t.typowner) LOOP
     EXECUTE format('REVOKE ALL ON TYPE %s FROM %s', grantee, schema);
   END LOOP;
 END $$;
 
 GRANT USAGE ON SCHEMA wearables_api TO PUBLIC;
-GRANT EXECUTE ON FUNCTION wearables_api.webhook(json), wearables_api.webhook(text), wearables_api.webhook(bytea) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION wearables_api.webhook(json), wearables_api.webhook(text), wearables_api.webhook(bytea)
+TO PUBLIC;

@@ -10,7 +10,8 @@ CREATE TABLE wearables.endpoints (
   enabled        boolean NOT NULL DEFAULT true,
   created_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-COMMENT ON TABLE wearables.endpoints IS 'senders: one row is one webhook endpoint at the vendor, with its own signing secrets';
+COMMENT ON TABLE wearables.endpoints IS
+  'senders: one row is one webhook endpoint at the vendor, with its own signing secrets';
 COMMENT ON COLUMN wearables.endpoints.tolerance IS 'how far the attempt''s timestamp may lie from now, both ways';
 COMMENT ON COLUMN wearables.endpoints.success_status IS 'HTTP status for an accepted delivery, a duplicate included';
 SELECT pg_extension_config_dump('wearables.endpoints', '');
@@ -43,11 +44,15 @@ CREATE TABLE wearables.endpoint_activity (
   PRIMARY KEY (endpoint, reason)
 );
 COMMENT ON TABLE wearables.endpoint_activity IS
-  'what became of deliveries, by endpoint and reason: accepted, or why they were refused; endpoint -: none matched; counted in memory, and written once a second';
-COMMENT ON COLUMN wearables.endpoint_activity.message_id IS 'of one of these deliveries, if it is of letters, digits, _ and - alone';
-COMMENT ON COLUMN wearables.endpoint_activity.streak IS 'refusals since the endpoint last accepted a delivery, from streak_from on';
+  'what became of deliveries, by endpoint and reason: accepted, or why they were refused; endpoint -: none matched; '
+  'counted in memory, and written once a second';
+COMMENT ON COLUMN wearables.endpoint_activity.message_id IS
+  'of one of these deliveries, if it is of letters, digits, _ and - alone';
+COMMENT ON COLUMN wearables.endpoint_activity.streak IS
+  'refusals since the endpoint last accepted a delivery, from streak_from on';
 COMMENT ON COLUMN wearables.endpoint_activity.lost IS
-  'refusals of streaks that lasted for a day or longer, from lost_from to lost_to: the sender has given those messages up; delete the row when they are recovered';
+  'refusals of streaks that lasted for a day or longer, from lost_from to lost_to: the sender has given those '
+  'messages up; delete the row when they are recovered';
 COMMENT ON COLUMN wearables.endpoint_activity.longest_gap IS 'between two deliveries, in the last 14 days';
 SELECT pg_extension_config_dump('wearables.endpoint_activity', '');
 
@@ -72,13 +77,15 @@ BEGIN ATOMIC
         tolerance = excluded.tolerance, success_status = excluded.success_status;
 END;
 COMMENT ON FUNCTION wearables.add_endpoint(text, text, text, text, interval, integer) IS
-  'add a sender, or change the one of that name; refuses every delivery until set_secret() gave it a webhook secret; with another vendor, environment or base_url its API keys are removed';
+  'add a sender, or change the one of that name; refuses every delivery until set_secret() gave it a webhook secret; '
+  'with another vendor, environment or base_url its API keys are removed';
 
 CREATE FUNCTION wearables.set_secret(endpoint text, kind text, ordinal integer, value text)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_set_secret';
 COMMENT ON FUNCTION wearables.set_secret(text, text, integer, text) IS
-  'set (or, with NULL, remove) a secret: kind webhook (whsec_...) or api_key, ordinal 0 to 15 for rotation; value is the text, file:/absolute/path or env:NAME';
+  'set (or, with NULL, remove) a secret: kind webhook (whsec_...) or api_key, ordinal 0 to 15 for rotation; value is '
+  'the text, file:/absolute/path or env:NAME';
 
 CREATE FUNCTION wearables_internal.endpoints_changed() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

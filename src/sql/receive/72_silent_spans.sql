@@ -1,7 +1,8 @@
 -- When a sender was silent: told by when messages were made, so that a span closes when its messages are recovered.
 
 CREATE FUNCTION wearables.silent_spans(
-  longer_than interval DEFAULT '6 hours', since timestamptz DEFAULT clock_timestamp() - interval '14 days', endpoint text DEFAULT NULL)
+  longer_than interval DEFAULT '6 hours', since timestamptz DEFAULT clock_timestamp() - interval '14 days',
+  endpoint text DEFAULT NULL)
 RETURNS TABLE (endpoint text, silent_from timestamptz, silent_until timestamptz, silent_for interval)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -19,6 +20,8 @@ BEGIN ATOMIC
   ORDER BY s.made_at, s.endpoint;
 END;
 COMMENT ON FUNCTION wearables.silent_spans(interval, timestamptz, text) IS
-  'spans in which an endpoint''s sender made no message that is here, among those received since "since": deliveries may be missing there. '
-  'Messages that are recovered close the span, for it goes by when a message was made; the last span of an endpoint may reach to now. '
+  'spans in which an endpoint''s sender made no message that is here, among those received since "since": deliveries '
+  'may be missing there. '
+  'Messages that are recovered close the span, for it goes by when a message was made; the last span of an endpoint '
+  'may reach to now. '
   'Reads every event since then';
