@@ -16,13 +16,15 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   SELECT max(r.revision) FROM wearables.revisions r;
 END;
-COMMENT ON FUNCTION wearables.revision() IS 'number of the mapping set in force; goes up whenever a mapping, metric, unit or resource changes';
+COMMENT ON FUNCTION wearables.revision() IS
+  'number of the mapping set in force; goes up whenever a mapping, metric, unit or resource changes';
 
 -- Of 16 bits, so no sequence: one would spend a number on each row that was rolled back.
 CREATE FUNCTION wearables_internal.free_number(of_source boolean) RETURNS smallint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_free_number';
 COMMENT ON FUNCTION wearables_internal.free_number(boolean) IS
-  'the lowest number that no source (else no metric, from 10000 on) has and no open transaction has taken; taken until this one ends';
+  'the lowest number that no source (else no metric, from 10000 on) has and no '
+  'open transaction has taken; taken until this one ends';
 
 CREATE TABLE wearables.metrics (
   metric_id smallint DEFAULT wearables_internal.free_number(false) PRIMARY KEY CHECK (metric_id > 0),
@@ -37,10 +39,12 @@ CREATE TABLE wearables.metrics (
   unused_since timestamptz,
   CHECK (lowest <= highest)
 );
-COMMENT ON TABLE wearables.metrics IS 'what is stored; value is in unit, within lowest and highest or the reading is quarantined';
+COMMENT ON TABLE wearables.metrics IS
+  'what is stored; value is in unit, within lowest and highest or the reading is quarantined';
 COMMENT ON COLUMN wearables.metrics.unit IS 'canonical unit, UCUM-like';
 COMMENT ON COLUMN wearables.metrics.aggregate IS 'how timeseries() makes one value of a bucket''s readings';
-COMMENT ON COLUMN wearables.metrics.parent IS 'for a name that a sample''s type extended (cholesterol/hdl): the metric it extends';
+COMMENT ON COLUMN wearables.metrics.parent IS
+  'for a name that a sample''s type extended (cholesterol/hdl): the metric it extends';
 COMMENT ON COLUMN wearables.metrics.origin IS
   'shipped, changed (shipped, then altered here), user (added here), extended (made when a sample''s type named it)';
 SELECT pg_extension_config_dump('wearables.metrics', 'WHERE origin <> ''shipped''');
@@ -55,7 +59,8 @@ CREATE TABLE wearables.units (
   origin text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user')),
   PRIMARY KEY (metric, text)
 );
-COMMENT ON TABLE wearables.units IS 'a spelling of a unit: canonical value = value * factor + shift; the canonical unit itself needs no row';
+COMMENT ON TABLE wearables.units IS
+  'a spelling of a unit: canonical value = value * factor + shift; the canonical unit itself needs no row';
 SELECT pg_extension_config_dump('wearables.units', 'WHERE origin <> ''shipped''');
 
 CREATE TABLE wearables.sources (
@@ -68,13 +73,16 @@ CREATE TABLE wearables.sources (
   unused_since  timestamptz,
   UNIQUE (provider, source_type, channel)
 );
-COMMENT ON TABLE wearables.sources IS 'where a reading comes from: provider slug, source type, channel; made when first seen';
+COMMENT ON TABLE wearables.sources IS
+  'where a reading comes from: provider slug, source type, channel; made when first seen';
 COMMENT ON COLUMN wearables.sources.channel IS 'timeseries, or the summary resource a reading was derived from';
-COMMENT ON COLUMN wearables.sources.origin IS 'seen (made when first named), changed (seen, then altered here), user (added here)';
+COMMENT ON COLUMN wearables.sources.origin IS
+  'seen (made when first named), changed (seen, then altered here), user (added here)';
 COMMENT ON COLUMN wearables.sources.unused_since IS
   'when reclaim_names() found no sample of it; the next time that it does, the row goes, unless it was named again';
 COMMENT ON COLUMN wearables.sources.floating_time IS
-  'its instants are wall-clock time dressed as UTC, to be read in the user''s time zone (abbott_libreview, freestyle_libre)';
+  'its instants are wall-clock time dressed as UTC, to be read in the '
+  'user''s time zone (abbott_libreview, freestyle_libre)';
 SELECT pg_extension_config_dump('wearables.sources', '');
 
 CREATE TABLE wearables.resources (
@@ -88,9 +96,12 @@ CREATE TABLE wearables.resources (
 );
 COMMENT ON TABLE wearables.resources IS 'the vendor''s input shapes; a resource that no row knows is skipped, visibly';
 COMMENT ON COLUMN wearables.resources.name IS
-  'the third word of daily.data.x.created, without a full stop; of event types that carry no readings: the type without its last word if a full stop is left, else all of it, with one behind it if there is none (labtest.order, sleep.created, ping.), and all of provider.connection.x; (no event type) and (no user) for bodies that say neither';
+  'the third word of daily.data.x.created, without a full stop; of event types that carry no readings: the type '
+  'without its last word if a full stop is left, else all of it, with one behind it if there is none (labtest.order, '
+  'sleep.created, ping.), and all of provider.connection.x; (no event type) and (no user) for bodies that say neither';
 COMMENT ON COLUMN wearables.resources.kind IS
-  'timeseries (groups of samples), summary (documents with an id; without a mapping the document is kept and yields no sample), skipped (stored, read by nobody: see note)';
+  'timeseries (groups of samples), summary (documents with an id; without a mapping the document is kept and yields '
+  'no sample), skipped (stored, read by nobody: see note)';
 COMMENT ON COLUMN wearables.resources.rest_path IS 'path of the REST API, {user_id} to be filled in';
 COMMENT ON COLUMN wearables.resources.list_key IS 'member that holds the documents in a REST answer';
 SELECT pg_extension_config_dump('wearables.resources', 'WHERE origin <> ''shipped''');
@@ -100,7 +111,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN path ~ '^[^.[:cntrl:]]+([.][^.[:cntrl:]]+)*$' AND length(path) <= 200
   AND path !~ '^[*]([.]|$)' AND path || '.' !~ '[.][*][.](.*[.])?[*][.]';
 COMMENT ON FUNCTION wearables_internal.is_path(text) IS
-  'whether the text can be a path of a mapping: member names joined by dots, a number for a place in a list, one * for every place';
+  'whether the text can be a path of a mapping: member names joined by dots, a '
+  'number for a place in a list, one * for every place';
 
 CREATE FUNCTION wearables_internal.are_paths(paths text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -118,9 +130,11 @@ CREATE TABLE wearables.mappings (
   resource        text COLLATE "C" NOT NULL REFERENCES wearables.resources ON UPDATE CASCADE,
   provider        text COLLATE "C",
   metric          text COLLATE "C" NOT NULL REFERENCES wearables.metrics (name) ON UPDATE CASCADE,
-  value_fields    text[] NOT NULL CONSTRAINT mappings_value_fields_are_paths CHECK (wearables_internal.are_paths(value_fields)),
+  value_fields    text[] NOT NULL
+                  CONSTRAINT mappings_value_fields_are_paths CHECK (wearables_internal.are_paths(value_fields)),
   secondary_field text CONSTRAINT mappings_secondary_field_is_path CHECK (wearables_internal.is_path(secondary_field)),
-  instant_fields  text[] NOT NULL DEFAULT '{timestamp,start}' CONSTRAINT mappings_instant_fields_are_paths CHECK (wearables_internal.are_paths(instant_fields)),
+  instant_fields  text[] NOT NULL DEFAULT '{timestamp,start}'
+                  CONSTRAINT mappings_instant_fields_are_paths CHECK (wearables_internal.are_paths(instant_fields)),
   end_field       text CONSTRAINT mappings_end_field_is_path CHECK (wearables_internal.is_path(end_field)),
   unit_field      text CONSTRAINT mappings_unit_field_is_path CHECK (wearables_internal.is_path(unit_field)),
   unit            text,
@@ -132,23 +146,31 @@ CREATE TABLE wearables.mappings (
   UNIQUE NULLS NOT DISTINCT (resource, provider, metric),
   CONSTRAINT mappings_lists_have_values CHECK (
     wearables_internal.lists_read(value_fields) = cardinality(value_fields)
-    OR wearables_internal.lists_read(value_fields || instant_fields || ARRAY[secondary_field, end_field, unit_field, base_field]) = 0)
+    OR wearables_internal.lists_read(
+         value_fields || instant_fields || ARRAY[secondary_field, end_field, unit_field, base_field]) = 0)
 );
 COMMENT ON TABLE wearables.mappings IS 'the parser: which field of which resource becomes which metric';
-COMMENT ON COLUMN wearables.mappings.provider IS 'null: every provider that has no row of its own for this resource and metric';
+COMMENT ON COLUMN wearables.mappings.provider IS
+  'null: every provider that has no row of its own for this resource and metric';
 COMMENT ON COLUMN wearables.mappings.value_fields IS
-  'candidates in order of preference; paths relative to the sample or the document; hr_zones.0 is the first of a list, stages.*.type yields a reading for each place of it (a list is read by * or by numbers, not both)';
+  'candidates in order of preference; paths relative to the sample or the document; hr_zones.0 is the first of a '
+  'list, stages.*.type yields a reading for each place of it (a list is read by * or by numbers, not both)';
 COMMENT ON COLUMN wearables.mappings.instant_fields IS
-  'candidates for the instant, in order of preference; a bare date is midnight in the time_zone or timezone_offset beside it, else UTC; * is the place that the value came from';
+  'candidates for the instant, in order of preference; a bare date is midnight in the time_zone or timezone_offset '
+  'beside it, else UTC; * is the place that the value came from';
 COMMENT ON COLUMN wearables.mappings.end_field IS 'end of an interval reading; a bare date ends with that day';
-COMMENT ON COLUMN wearables.mappings.base_field IS 'instant that numbers in instant_fields and end_field are seconds after';
+COMMENT ON COLUMN wearables.mappings.base_field IS
+  'instant that numbers in instant_fields and end_field are seconds after';
 COMMENT ON COLUMN wearables.mappings.unit_up_to_one IS
   'instead of unit for values from -1 to 1, where a vendor writes fractions and percent into one field';
-COMMENT ON COLUMN wearables.mappings.unit IS 'unit of the value when unit_field does not say; null: the metric''s canonical unit';
+COMMENT ON COLUMN wearables.mappings.unit IS
+  'unit of the value when unit_field does not say; null: the metric''s canonical unit';
 COMMENT ON COLUMN wearables.mappings.type_extends IS
-  'the sample''s type becomes part of the metric''s name (cholesterol/hdl); a row of that name gives unit, units and range, else one is made after the metric';
+  'the sample''s type becomes part of the metric''s name (cholesterol/hdl); a row of that name gives unit, units and '
+  'range, else one is made after the metric';
 COMMENT ON COLUMN wearables.mappings.enabled IS
-  'false: yields nothing, which is how a shipped row is switched off; with a provider, the general row is off for that provider';
+  'false: yields nothing, which is how a shipped row is switched off; with a '
+  'provider, the general row is off for that provider';
 CREATE SEQUENCE wearables.mapping_id_seq AS integer MINVALUE 10000 START 10000 OWNED BY wearables.mappings.mapping_id;
 ALTER TABLE wearables.mappings ALTER COLUMN mapping_id SET DEFAULT nextval('wearables.mapping_id_seq');
 SELECT pg_extension_config_dump('wearables.mappings', 'WHERE origin <> ''shipped''');
@@ -156,8 +178,11 @@ SELECT pg_extension_config_dump('wearables.mapping_id_seq', '');
 
 CREATE TABLE wearables.known_fields (
   resource text COLLATE "C" REFERENCES wearables.resources ON UPDATE CASCADE ON DELETE CASCADE,
-  path     text COLLATE "C" NOT NULL CONSTRAINT known_fields_path_is_member CHECK (wearables_internal.is_path(path) AND path !~ '[*]'),
-  texts    text[] CONSTRAINT known_fields_texts_are_texts CHECK (cardinality(texts) > 0 AND array_position(texts, NULL) IS NULL),
+  path     text COLLATE "C" NOT NULL
+           CONSTRAINT known_fields_path_is_member CHECK (wearables_internal.is_path(path) AND path !~ '[*]'),
+  texts    text[]
+           CONSTRAINT known_fields_texts_are_texts
+           CHECK (cardinality(texts) > 0 AND array_position(texts, NULL) IS NULL),
   note     text,
   origin   text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user')),
   UNIQUE NULLS NOT DISTINCT (resource, path)
@@ -165,8 +190,11 @@ CREATE TABLE wearables.known_fields (
 -- a resource may be null, so there is no key that a publication could go by
 ALTER TABLE wearables.known_fields REPLICA IDENTITY FULL;
 COMMENT ON TABLE wearables.known_fields IS
-  'fields that are known and yield no reading, with all that is below them, and texts that a field may hold; what neither a mapping nor a row here knows shows in drift';
+  'fields that are known and yield no reading, with all that is below them, and texts that a field may hold; what '
+  'neither a mapping nor a row here knows shows in drift';
 COMMENT ON COLUMN wearables.known_fields.resource IS 'null: every resource';
-COMMENT ON COLUMN wearables.known_fields.path IS 'member names joined by dots, relative to the sample or the document; source.x also where the source stands beside the samples';
+COMMENT ON COLUMN wearables.known_fields.path IS
+  'member names joined by dots, relative to the sample or the document; source.x also '
+  'where the source stands beside the samples';
 COMMENT ON COLUMN wearables.known_fields.texts IS 'every text that is known here; null: any';
 SELECT pg_extension_config_dump('wearables.known_fields', 'WHERE origin <> ''shipped''');

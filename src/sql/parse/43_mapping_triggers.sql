@@ -10,7 +10,8 @@ AS $$
 DECLARE
   doc jsonb;
 BEGIN
-  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,sources,metrics}'::name[]) THEN
+  IF TG_TABLE_SCHEMA <> 'wearables'
+     OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,sources,metrics}'::name[]) THEN
     RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
       USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
   END IF;
@@ -19,11 +20,13 @@ BEGIN
   LOCK TABLE wearables.revisions IN SHARE ROW EXCLUSIVE MODE;
   INSERT INTO wearables.revisions (revision, relation, what)
   SELECT max(r.revision) + 1, TG_TABLE_NAME,
-         lower(TG_OP) || ' ' || concat_ws(' ', doc ->> 'resource', doc ->> 'provider', doc ->> 'metric', doc ->> 'name', doc ->> 'text', doc ->> 'path')
+         lower(TG_OP) || ' ' || concat_ws(' ', doc ->> 'resource', doc ->> 'provider', doc ->> 'metric',
+                                          doc ->> 'name', doc ->> 'text', doc ->> 'path')
   FROM wearables.revisions r;
   RETURN NULL;
 END $$;
-COMMENT ON FUNCTION wearables_internal.note_revision() IS 'trigger: one row in revisions for each changed row of the parser';
+COMMENT ON FUNCTION wearables_internal.note_revision() IS
+  'trigger: one row in revisions for each changed row of the parser';
 
 CREATE FUNCTION wearables_internal.mark_origin() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -32,7 +35,8 @@ DECLARE
   -- only who restores a dump puts rows in the place of shipped ones
   restores boolean := pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE');
 BEGIN
-  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,metrics,sources}'::name[]) THEN
+  IF TG_TABLE_SCHEMA <> 'wearables'
+     OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,metrics,sources}'::name[]) THEN
     RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
       USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
   END IF;
@@ -41,7 +45,10 @@ BEGIN
       RAISE EXCEPTION 'cannot delete a shipped row of "%"', TG_TABLE_NAME
         USING ERRCODE = 'object_not_in_prerequisite_state',
               DETAIL = 'The next installation or restore would bring it back.',
-              HINT = CASE TG_TABLE_NAME WHEN 'mappings' THEN 'Switch it off: UPDATE wearables.mappings SET enabled = false WHERE mapping_id = ' || (to_jsonb(OLD) ->> 'mapping_id') || ';'
+              HINT = CASE TG_TABLE_NAME
+                     WHEN 'mappings' THEN
+                       'Switch it off: UPDATE wearables.mappings SET enabled = false WHERE mapping_id = '
+                       || (to_jsonb(OLD) ->> 'mapping_id') || ';'
                      ELSE 'Change the row instead.' END;
     END IF;
     RETURN OLD;
@@ -66,13 +73,15 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-COMMENT ON FUNCTION wearables_internal.mark_origin() IS 'trigger: tells shipped rows from the user''s, and lets a restore put the user''s in their place';
+COMMENT ON FUNCTION wearables_internal.mark_origin() IS
+  'trigger: tells shipped rows from the user''s, and lets a restore put the user''s in their place';
 
 CREATE FUNCTION wearables_internal.restore_in_place() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{metrics,resources,revisions}'::name[]) THEN
+  IF TG_TABLE_SCHEMA <> 'wearables'
+     OR TG_TABLE_NAME <> ALL ('{metrics,resources,revisions}'::name[]) THEN
     RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
       USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
   END IF;
@@ -95,7 +104,8 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-COMMENT ON FUNCTION wearables_internal.restore_in_place() IS 'trigger: a restored row takes the place of the one this installation made';
+COMMENT ON FUNCTION wearables_internal.restore_in_place() IS
+  'trigger: a restored row takes the place of the one this installation made';
 
 -- What the constraints refuse, said so that the next attempt succeeds.
 CREATE FUNCTION wearables_internal.check_mapping() RETURNS trigger
@@ -111,46 +121,66 @@ BEGIN
   END IF;
   FOR field, path IN
     SELECT 'value_fields', unnest(NEW.value_fields) UNION ALL SELECT 'instant_fields', unnest(NEW.instant_fields)
-    UNION ALL VALUES ('secondary_field', NEW.secondary_field), ('end_field', NEW.end_field), ('unit_field', NEW.unit_field), ('base_field', NEW.base_field) LOOP
+    UNION ALL VALUES ('secondary_field', NEW.secondary_field), ('end_field', NEW.end_field),
+                     ('unit_field', NEW.unit_field), ('base_field', NEW.base_field) LOOP
     CONTINUE WHEN path IS NULL OR wearables_internal.is_path(path);
     RAISE EXCEPTION '"%" in % cannot be a path', path, field
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = field,
-            HINT = 'Give member names joined by dots, relative to the sample or the document: heart_rate.resting_bpm, hr_zones.0, stages.*.type; one * at most, not at the start.';
+            HINT = 'Give member names joined by dots, relative to the sample or the document: '
+                   'heart_rate.resting_bpm, hr_zones.0, stages.*.type; one * at most, not at the start.';
   END LOOP;
   IF NOT EXISTS (SELECT FROM wearables.resources r WHERE r.name = NEW.resource) THEN
     RAISE EXCEPTION 'there is no resource "%"', NEW.resource
       USING ERRCODE = 'foreign_key_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'resource',
-            HINT = format('The third word of the event type; if it is right: INSERT INTO wearables.resources (name, kind) VALUES (%L, ''timeseries''), or ''summary'' for documents with an id.', NEW.resource);
+            HINT = format('The third word of the event type; if it is right: INSERT INTO wearables.resources '
+                          '(name, kind) VALUES (%L, ''timeseries''), or ''summary'' for documents with an id.',
+                          NEW.resource);
   END IF;
   IF NOT EXISTS (SELECT FROM wearables.metrics m WHERE m.name = NEW.metric) THEN
     RAISE EXCEPTION 'there is no metric "%"', NEW.metric
       USING ERRCODE = 'foreign_key_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'metric',
-            HINT = format('If the name is right: INSERT INTO wearables.metrics (name, unit) VALUES (%L, ''its unit'').', NEW.metric);
+            HINT = format('If the name is right: INSERT INTO wearables.metrics (name, unit) VALUES (%L, ''its unit'').',
+                          NEW.metric);
   END IF;
   RETURN NEW;
 END $$;
-COMMENT ON FUNCTION wearables_internal.check_mapping() IS 'trigger: refuses a mapping that cannot work, and says what would';
+COMMENT ON FUNCTION wearables_internal.check_mapping() IS
+  'trigger: refuses a mapping that cannot work, and says what would';
 
-CREATE TRIGGER check_mapping BEFORE INSERT OR UPDATE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables_internal.check_mapping();
+CREATE TRIGGER check_mapping BEFORE INSERT OR UPDATE ON wearables.mappings
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.check_mapping();
 
-CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables_internal.restore_in_place();
-CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables_internal.restore_in_place();
-CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.revisions FOR EACH ROW EXECUTE FUNCTION wearables_internal.restore_in_place();
+CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.metrics
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.restore_in_place();
+CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.resources
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.restore_in_place();
+CREATE TRIGGER restore_in_place BEFORE INSERT ON wearables.revisions
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.restore_in_place();
 
-CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
-CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.known_fields FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
-CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.units FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
-CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.metrics FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
-CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
-CREATE TRIGGER mark_origin BEFORE UPDATE OF floating_time ON wearables.sources FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.mappings
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.known_fields
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.units
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.metrics
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.resources
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE UPDATE OF floating_time ON wearables.sources
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
 
-CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.mappings FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
-CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.known_fields FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
-CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.units FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
-CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.resources FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.mappings
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.known_fields
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.units
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.resources
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
 -- which sources have floating time is read with the mappings; a source that is new changes nothing
-CREATE TRIGGER note_revision AFTER UPDATE OF provider, source_type, channel, floating_time ON wearables.sources FOR EACH ROW
-  EXECUTE FUNCTION wearables_internal.note_revision();
+CREATE TRIGGER note_revision AFTER UPDATE OF provider, source_type, channel, floating_time ON wearables.sources
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
 CREATE TRIGGER note_removal AFTER DELETE ON wearables.sources FOR EACH ROW
   WHEN (OLD.unused_since IS NULL) EXECUTE FUNCTION wearables_internal.note_revision();
 -- a metric that a sample's type extended changes nothing of the parser

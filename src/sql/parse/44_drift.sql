@@ -6,15 +6,18 @@ CREATE FUNCTION wearables_internal.drift_remedy(kind text, resource text, path t
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 -- texts of strangers, so each is a quoted literal and stands nowhere else, a comment included
 RETURN CASE kind
-  WHEN 'resource' THEN format('INSERT INTO wearables.resources (name, kind, note) VALUES (%L, ''skipped'', ''why'');', resource)
+  WHEN 'resource' THEN
+    format('INSERT INTO wearables.resources (name, kind, note) VALUES (%L, ''skipped'', ''why'');', resource)
   -- refused as it stands: the factor is for somebody who knows
   WHEN 'unit' THEN format('INSERT INTO wearables.units (metric, text, factor) VALUES (%L, %L, NULL);', path, value)
   WHEN 'field' THEN format('INSERT INTO wearables.known_fields (resource, path) VALUES (%L, %L);', resource, path)
   WHEN 'value' THEN
-    format('UPDATE wearables.known_fields SET texts = texts || %L::text WHERE path = %L AND (resource = %L OR resource IS NULL);', value, path, resource)
+    format('UPDATE wearables.known_fields SET texts = texts || %L::text WHERE path = %L '
+           'AND (resource = %L OR resource IS NULL);', value, path, resource)
   END;
 COMMENT ON FUNCTION wearables_internal.drift_remedy(text, text, text, text) IS
-  'the statement that makes a thing known as it is; to read it instead, give it rows: a resource of another kind, a mapping; a unit wants its factor';
+  'the statement that makes a thing known as it is; to read it instead, give it rows: a resource of another kind, a '
+  'mapping; a unit wants its factor';
 
 CREATE FUNCTION wearables_internal.is_known(kind text, resource text, path text, value text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -23,10 +26,13 @@ RETURN CASE kind
   WHEN 'unit' THEN EXISTS (SELECT FROM wearables.units u WHERE u.metric = $3 AND u.text = $4)
   WHEN 'field' THEN EXISTS (
     SELECT FROM wearables.known_fields k
-    WHERE (k.resource = $2 OR k.resource IS NULL) AND (k.path || '.' = left($3 || '.', length(k.path) + 1) OR $3 || '.' = left(k.path || '.', length($3) + 1)))
+    WHERE (k.resource = $2 OR k.resource IS NULL)
+      AND (k.path || '.' = left($3 || '.', length(k.path) + 1) OR $3 || '.' = left(k.path || '.', length($3) + 1)))
     OR EXISTS (
     SELECT FROM wearables.mappings m
-    CROSS JOIN LATERAL unnest(m.value_fields || m.instant_fields || ARRAY[m.secondary_field, m.end_field, m.unit_field, m.base_field]) f (path)
+    CROSS JOIN LATERAL unnest(
+      m.value_fields || m.instant_fields
+      || ARRAY[m.secondary_field, m.end_field, m.unit_field, m.base_field]) f (path)
     WHERE m.resource = $2 AND m.enabled AND $3 || '.' = left(f.path || '.', length($3) + 1))
   WHEN 'value' THEN (
     SELECT coalesce(bool_or($4 = ANY (k.texts)), true) FROM wearables.known_fields k
@@ -40,17 +46,22 @@ SELECT t.kind, t.resource, nullif(t.path, '') AS path, nullif(t.value, '') AS va
        wearables_internal.drift_remedy(t.kind, t.resource, t.path, t.value) AS remedy
 FROM (
   SELECT d.kind, d.resource, d.path, d.value, e.endpoint, x.event_type,
-         count(*) AS events, min(e.received_at) AS first_seen, max(e.received_at) AS last_seen, max(e.event_id) AS example_event_id
+         count(*) AS events, min(e.received_at) AS first_seen, max(e.received_at) AS last_seen,
+         max(e.event_id) AS example_event_id
   FROM wearables.webhook_events e CROSS JOIN LATERAL unnest(e.drift) d
   -- one remedy may be that of several kinds of message, and each of them is news
   CROSS JOIN LATERAL (SELECT CASE d.kind WHEN 'resource' THEN left(e.event_type, 200) END) x (event_type)
   WHERE e.drift IS NOT NULL GROUP BY d.kind, d.resource, d.path, d.value, e.endpoint, x.event_type) t
 WHERE NOT wearables_internal.is_known(t.kind, t.resource, t.path, t.value);
 COMMENT ON VIEW wearables.drift IS
-  'what real traffic holds and no row knows: resources and kinds of message, fields, texts that a field is not known to hold, units; for each endpoint, counted by events, an example beside it';
+  'what real traffic holds and no row knows: resources and kinds of message, fields, texts that a field is not known '
+  'to hold, units; for each endpoint, counted by events, an example beside it';
 COMMENT ON COLUMN wearables.drift.resource IS
-  'the name that a row of resources would need: of a resource, or of an event type; (no event type) for bodies that name none, (no user) for readings of nobody';
+  'the name that a row of resources would need: of a resource, or of an event type; (no event type) for bodies that '
+  'name none, (no user) for readings of nobody';
 COMMENT ON COLUMN wearables.drift.path IS 'of the field, relative to the sample or document; for a unit its metric';
-COMMENT ON COLUMN wearables.drift.event_type IS 'of kind resource: the type of these messages; null for those that name none';
+COMMENT ON COLUMN wearables.drift.event_type IS
+  'of kind resource: the type of these messages; null for those that name none';
 COMMENT ON COLUMN wearables.drift.remedy IS
-  'one statement that makes it known as it is; for a unit replace NULL by its factor: how many of the metric''s own unit one of it is';
+  'one statement that makes it known as it is; for a unit replace NULL by its factor: '
+  'how many of the metric''s own unit one of it is';

@@ -17,7 +17,8 @@ BEGIN
                  WHERE q.reason = 'no_more_names' OR q.reason = 'more_refused' AND q.detail LIKE '%no_more_names%') THEN
     RETURN 0;
   END IF;
-  room_for_sources := (SELECT count(*) FROM wearables.sources) < current_setting('wearables_ingest.max_sources')::integer;
+  room_for_sources := (SELECT count(*) FROM wearables.sources)
+                      < current_setting('wearables_ingest.max_sources')::integer;
   room_for_metrics := (SELECT count(*) FROM wearables.metrics m WHERE m.origin = 'extended')
                       < current_setting('wearables_ingest.max_extended_metrics')::integer;
   IF NOT (room_for_sources OR room_for_metrics OR names_too) THEN RETURN 0; END IF;
@@ -25,18 +26,23 @@ BEGIN
     SELECT e.event_id, e.received_at
     FROM (SELECT DISTINCT q.event_id FROM wearables.quarantine q
           WHERE (q.reason = 'no_more_names' OR q.reason = 'more_refused' AND q.detail LIKE '%no_more_names%')
-            AND (q.reason = 'more_refused' AND (room_for_sources AND q.detail LIKE '%sources%' OR room_for_metrics AND q.detail LIKE '%metrics%')
+            AND (q.reason = 'more_refused' AND (room_for_sources AND q.detail LIKE '%sources%'
+                                                OR room_for_metrics AND q.detail LIKE '%metrics%')
                  OR q.reason = 'no_more_names' AND q.metric IS NULL AND (room_for_sources OR names_too AND EXISTS (
-                      SELECT FROM wearables.sources s WHERE concat_ws('/', s.provider, s.source_type, s.channel) = q.detail))
+                      SELECT FROM wearables.sources s
+                      WHERE concat_ws('/', s.provider, s.source_type, s.channel) = q.detail))
                  OR q.metric IS NOT NULL AND (room_for_metrics OR names_too AND EXISTS (
                       SELECT FROM wearables.metrics m WHERE m.name IN (q.metric || '/' || q.detail, q.detail))))) r
     JOIN wearables.webhook_events e USING (event_id) ORDER BY e.event_id LOOP
-    IF wearables_internal.enqueue_event(event.event_id, event.received_at, 'normalize', 10) THEN queued := queued + 1; END IF;
+    IF wearables_internal.enqueue_event(event.event_id, event.received_at, 'normalize', 10) THEN
+      queued := queued + 1;
+    END IF;
   END LOOP;
   RETURN queued;
 END $$;
 COMMENT ON FUNCTION wearables_internal.queue_no_more_names(boolean) IS
-  'queue again the events of which readings were refused for want of room for a name, where there is room now or, if names_too, the name is there; drain() calls it when nothing is ready';
+  'queue again the events of which readings were refused for want of room for a name, where there is room now or, if '
+  'names_too, the name is there; drain() calls it when nothing is ready';
 
 CREATE FUNCTION wearables.reclaim_names() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -51,9 +57,11 @@ DECLARE
 BEGIN
   IF NOT wearables_internal.try_lock_maintenance() THEN RETURN 0; END IF;
   -- it reads all samples: of a large table only where names become scarce
-  named := (SELECT count(*) FROM wearables.sources) + (SELECT count(*) FROM wearables.metrics m WHERE m.origin = 'extended');
+  named := (SELECT count(*) FROM wearables.sources)
+           + (SELECT count(*) FROM wearables.metrics m WHERE m.origin = 'extended');
   IF pg_relation_size('wearables.sample_points') > 268435456
-     AND named < (current_setting('wearables_ingest.max_sources')::integer + current_setting('wearables_ingest.max_extended_metrics')::integer) / 4 THEN
+     AND named < (current_setting('wearables_ingest.max_sources')::integer
+                  + current_setting('wearables_ingest.max_extended_metrics')::integer) / 4 THEN
     RETURN 0;
   END IF;
   -- who looked a name up before it was marked holds the table until he has written: now nobody does
@@ -65,23 +73,32 @@ BEGIN
     WHEN SQLSTATE 'WIN02' THEN nobody_between := true;
   END;
 
-  SELECT coalesce(array_agg(DISTINCT u.source_id), '{}'), coalesce(array_agg(DISTINCT u.metric_id) FILTER (WHERE u.metric_id IS NOT NULL), '{}') INTO used_sources, used_metrics
+  SELECT coalesce(array_agg(DISTINCT u.source_id), '{}'),
+         coalesce(array_agg(DISTINCT u.metric_id) FILTER (WHERE u.metric_id IS NOT NULL), '{}')
+  INTO used_sources, used_metrics
   FROM (SELECT DISTINCT p.source_id, p.metric_id FROM wearables.sample_points p
         UNION ALL SELECT DISTINCT s.source_id, NULL::smallint FROM wearables.summaries s
-        UNION ALL SELECT DISTINCT c.source_id, c.metric_id FROM wearables.summaries s CROSS JOIN LATERAL unnest(s.samples) c) u;
+        UNION ALL SELECT DISTINCT c.source_id, c.metric_id
+                  FROM wearables.summaries s CROSS JOIN LATERAL unnest(s.samples) c) u;
 
-  UPDATE wearables.sources s SET unused_since = NULL WHERE s.unused_since IS NOT NULL AND s.source_id = ANY (used_sources);
-  UPDATE wearables.metrics m SET unused_since = NULL WHERE m.unused_since IS NOT NULL AND m.metric_id = ANY (used_metrics);
+  UPDATE wearables.sources s SET unused_since = NULL
+  WHERE s.unused_since IS NOT NULL AND s.source_id = ANY (used_sources);
+  UPDATE wearables.metrics m SET unused_since = NULL
+  WHERE m.unused_since IS NOT NULL AND m.metric_id = ANY (used_metrics);
   DELETE FROM wearables.sources s WHERE s.source_id IN (
-    SELECT x.source_id FROM wearables.sources x WHERE nobody_between AND x.unused_since IS NOT NULL FOR UPDATE SKIP LOCKED);
+    SELECT x.source_id FROM wearables.sources x
+    WHERE nobody_between AND x.unused_since IS NOT NULL FOR UPDATE SKIP LOCKED);
   GET DIAGNOSTICS gone = ROW_COUNT;
   DELETE FROM wearables.metrics m WHERE m.metric_id IN (
-    SELECT x.metric_id FROM wearables.metrics x WHERE nobody_between AND x.unused_since IS NOT NULL FOR UPDATE SKIP LOCKED);
+    SELECT x.metric_id FROM wearables.metrics x
+    WHERE nobody_between AND x.unused_since IS NOT NULL FOR UPDATE SKIP LOCKED);
   GET DIAGNOSTICS more = ROW_COUNT;
 
   UPDATE wearables.sources s SET unused_since = clock_timestamp()
-  WHERE s.source_id IN (SELECT x.source_id FROM wearables.sources x
-                        WHERE x.unused_since IS NULL AND x.origin = 'seen' AND x.source_id <> ALL (used_sources) FOR UPDATE SKIP LOCKED);
+  WHERE s.source_id IN (
+    SELECT x.source_id FROM wearables.sources x
+    WHERE x.unused_since IS NULL AND x.origin = 'seen' AND x.source_id <> ALL (used_sources)
+    FOR UPDATE SKIP LOCKED);
   UPDATE wearables.metrics m SET unused_since = clock_timestamp()
   WHERE m.metric_id IN (
     SELECT x.metric_id FROM wearables.metrics x
@@ -94,4 +111,5 @@ BEGIN
   RETURN gone + more;
 END $$;
 COMMENT ON FUNCTION wearables.reclaim_names() IS
-  'take back the numbers of sources and extended metrics of which there is no sample: what one call finds unused goes at the next, if it was not named meanwhile; returns how many went; the worker calls it, pg_cron may';
+  'take back the numbers of sources and extended metrics of which there is no sample: what one call finds unused goes '
+  'at the next, if it was not named meanwhile; returns how many went; the worker calls it, pg_cron may';

@@ -19,7 +19,8 @@ CREATE TABLE wearables.user_links (
   linked_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (endpoint, external_user_id)
 );
-COMMENT ON TABLE wearables.user_links IS 'the same person at an endpoint: the vendor''s user id (Junction: a UUID, kept as text)';
+COMMENT ON TABLE wearables.user_links IS
+  'the same person at an endpoint: the vendor''s user id (Junction: a UUID, kept as text)';
 CREATE INDEX user_links_user_id ON wearables.user_links (user_id);
 SELECT pg_extension_config_dump('wearables.user_links', '');
 
@@ -47,10 +48,12 @@ CREATE TABLE wearables.connections (
   version      bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (user_id, provider)
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE wearables.connections IS 'a user''s link to a provider; status follows the newest lifecycle event, not the last to arrive';
+COMMENT ON TABLE wearables.connections IS
+  'a user''s link to a provider; status follows the newest lifecycle event, not the last to arrive';
 COMMENT ON COLUMN wearables.connections.status IS 'unknown: data came, but no lifecycle event yet';
 COMMENT ON COLUMN wearables.connections.connected_at IS 'origin time of the newest "created" event';
-COMMENT ON COLUMN wearables.connections.last_data_at IS 'the newest instant of any reading that arrived; never goes backwards';
+COMMENT ON COLUMN wearables.connections.last_data_at IS
+  'the newest instant of any reading that arrived; never goes backwards';
 SELECT pg_extension_config_dump('wearables.connections', '');
 
 CREATE TABLE wearables.connection_events (
@@ -64,7 +67,9 @@ CREATE TABLE wearables.connection_events (
   at         timestamptz NOT NULL,
   version    bigint NOT NULL
 );
-COMMENT ON TABLE wearables.connection_events IS 'lifecycle ledger, append-only: one row per event however often it is processed; at is the origin time';
+COMMENT ON TABLE wearables.connection_events IS
+  'lifecycle ledger, append-only: one row per event however often it is processed; at is the origin time';
 CREATE INDEX connection_events_user_id ON wearables.connection_events (user_id, provider, version);
 SELECT pg_extension_config_dump('wearables.connection_events', '');
-SELECT pg_extension_config_dump(pg_get_serial_sequence('wearables.connection_events', 'connection_event_id')::regclass, '');
+SELECT pg_extension_config_dump(
+  pg_get_serial_sequence('wearables.connection_events', 'connection_event_id')::regclass, '');

@@ -2,7 +2,8 @@
 
 CREATE FUNCTION wearables_internal.lock_parking() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_lock_parking';
-COMMENT ON FUNCTION wearables_internal.lock_parking() IS 'until the transaction ends, no other session parks an event or frees parked ones';
+COMMENT ON FUNCTION wearables_internal.lock_parking() IS
+  'until the transaction ends, no other session parks an event or frees parked ones';
 
 CREATE FUNCTION wearables_internal.free_parked(endpoint text, external_user_id text, client_user_id text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -15,13 +16,15 @@ BEGIN
     RETURNING p.event_id, p.received_at)
   INSERT INTO wearables.jobs (event_id, received_at, dedupe_key)
   SELECT f.event_id, f.received_at, 'event:' || f.event_id FROM freed f
-  WHERE NOT EXISTS (SELECT FROM wearables.jobs j WHERE j.dedupe_key = 'event:' || f.event_id AND j.state IN ('ready', 'running'))
+  WHERE NOT EXISTS (SELECT FROM wearables.jobs j
+                    WHERE j.dedupe_key = 'event:' || f.event_id AND j.state IN ('ready', 'running'))
   ORDER BY f.event_id
   ON CONFLICT (dedupe_key) WHERE state IN ('ready', 'running') DO NOTHING;
   IF FOUND THEN PERFORM wearables_internal.wake_workers(); END IF;
 END $$;
 COMMENT ON FUNCTION wearables_internal.free_parked(text, text, text) IS
-  'queue what is parked for a person that is known now: by external user id at the endpoint, or by client user id; under lock_parking()';
+  'queue what is parked for a person that is known now: by external user id at the endpoint, or by client user id; '
+  'under lock_parking()';
 
 CREATE FUNCTION wearables.register_user(
   client_user_id text, external_user_id text DEFAULT NULL, endpoint text DEFAULT NULL, time_zone text DEFAULT NULL)
@@ -49,7 +52,8 @@ BEGIN
     IF (SELECT count(*) FROM wearables.endpoints) <> 1 THEN
       RAISE EXCEPTION 'endpoint is missing'
         USING ERRCODE = 'invalid_parameter_value',
-              DETAIL = format('There are %s endpoints; an external user id belongs to one.', (SELECT count(*) FROM wearables.endpoints)),
+              DETAIL = format('There are %s endpoints; an external user id belongs to one.',
+                              (SELECT count(*) FROM wearables.endpoints)),
               HINT = 'Name the endpoint, or add one with wearables.add_endpoint().';
     END IF;
     SELECT e.name INTO sender FROM wearables.endpoints e;
@@ -70,7 +74,8 @@ BEGIN
     SELECT l.user_id INTO linked FROM wearables.user_links l WHERE l.endpoint = sender AND l.external_user_id = $2;
     IF linked <> person THEN
       RAISE EXCEPTION 'external user "%" of endpoint "%" is linked to another person already', $2, sender
-        USING ERRCODE = 'unique_violation', HINT = 'Delete the row in wearables.user_links first if the link was wrong.';
+        USING ERRCODE = 'unique_violation',
+              HINT = 'Delete the row in wearables.user_links first if the link was wrong.';
     END IF;
   END IF;
 
@@ -78,4 +83,5 @@ BEGIN
   RETURN person;
 END $$;
 COMMENT ON FUNCTION wearables.register_user(text, text, text, text) IS
-  'map a person: client_user_id is your reference, external_user_id the vendor''s at the endpoint; events parked for them are re-queued; returns user_id; calling it again changes nothing or adds what is new';
+  'map a person: client_user_id is your reference, external_user_id the vendor''s at the endpoint; events parked for '
+  'them are re-queued; returns user_id; calling it again changes nothing or adds what is new';

@@ -9,7 +9,8 @@ CREATE TABLE wearables.backfills (
   range_from  timestamptz NOT NULL DEFAULT '-infinity',
   range_to    timestamptz NOT NULL DEFAULT 'infinity',
   intent      text COLLATE "C" NOT NULL,
-  state       text NOT NULL DEFAULT 'announced' CHECK (state IN ('announced', 'requested', 'running', 'done', 'failed')),
+  state       text NOT NULL DEFAULT 'announced'
+              CHECK (state IN ('announced', 'requested', 'running', 'done', 'failed')),
   pages       integer NOT NULL DEFAULT 0,
   cursor      text,
   error       text,
@@ -19,8 +20,10 @@ CREATE TABLE wearables.backfills (
   finished_at timestamptz,
   UNIQUE (user_id, endpoint, provider, resource, range_from, range_to, intent)
 );
-COMMENT ON TABLE wearables.backfills IS 'requested pulls: user, provider, resource, range, intent; state announced: the vendor says this history is ready';
-COMMENT ON COLUMN wearables.backfills.intent IS 'vendor: a range notice of the vendor, a repeated one collapses; else the caller''s own';
+COMMENT ON TABLE wearables.backfills IS
+  'requested pulls: user, provider, resource, range, intent; state announced: the vendor says this history is ready';
+COMMENT ON COLUMN wearables.backfills.intent IS
+  'vendor: a range notice of the vendor, a repeated one collapses; else the caller''s own';
 COMMENT ON COLUMN wearables.backfills.event_id IS 'the event that announced it first';
 CREATE INDEX backfills_event_id ON wearables.backfills (event_id);
 SELECT pg_extension_config_dump('wearables.backfills', '');

@@ -3,7 +3,8 @@
 -- Ranges are there to catch another unit or another quantity, not a rare person: each holds the extremes that living
 -- people have been measured with, with room to spare.
 
-COMMENT ON COLUMN wearables.metrics.lowest IS 'plausible range, wide enough for every living person: readings outside are quarantined';
+COMMENT ON COLUMN wearables.metrics.lowest IS
+  'plausible range, wide enough for every living person: readings outside are quarantined';
 
 INSERT INTO wearables.metrics (metric_id, name, unit, aggregate, kind, lowest, highest, origin) VALUES
   -- heart, breath, blood
@@ -133,7 +134,8 @@ INSERT INTO wearables.metrics (metric_id, name, unit, aggregate, kind, lowest, h
   (100, 'insulin_injection/long_acting',       '[IU]',   'sum', 'interval', 0, 10000, 'insulin_injection', 'shipped'),
   (101, 'stand_hour/stood',                    'count',  'sum', 'interval', 0, 10000, 'stand_hour', 'shipped'),
   (102, 'stand_hour/idle',                     'count',  'sum', 'interval', 0, 10000, 'stand_hour', 'shipped'),
-  (103, 'electrocardiogram_voltage/lead_1',    'mV',     'avg', 'instant', -50,   50, 'electrocardiogram_voltage', 'shipped');
+  (103, 'electrocardiogram_voltage/lead_1',    'mV',     'avg', 'instant', -50,   50,
+   'electrocardiogram_voltage', 'shipped');
 
 -- What is eaten and drunk. Masses in the unit that labels give them in; ten kilograms of anything is another unit.
 INSERT INTO wearables.metrics (metric_id, name, unit, aggregate, kind, lowest, highest, origin) VALUES

@@ -5,12 +5,13 @@ INSERT INTO wearables.resources (name, kind, rest_path, backfill_days, origin)
 SELECT r, 'timeseries', '/v2/timeseries/{user_id}/' || r || '/grouped', 90, 'shipped'
 FROM unnest(ARRAY[
   'afib_burden', 'basal_body_temperature', 'blood_oxygen', 'blood_pressure', 'body_mass_index', 'body_temperature',
-  'body_temperature_delta', 'caffeine', 'calories_active', 'calories_basal', 'carbohydrates', 'cholesterol', 'daylight_exposure',
-  'distance', 'electrocardiogram_voltage', 'fall', 'floors_climbed', 'forced_expiratory_volume_1', 'forced_vital_capacity',
-  'glucose', 'handwashing', 'heart_rate_alert', 'heart_rate_recovery_one_minute', 'heartrate', 'hrv', 'ige', 'igg',
-  'inhaler_usage', 'insulin_injection', 'lean_body_mass', 'mindfulness_minutes', 'peak_expiratory_flow_rate',
-  'respiratory_rate', 'sleep_apnea_alert', 'sleep_breathing_disturbance', 'stand_duration', 'stand_hour', 'steps', 'stress_level',
-  'uv_exposure', 'vo2_max', 'waist_circumference', 'water', 'wheelchair_push', 'workout_distance', 'workout_duration',
+  'body_temperature_delta', 'caffeine', 'calories_active', 'calories_basal', 'carbohydrates', 'cholesterol',
+  'daylight_exposure', 'distance', 'electrocardiogram_voltage', 'fall', 'floors_climbed',
+  'forced_expiratory_volume_1', 'forced_vital_capacity', 'glucose', 'handwashing', 'heart_rate_alert',
+  'heart_rate_recovery_one_minute', 'heartrate', 'hrv', 'ige', 'igg', 'inhaler_usage', 'insulin_injection',
+  'lean_body_mass', 'mindfulness_minutes', 'peak_expiratory_flow_rate', 'respiratory_rate', 'sleep_apnea_alert',
+  'sleep_breathing_disturbance', 'stand_duration', 'stand_hour', 'steps', 'stress_level', 'uv_exposure', 'vo2_max',
+  'waist_circumference', 'water', 'wheelchair_push', 'workout_distance', 'workout_duration',
   'workout_swimming_stroke']) r;
 
 INSERT INTO wearables.resources (name, kind, rest_path, list_key, backfill_days, note, origin) VALUES
@@ -27,25 +28,34 @@ INSERT INTO wearables.resources (name, kind, rest_path, list_key, backfill_days,
   ('meal',        'summary', '/v2/summary/meal/{user_id}',        'meals',       180, NULL, 'shipped'),
   ('menstrual_cycle',   'summary', '/v2/summary/menstrual_cycle/{user_id}',   'menstrual_cycle',   180,
    'of its figures only the basal temperature is a number; the rest stays in the document', 'shipped'),
-  ('electrocardiogram', 'summary', '/v2/summary/electrocardiogram/{user_id}', 'electrocardiogram', 180, NULL, 'shipped'),
+  ('electrocardiogram', 'summary', '/v2/summary/electrocardiogram/{user_id}', 'electrocardiogram', 180,
+   NULL, 'shipped'),
   ('profile', 'summary', '/v2/summary/profile/{user_id}', NULL, 0,
    'kept as a document: it does not say when the height was measured', 'shipped'),
   ('workout_stream', 'skipped', NULL, NULL, 0,
    'the event only says that there is a stream; it is fetched by its workout_id', 'shipped'),
 
   -- names of older catalogues, some switched off by the vendor's own calendar on 2026-09-14
-  ('hypnogram', 'timeseries', '/v2/timeseries/{user_id}/hypnogram/grouped', NULL, 90, 'older name of sleep_cycle', 'shipped'),
+  ('hypnogram', 'timeseries', '/v2/timeseries/{user_id}/hypnogram/grouped', NULL, 90,
+   'older name of sleep_cycle', 'shipped'),
   ('active_energy_burned',     'timeseries', NULL, NULL, 90, 'older name of calories_active', 'shipped'),
   ('basal_energy_burned',      'timeseries', NULL, NULL, 90, 'older name of calories_basal', 'shipped'),
   ('distance_running_walking', 'timeseries', NULL, NULL, 90, 'older name of distance', 'shipped'),
-  ('meals',  'summary', NULL, 'meals', 0, 'older name of meal: kept as a document, so that a meal sent under both names counts once', 'shipped'),
+  ('meals',  'summary', NULL, 'meals', 0,
+   'older name of meal: kept as a document, so that a meal sent under both names counts once', 'shipped'),
   ('device', 'skipped', NULL, NULL, 0, 'older name of provider.device', 'shipped'),
 
   -- event types that carry no readings, without their last word
   ('provider.device',   'skipped', NULL, NULL, 0, 'a device, not a reading; the body is kept', 'shipped'),
-  ('continuous_query.result_table', 'skipped', NULL, NULL, 0, 'what the vendor''s own queries make of readings that also come one by one', 'shipped'),
-  ('labtest.order',           'skipped', NULL, NULL, 0, 'the course of a lab order, not a reading; the body is kept', 'shipped'),
-  ('labtest.appointment',     'skipped', NULL, NULL, 0, 'the course of a lab order, not a reading; the body is kept', 'shipped'),
-  ('labtest.result',          'skipped', NULL, NULL, 0, 'says that a result is critical, not the result; the body is kept', 'shipped'),
-  ('labtest.match_review',    'skipped', NULL, NULL, 0, 'the course of a lab order, not a reading; the body is kept', 'shipped'),
-  ('lab_report.parsing_job',  'skipped', NULL, NULL, 0, 'the course of a document''s reading, not a reading; the body is kept', 'shipped');
+  ('continuous_query.result_table', 'skipped', NULL, NULL, 0,
+   'what the vendor''s own queries make of readings that also come one by one', 'shipped'),
+  ('labtest.order',           'skipped', NULL, NULL, 0,
+   'the course of a lab order, not a reading; the body is kept', 'shipped'),
+  ('labtest.appointment',     'skipped', NULL, NULL, 0,
+   'the course of a lab order, not a reading; the body is kept', 'shipped'),
+  ('labtest.result',          'skipped', NULL, NULL, 0,
+   'says that a result is critical, not the result; the body is kept', 'shipped'),
+  ('labtest.match_review',    'skipped', NULL, NULL, 0,
+   'the course of a lab order, not a reading; the body is kept', 'shipped'),
+  ('lab_report.parsing_job',  'skipped', NULL, NULL, 0,
+   'the course of a document''s reading, not a reading; the body is kept', 'shipped');

@@ -2,31 +2,37 @@
 -- the channel of its summary, so a day's steps are never added to the steps of its minutes.
 
 -- A night, at the moment of waking.
-INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, unit_up_to_one, origin) VALUES
-  (7,   'sleep', 'heartrate',                '{hr_lowest,hr_resting,hr_average}', '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (8,   'sleep', 'hrv',                      '{average_hrv}',                     '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (9,   'sleep', 'respiratory_rate',         '{respiratory_rate}',                '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (100, 'sleep', 'heart_rate_lowest',        '{hr_lowest}',                '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (101, 'sleep', 'heart_rate_average',       '{hr_average}',               '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (102, 'sleep', 'sleep_resting_heart_rate', '{hr_resting}',               '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (103, 'sleep', 'heart_rate_dip',           '{hr_dip}',                   '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (104, 'sleep', 'body_temperature_delta',   '{temperature_delta}',        '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (105, 'sleep', 'skin_temperature',         '{skin_temperature}',         '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (106, 'sleep', 'sleep_duration',           '{duration}',                 '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (107, 'sleep', 'sleep_total',              '{total}',                    '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (108, 'sleep', 'sleep_awake',              '{awake}',                    '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (109, 'sleep', 'sleep_light',              '{light}',                    '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (110, 'sleep', 'sleep_deep',               '{deep}',                     '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (111, 'sleep', 'sleep_rem',                '{rem}',                      '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (112, 'sleep', 'sleep_latency',            '{latency}',                  '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (113, 'sleep', 'sleep_score',              '{score}',                    '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
-  (114, 'sleep', 'recovery_readiness_score', '{recovery_readiness_score}', '{bedtime_stop,calendar_date,date}', NULL, 'shipped'),
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, unit_up_to_one, origin)
+SELECT d.id, 'sleep', d.metric, d.fields, '{bedtime_stop,calendar_date,date}', d.unit_up_to_one, 'shipped'
+FROM (VALUES
+  (7,   'heartrate',                '{hr_lowest,hr_resting,hr_average}'::text[], NULL),
+  (8,   'hrv',                      '{average_hrv}',                             NULL),
+  (9,   'respiratory_rate',         '{respiratory_rate}',                        NULL),
+  (100, 'heart_rate_lowest',        '{hr_lowest}',                               NULL),
+  (101, 'heart_rate_average',       '{hr_average}',                              NULL),
+  (102, 'sleep_resting_heart_rate', '{hr_resting}',                              NULL),
+  (103, 'heart_rate_dip',           '{hr_dip}',                                  NULL),
+  (104, 'body_temperature_delta',   '{temperature_delta}',                       NULL),
+  (105, 'skin_temperature',         '{skin_temperature}',                        NULL),
+  (106, 'sleep_duration',           '{duration}',                                NULL),
+  (107, 'sleep_total',              '{total}',                                   NULL),
+  (108, 'sleep_awake',              '{awake}',                                   NULL),
+  (109, 'sleep_light',              '{light}',                                   NULL),
+  (110, 'sleep_deep',               '{deep}',                                    NULL),
+  (111, 'sleep_rem',                '{rem}',                                     NULL),
+  (112, 'sleep_latency',            '{latency}',                                 NULL),
+  (113, 'sleep_score',              '{score}',                                   NULL),
+  (114, 'recovery_readiness_score', '{recovery_readiness_score}',                NULL),
   -- 0.97 in the schema's example, 91.2 from WHOOP, 87 from Oura
-  (115, 'sleep', 'sleep_efficiency',         '{efficiency}',               '{bedtime_stop,calendar_date,date}', '1',  'shipped');
+  (115, 'sleep_efficiency',         '{efficiency}',                              '1'))
+  AS d (id, metric, fields, unit_up_to_one);
 
 -- The stages of a night: three lists side by side, offsets in seconds from the start.
-INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, base_field, origin) VALUES
-  (120, 'sleep_cycle', 'sleep_stage', '{stage_type.*}', '{stage_start_offset_second.*}', 'stage_end_offset_second.*', 'session_start', 'shipped');
+INSERT INTO wearables.mappings
+  (mapping_id, resource, metric, value_fields, instant_fields, end_field, base_field, origin)
+VALUES
+  (120, 'sleep_cycle', 'sleep_stage', '{stage_type.*}', '{stage_start_offset_second.*}',
+   'stage_end_offset_second.*', 'session_start', 'shipped');
 
 -- A day: from its first to its last moment in the time zone of the document. daily_movement is left out: it is
 -- deprecated, and nobody says what its equivalent metres are.
@@ -134,9 +140,11 @@ FROM (VALUES
   (249, 'dietary_vitamin_d',           'micros.vitamins.vitamin_d',        NULL, NULL),
   (250, 'dietary_vitamin_e',           'micros.vitamins.vitamin_e',        NULL, NULL),
   (251, 'dietary_vitamin_k',           'micros.vitamins.vitamin_k',        NULL, NULL),
-  (252, 'dietary_folic_acid',          'micros.vitamins.folic_acid',       NULL, NULL)) AS d (id, metric, field, unit_field, unit);
+  (252, 'dietary_folic_acid',          'micros.vitamins.folic_acid',       NULL, NULL))
+  AS d (id, metric, field, unit_field, unit);
 
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, origin) VALUES
   (260, 'electrocardiogram', 'heart_rate_average', '{heart_rate_mean}', '{session_start}', 'session_end', 'shipped');
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, origin) VALUES
-  (261, 'menstrual_cycle', 'basal_body_temperature', '{basal_body_temperature.*.value}', '{basal_body_temperature.*.date}', 'shipped');
+  (261, 'menstrual_cycle', 'basal_body_temperature', '{basal_body_temperature.*.value}',
+   '{basal_body_temperature.*.date}', 'shipped');

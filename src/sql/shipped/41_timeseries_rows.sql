@@ -13,7 +13,8 @@ INSERT INTO wearables.mappings (mapping_id, resource, provider, metric, value_fi
   (10, 'hrv', 'apple_health_kit', 'hrv', '{value}', false, 'shipped');
 
 -- Readings of an instant.
-INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, unit_field, type_extends, origin)
+INSERT INTO wearables.mappings
+  (mapping_id, resource, metric, value_fields, instant_fields, unit_field, type_extends, origin)
 SELECT d.id, d.resource, d.metric, '{value}', '{timestamp,start}', 'unit', d.by_type, 'shipped'
 FROM (VALUES
   (11, 'cholesterol',               'cholesterol',               true),
@@ -27,7 +28,8 @@ FROM (VALUES
 
 -- Readings of a span. `timestamp` is the older name of `start`; the schema and the documents disagree about
 -- which of the two calories_basal, floors_climbed and water have.
-INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, unit_field, type_extends, origin)
+INSERT INTO wearables.mappings
+  (mapping_id, resource, metric, value_fields, instant_fields, end_field, unit_field, type_extends, origin)
 SELECT d.id, d.resource, d.metric, '{value}', '{start,timestamp}', 'end', 'unit', d.by_type, 'shipped'
 FROM (VALUES
   (20, 'afib_burden',                    'afib_burden',                    false),

@@ -2,9 +2,17 @@
 -- Sources: the members of ClientFacingSource and of each schema of the vendor's OpenAPI document.
 
 INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
-  (NULL, 'source.provider', '{oura,fitbit,garmin,whoop,strava,renpho,peloton,wahoo,zwift,freestyle_libre,abbott_libreview,tandem_source,freestyle_libre_ble,eight_sleep,withings,apple_health_kit,manual,ihealth,google_fit,beurer_api,beurer_ble,omron,omron_ble,onetouch_ble,accuchek_ble,contour_ble,dexcom,dexcom_v3,hammerhead,my_fitness_pal,health_connect,samsung_health,polar,cronometer,kardia,whoop_v2,ultrahuman,my_fitness_pal_v2,map_my_fitness,runkeeper,google_health,ayumetrix,spiriplex,ussl,quest,sonora_quest,labcorp,bioreference,us_biotek,sanocardio,ihd,nexus,my_uti,crl,mtl}',
+  (NULL, 'source.provider',
+   '{oura,fitbit,garmin,whoop,strava,renpho,peloton,wahoo,zwift,freestyle_libre,abbott_libreview,tandem_source,'
+   'freestyle_libre_ble,eight_sleep,withings,apple_health_kit,manual,ihealth,google_fit,beurer_api,beurer_ble,'
+   'omron,omron_ble,onetouch_ble,accuchek_ble,contour_ble,dexcom,dexcom_v3,hammerhead,my_fitness_pal,'
+   'health_connect,samsung_health,polar,cronometer,kardia,whoop_v2,ultrahuman,my_fitness_pal_v2,map_my_fitness,'
+   'runkeeper,google_health,ayumetrix,spiriplex,ussl,quest,sonora_quest,labcorp,bioreference,us_biotek,sanocardio,'
+   'ihd,nexus,my_uti,crl,mtl}',
    'providers and labs', 'shipped'),
-  (NULL, 'source.type', '{unknown,phone,watch,app,multiple_sources,fingerprick,cuff,manual_scan,automatic,insulin_pump,scale,chest_strap,ring,lab,exercise_machine,earphone}',
+  (NULL, 'source.type',
+   '{unknown,phone,watch,app,multiple_sources,fingerprick,cuff,manual_scan,automatic,insulin_pump,scale,'
+   'chest_strap,ring,lab,exercise_machine,earphone}',
    NULL, 'shipped'),
   (NULL, 'source.app_id',     NULL, NULL, 'shipped'),
   (NULL, 'source.device_id',  NULL, NULL, 'shipped'),
@@ -27,8 +35,12 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
 
 INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   ('blood_pressure', 'grouping', NULL, 'what the vendor itself tells readings apart by', 'shipped'),
-  ('body_temperature', 'sensor_location', '{armpit,body,ear,finger,gastrointestinal,mouth,rectum,toe,eardrum,temporal_artery,forehead,wrist}', NULL, 'shipped'),
-  ('body_temperature_delta', 'sensor_location', '{armpit,body,ear,finger,gastrointestinal,mouth,rectum,toe,eardrum,temporal_artery,forehead,wrist}', NULL, 'shipped'),
+  ('body_temperature', 'sensor_location',
+   '{armpit,body,ear,finger,gastrointestinal,mouth,rectum,toe,eardrum,temporal_artery,forehead,wrist}',
+   NULL, 'shipped'),
+  ('body_temperature_delta', 'sensor_location',
+   '{armpit,body,ear,finger,gastrointestinal,mouth,rectum,toe,eardrum,temporal_artery,forehead,wrist}',
+   NULL, 'shipped'),
   ('insulin_injection', 'delivery_mode', '{basal,bolus}', NULL, 'shipped'),
   ('insulin_injection', 'delivery_form', '{standard,extended}', NULL, 'shipped'),
   ('insulin_injection', 'bolus_purpose', '{meal,correction,mixed,unknown}', NULL, 'shipped'),
@@ -37,7 +49,8 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
 INSERT INTO wearables.known_fields (resource, path, texts, origin) VALUES
   ('glucose',                     'type', '{automatic,manual_scan}', 'shipped'),
   ('sleep_breathing_disturbance', 'type', '{elevated,not_elevated}', 'shipped'),
-  ('cholesterol',                 'type', '{cholesterol/total,cholesterol/hdl,cholesterol/ldl,cholesterol/triglycerides}', 'shipped'),
+  ('cholesterol',                 'type',
+   '{cholesterol/total,cholesterol/hdl,cholesterol/ldl,cholesterol/triglycerides}', 'shipped'),
   ('heart_rate_alert',            'type', '{low_heart_rate,high_heart_rate,irregular_rhythm}', 'shipped'),
   ('insulin_injection',           'type', '{rapid_acting,long_acting}', 'shipped'),
   ('stand_hour',                  'type', '{stood,idle}', 'shipped'),
@@ -48,7 +61,8 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   ('activity', 'daily_movement', NULL, 'deprecated, and nobody says in what unit', 'shipped'),
   ('activity', 'wheelchair_use', NULL, NULL, 'shipped'),
 
-  ('sleep', 'type', '{long_sleep,short_sleep,acknowledged_nap,unknown}', 'unknown: the person is still asleep', 'shipped'),
+  ('sleep', 'type', '{long_sleep,short_sleep,acknowledged_nap,unknown}',
+   'unknown: the person is still asleep', 'shipped'),
   ('sleep', 'state', '{tentative,confirmed}', NULL, 'shipped'),
   ('sleep', 'bedtime_start', NULL, NULL, 'shipped'),
   ('sleep', 'sleep_stream', NULL, 'deprecated', 'shipped'),
