@@ -141,7 +141,7 @@ def machine(connection):
     settings = ", ".join(f"{name} {_setting(connection, name)}" for name in SETTINGS)
     settings += f", sample_points {_options(connection) or 'with default storage options'}"
     filesystem = _command("df", "--output=fstype", AREA).split()[-1:]
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     return (f"\n{now:%Y-%m-%d %H:%M} UTC, {_cpu()}, {os.cpu_count()} cores, Linux {platform.release()}, "
             f"data on {''.join(filesystem) or 'unknown'}, load before {os.getloadavg()[0]:.2f}, scale {SCALE:g}\n"
             f"PostgreSQL {server}; {settings}\n"

@@ -6,7 +6,7 @@ import harness
 
 ENDPOINT = "bench"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 KEPT = ["webhook_events", "deliveries", "jobs", "sample_points", "summaries", "quarantine", "connections",
         "connection_events", "parked_events", "backfills"]
 

@@ -3,6 +3,7 @@
 A fault draws everything from the Random it is given, so a seed gives the same plan; which process it hits is up to the moment.
 """
 
+import contextlib
 import resource
 import signal
 import threading
@@ -159,10 +160,8 @@ class Faults:
                 pass
         yield 0.3 + rng.random() / 2
         for pid, hard in limited:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
-            except ProcessLookupError:
-                pass
 
     # -- what others do in the same database
 

@@ -3,14 +3,14 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import world as worlds
 
 PEOPLE = tuple(f"p{number}" for number in range(8))
 LATE = tuple(f"late{number}" for number in range(4))  # registered while the rounds go on
 NOBODY = "nobody"                                     # never registered
-DAY = datetime(2025, 5, 20, tzinfo=timezone.utc)
+DAY = datetime(2025, 5, 20, tzinfo=UTC)
 NIGHTS = DAY + timedelta(days=1)
 
 

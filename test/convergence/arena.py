@@ -4,7 +4,6 @@ import base64
 import fcntl
 import hashlib
 import hmac
-import json
 import os
 import subprocess
 import tempfile

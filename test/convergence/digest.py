@@ -66,7 +66,7 @@ def difference(reference, state, limit=12):
             continue
         expected, got = Counter(reference[part].split("\n")), Counter(state[part].split("\n"))
         lines = [f"  - {line}" for line in (expected - got).elements()] + [f"  + {line}" for line in (got - expected).elements()]
-        out += [f"  {part}:"] + sorted(lines, key=lambda line: line[4:])[:limit]
+        out += [f"  {part}:", *sorted(lines, key=lambda line: line[4:])[:limit]]
         if len(lines) > limit:
             out.append(f"  ... and {len(lines) - limit} more")
     return out

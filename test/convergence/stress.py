@@ -16,7 +16,7 @@ import digest
 import permutation
 import world as worlds
 
-NAMES = tuple(f"user{number}" for number in range(12)) + ("stranger",)
+NAMES = (*(f"user{number}" for number in range(12)), "stranger")
 
 
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"

@@ -7,11 +7,11 @@ import hashlib
 import json
 import random
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
-BASE = datetime(2025, 6, 1, tzinfo=timezone.utc)
-DAY = datetime(2025, 5, 20, 5, 0, tzinfo=timezone.utc)  # the readings lie within this morning
+BASE = datetime(2025, 6, 1, tzinfo=UTC)
+DAY = datetime(2025, 5, 20, 5, 0, tzinfo=UTC)  # the readings lie within this morning
 KSUID_EPOCH = 1_400_000_000
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ENDPOINTS = ("junction", "other")

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 TEAM = "5a4b1c8e-2f60-4b7e-9a55-0d6f1c2b3a49"
@@ -36,7 +36,7 @@ class Message:
 
 def at(text):
     """'29 05:10' is a moment of March 2026, in UTC."""
-    return datetime.strptime("2026-03-" + text, "%Y-%m-%d %H:%M").replace(tzinfo=timezone.utc)
+    return datetime.strptime("2026-03-" + text, "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
 
 
 def iso(moment):

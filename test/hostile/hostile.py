@@ -22,10 +22,11 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-import bodies
-import pieces
 import psycopg
 from psycopg.types.json import Jsonb
+
+import bodies
+import pieces
 
 SCALE = float(os.environ.get("HOSTILE_SCALE", "1"))
 SECONDS = float(os.environ.get("HOSTILE_SECONDS", "120"))

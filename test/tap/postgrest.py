@@ -367,9 +367,8 @@ class Request(http.server.BaseHTTPRequestHandler):
     def rolls_back(self):
         ending = self.server.conf.get("db-tx-end", "commit")
         wishes = [wish.strip() for wish in ",".join(self.headers.get_all("Prefer", [])).split(",")]
-        if ending.endswith("-allow-override"):
-            if "tx=commit" in wishes or "tx=rollback" in wishes:
-                return "tx=rollback" in wishes
+        if ending.endswith("-allow-override") and ("tx=commit" in wishes or "tx=rollback" in wishes):
+            return "tx=rollback" in wishes
         return ending.startswith("rollback")
 
 

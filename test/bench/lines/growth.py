@@ -15,7 +15,7 @@ def run():
     users = harness.scaled(USERS)
     rows, taken = users * SAMPLES, []
     end = time.monotonic() + SECONDS * min(1, harness.SCALE)
-    while time.monotonic() < end and len(taken) * rows < MOST_ROWS or len(taken) < 2:
+    while (time.monotonic() < end and len(taken) * rows < MOST_ROWS) or len(taken) < 2:
         taken.append(one_more(session, len(taken), users))
     found, = session.execute("SELECT count(*) FROM wearables.sample_points").fetchone()
     harness.check(found == rows * len(taken), f"{found} rows of {rows * len(taken)}")

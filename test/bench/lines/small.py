@@ -56,7 +56,7 @@ def run():
     def bare():
         world.empty(session, "bench.twin")
         session.execute("SET synchronous_commit = off")
-        seconds = harness.timed(lambda: session.execute("CALL bench.bare_commits(%s)" % events))
+        seconds = harness.timed(lambda: session.execute(f"CALL bench.bare_commits({events})"))
         session.execute("RESET synchronous_commit")
         found = world.digest(session, "bench.twin")[0]
         harness.check(found == events, f"{found} bare rows of {events}")
