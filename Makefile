@@ -56,7 +56,7 @@ sql_parts := $(foreach part,$(sort $(notdir $(wildcard src/sql/*/*.sql))),$(wild
 wearables_ingest--$(EXTVERSION).sql: $(sql_parts) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test converge chaos bench bare pgspot hostile sanitize sqlsmith asserts
+.PHONY: help demo test one converge chaos bench bare pgspot hostile sanitize sqlsmith asserts
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
@@ -65,6 +65,9 @@ demo: ## installs what is missing, builds, sends signed deliveries to a throwawa
 
 test: ## installs what is missing, builds, runs everything; STEPS="unit regress isolation convergence chaos tap" picks
 	@test/run
+
+one: ## TEST=replay: the tests of that name (regress, isolation, TAP, unit), in seconds, over builds that are kept
+	@test/one
 
 N ?= 1000
 converge: ## N=10000: so many random orders, duplicates, crashes and replays must all end in the same state

@@ -152,32 +152,49 @@ make_area() {
 
 # stage: builds, installs into $area/dest, copies the tests beside it, where the server's user can read them.
 stage() {
-  make_area
+  stage_tests
   say "building the extension for PostgreSQL $major"
-  make -C "$top" -s -j"$(nproc)" PG_CONFIG="$PG_CONFIG" ${WERROR:+WERROR="$WERROR"} all >"$area/build.log" 2>&1 ||
-    { cat "$area/build.log"; die "the build failed"; }
-  make -C "$top" -s PG_CONFIG="$PG_CONFIG" install DESTDIR="$area/dest" >>"$area/build.log" 2>&1 ||
-    { cat "$area/build.log"; die "the installation failed"; }
+  build_folder plain
+  make_extension "$area/build.log"
+  unlock_build
+  give_to_server
+}
+
+# stage_stop_points: the same with stop points (src/pg/server/stop_point.h), in its place if it is there. The first time it begins
+# with what was built without, of which only what holds some is built again. Their names stand in $area/stop_points.list.
+stage_stop_points() {
+  local plain
+  stage_tests
+  say "building the extension with stop points"
+  build_folder plain
+  plain=$build
+  unlock_build
+  build_folder stop_points
+  if [ ! -e "$build/wearables_ingest.so" ] && [ -e "$plain/wearables_ingest.so" ]; then
+    (flock 9 && cp -a "$plain/." "$build/") 9>"$plain.lock"
+    rm -f "$build"/*.so
+    grep -rl --include='*.cpp' stop_point "$build/src" | xargs touch
+  fi
+  make_extension "$area/stop_points.log" STOP_POINTS=1
+  grep -rho 'stop_point("[^"]*")' "$build/src" | cut -d '"' -f 2 | sort -u >"$area/stop_points.list"
+  unlock_build
+  give_to_server
+}
+
+# Once per run.
+stage_tests() {
+  [ -z "${staged:-}" ] || return 0
+  staged=1
+  make_area
+  forget_old_builds
   cp -r "$top/sql" "$top/expected" "$top/test" "$top/README.md" "$area/"
   mkdir -p "$area/out"
-  [ "$(id -u)" = 0 ] && chown -R postgres "$area"
+  give_to_server
   export WEARABLES_CONF
   WEARABLES_CONF=$(server_conf)
 }
 
-# stage_stop_points: the same with stop points (src/pg/server/stop_point.h) in its place. Only what holds some is built again.
-# Their names stand in $area/stop_points.list.
-stage_stop_points() {
-  local build=$area/stop_points
-  say "building it once more, with stop points"
-  mkdir -p "$build"
-  cp -a "$top/Makefile" "$top/wearables_ingest.control" "$top/src" "$build/"
-  grep -rl --include='*.cpp' stop_point "$build/src" | xargs touch
-  grep -rho 'stop_point("[^"]*")' "$build/src" | cut -d '"' -f 2 | sort -u >"$area/stop_points.list"
-  { make -C "$build" -s -j"$(nproc)" PG_CONFIG="$PG_CONFIG" STOP_POINTS=1 ${WERROR:+WERROR="$WERROR"} all &&
-    make -C "$build" -s PG_CONFIG="$PG_CONFIG" STOP_POINTS=1 install DESTDIR="$area/dest"; } >"$area/stop_points.log" 2>&1 ||
-    { cat "$area/stop_points.log"; die "the build failed"; }
-}
+give_to_server() { [ "$(id -u)" != 0 ] || chown -R "$(server_user)" "$area"; }
 
 # The settings with which a server finds the staged build. Nothing of the machine's own server is touched.
 server_conf() {
@@ -223,3 +240,5 @@ cleanup() {
   fi
   return "$status"
 }
+
+. "$top/test/cache.sh"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Chaos over a staged build with stop points. Sourced after test/lib.sh, stage and stage_stop_points.
 
 # chaos ARGUMENT...: chaos.py, which has its own server, with two small disks of its own where they can be mounted: by root,

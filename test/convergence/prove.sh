@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # The convergence proof and the deadlock stress over a staged build. Sourced after test/lib.sh and stage.
 
 start_convergence_server() {
