@@ -3,6 +3,7 @@
 
 passed=0
 failed=0
+skipped=()
 
 # STEPS="a b" picks steps by name; without it all are wanted.
 wants() { [ -z "${STEPS:-}" ] || [[ " $STEPS " == *" $1 "* ]]; }
@@ -12,6 +13,12 @@ tally() {
   passed=$((passed + $1))
   failed=$((failed + $2))
   printf -- '-- %s passed, %s failed\n' "$1" "$2"
+}
+
+# skip WHAT: it could not be tried here, and why. It counts as neither; the line above the total names it.
+skip() {
+  skipped+=("$1")
+  printf -- '-- skipped: %s\n' "$1"
 }
 
 # one COMMAND...: it is one test
@@ -24,6 +31,7 @@ suite() {
   say "$*"
   "$@" 2>&1 | tee "$log" || status=$?
   read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1) || true
+  mapfile -t -O ${#skipped[@]} skipped < <(sed -n 's/^-- skipped: //p' "$log")
   rm -f "$log"
   [ -n "$bad" ] || { good=$((status == 0)) bad=0; }
   # whatever ended it before its total was a failure
@@ -31,8 +39,13 @@ suite() {
   tally "$good" "$bad"
 }
 
-# The last line, and whether it is a success.
+# The last line, and whether it is a success. What was skipped stands above it: it is not done.
 total() {
+  local what
+  if [ ${#skipped[@]} -gt 0 ]; then
+    printf '\n%d skipped:\n' ${#skipped[@]}
+    for what in "${skipped[@]}"; do printf -- '  %s\n' "$what"; done
+  fi
   printf '\n%d passed, %d failed\n' "$passed" "$failed"
   [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
