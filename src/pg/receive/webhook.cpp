@@ -11,11 +11,11 @@
 #include "pg/server/confidential.h"
 #include "pg/receive/endpoint.h"
 #include "pg/receive/header.h"
-#include "pg/server/lock.h"
 #include "pg/server/settings.h"
 #include "pg/server/spi.h"
 #include "pg/queue/wakeup.h"
 #include "pg/receive/webhook.h"
+#include "pg/store/event_insert.h"
 
 namespace wearables::pg {
 
@@ -112,28 +112,10 @@ Fate fate_of(Code code, const Endpoint* endpoints, int count) {
 }
 
 // Text of a body on its way into a column: a NUL or an absurd length is as good as absent.
-Arg arg_name(const std::string& name) {
-  if (name.size() > kMaxName || name.find('\0') != std::string::npos) return arg_text_or_null({});
-  return arg_text_or_null(name);
+std::string_view name_or_nothing(const std::string& name) {
+  const bool usable = name.size() <= kMaxName && name.find('\0') == std::string::npos;
+  return usable ? std::string_view(name) : std::string_view();
 }
-
-// One statement: each costs as much to begin and end as its row does. What follows from a delivery follows from
-// the first of its message alone.
-Statement store_statement{R"(
-  WITH delivery AS (
-    INSERT INTO wearables.deliveries AS d (endpoint, message_id, event_id, received_at, last_seen)
-    VALUES ($1, $2, nextval('wearables.event_id_seq'), $3, $3)
-    ON CONFLICT (endpoint, message_id) DO UPDATE SET last_seen = excluded.last_seen, count = d.count + 1
-    RETURNING event_id, count
-  ), event AS (
-    INSERT INTO wearables.webhook_events
-      (event_id, received_at, version, endpoint, message_id, event_type, external_user_id, client_user_id, headers, payload)
-    SELECT event_id, $3, $4, $1, $2, $5, $6, $7, $8, $9 FROM delivery WHERE count = 1
-  ), job AS (
-    INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key)
-    SELECT event_id, $3, $3, 'event:' || event_id FROM delivery WHERE count = 1
-  )
-  SELECT event_id, count FROM delivery)"};
 
 // A message is made before it is sent: an id that decodes to a later time is no KSUID, and a version taken
 // from it could never be overtaken.
@@ -143,12 +125,6 @@ int64 origin_ms(std::string_view message_id, int64 sent_at) {
   return created.has_value() && *created <= latest ? *created : sent_at * 1000;
 }
 
-int64 version_of_delivery(const Endpoint& endpoint, std::string_view message_id, int64 sent_at) {
-  const int64 origin = origin_ms(message_id, sent_at);
-  return call_core(
-      [&]() -> Result<std::int64_t> { return version_of(origin, endpoint.name, message_id); });
-}
-
 std::string_view view_of(const void* varlena_value) {
   return {VARDATA_ANY(varlena_value), VARSIZE_ANY_EXHDR(varlena_value)};
 }
@@ -156,25 +132,16 @@ std::string_view view_of(const void* varlena_value) {
 Receipt store(const Endpoint& endpoint, const Headers& headers, const void* body, int64 sent_at,
               TimestampTz now) {
   const std::string_view message_id = headers.of_signature.id;
-  // the sender is told 2xx after the commit: a session that waives fsync must not lose what it promised
-  ForceSyncCommit();
   auto* envelope = owned_by<Envelope>(CurrentMemoryContext);
   call_core([&]() -> Result<Done> {
     *envelope = peek_envelope(view_of(body));
     return Done{};
   });
-  // a partition that is being made takes a range from the default one: an insert under way would fail
-  lock_events();
-  run(store_statement,
-      {arg_text(endpoint.name), arg_text(message_id), arg_instant(now),
-       arg_int8(version_of_delivery(endpoint, message_id, sent_at)), arg_name(envelope->event_type),
-       arg_name(envelope->external_user_id), arg_name(envelope->client_user_id),
-       arg_datum(JSONBOID, JsonbPGetDatum(headers.audited)), arg_datum(BYTEAOID, PointerGetDatum(body))});
-  const int64 event_id = get_int8(0, 1);
+  const InsertedEvent event = insert_event(
+      {endpoint.name, message_id, now, origin_ms(message_id, sent_at), name_or_nothing(envelope->event_type),
+       name_or_nothing(envelope->external_user_id), name_or_nothing(envelope->client_user_id), headers.audited, body});
   (void)note_delivery(endpoint.name, Fate::kAccepted, message_id);
-  if (get_int4(0, 2) > 1) return {"duplicate", event_id, endpoint.success_status, nullptr};
-  wake_at_commit();
-  return {"accepted", event_id, endpoint.success_status, nullptr};
+  return {event.is_new ? "accepted" : "duplicate", event.event_id, endpoint.success_status, nullptr};
 }
 
 }  // namespace

@@ -1,0 +1,32 @@
+// The only place where raw events are inserted: deliveries of a webhook, and pages that are pulled.
+#pragma once
+
+#include <string_view>
+
+#include "pg/server/server.h"
+
+namespace wearables::pg {
+
+// What is to be stored. Texts that are empty are stored as null.
+struct NewEvent {
+  std::string_view endpoint;
+  std::string_view message_id;  // with `endpoint` the key of the ledger: the same for every delivery of one message
+  TimestampTz received_at;      // also the partition key
+  int64 origin_ms;              // when the event was made, in milliseconds since 1970: its version begins with it (R3)
+  std::string_view event_type;  // "pull.<resource>" for a page
+  std::string_view external_user_id;
+  std::string_view client_user_id;
+  Jsonb* headers;               // kept for audit; null: none
+  const void* payload;          // bytea, stored byte for byte
+};
+
+struct InsertedEvent {
+  int64 event_id;
+  bool is_new;  // false: the message was stored before; nothing but its ledger row has changed
+};
+
+// Stores the event, its ledger row and its job, and wakes the workers at commit. The caller's commit is made durable,
+// for the sender is told of success after it (R1). Within SPI, as owner; waits for a partition that is being made.
+InsertedEvent insert_event(const NewEvent& event);
+
+}  // namespace wearables::pg
