@@ -134,8 +134,8 @@ SELECT event_id, state, attempt FROM wearables.jobs ORDER BY job_id;
 DELETE FROM wearables.jobs;
 
 -- nothing is begun while the queue is paused
-SELECT wearables.pause_queue('a test');
-SELECT wearables.pause_queue('a longer test');
+SELECT wearables.pause_queue(reason => 'a test');
+SELECT wearables.pause_queue(reason => 'a longer test');
 SELECT wearables.requeue_event(1);
 SET client_min_messages = notice;
 CALL wearables.drain();
@@ -147,6 +147,34 @@ EXECUTE jobs;
 SELECT wearables.resume_queue(), wearables.resume_queue();
 CALL wearables.drain();
 EXECUTE jobs;
+
+-- or those of one kind; the others go on
+SELECT wearables_internal.enqueue_event(1, received_at, 'replay', 10) FROM wearables.webhook_events WHERE event_id = 1;
+SELECT wearables.pause_queue('replay', 'a test'), wearables.requeue_event(2);
+CALL wearables.drain();
+EXECUTE jobs;
+SELECT kind, state, jobs, paused FROM wearables.queue;
+SELECT object, regexp_replace(what, 'for .*:', 'for so long:') AS what, statement FROM wearables.problems WHERE problem = 'paused';
+SELECT wearables.resume_queue(), wearables.resume_queue('replay'), wearables.resume_queue('replay');
+CALL wearables.drain();
+EXECUTE jobs;
+
+-- a kind that the library does not know stays as it is, and is in nobody's way
+ALTER TYPE wearables.job_kind ADD VALUE 'from_the_future';
+SELECT wearables_internal.enqueue_job('from_the_future', 'future:1', '{"about": 1}') IS NOT NULL AS queued,
+       wearables_internal.enqueue_job('from_the_future', 'future:1') IS NOT NULL AS twice, wearables.requeue_event(1);
+CALL wearables.drain();
+SELECT event_id, kind, state, attempt, argument FROM wearables.jobs;
+SELECT pg_temp.claimed(:nobody, 1, pg_temp.before_the_crash());
+CALL wearables.drain();
+SELECT event_id, kind, state, attempt, argument FROM wearables.jobs;
+-- a dead letter of no event
+UPDATE wearables.jobs SET state = 'failed', attempt = 3, last_sqlstate = '08006', last_error = 'the other side is away', failed_at = now(),
+  leased_by = NULL, leased_at = NULL, leased_until = NULL;
+SELECT wearables.retry_failed(event_type => '%'), wearables.retry_failed(kind => 'normalize'), wearables.retry_failed(sqlstate => '22');
+SELECT wearables.retry_failed('from_the_future', sqlstate => '08');
+SELECT event_id, kind, state, attempt, argument, last_error FROM wearables.jobs;
+DELETE FROM wearables.jobs;
 
 -- nor by a library that is made for other tables
 BEGIN;
@@ -227,6 +255,10 @@ SELECT wearables_internal.wake_workers();
 
 -- errors
 SELECT wearables.retry_failed('nap');
+\echo :SQLSTATE
+SELECT wearables.pause_queue('nap');
+\echo :SQLSTATE
+SELECT wearables.resume_queue('nap');
 \echo :SQLSTATE
 SELECT wearables.retry_failed(sqlstate => '2');
 \echo :SQLSTATE

@@ -140,7 +140,7 @@ SELECT wearables.set_secret('unused', 'webhook', 0, :secret);
 UPDATE wearables.endpoints SET created_at = now() - interval '2 days' WHERE name = 'unused';
 SELECT problem, what, remedy FROM wearables.problems WHERE object = 'unused';
 DELETE FROM wearables.endpoints WHERE name = 'unused';
-SELECT wearables.pause_queue('a test');
+SELECT wearables.pause_queue(reason => 'a test');
 EXECUTE problems;
 SELECT wearables.resume_queue();
 

@@ -1,11 +1,13 @@
 #include "worker/launcher.h"
 
+#include "pg/ingest/normalize_job.h"
 #include "pg/parse/mapping.h"
 #include "pg/parse/names.h"
 #include "pg/server/planning.h"
 #include "pg/write/sample_insert.h"
 #include "pg/receive/activity.h"
 #include "pg/server/settings.h"
+#include "pg/queue/test_job.h"
 #include "pg/queue/wakeup.h"
 
 extern "C" {
@@ -62,6 +64,8 @@ void _PG_init(void) {
   using namespace wearables;
   pg::define_settings();
   pg::install_planning();
+  pg::register_event_job_kinds();
+  pg::register_test_job_kinds();  // none without stop_point.h
   RegisterXactCallback(pg::at_transaction_end, nullptr);
   RegisterSubXactCallback(pg::at_subtransaction_end, nullptr);
   CacheRegisterSyscacheCallback(NAMESPACEOID, pg::at_schema_change, Datum{0});

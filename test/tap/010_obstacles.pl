@@ -246,7 +246,7 @@ is(run_sql($node, 'app', 'SELECT last_sqlstate IS NULL FROM wearables.workers'),
 $node->safe_psql('postgres', 'ALTER DATABASE app RESET ALL');
 
 # --- Paused
-run_sql($node, 'app', q{SELECT wearables.pause_queue('maintenance window')});
+run_sql($node, 'app', q{SELECT wearables.pause_queue(reason => 'maintenance window')});
 $waits = send_reading('bob', 74);
 wait_until($node, 'app', q{SELECT doing = 'paused' FROM wearables.workers}, 'a paused queue is left alone');
 like(run_sql($node, 'app', 'SELECT verdict, reason FROM wearables.health'), qr/^failing\|the queue is paused for .*: maintenance window; resume it: SELECT wearables.resume_queue/, 'health says so');

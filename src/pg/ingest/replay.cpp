@@ -146,13 +146,13 @@ void note_freed(const Outcome& outcome, Given* given) {
   given->move = given->move || outcome.wall_clock;
 }
 
-Outcome fail_event(const Planned& planned, const ErrorData& error, int64 revision) {
+Outcome fail_replayed(const Planned& planned, const ErrorData& error, int64 revision) {
   Outcome outcome{};
   outcome.status = Status::kFailed;
   Event event;
   if (!load_event_head(planned.event_id, planned.received_at, &event)) return outcome;
   const Failed failed{describe(error.sqlerrcode, error.message), revision};
-  if (trouble_of(error.sqlerrcode) == Trouble::kBadData) return refuse(&event, failed, Locks::kHeld);
+  if (trouble_of(error.sqlerrcode) == Trouble::kBadData) return fail_event(&event, failed, Locks::kHeld);
   mark_failed(planned.event_id, planned.received_at, failed, false);
   return outcome;
 }
@@ -183,7 +183,7 @@ void try_event(const Planned& planned, Totals* totals, Given* given) {
   if (error != nullptr) {
     const Trouble trouble = trouble_of(error->sqlerrcode);
     if (trouble != Trouble::kBadData && trouble != Trouble::kTooLarge) ReThrowError(const_cast<ErrorData*>(error));
-    replayed.outcome = fail_event(planned, *error, replayed.revision);
+    replayed.outcome = fail_replayed(planned, *error, replayed.revision);
     replayed.handled = true;
   }
   if (!replayed.handled) return;

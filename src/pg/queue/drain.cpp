@@ -1,19 +1,21 @@
-#include "core/write/sample.h"
-
+// A turn of the queue: claim, work, finish, until there is nothing to do or the budget is spent. A claim is committed
+// before its jobs are worked on; a session that ends in between leaves rows that name it, and any session reclaims them.
+// Between two transactions nothing is held but the leases. What is claimed and not begun is released before the turn
+// ends, by an error or otherwise.
 #include <algorithm>
 
-#include "pg/receive/activity.h"
-#include "pg/server/allocator.h"
+#include "pg/queue/attempt.h"
 #include "pg/queue/drain.h"
-#include "pg/ingest/ingest.h"
 #include "pg/queue/job.h"
 #include "pg/queue/job_failure.h"
 #include "pg/queue/job_transaction.h"
+#include "pg/queue/status.h"
+#include "pg/queue/trouble.h"
+#include "pg/receive/activity.h"
+#include "pg/server/allocator.h"
 #include "pg/server/settings.h"
 #include "pg/server/spi.h"
-#include "pg/queue/status.h"
 #include "pg/server/stop_point.h"
-#include "pg/queue/trouble.h"
 
 namespace wearables::pg {
 
@@ -24,14 +26,16 @@ namespace {
 struct State {
   Budget budget;
   Turn turn;
+  JobKindSet kinds;      // that may be worked on
+  MemoryContext cycle;   // reset between two claims
   ErrorData* cancel;     // the session was cancelled: raised when all is put in order
   int unbegun;           // claimed jobs that are not begun
   int troubles, blocked;  // put off in a row: for anything but a lock, for a lock
 };
 
 // So many in a row, and the next would meet the same: it is not the jobs.
-constexpr int kMostTroubles = 8;
-constexpr int kMostBlocked = 256;
+constexpr int kMaxTroubles = 8;
+constexpr int kMaxBlocked = 256;
 
 int64 worked_on(const Turn& turn) { return turn.done + turn.failed + turn.put_off; }
 
@@ -43,243 +47,181 @@ bool is_spent(const State& state) {
   return budget.until != DT_NOEND && GetCurrentTimestamp() >= budget.until;
 }
 
-// --- Ends of a job
+// --- Work
 
-void put_on_record(State* state, const Recording& recording) {
-  ErrorData* cancel = record_failure(recording);
+void note_failure(State* state, const Job& job, const AttemptResult& result) {
+  if (result.error != nullptr && is_cancel(result.error)) state->cancel = result.error;
+  note_error(result.sqlstate, job.job_id);
+  const JobFailure failure{&job, decide_failure(job, result.sqlstate), result.sqlstate,
+                           describe(result.sqlstate, result.message)};
+  ErrorData* cancel = record_failure(failure);
   if (cancel != nullptr) state->cancel = cancel;
-}
-
-void note_trouble(State* state, const Recording& recording) {
-  if (recording.ruling != Ruling::kPutOff) return;
-  if (recording.sqlstate == ERRCODE_LOCK_NOT_AVAILABLE) {
-    ++state->blocked;
-  } else {
-    ++state->troubles;
+  if (failure.action != FailureAction::kPutOff) {
+    ++state->turn.failed;
+    return;
   }
-  state->turn.trouble = state->troubles >= kMostTroubles || state->blocked >= kMostBlocked;
+  ++state->turn.put_off;
+  ++(result.sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ? state->blocked : state->troubles);
+  state->turn.trouble = state->troubles >= kMaxTroubles || state->blocked >= kMaxBlocked;
 }
 
-void failed(State* state, const Job& job, int sqlstate, const char* message) {
-  note_error(sqlstate, job.job_id);
-  const Recording recording{&job, rule(job, sqlstate), sqlstate, describe(sqlstate, message)};
-  ++(recording.ruling == Ruling::kPutOff ? state->turn.put_off : state->turn.failed);
-  put_on_record(state, recording);
-  note_trouble(state, recording);
-}
-
-void failed(State* state, const Job& job, ErrorData* error) {
-  if (is_cancel(error)) state->cancel = error;
-  failed(state, job, error->sqlerrcode, error->message);
-}
-
-void succeeded(State* state) {
+void work_on(State* state, Job* job) {
+  note_job(job->job_id, job->event_id);
+  const AttemptResult result = attempt_job(job);
+  if (!result.succeeded) return note_failure(state, *job, result);
   ++state->turn.done;
   state->troubles = state->blocked = 0;
   note_success();
 }
 
-// --- The work
-
-// What triggers and constraints of the site have put off to the commit is done here, where it can be told from others.
-void run_deferred_triggers() {
-  auto* all = makeNode(ConstraintsSetStmt);
-  all->deferred = false;
-  AfterTriggerSetState(all);
-}
-
-void work_on(void* arg) {
-  auto* job = static_cast<Job*>(arg);
-  stop_point("begin");
-  if (!finish_job(*job)) return;
-  stop_point("finished");
-  Event event;
-  // while a dump is restored the queue is there before the events are: they come
-  if (!load_event(job->event_id, job->received_at, &event)) {
-    ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("the event is not there")));
-  }
-  stop_point("loaded");
-  job->revision = event.revision;
-  job->body_size = event.body.size();
-  ingest(event, {Locks::kTake, &job->missing, job->closed});
-  stop_point("ingested");
-  run_deferred_triggers();
-  stop_point("before commit");
-}
-
-struct Making {
-  MissingNames* missing;
-  bool made;
-};
-
-void make(void* arg) {
-  auto* making = static_cast<Making*>(arg);
-  stop_point("names");
-  making->made = make_names(making->missing, false);
-}
-
-void work_through(State* state, Job& job) {
-  // a name may be taken away between its making and its use: that must not go on for ever
-  constexpr int kMostRounds = 10;
-  note_job(job.job_id, job.event_id);
-  for (int round = 0; round < kMostRounds; ++round) {
-    job.missing = {};
-    job.missing.context = CurrentMemoryContext;
-    ErrorData* error = in_transaction(work_on, &job);
-    give_back_after(job.body_size);
-    if (error == nullptr) return succeeded(state);
-    if (!is_names_missing(error->sqlerrcode)) return failed(state, job, error);
-    // in a transaction of its own: nobody waits for a name longer than that lasts
-    Making making{&job.missing, false};
-    error = in_transaction(make, &making);
-    if (error != nullptr) return failed(state, job, error);
-    if (!making.made) break;
-    job.closed = closed_names(job.missing, CurrentMemoryContext);
-  }
-  failed(state, job, ERRCODE_LOCK_NOT_AVAILABLE, "another transaction is making a name that the event needs");
-}
-
 // --- Claims
 
 struct Claim {
-  Job* jobs;
+  State* state;
+  bool suspect;
   int wanted, count;
+  Job jobs[kMaxClaim];
 };
 
 void claim_step(void* arg) {
   auto* claim = static_cast<Claim*>(arg);
+  const State& state = *claim->state;
+  if (claim->suspect) {
+    claim->count = claim_suspect(state.kinds, claim->jobs, state.cycle) ? 1 : 0;
+    stop_point("claimed alone");
+    return;
+  }
   stop_point("claim");
-  claim->count = claim_jobs(claim->jobs, claim->wanted);
+  claim->count = claim_jobs(state.kinds, claim->jobs, claim->wanted, state.cycle);
   stop_point("claimed");
 }
 
-void claim_suspect_step(void* arg) {
-  auto* claim = static_cast<Claim*>(arg);
-  claim->count = claim_suspect(claim->jobs) ? 1 : 0;
-  stop_point("claimed alone");
-}
-
-void give_back_step(void*) {
+void release_step(void*) {
   stop_point("give back");
-  give_back_claimed();
+  release_claims();
 }
 
-void give_back(State* state) {
-  ErrorData* error = in_patient_transaction(give_back_step, nullptr);
+void release(State* state) {
+  ErrorData* error = in_patient_transaction(release_step, nullptr);
   // the cancel itself comes in between
   if (error != nullptr && is_cancel(error)) {
     state->cancel = error;
-    error = in_patient_transaction(give_back_step, nullptr);
+    error = in_patient_transaction(release_step, nullptr);
   }
   // they are found again as this session's own
   if (error != nullptr) note_error(error->sqlerrcode, 0);
   state->unbegun = 0;
 }
 
-// In order, or not at all: what is claimed goes back before the error is raised.
+// In order, or not at all: what is claimed is released before the error is raised.
 [[noreturn]] void end_with(State* state, ErrorData* error) {
-  if (state->unbegun > 0) give_back(state);
+  if (state->unbegun > 0) release(state);
   ReThrowError(error);
 }
 
-int claim(State* state, void (*step)(void*), Job* jobs, int wanted) {
-  Claim claim{jobs, wanted, 0};
-  ErrorData* error = look_in_transaction(step, &claim, Durable::kNow);
+// Claims jobs, or one suspect, and works on them; false when there was none.
+bool claim_and_work(State* state, bool suspect) {
+  MemoryContextReset(state->cycle);
+  auto* claim = static_cast<Claim*>(palloc(sizeof(Claim)));
+  const int64 left = state->budget.jobs == 0 ? kMaxClaim : state->budget.jobs - worked_on(state->turn);
+  claim->state = state;
+  claim->suspect = suspect;
+  claim->wanted = static_cast<int>(std::min<int64>(kMaxClaim, left));
+  claim->count = 0;
+  ErrorData* error = look_in_transaction(claim_step, claim, Durable::kNow);
   if (error != nullptr) end_with(state, error);
   stop_point("after claim");
-  return claim.count;
-}
-
-void work_on_claimed(State* state, Job* jobs, int count) {
-  state->unbegun = count;
-  for (int i = 0; i < count && !is_spent(*state); ++i) {
+  state->unbegun = claim->count;
+  for (int i = 0; i < claim->count && !is_spent(*state); ++i) {
     --state->unbegun;
-    work_through(state, jobs[i]);
+    work_on(state, &claim->jobs[i]);
     stop_point("after job");
   }
-  if (state->unbegun > 0) give_back(state);
-}
-
-bool work_on_suspect(State* state) {
-  Job job;
-  if (claim(state, claim_suspect_step, &job, 1) == 0) return false;
-  work_on_claimed(state, &job, 1);
-  return true;
-}
-
-bool work_on_batch(State* state) {
-  Job jobs[kMaxClaim];
-  const int64 left = state->budget.jobs == 0 ? kMaxClaim : state->budget.jobs - worked_on(state->turn);
-  const int count = claim(state, claim_step, jobs, static_cast<int>(std::min<int64>(kMaxClaim, left)));
-  work_on_claimed(state, jobs, count);
-  return count > 0;
+  Assert(state->unbegun >= 0);
+  if (state->unbegun > 0) release(state);
+  return claim->count > 0;
 }
 
 // --- What others left behind
 
-struct Search {
-  Lost lost[kMaxClaim];
+struct LostClaims {
+  LostClaim lost[kMaxClaim];
   int count;
 };
 
-void find_step(void* arg) {
-  auto* search = static_cast<Search*>(arg);
-  search->count = find_lost(search->lost, kMaxClaim);
+void find_lost_step(void* arg) {
+  auto* found = static_cast<LostClaims*>(arg);
+  found->count = find_lost_claims(found->lost, kMaxClaim);
 }
 
 void suspect_step(void* arg) {
-  const auto* lost = static_cast<Lost*>(arg);
+  const auto* lost = static_cast<LostClaim*>(arg);
   suspect_job(*lost, lost->job.suspect ? delay_after(lost->job) : 0);
 }
 
-void take_back(State* state, Lost* lost) {
-  constexpr const char* kEnded = "the session that worked on it ended";
+void reclaim_lost(State* state, LostClaim* lost) {
   const Job& job = lost->job;
-  if (lost->why == Lost::Why::kInOrder) {
-    return put_on_record(state, {&job, Ruling::kPutOff, ERRCODE_ADMIN_SHUTDOWN, kEnded});
+  ErrorData* error;
+  if (lost->why == LostClaim::Why::kInOrder) {
+    error = record_failure(
+        {&job, FailureAction::kPutOff, ERRCODE_ADMIN_SHUTDOWN, "the session that worked on it ended"});
+  } else if (job.suspect && job.attempt >= max_attempts(*job.kind)) {
+    error = record_failure({&job, FailureAction::kFail, ERRCODE_CRASH_SHUTDOWN,
+                            "the session that worked on it was lost, at every attempt"});
+  } else {
+    error = in_transaction(suspect_step, lost);
+    if (error != nullptr) note_error(error->sqlerrcode, job.job_id);
+    return;
   }
-  if (job.suspect && job.attempt >= settings().max_attempts) {
-    return put_on_record(state, {&job, Ruling::kBury, ERRCODE_CRASH_SHUTDOWN,
-                                 "the session that worked on it was lost, at every attempt"});
-  }
-  const ErrorData* error = in_transaction(suspect_step, lost);
-  if (error != nullptr) note_error(error->sqlerrcode, job.job_id);
+  if (error != nullptr) state->cancel = error;
 }
 
-void take_back_lost(State* state) {
-  auto* search = static_cast<Search*>(palloc(sizeof(Search)));
-  search->count = 0;
-  ErrorData* error = look_in_transaction(find_step, search, Durable::kSoon);
+void reclaim_all_lost(State* state) {
+  auto* found = static_cast<LostClaims*>(palloc(sizeof(LostClaims)));
+  found->count = 0;
+  ErrorData* error = look_in_transaction(find_lost_step, found, Durable::kSoon);
   if (error != nullptr) end_with(state, error);
   stop_point("found lost");
   bool own = false;
-  for (int i = 0; i < search->count; ++i) {
-    Lost* lost = &search->lost[i];
-    own = own || lost->why == Lost::Why::kOwn;
-    if (lost->why != Lost::Why::kOwn) take_back(state, lost);
+  for (int i = 0; i < found->count; ++i) {
+    LostClaim* lost = &found->lost[i];
+    own = own || lost->why == LostClaim::Why::kOwn;
+    if (lost->why != LostClaim::Why::kOwn) reclaim_lost(state, lost);
   }
-  if (own) give_back(state);
+  if (own) release(state);
 }
 
 // --- May the queue be worked on?
 
 // Goes up with every change of the tables or functions that this library uses. An update script changes
 // wearables_internal.schema_version() with them.
-constexpr int kSchemaVersion = 2;
+constexpr int kSchemaVersion = 3;
 
-Statement gate{
-    "SELECT wearables_internal.schema_version(), EXISTS (SELECT FROM wearables_internal.queue_pause)"};
+// A row for each kind that the schema knows.
+Statement gate_statement{R"(
+  SELECT wearables_internal.schema_version(), k::text,
+         EXISTS (SELECT FROM wearables_internal.queue_pause p WHERE p.kind = ''),
+         EXISTS (SELECT FROM wearables_internal.queue_pause p WHERE p.kind = k::text)
+  FROM unnest(enum_range(NULL::wearables.job_kind)) k)"};
+
+enum GateColumn { kVersion = 1, kKindName, kQueuePaused, kKindPaused };
 
 void read_gate(void* arg) {
-  auto* turn = static_cast<Turn*>(arg);
-  run(gate, {});
-  turn->schema_fits = get_int4(0, 1) == kSchemaVersion;
-  turn->paused = get_bool(0, 2);
+  auto* state = static_cast<State*>(arg);
+  const uint64 rows = run(gate_statement, {});
+  state->turn.schema_fits = rows > 0 && get_int4(0, kVersion) == kSchemaVersion;
+  state->turn.paused = rows > 0 && get_bool(0, kQueuePaused);
+  state->kinds = {};
+  for (uint64 row = 0; row < rows; ++row) {
+    for (int i = 0; i < job_kind_count(); ++i) {
+      if (get_text(row, kKindName) == job_kind(i).name) state->kinds.has[i] = !get_bool(row, kKindPaused);
+    }
+  }
 }
 
 // An older schema has no such function, one that is half made no such table.
 void look_at_gate(State* state) {
-  ErrorData* error = in_transaction(read_gate, &state->turn);
+  ErrorData* error = in_transaction(read_gate, state);
   if (error == nullptr) return;
   if (trouble_of(error->sqlerrcode) != Trouble::kSchema) end_with(state, error);
   state->turn.schema_fits = false;
@@ -303,10 +245,13 @@ bool queue_refused(State* state) {
   return false;
 }
 
-void due_step(void* arg) { *static_cast<TimestampTz*>(arg) = next_due(); }
+void due_step(void* arg) {
+  auto* state = static_cast<State*>(arg);
+  state->turn.due = next_due(state->kinds);
+}
 
 void look_ahead(State* state) {
-  ErrorData* error = in_transaction(due_step, &state->turn.due);
+  ErrorData* error = in_transaction(due_step, state);
   if (error != nullptr) end_with(state, error);
 }
 
@@ -319,15 +264,14 @@ void flush_counts(State* state) {
   if (error != nullptr && is_cancel(error)) state->cancel = error;
 }
 
-void work(State* state, MemoryContext cycle) {
-  take_back_lost(state);
+void work(State* state) {
+  reclaim_all_lost(state);
   // first, or under a steady load they would never have their chance
-  if (!is_spent(*state)) (void)work_on_suspect(state);
+  if (!is_spent(*state)) (void)claim_and_work(state, true);
   bool asked_for_room = false;
   while (!is_spent(*state)) {
-    MemoryContextReset(cycle);
-    if (work_on_batch(state)) continue;
-    if (is_spent(*state) || work_on_suspect(state)) continue;
+    if (claim_and_work(state, false)) continue;
+    if (is_spent(*state) || claim_and_work(state, true)) continue;
     // once: what there is still no room for would come again and again
     if (asked_for_room || !queue_refused(state)) return look_ahead(state);
     asked_for_room = true;
@@ -343,16 +287,16 @@ Turn drain(const Budget& budget) {
   state.turn.due = DT_NOEND;
   keep_freed_memory();
   MemoryContext caller = CurrentMemoryContext;
-  MemoryContext cycle = AllocSetContextCreate(caller, "wearables drain", ALLOCSET_DEFAULT_SIZES);
-  MemoryContextSwitchTo(cycle);
+  state.cycle = AllocSetContextCreate(caller, "wearables drain", ALLOCSET_DEFAULT_SIZES);
+  MemoryContextSwitchTo(state.cycle);
   begin_job_transactions();
   look_at_gate(&state);
   if (state.turn.schema_fits) flush_counts(&state);
-  if (state.turn.schema_fits && !state.turn.paused) work(&state, cycle);
+  if (state.turn.schema_fits && !state.turn.paused) work(&state);
   if (state.cancel != nullptr) ReThrowError(state.cancel);
   CHECK_FOR_INTERRUPTS();
   MemoryContextSwitchTo(caller);
-  MemoryContextDelete(cycle);
+  MemoryContextDelete(state.cycle);
   return state.turn;
 }
 

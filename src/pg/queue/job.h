@@ -3,56 +3,60 @@
 // All within SPI, as owner; the caller commits.
 #pragma once
 
-#include "pg/parse/names.h"
+#include "pg/queue/job_kind.h"
 #include "pg/server/server.h"
 
 namespace wearables::pg {
 
 struct Job {
+  const JobKind* kind;
   int64 job_id;
-  int64 event_id;
-  TimestampTz received_at;
+  int64 event_id;             // 0: it is about no event
+  TimestampTz received_at;    // of the event
+  Jsonb* argument;            // null: none; owned by `context`
   int32 leased_by;            // with leased_at: this claim
   TimestampTz leased_at;
   TimestampTz waiting_since;  // 0: it was not put off
   int32 attempt;              // the number of this one
   bool suspect;               // claimed alone, its attempt counted already
-  // of the work
-  int64 revision;  // of the mappings of this attempt, -1 before it has the event
-  size_t body_size;
-  MissingNames missing;
-  const ClosedNames* closed;
+  MemoryContext context;      // outlives the attempt
+  void* state;                // of the kind's handler, JobKind::state_size bytes
 };
 
-inline constexpr int kMaxClaim = 64;
+// Claims up to `wanted` jobs of these kinds that are due, into `jobs`, and returns how many. Jobs of priority 0 of all
+// kinds come before others. Within a kind the order is priority, then age; the kinds take turns at being asked first.
+// The jobs stand in the order of their ids, those with work outside of a transaction last. Commit durably before the
+// work. What the jobs hold lives in `context`.
+int claim_jobs(const JobKindSet& kinds, Job* jobs, int wanted, MemoryContext context);
 
-// Claims up to `wanted` jobs that are due, by priority and age, into `jobs`; returns how many, in the order of their
-// ids. Commit durably before the work.
-int claim_jobs(Job* jobs, int wanted);
+// Claims one job whose session was lost, if no other such is worked on anywhere, of whatever kind: whatever took its
+// holder down is then the only one that pays for it. Its attempt is counted: commit durably before the work.
+bool claim_suspect(const JobKindSet& kinds, Job* job, MemoryContext context);
 
-// Claims one job whose session was lost, if no other such is worked on anywhere: whatever took its holder down is then
-// the only one that pays for it. Its attempt is counted: commit durably before the work.
-bool claim_suspect(Job* job);
+// Locks the job's row until the transaction ends. False when the claim was lost; so for all that follow.
+bool hold_claim(const Job& job);
 
-// Deletes the job at the beginning of its work: the row is ours until the transaction ends, and an abort brings it
-// back. False when the claim was lost.
+// Deletes the job. Before its work the row is then ours until the transaction ends, and an abort brings it back.
 bool finish_job(const Job& job);
 
-// After an attempt that counts; `delay` in seconds. The three are false when the claim was lost.
+// The job comes again after `delay` seconds, with its attempts as they were.
+bool reschedule_job(const Job& job, double delay);
+
+// After an attempt that counts; `delay` in seconds.
 bool retry_job(const Job& job, double delay, int sqlstate, const char* error);
 // For something outside the job: no attempt, and longer each time.
 bool put_off_job(const Job& job, int sqlstate, const char* error);
 // A dead letter from now on.
-bool bury_job(const Job& job, int sqlstate, const char* error);
+bool fail_job(const Job& job, int sqlstate, const char* error);
 
-// A dead letter of which a replay has made something meanwhile.
-void drop_dead_letter(const Job& job);
+// A dead letter of which something was made after all.
+void delete_dead_letter(const Job& job);
 
 // What this session has claimed and not worked on, as it was before.
-void give_back_claimed();
+void release_claims();
 
 // A claim whose session left it behind, or whose lease has run out.
-struct Lost {
+struct LostClaim {
   Job job;
   enum class Why {
     kOwn,      // of this session: nothing is known against the job
@@ -61,13 +65,14 @@ struct Lost {
   } why;
 };
 
-// Finds up to `most` of them. Looks seldom where a look takes long.
-int find_lost(Lost* lost, int most);
+// Finds up to `most` of them, of kinds that are known, and locks their rows. Looks seldom where a look takes long.
+int find_lost_claims(LostClaim* lost, int most);
 
 // It is to be claimed alone from now on, not before `delay` seconds.
-void suspect_job(const Lost& lost, double delay);
+void suspect_job(const LostClaim& lost, double delay);
 
-// When the next job is due; DT_NOEND when none is.
-TimestampTz next_due();
+// When the next job of these kinds is due; DT_NOEND when none is. A kind that the last claim found at its limit is left
+// out: whoever ends a job of it wakes the workers.
+TimestampTz next_due(const JobKindSet& kinds);
 
 }  // namespace wearables::pg

@@ -1,25 +1,25 @@
-// What becomes of a job that failed: by its SQLSTATE (trouble.h) and by what was tried before (R12).
+// What becomes of a job that failed: by its SQLSTATE (trouble.h), its kind's retry rule and what was tried before (R12).
 #pragma once
 
 #include "pg/queue/job.h"
 
 namespace wearables::pg {
 
-// kBuryAlone: a dead letter whose event could not be marked.
-enum class Ruling { kRetry, kPutOff, kBury, kBuryAlone };
+// kFailAlone: a dead letter whose kind could not note the failure.
+enum class FailureAction { kRetry, kPutOff, kFail, kFailAlone };
 
-struct Recording {
+struct JobFailure {
   const Job* job;
-  Ruling ruling;
+  FailureAction action;
   int sqlstate;
   const char* error;
 };
 
-Ruling rule(const Job& job, int sqlstate);
+FailureAction decide_failure(const Job& job, int sqlstate);
 
 // Records it in a transaction of its own; where that fails, once more, then less of it. Gives a cancel that came in
 // between, which the caller raises when all is put in order.
-ErrorData* record_failure(Recording recording);
+ErrorData* record_failure(JobFailure failure);
 
 // Seconds until the next attempt.
 double delay_after(const Job& job);

@@ -1,3 +1,6 @@
+// Each step of the queue's work runs in a subtransaction of a transaction that is committed at once: an error undoes the
+// step, is copied into the caller's context and leaves the connection usable. Every lock of a step ends with its
+// transaction; none is awaited for longer than wait_milliseconds().
 #include "pg/queue/job_transaction.h"
 
 #include "pg/server/spi.h"
@@ -29,7 +32,7 @@ void note_wait_in_vain() {
 }
 
 // Whatever the site's defaults are: a job writes, and looks anew with each statement.
-void settle_transaction() {
+void set_transaction_modes() {
   XactReadOnly = RecoveryInProgress();
   XactIsoLevel = XACT_READ_COMMITTED;
 }
@@ -40,7 +43,7 @@ void commit() {
   const bool without_portal = ActivePortal == nullptr;
   if (without_portal && ActiveSnapshotSet()) PopActiveSnapshot();
   SPI_commit();
-  settle_transaction();
+  set_transaction_modes();
   if (without_portal) PushActiveSnapshot(GetTransactionSnapshot());
 }
 
@@ -58,7 +61,7 @@ ErrorData* try_commit() {
     MemoryContextSwitchTo(caller);
     error = CopyErrorData();
     FlushErrorState();
-    settle_transaction();
+    set_transaction_modes();
     if (without_portal) PushActiveSnapshot(GetTransactionSnapshot());
   }
   PG_END_TRY();
@@ -115,6 +118,19 @@ ErrorData* look_in_transaction(void (*work)(void*), void* arg, Durable durable) 
     ErrorData* error = in_transaction(work, arg, durable);
     if (error == nullptr || error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE || look == kLooks) return error;
   }
+}
+
+// SPI has begun the transaction that the next step runs in. It stays empty: no snapshot, so that no vacuum is held up, no
+// lock and no transaction id.
+ErrorData* in_no_transaction(void (*work)(void*), void* arg) {
+  const bool without_portal = ActivePortal == nullptr;
+  if (without_portal && ActiveSnapshotSet()) PopActiveSnapshot();
+  InvalidateCatalogSnapshotConditionally();
+  Assert(!TransactionIdIsValid(GetTopTransactionIdIfAny()) && !TransactionIdIsValid(MyProc->xmin));
+  ErrorData* error = in_subtransaction(work, arg);
+  Assert(!TransactionIdIsValid(GetTopTransactionIdIfAny()));
+  if (without_portal) PushActiveSnapshot(GetTransactionSnapshot());
+  return error;
 }
 
 bool is_cancel(const ErrorData* error) noexcept { return error->sqlerrcode == ERRCODE_QUERY_CANCELED; }

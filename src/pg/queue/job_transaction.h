@@ -26,6 +26,10 @@ ErrorData* in_patient_transaction(void (*work)(void*), void* arg);
 // statement began (heap_lock_updated_tuple): a later look sees what became of it, and skips it.
 ErrorData* look_in_transaction(void (*work)(void*), void* arg, Durable durable);
 
+// work(arg) between two transactions, as the caller: it holds no snapshot, no lock and no transaction id meanwhile, and
+// may not touch the database. Gives what it raised, in the current context.
+ErrorData* in_no_transaction(void (*work)(void*), void* arg);
+
 bool is_cancel(const ErrorData* error) noexcept;
 
 }  // namespace wearables::pg

@@ -22,6 +22,7 @@ constexpr uint32 kActivity = kStripes + 4;
 constexpr uint16 kLockClass = 5;
 constexpr uint16 kNameClass = 6;
 constexpr uint16 kNumberClass = 7;
+constexpr uint16 kJobKindClass = 8;
 
 bool acquire_tag(uint32 space, uint32 which, uint16 lock_class, bool wait) {
   LOCKTAG tag;
@@ -57,6 +58,11 @@ void lock_events() {
 }
 
 bool try_lock_suspects() { return acquire(kSuspects, false); }
+
+bool try_lock_job_kind(const char* name) {
+  const uint32 number = hash_bytes(reinterpret_cast<const unsigned char*>(name), static_cast<int>(strlen(name)));
+  return acquire_tag(kSpace, number, kJobKindClass, false);
+}
 
 bool try_lock_name(bool of_source, uint32 name) {
   return acquire_tag(space_of_names(of_source), name, kNameClass, false);

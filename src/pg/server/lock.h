@@ -25,6 +25,9 @@ void lock_events();
 // While a job whose session was lost is claimed; false when another session is about to claim one.
 bool try_lock_suspects();
 
+// While jobs of a kind with a limit are claimed; false when another session is claiming some.
+bool try_lock_job_kind(const char* name);
+
 // While a source (else a metric) of that hash is made; tried, or waited for (names.h).
 bool try_lock_name(bool of_source, std::uint32_t name);
 void wait_for_name(bool of_source, std::uint32_t name);

@@ -5,12 +5,13 @@ CREATE VIEW wearables.queue AS
 SELECT j.kind, j.state, count(*) AS jobs, min(j.run_at) AS next_run_at,
        max(clock_timestamp() - j.run_at)
          FILTER (WHERE j.state = 'ready' AND j.run_at <= clock_timestamp()) AS longest_wait,
-       max(j.attempt) AS most_attempts, count(j.waiting_since) AS put_off, min(j.waiting_since) AS put_off_since
+       max(j.attempt) AS most_attempts, count(j.waiting_since) AS put_off, min(j.waiting_since) AS put_off_since,
+       EXISTS (SELECT FROM wearables_internal.queue_pause p WHERE p.kind IN ('', j.kind::text)) AS paused
 FROM wearables.jobs j
 GROUP BY j.kind, j.state;
 COMMENT ON VIEW wearables.queue IS
   'depth and age of the queue by kind and state; put_off: waiting for something outside the job, such as a lock; '
-  'failed jobs are dead letters: see last_error in jobs, and retry_failed()';
+  'paused: see pause_queue(); failed jobs are dead letters: see last_error in jobs, and retry_failed()';
 
 CREATE VIEW wearables.workers AS
 SELECT 'worker' AS kind, w.pid, current_database() AS database, w.doing, w.since, w.job_id, w.event_id, w.started_at,
@@ -181,14 +182,14 @@ LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog,
 BEGIN ATOMIC
   -- one or a few rows of each of the queue's indexes: ready, in somebody's hands or suspect, put off
   SELECT least(
-    (SELECT j.queued_at FROM wearables.jobs j WHERE j.state = 'ready' AND NOT j.suspect AND j.priority = 0
-     ORDER BY j.priority, j.run_at, j.job_id LIMIT 1),
+    (SELECT min(r.queued_at) FROM wearables_internal.first_ready_jobs r WHERE r.event_id IS NOT NULL),
     (SELECT min(x.queued_at) FROM (
        SELECT j.queued_at FROM wearables.jobs j
-       WHERE (j.state = 'running' OR j.suspect) AND j.state <> 'failed' AND j.priority = 0 LIMIT 1001) x),
+       WHERE (j.state = 'running' OR j.suspect) AND j.state <> 'failed' AND j.priority = 0 AND j.event_id IS NOT NULL
+       LIMIT 1001) x),
     (SELECT min(x.queued_at) FROM (
        SELECT j.queued_at FROM wearables.jobs j
-       WHERE j.waiting_since IS NOT NULL AND j.state <> 'failed' AND j.priority = 0
+       WHERE j.waiting_since IS NOT NULL AND j.state <> 'failed' AND j.priority = 0 AND j.event_id IS NOT NULL
        ORDER BY j.waiting_since, j.job_id LIMIT 1001) x));
 END;
 COMMENT ON FUNCTION wearables_internal.oldest_event() IS

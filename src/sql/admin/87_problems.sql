@@ -92,8 +92,7 @@ CREATE VIEW wearables_internal.problems_of_queue AS
 WITH facts AS (
   SELECT wearables_internal.worker_count() AS workers, wearables_internal.wants_workers() AS wanted,
          wearables_internal.oldest_event() AS oldest_event,
-         (SELECT j.run_at FROM wearables.jobs j WHERE j.state = 'ready' AND NOT j.suspect AND j.priority = 0
-          ORDER BY j.priority, j.run_at, j.job_id LIMIT 1) AS oldest,
+         (SELECT min(r.run_at) FROM wearables_internal.first_ready_jobs r) AS oldest,
          (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'failed' LIMIT 1001) j) AS failed)
 SELECT 2 AS rank, 'failing' AS severity, 'schema_version' AS problem, NULL::text AS object,
        'the library does not fit the installed version of the extension, and the queue waits' AS what,
@@ -101,9 +100,11 @@ SELECT 2 AS rank, 'failing' AS severity, 'schema_version' AS problem, NULL::text
        'ALTER EXTENSION wearables_ingest UPDATE' AS statement
 WHERE wearables_internal.schema_version() <> wearables_internal.library_version()
 UNION ALL
-SELECT 2, 'failing', 'paused', NULL,
-       format('the queue is paused for %s%s', date_trunc('second', clock_timestamp() - q.since), ': ' || q.reason),
-       q.since, 'resume it', 'SELECT wearables.resume_queue()'
+SELECT 2, 'failing', 'paused', nullif(q.kind, ''),
+       format('%s paused for %s%s',
+              CASE q.kind WHEN '' THEN 'the queue is' ELSE format('jobs of kind %s are', q.kind) END,
+              date_trunc('second', clock_timestamp() - q.since), ': ' || q.reason),
+       q.since, 'resume it', format('SELECT wearables.resume_queue(%s)', quote_literal(nullif(q.kind, '')))
 FROM wearables_internal.queue_pause q
 UNION ALL
 SELECT 2, 'failing', 'waiting', NULL,

@@ -12,9 +12,8 @@ facts AS (
          + (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'ready' AND j.suspect LIMIT 1001) x)
            AS ready,
          (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'running' LIMIT 1001) x) AS running,
-         (SELECT clock_timestamp() - j.run_at FROM wearables.jobs j
-          WHERE j.state = 'ready' AND NOT j.suspect AND j.priority = 0 AND j.run_at <= clock_timestamp()
-          ORDER BY j.priority, j.run_at, j.job_id LIMIT 1) AS longest_wait,
+         (SELECT max(clock_timestamp() - r.run_at) FROM wearables_internal.first_ready_jobs r
+          WHERE r.run_at <= clock_timestamp()) AS longest_wait,
          (SELECT count(*) FROM (SELECT FROM wearables.parked_events LIMIT 1001) x) AS parked,
          (SELECT count(*) FROM (SELECT FROM wearables.quarantine LIMIT 1001) x) AS quarantined,
          wearables_internal.worker_count() AS workers, wearables_internal.oldest_event() AS oldest_event)

@@ -85,7 +85,7 @@ BEGIN
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint),
        wearables.body_fields(bytea), wearables.requeue_event(bigint),
        wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
-       wearables.pause_queue(text), wearables.resume_queue()',
+       wearables.pause_queue(text, text), wearables.resume_queue(text)',
       'EXECUTE ON PROCEDURE wearables.drain(integer)']
     END;
   IF rights IS NULL THEN

@@ -23,10 +23,17 @@ CREATE TABLE wearables.jobs (
   kind          wearables.job_kind NOT NULL DEFAULT 'normalize',
   state         wearables.job_state NOT NULL DEFAULT 'ready',
   dedupe_key    text COLLATE "C" NOT NULL,
+  subject       text COLLATE "C",
   last_sqlstate text COLLATE "C",
-  last_error    text
+  last_error    text,
+  argument      jsonb
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 COMMENT ON TABLE wearables.jobs IS 'the queue; a job that is done is deleted, one that is given up stays as state failed (dead letter)';
+COMMENT ON COLUMN wearables.jobs.event_id IS 'the event that it is about; null for kinds that are about none: see argument';
+COMMENT ON COLUMN wearables.jobs.subject IS
+  'of kinds that work on one subject at a time: jobs of one kind and subject do not run at once';
+COMMENT ON COLUMN wearables.jobs.argument IS
+  'what a job that is about no event is to do; holds neither secrets nor readings';
 COMMENT ON COLUMN wearables.jobs.priority IS 'lower runs first: 0 for live events, 10 for replays';
 COMMENT ON COLUMN wearables.jobs.queued_at IS 'when the job was made; run_at moves with each attempt, this does not';
 COMMENT ON COLUMN wearables.jobs.attempt IS 'attempts that failed; after wearables_ingest.max_attempts of them the job is a dead letter';
@@ -38,24 +45,37 @@ COMMENT ON COLUMN wearables.jobs.leased_by IS 'process id of the session that wo
 COMMENT ON COLUMN wearables.jobs.last_sqlstate IS 'SQLSTATE of last_error';
 CREATE UNIQUE INDEX jobs_dedupe_key ON wearables.jobs (dedupe_key) WHERE state IN ('ready', 'running');
 COMMENT ON INDEX wearables.jobs_dedupe_key IS 'the grain is the intent: a failed job never blocks a new one';
-CREATE INDEX jobs_ready ON wearables.jobs (priority, run_at, job_id) WHERE state = 'ready' AND NOT suspect;
+-- by kind: jobs of a kind that may not run now stand in no other kind's way
+CREATE INDEX jobs_ready ON wearables.jobs (kind, priority, run_at, job_id) WHERE state = 'ready' AND NOT suspect;
+CREATE INDEX jobs_subject ON wearables.jobs (kind, subject, job_id) WHERE state = 'ready' AND subject IS NOT NULL;
 -- two for what is rare or short, since each costs every claim
-CREATE INDEX jobs_running ON wearables.jobs (suspect, job_id) WHERE state = 'running' OR suspect;
+CREATE INDEX jobs_running ON wearables.jobs (suspect, kind, job_id) WHERE state = 'running' OR suspect;
 CREATE INDEX jobs_stuck ON wearables.jobs (waiting_since, job_id) WHERE state = 'failed' OR waiting_since IS NOT NULL;
 SELECT pg_extension_config_dump('wearables.jobs', '');
 SELECT pg_extension_config_dump(pg_get_serial_sequence('wearables.jobs', 'job_id')::regclass, '');
 
+CREATE VIEW wearables_internal.first_ready_jobs AS
+SELECT x.*
+FROM unnest(enum_range(NULL::wearables.job_kind)) k
+CROSS JOIN LATERAL (
+  SELECT j.kind, j.event_id, j.run_at, j.queued_at FROM wearables.jobs j
+  WHERE j.state = 'ready' AND NOT j.suspect AND j.priority = 0 AND j.kind = k
+  ORDER BY j.run_at, j.job_id LIMIT 1) x;
+COMMENT ON VIEW wearables_internal.first_ready_jobs IS
+  'the job of priority 0 that is due first, of each kind: as many rows are read as there are kinds';
+
 CREATE TABLE wearables_internal.queue_pause (
-  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-  since    timestamptz NOT NULL DEFAULT clock_timestamp(),
-  reason   text
+  kind   text COLLATE "C" PRIMARY KEY,
+  since  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  reason text
 );
-COMMENT ON TABLE wearables_internal.queue_pause IS 'while there is a row, no job is begun: see pause_queue()';
+COMMENT ON TABLE wearables_internal.queue_pause IS
+  'while there is a row, no job of its kind is begun, nor any at all where kind is empty: see pause_queue()';
 SELECT pg_extension_config_dump('wearables_internal.queue_pause', '');
 
 CREATE FUNCTION wearables_internal.schema_version() RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN 2;
+RETURN 3;
 COMMENT ON FUNCTION wearables_internal.schema_version() IS
   'goes up with every change of what the library uses: a library of another version leaves the queue alone until ALTER EXTENSION UPDATE';
 CREATE FUNCTION wearables_internal.library_version() RETURNS integer
@@ -91,6 +111,40 @@ END $$;
 COMMENT ON FUNCTION wearables_internal.enqueue_event(bigint, timestamptz, text, integer) IS
   'put an event in the queue; false when a job for it is ready or running already';
 
+CREATE FUNCTION wearables_internal.enqueue_job(
+  kind text, dedupe_key text, argument jsonb DEFAULT NULL, subject text DEFAULT NULL, priority integer DEFAULT 0,
+  run_at timestamptz DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  job bigint;
+BEGIN
+  -- as in enqueue_event()
+  PERFORM wearables_internal.lock_parking();
+  IF EXISTS (SELECT FROM wearables.jobs j WHERE j.dedupe_key = $2 AND j.state IN ('ready', 'running')) THEN
+    RETURN NULL;
+  END IF;
+  INSERT INTO wearables.jobs (kind, dedupe_key, argument, subject, priority, run_at)
+  VALUES ($1::wearables.job_kind, $2, $3, $4, $5, coalesce($6, clock_timestamp()))
+  ON CONFLICT DO NOTHING
+  RETURNING job_id INTO job;
+  IF job IS NOT NULL THEN PERFORM wearables_internal.wake_workers(); END IF;
+  RETURN job;
+END $$;
+COMMENT ON FUNCTION wearables_internal.enqueue_job(text, text, jsonb, text, integer, timestamptz) IS
+  'put a job that is about no event in the queue; returns its id, null when one with the same key is ready or running already';
+
+CREATE FUNCTION wearables_internal.check_job_kind(kind text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF $1 IS NOT NULL AND $1 NOT IN (SELECT k::text FROM unnest(enum_range(NULL::wearables.job_kind)) k) THEN
+    RAISE EXCEPTION 'job kind "%" is not known', $1
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give one of wearables.job_kind, or null for all.';
+  END IF;
+END $$;
+COMMENT ON FUNCTION wearables_internal.check_job_kind(text) IS 'raises for a text that is no job kind; null is any';
+
 CREATE FUNCTION wearables.requeue_event(event_id bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -125,10 +179,7 @@ DECLARE
   letter record;
   queued bigint := 0;
 BEGIN
-  IF $1 IS NOT NULL AND $1 NOT IN (SELECT k::text FROM unnest(enum_range(NULL::wearables.job_kind)) k) THEN
-    RAISE EXCEPTION 'job kind "%" is not known', $1
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give one of wearables.job_kind, or null for all.';
-  END IF;
+  PERFORM wearables_internal.check_job_kind($1);
   IF $3 IS NOT NULL AND $3 !~ '^[0-9A-Z]{2}([0-9A-Z]{3})?$' THEN
     RAISE EXCEPTION 'sqlstate "%" is neither a code nor a class', $3
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give five characters, or the two of a class, such as 22.';
@@ -138,41 +189,51 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a positive number, or null for no bound.';
   END IF;
   FOR letter IN
-    SELECT j.job_id, j.event_id, j.received_at FROM wearables.jobs j
+    SELECT j.* FROM wearables.jobs j
     WHERE j.state = 'failed' AND ($1 IS NULL OR j.kind::text = $1) AND ($3 IS NULL OR starts_with(j.last_sqlstate, $3))
       AND (j.failed_at >= $4 OR $4 = '-infinity') AND (j.failed_at < $5 OR $5 = 'infinity')
-      AND EXISTS (SELECT FROM wearables.webhook_events e
-                  WHERE e.event_id = j.event_id AND e.received_at = j.received_at AND ($2 IS NULL OR e.event_type LIKE $2))
+      AND (j.event_id IS NULL AND $2 IS NULL
+           OR EXISTS (SELECT FROM wearables.webhook_events e
+                      WHERE e.event_id = j.event_id AND e.received_at = j.received_at
+                        AND ($2 IS NULL OR e.event_type LIKE $2)))
     ORDER BY j.job_id LIMIT $6 FOR UPDATE OF j SKIP LOCKED LOOP
-    IF wearables_internal.enqueue_event(letter.event_id, letter.received_at, 'normalize', 0) THEN
-      DELETE FROM wearables.jobs j WHERE j.job_id = letter.job_id;
-      queued := queued + 1;
+    IF letter.event_id IS NULL THEN
+      CONTINUE WHEN wearables_internal.enqueue_job(
+        letter.kind::text, letter.dedupe_key, letter.argument, letter.subject, letter.priority) IS NULL;
+    ELSE
+      CONTINUE WHEN NOT wearables_internal.enqueue_event(letter.event_id, letter.received_at, 'normalize', 0);
     END IF;
+    DELETE FROM wearables.jobs j WHERE j.job_id = letter.job_id;
+    queued := queued + 1;
   END LOOP;
   RETURN queued;
 END $$;
 COMMENT ON FUNCTION wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer) IS
   'give dead letters a fresh set of attempts: all, or those of a job kind, an event type (a LIKE pattern), an SQLSTATE or its class, a time of failure, at most max_jobs of them; returns how many are queued';
 
-CREATE FUNCTION wearables.pause_queue(reason text DEFAULT NULL) RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-  INSERT INTO wearables_internal.queue_pause (reason) VALUES ($1)
-  ON CONFLICT ON CONSTRAINT queue_pause_pkey DO UPDATE SET reason = EXCLUDED.reason;
-END;
-COMMENT ON FUNCTION wearables.pause_queue(text) IS
-  'from the commit on no job is begun, in no session, until resume_queue(); what runs is finished, deliveries are received as always';
-
-CREATE FUNCTION wearables.resume_queue() RETURNS boolean
+CREATE FUNCTION wearables.pause_queue(kind text DEFAULT NULL, reason text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  DELETE FROM wearables_internal.queue_pause;
+  PERFORM wearables_internal.check_job_kind($1);
+  INSERT INTO wearables_internal.queue_pause (kind, reason) VALUES (coalesce($1, ''), $2)
+  ON CONFLICT ON CONSTRAINT queue_pause_pkey DO UPDATE SET reason = EXCLUDED.reason;
+END $$;
+COMMENT ON FUNCTION wearables.pause_queue(text, text) IS
+  'from the commit on no job of that kind is begun, of no kind without one, in no session, until resume_queue(); what runs is finished, deliveries are received as always';
+
+CREATE FUNCTION wearables.resume_queue(kind text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM wearables_internal.check_job_kind($1);
+  DELETE FROM wearables_internal.queue_pause p WHERE p.kind = coalesce($1, '');
   IF NOT FOUND THEN RETURN false; END IF;
   PERFORM wearables_internal.wake_workers();
   RETURN true;
 END $$;
-COMMENT ON FUNCTION wearables.resume_queue() IS 'end what pause_queue() began; false when the queue was not paused';
+COMMENT ON FUNCTION wearables.resume_queue(text) IS
+  'end what pause_queue() began for that kind, or for the whole queue without one; false when it was not paused';
 
 CREATE FUNCTION wearables_internal.workers() RETURNS TABLE (
   pid integer, doing text, since timestamptz, job_id bigint, event_id bigint, started_at timestamptz, done bigint, failed bigint,
