@@ -161,7 +161,7 @@ stage() {
 }
 
 # stage_stop_points: the same with stop points (src/pg/server/stop_point.h), in its place if it is there. The first time it begins
-# with what was built without, of which only what holds some is built again. Their names stand in $area/stop_points.list.
+# with what was built without, of which only what holds some is built again. Their names stand in $area/stop_points.list, but not those of jobs that are tests themselves.
 stage_stop_points() {
   local plain
   stage_tests
@@ -176,7 +176,7 @@ stage_stop_points() {
     grep -rl --include='*.cpp' stop_point "$build/src" | xargs touch
   fi
   make_extension "$area/stop_points.log" STOP_POINTS=1
-  grep -rho 'stop_point("[^"]*")' "$build/src" | cut -d '"' -f 2 | sort -u >"$area/stop_points.list"
+  grep -rho 'stop_point("[^"]*")' "$build/src" | cut -d '"' -f 2 | grep -v '^test ' | sort -u >"$area/stop_points.list"
   unlock_build
   give_to_server
 }
