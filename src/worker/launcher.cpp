@@ -1,3 +1,6 @@
+// Looks once a second which databases are to have workers, starts what is missing and stops what is too many. It is
+// connected to no database, holds no lock beyond a scan of pg_database, and keeps what it started in memory that lives
+// as long as the process. A worker that ended is started anew after kRestartSeconds.
 #include "worker/launcher.h"
 
 #include "pg/server/settings.h"
@@ -33,14 +36,14 @@ struct Slots {
   bool complained;  // once per want of a place, not once per turn
 };
 
-struct Wanted {
+struct DatabaseList {
   Oid databases[pg::kMaxWorkers];
   int count;
 };
 
 // The configured names that can be connected to. A missing database is not an error: it may come.
-Wanted wanted_databases() {
-  Wanted wanted{};
+DatabaseList wanted_databases() {
+  DatabaseList wanted{};
   char* names = pstrdup(pg::settings().databases == nullptr ? "" : pg::settings().databases);
   List* list = NIL;
   if (!SplitIdentifierString(names, ',', &list)) return wanted;
@@ -62,7 +65,7 @@ Wanted wanted_databases() {
   return wanted;
 }
 
-bool is_wanted(const Wanted& wanted, const Slot& slot) {
+bool is_wanted(const DatabaseList& wanted, const Slot& slot) {
   if (slot.ordinal >= pg::settings().workers) return false;
   for (int i = 0; i < wanted.count; ++i) {
     if (wanted.databases[i] == slot.database) return true;
@@ -81,7 +84,7 @@ bool rests(const Slot& slot) {
 }
 
 // Forgets workers that ended, stops those no longer asked for.
-void sweep(Slots* slots, const Wanted& wanted) {
+void sweep(Slots* slots, const DatabaseList& wanted) {
   int kept = 0;
   for (int i = 0; i < slots->count; ++i) {
     Slot slot = slots->slots[i];
@@ -111,7 +114,7 @@ void complain_once(Slots* slots) {
                 errhint("Raise max_worker_processes.")));
 }
 
-void start_missing(Slots* slots, const Wanted& wanted) {
+void start_missing(Slots* slots, const DatabaseList& wanted) {
   for (int i = 0; i < wanted.count; ++i) {
     for (int ordinal = 0; ordinal < pg::settings().workers; ++ordinal) {
       if (slots->count == pg::kMaxWorkers || runs(*slots, wanted.databases[i], ordinal)) continue;
@@ -132,7 +135,7 @@ void start_missing(Slots* slots, const Wanted& wanted) {
 void turn(Slots* slots) {
   StartTransactionCommand();
   (void)GetTransactionSnapshot();
-  const Wanted wanted = wanted_databases();
+  const DatabaseList wanted = wanted_databases();
   CommitTransactionCommand();
   sweep(slots, wanted);
   start_missing(slots, wanted);

@@ -108,7 +108,8 @@ void take_turn(void* arg) {
 
 // --- Maintenance
 
-pg::Statement make_partitions{"SELECT wearables.make_event_partitions() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
+pg::Statement make_partitions{
+    "SELECT wearables.make_event_partitions() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
 pg::Statement reclaim_names{"SELECT wearables.reclaim_names() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
 
 // Nothing where there is no sender yet: nothing will arrive, and a dump that is being restored may bring partitions of
@@ -151,7 +152,9 @@ void maintain(TimestampTz* due) {
   const int second = guarded(run_maintenance, &names);
   if (sqlstate == 0) sqlstate = second;
   note_maintenance(sqlstate);
-  *due = now + (sqlstate == 0 ? kMaintenance : sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ? kMaintenanceBusy : kMaintenanceAgain);
+  *due = now + (sqlstate == 0                             ? kMaintenance
+                : sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ? kMaintenanceBusy
+                                                         : kMaintenanceAgain);
 }
 
 // --- Waiting
@@ -177,7 +180,8 @@ void wait_until(TimestampTz until, bool deaf) {
     if (now >= until || ConfigReloadPending) break;
     // a millisecond longer than too early
     const long milliseconds = static_cast<long>((until - now) / 1000) + 1;
-    const int events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
+    const int events =
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
     handle_signals();
     if ((events & WL_LATCH_SET) != 0 && !deaf) break;
   }

@@ -448,7 +448,7 @@ Outcome ingest(const Event& event, const Handling& handling) {
   return outcome;
 }
 
-Outcome fail_event(Event* event, const Failed& failed, Locks locks) {
+Outcome fail_event(Event* event, const FailedAttempt& failed, Locks locks) {
   Outcome outcome{};
   outcome.status = Status::kFailed;
   const int64 user_id = user_of(*event);

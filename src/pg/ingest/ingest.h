@@ -23,6 +23,6 @@ Outcome ingest(const Event& event, const Handling& handling);
 // The event's data is bad, and no attempt will find it otherwise: takes back what a former handling wrote, so
 // that the state does not hang on there having been one, and marks it failed. The head of the event suffices,
 // and is read anew once its user's lock is taken. Another status, and nothing done, when a replay has had it meanwhile.
-Outcome fail_event(Event* event, const Failed& failed, Locks locks);
+Outcome fail_event(Event* event, const FailedAttempt& failed, Locks locks);
 
 }  // namespace wearables::pg

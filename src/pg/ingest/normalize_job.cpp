@@ -52,7 +52,7 @@ const char* make_missing_names(Job* job) {
 // Marks the event. Where the data is bad and a replay has made something of it meanwhile, there is no dead letter.
 bool fail_event_of(const Job& job, int sqlstate, const char* error) {
   const NormalizeState* state = state_of(job);
-  const Failed failed{error, state != nullptr && state->loaded ? state->revision : -1};
+  const FailedAttempt failed{error, state != nullptr && state->loaded ? state->revision : -1};
   Event event;
   if (trouble_of(sqlstate) == Trouble::kBadData && load_event_head(job.event_id, job.received_at, &event)) {
     return fail_event(&event, failed, Locks::kTake).status == Status::kFailed;

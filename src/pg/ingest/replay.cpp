@@ -7,6 +7,7 @@
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
 #include "pg/server/subtransaction.h"
+#include "pg/queue/job.h"
 #include "pg/queue/trouble.h"
 #include "pg/people/user.h"
 
@@ -39,20 +40,6 @@ struct Totals {
   int64 removed;
 };
 
-// Newest first: a key that is removed is then free for the older event that rightly claims it.
-Statement order_statement{R"(
-  SELECT e.event_id, e.received_at FROM wearables.webhook_events e
-  WHERE e.event_id = ANY ($1::bigint[]) ORDER BY e.version DESC, e.event_id DESC)"};
-
-// What succeeds now is no dead letter any more. Without waiting: job rows come first in the order of locks.
-Statement delete_letters{R"(
-  DELETE FROM wearables.jobs j WHERE j.job_id = ANY (ARRAY(
-    SELECT f.job_id FROM wearables.jobs f
-    WHERE f.state = 'failed' AND f.event_id = ANY ($1::bigint[]) AND EXISTS (
-      SELECT FROM wearables.webhook_events e
-      WHERE e.event_id = f.event_id AND e.received_at = f.received_at AND e.status <> 'failed' OFFSET 0)
-    FOR UPDATE OF f SKIP LOCKED)))"};
-
 void append(EventIds* ids, int64 event_id) {
   if (ids->count == ids->capacity) {
     if (ids->capacity >= PG_INT32_MAX / 16) {
@@ -74,15 +61,9 @@ EventIds* make_ids(MemoryContext context) {
 }
 
 Planned* put_in_order(const EventIds& ids, MemoryContext context, int* count) {
-  lock_events();
-  const uint64 rows =
-      run(order_statement, {arg_array(INT8OID, ids.ids, nullptr, static_cast<int>(ids.count))});
-  auto* planned = static_cast<Planned*>(MemoryContextAllocHuge(context, sizeof(Planned) * (rows + 1)));
-  for (uint64 row = 0; row < rows; ++row) {
-    bool null;
-    planned[row] = {get_int8(row, 1), DatumGetTimestampTz(get(row, 2, &null)), 0, false};
-  }
-  *count = static_cast<int>(rows);
+  const EventKey* keys = find_events_newest_first(ids.ids, static_cast<int>(ids.count), count);
+  auto* planned = static_cast<Planned*>(MemoryContextAllocHuge(context, sizeof(Planned) * (*count + 1)));
+  for (int i = 0; i < *count; ++i) planned[i] = {keys[i].event_id, keys[i].received_at, 0, false};
   return planned;
 }
 
@@ -151,7 +132,7 @@ Outcome fail_replayed(const Planned& planned, const ErrorData& error, int64 revi
   outcome.status = Status::kFailed;
   Event event;
   if (!load_event_head(planned.event_id, planned.received_at, &event)) return outcome;
-  const Failed failed{describe(error.sqlerrcode, error.message), revision};
+  const FailedAttempt failed{describe(error.sqlerrcode, error.message), revision};
   if (trouble_of(error.sqlerrcode) == Trouble::kBadData) return fail_event(&event, failed, Locks::kHeld);
   mark_failed(planned.event_id, planned.received_at, failed, false);
   return outcome;
@@ -169,7 +150,8 @@ const ErrorData* try_with_names(Replayed* replayed) {
     (void)make_names(&replayed->missing, true);
     replayed->closed = closed_names(replayed->missing, CurrentMemoryContext);
   }
-  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("names of sources or metrics go as fast as they are made")));
+  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                  errmsg("names of sources or metrics go as fast as they are made")));
 }
 
 // What bad data does to one event must not undo the others; any other error ends the replay.
@@ -218,7 +200,7 @@ Totals replay(const EventIds& ids) {
   reprocess_claimants(
       given.spans, given.count, given.move, done, count,
       [](void* arg, const Event&, const Outcome& outcome) { add(static_cast<Totals*>(arg), outcome); }, &totals);
-  run(delete_letters, {arg_array(INT8OID, ids.ids, nullptr, static_cast<int>(ids.count))});
+  delete_dead_letters(ids.ids, static_cast<int>(ids.count));
   MemoryContextDelete(scratch);
   return totals;
 }

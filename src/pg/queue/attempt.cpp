@@ -1,6 +1,7 @@
 // A job of one transaction is deleted before its work, in the same transaction: nobody else can take it until that has
-// ended, and an abort brings the row back. A job with work outside is locked in its first and its last transaction only;
-// in between its lease stands for it, and the last transaction does nothing where the claim has changed hands (R8).
+// ended, and an abort brings the row back. A job with work outside is locked in its first and its last transaction
+// only; in between its lease stands for it, and the last transaction does nothing where the claim has changed hands
+// (R8).
 #include <algorithm>
 
 #include "pg/queue/attempt.h"

@@ -14,7 +14,8 @@ struct AttemptResult {
 };
 
 // Runs the handler. Afterwards the job's row is gone, or comes again as the handler said, where the attempt succeeded;
-// else it is still claimed. A claim that was lost counts as success: what becomes of the job is another session's affair.
+// else it is still claimed. A claim that was lost counts as success: what becomes of the job is another session's
+// affair.
 AttemptResult attempt_job(Job* job);
 
 }  // namespace wearables::pg

@@ -1,7 +1,7 @@
 // A turn of the queue: claim, work, finish, until there is nothing to do or the budget is spent. A claim is committed
-// before its jobs are worked on; a session that ends in between leaves rows that name it, and any session reclaims them.
-// Between two transactions nothing is held but the leases. What is claimed and not begun is released before the turn
-// ends, by an error or otherwise.
+// before its jobs are worked on; a session that ends in between leaves rows that name it, and any session reclaims
+// them. Between two transactions nothing is held but the leases. What is claimed and not begun is released before the
+// turn ends, by an error or otherwise.
 #include <algorithm>
 
 #include "pg/queue/attempt.h"

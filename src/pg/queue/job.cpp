@@ -1,9 +1,9 @@
 // Claims are made with SKIP LOCKED, so no session waits here for another one. The index of ready jobs begins with the
 // kind: a claim reads its own kind's entries in the order of priority and run_at, and none of a kind that is paused, at
-// its limit or unknown. While a long snapshot keeps the rows of done jobs, the index holds their entries, too. So a scan
-// begins behind what an earlier one has found empty (LowWaterMark), and reads all of it now and then.
-// The claim lock of a kind with a limit is tried, and held until the claim has committed: of two sessions the second one
-// sees what the first one has claimed.
+// its limit or unknown. While a long snapshot keeps the rows of done jobs, the index holds their entries, too. So a
+// scan begins behind what an earlier one has found empty (LowWaterMark), and reads all of it now and then. The claim
+// lock of a kind with a limit is tried, and held until the claim has committed: of two sessions the second one sees
+// what the first one has claimed.
 #include "pg/queue/job.h"
 
 #include <algorithm>
@@ -42,7 +42,9 @@ enum JobColumn {
 #define TAKE                                                                                       \
   "UPDATE wearables.jobs j SET state = 'running', leased_by = $2, leased_at = clock_timestamp(), " \
   "leased_until = clock_timestamp() + make_interval(secs => $3) "
-#define READY "x.state = 'ready' AND NOT x.suspect AND x.kind = $4::wearables.job_kind AND x.run_at <= clock_timestamp()"
+#define READY                                                                              \
+  "x.state = 'ready' AND NOT x.suspect AND x.kind = $4::wearables.job_kind "                \
+  "AND x.run_at <= clock_timestamp()"
 #define BY_AGE "ORDER BY x.priority, x.run_at, x.job_id "
 #define OF_CLAIM "RETURNING " CLAIMED ", j.attempt + 1, false, $4::text, j.argument, j.run_at"
 
@@ -91,7 +93,8 @@ Statement claim_one_suspect{R"(
   RETURNING )" CLAIMED ", j.attempt, true, j.kind::text, j.argument, j.run_at"};
 
 #define THIS_CLAIM                                                                                             \
-  " j.job_id = $1 AND j.leased_by IS NOT DISTINCT FROM $2 AND j.leased_at IS NOT DISTINCT FROM $3 AND j.state = 'running'"
+  " j.job_id = $1 AND j.leased_by IS NOT DISTINCT FROM $2 AND j.leased_at IS NOT DISTINCT FROM $3 "            \
+  "AND j.state = 'running'"
 #define NO_LEASE " leased_by = NULL, leased_at = NULL, leased_until = NULL "
 #define NO_WAITS " waits = 0, waiting_since = NULL,"
 
@@ -124,7 +127,16 @@ Statement release_statement{
     "UPDATE wearables.jobs j SET state = 'ready', attempt = j.attempt - j.suspect::integer," NO_LEASE
     "WHERE j.leased_by = $1 AND j.state = 'running'"};
 
-// The next job of the subject of job $1, which was moved out of the way (kSubjectWait).
+// Without waiting: job rows come first in the order of locks (lock.h), and a replay holds others already.
+Statement delete_dead_letters_statement{R"(
+  DELETE FROM wearables.jobs j WHERE j.job_id = ANY (ARRAY(
+    SELECT f.job_id FROM wearables.jobs f
+    WHERE f.state = 'failed' AND f.event_id = ANY ($1::bigint[]) AND EXISTS (
+      SELECT FROM wearables.webhook_events e
+      WHERE e.event_id = f.event_id AND e.received_at = f.received_at AND e.status <> 'failed' OFFSET 0)
+    FOR UPDATE OF f SKIP LOCKED)))"};
+
+// The next job of the subject $2, not job $3, which was moved out of the way (kSubjectWait).
 Statement free_subject_statement{R"(
   UPDATE wearables.jobs j SET run_at = clock_timestamp()
   WHERE j.job_id = ANY (ARRAY(
@@ -297,7 +309,8 @@ bool is_limited(const JobKind& kind) {
   return kind.concurrency.max_running > 0 || kind.concurrency.one_per_subject;
 }
 
-// How many jobs of the kind this session may claim now, its claim lock taken. 0, too, while another session claims some.
+// How many jobs of the kind this session may claim now, its claim lock taken. 0, too, while another session claims
+// some.
 int free_slots(int which) {
   const JobKind& kind = job_kind(which);
   const ConcurrencyRule& rule = kind.concurrency;
@@ -439,6 +452,10 @@ bool fail_job(const Job& job, int sqlstate, const char* error) {
 }
 
 void delete_dead_letter(const Job& job) { run(delete_dead_letter_statement, {arg_int8(job.job_id)}); }
+
+void delete_dead_letters(Datum* event_ids, int count) {
+  run(delete_dead_letters_statement, {arg_array(INT8OID, event_ids, nullptr, count)});
+}
 
 void release_claims() { run(release_statement, {arg_int4(MyProcPid)}); }
 

@@ -52,6 +52,9 @@ bool fail_job(const Job& job, int sqlstate, const char* error);
 // A dead letter of which something was made after all.
 void delete_dead_letter(const Job& job);
 
+// Those of events that have not failed, after all. Leaves alone what another session has locked.
+void delete_dead_letters(Datum* event_ids, int count);
+
 // What this session has claimed and not worked on, as it was before.
 void release_claims();
 

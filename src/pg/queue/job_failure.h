@@ -1,4 +1,5 @@
-// What becomes of a job that failed: by its SQLSTATE (trouble.h), its kind's retry rule and what was tried before (R12).
+// What becomes of a job that failed: by its SQLSTATE (trouble.h), its kind's retry rule and what was tried before
+// (R12).
 #pragma once
 
 #include "pg/queue/job.h"

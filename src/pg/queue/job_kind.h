@@ -42,11 +42,10 @@ struct JobEnd {
 // - one transaction: `work`. The job's row is deleted in the same transaction before it, so that the row is locked and
 //   an abort brings it back.
 // - with work outside of any transaction, such as HTTP: `begin` in a transaction, `outside` in none, `end` in a
-//   transaction. The row stays claimed under its lease in between. A session whose lease was lost meanwhile does not get
-//   to `end` (R8). While `outside` runs, its session works on nothing else: it must end by itself within a bounded time,
-//   and should look at stop_requested().
-// Handlers run as the owner, within SPI, under lock_timeout; they raise what makes the attempt fail. `outside` runs
-// without snapshot, lock and transaction id and may use none.
+// transaction. The row stays claimed under its lease in between. A session whose lease was lost meanwhile does not get
+// to `end` (R8). While `outside` runs, its session works on nothing else: it must end by itself within a bounded time,
+// and should look at stop_requested(). Handlers run as the owner, within SPI, under lock_timeout; they raise what makes
+// the attempt fail. `outside` runs without snapshot, lock and transaction id and may use none.
 struct JobKind {
   const char* name;        // constant, its value of wearables.job_kind
   size_t state_size;       // bytes of Job::state, zeroed for each attempt

@@ -1,5 +1,5 @@
-// Each step of the queue's work runs in a subtransaction of a transaction that is committed at once: an error undoes the
-// step, is copied into the caller's context and leaves the connection usable. Every lock of a step ends with its
+// Each step of the queue's work runs in a subtransaction of a transaction that is committed at once: an error undoes
+// the step, is copied into the caller's context and leaves the connection usable. Every lock of a step ends with its
 // transaction; none is awaited for longer than wait_milliseconds().
 #include "pg/queue/job_transaction.h"
 
@@ -120,8 +120,8 @@ ErrorData* look_in_transaction(void (*work)(void*), void* arg, Durable durable) 
   }
 }
 
-// SPI has begun the transaction that the next step runs in. It stays empty: no snapshot, so that no vacuum is held up, no
-// lock and no transaction id.
+// SPI has begun the transaction that the next step runs in. It stays empty: no snapshot, so that no vacuum is held up,
+// no lock and no transaction id.
 ErrorData* in_no_transaction(void (*work)(void*), void* arg) {
   const bool without_portal = ActivePortal == nullptr;
   if (without_portal && ActiveSnapshotSet()) PopActiveSnapshot();

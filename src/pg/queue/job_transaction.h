@@ -1,5 +1,6 @@
 // The transactions of the queue's work: as the owner, under settings of our own, and waiting for nobody for long (R12).
-// Within a non-atomic SPI connection. A caller that is no portal's has an active snapshot, and has one again afterwards.
+// Within a non-atomic SPI connection. A caller that is no portal's has an active snapshot, and has one again
+// afterwards.
 #pragma once
 
 #include "pg/server/server.h"

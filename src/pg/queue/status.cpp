@@ -79,16 +79,20 @@ void put(Cells* cells, Datum value, bool null = false) {
   cells->nulls[cells->count++] = null;
 }
 
-void put_text(Cells* cells, const char* text) { put(cells, text == nullptr ? 0 : CStringGetTextDatum(text), text == nullptr); }
+void put_text(Cells* cells, const char* text) {
+  put(cells, text == nullptr ? 0 : CStringGetTextDatum(text), text == nullptr);
+}
 void put_number(Cells* cells, int64 number) { put(cells, Int64GetDatum(number)); }
 void put_id(Cells* cells, int64 id) { put(cells, Int64GetDatum(id), id == 0); }
 void put_instant(Cells* cells, TimestampTz instant) { put(cells, TimestampTzGetDatum(instant), instant == 0); }
-void put_sqlstate(Cells* cells, int sqlstate) { put_text(cells, sqlstate == 0 ? nullptr : pstrdup(unpack_sql_state(sqlstate))); }
+void put_sqlstate(Cells* cells, int sqlstate) {
+  put_text(cells, sqlstate == 0 ? nullptr : pstrdup(unpack_sql_state(sqlstate)));
+}
 
-void put_worker(ReturnSetInfo* result, const WorkerPlace& place) {
-  const WorkerStatus& status = place.status;
+void put_worker(ReturnSetInfo* result, const WorkerInfo& worker) {
+  const WorkerStatus& status = worker.status;
   Cells cells{};
-  put(&cells, Int32GetDatum(place.pid));
+  put(&cells, Int32GetDatum(worker.pid));
   put_text(&cells, name_of(status.doing));
   put_instant(&cells, status.since);
   put_id(&cells, status.job_id);
@@ -113,9 +117,9 @@ PG_FUNCTION_INFO_V1(wearables_workers);
 Datum wearables_workers(PG_FUNCTION_ARGS) {
   InitMaterializedSRF(fcinfo, 0);
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-  auto* places = static_cast<WorkerPlace*>(palloc(sizeof(WorkerPlace) * kMaxWorkers));
-  const int count = copy_workers(places);
-  for (int i = 0; i < count; ++i) put_worker(result, places[i]);
+  auto* workers = static_cast<WorkerInfo*>(palloc(sizeof(WorkerInfo) * kMaxWorkers));
+  const int count = copy_workers(workers);
+  for (int i = 0; i < count; ++i) put_worker(result, workers[i]);
   return Datum{0};
 }
 }

@@ -1,4 +1,4 @@
-// What the workers are doing, where every session sees it: places in shared memory, one a worker. Without preloading
+// What the workers are doing, where every session sees it: slots in shared memory, one a worker. Without preloading
 // there are none, and nothing is noted.
 #pragma once
 
@@ -26,7 +26,7 @@ struct WorkerStatus {
   int64 memory;                  // bytes in its memory contexts, now and then
 };
 
-// A worker's place, once it has one; null for any other session.
+// A worker's slot, once it has one; null for any other session.
 void take_status(WorkerStatus* status) noexcept;
 WorkerStatus* own_status() noexcept;
 

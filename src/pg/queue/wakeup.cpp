@@ -1,3 +1,6 @@
+// Latches and status of the workers, in shared memory under one lightweight lock that is held for a few stores. A
+// session that made work sets the latches after its commit, when what it made is visible. A worker writes its own
+// status without the lock: numbers that a reader may see of two moments.
 #include "pg/receive/activity.h"
 #include "pg/queue/wakeup.h"
 
@@ -7,7 +10,7 @@ namespace wearables::pg {
 
 namespace {
 
-struct Place {
+struct WorkerSlot {
   Oid database;  // InvalidOid: free
   PGPROC* worker;
   WorkerStatus status;
@@ -16,7 +19,7 @@ struct Place {
 struct Shared {
   LWLock* lock;
   TimestampTz made_at;
-  Place places[kMaxWorkers];
+  WorkerSlot slots[kMaxWorkers];
   int64 exit_count;  // since the server started
   struct {
     Oid database;
@@ -56,8 +59,8 @@ void make_memory() {
 
 void set_latches() {
   LWLockAcquire(shared->lock, LW_SHARED);
-  for (const Place& place : shared->places) {
-    if (place.database == MyDatabaseId) SetLatch(&place.worker->procLatch);
+  for (const WorkerSlot& slot : shared->slots) {
+    if (slot.database == MyDatabaseId) SetLatch(&slot.worker->procLatch);
   }
   LWLockRelease(shared->lock);
 }
@@ -99,23 +102,23 @@ void wake_at_commit() {
 WorkerStatus* register_worker() {
   WorkerStatus* status = nullptr;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  for (Place& place : shared->places) {
-    if (place.database != InvalidOid) continue;
-    place = {MyDatabaseId, MyProc, {}};
-    place.status.started_at = place.status.since = GetCurrentTimestamp();
-    status = &place.status;
+  for (WorkerSlot& slot : shared->slots) {
+    if (slot.database != InvalidOid) continue;
+    slot = {MyDatabaseId, MyProc, {}};
+    slot.status.started_at = slot.status.since = GetCurrentTimestamp();
+    status = &slot.status;
     break;
   }
   LWLockRelease(shared->lock);
   return status;
 }
 
-int copy_workers(WorkerPlace* places) {
+int copy_workers(WorkerInfo* workers) {
   if (shared == nullptr) return -1;
   int count = 0;
   LWLockAcquire(shared->lock, LW_SHARED);
-  for (const Place& place : shared->places) {
-    if (place.database == MyDatabaseId) places[count++] = {place.worker->pid, place.status};
+  for (const WorkerSlot& slot : shared->slots) {
+    if (slot.database == MyDatabaseId) workers[count++] = {slot.worker->pid, slot.status};
   }
   LWLockRelease(shared->lock);
   return count;
@@ -124,10 +127,10 @@ int copy_workers(WorkerPlace* places) {
 void unregister_worker(bool by_error) noexcept {
   if (shared == nullptr) return;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  for (Place& place : shared->places) {
-    if (place.database == InvalidOid || place.worker != MyProc) continue;
-    if (by_error) shared->exits[shared->exit_count++ % kMaxExits] = {place.database, GetCurrentTimestamp()};
-    place = {InvalidOid, nullptr, {}};
+  for (WorkerSlot& slot : shared->slots) {
+    if (slot.database == InvalidOid || slot.worker != MyProc) continue;
+    if (by_error) shared->exits[shared->exit_count++ % kMaxExits] = {slot.database, GetCurrentTimestamp()};
+    slot = {InvalidOid, nullptr, {}};
   }
   LWLockRelease(shared->lock);
 }
@@ -136,7 +139,7 @@ int registered_workers() noexcept {
   if (shared == nullptr) return -1;
   int count = 0;
   LWLockAcquire(shared->lock, LW_SHARED);
-  for (const Place& place : shared->places) count += place.database == MyDatabaseId ? 1 : 0;
+  for (const WorkerSlot& slot : shared->slots) count += slot.database == MyDatabaseId ? 1 : 0;
   LWLockRelease(shared->lock);
   return count;
 }

@@ -14,7 +14,7 @@ void request_wakeup_memory();
 // Once per transaction; the latches are set after the commit is visible.
 void wake_at_commit();
 
-// A worker puts its latch where committing sessions find it, and gets the place of its status; null when all are taken.
+// A worker puts its latch where committing sessions find it, and gets the slot of its status; null when all are taken.
 WorkerStatus* register_worker();
 // `by_error`: the session ends otherwise than by returning from its main function.
 void unregister_worker(bool by_error) noexcept;
@@ -23,12 +23,12 @@ void unregister_worker(bool by_error) noexcept;
 inline constexpr int kMaxExits = 64;
 int copy_exits(TimestampTz* exits) noexcept;
 
-// The places of this database's workers, copied into `places`; returns how many, -1 when the library is not preloaded.
-struct WorkerPlace {
+// The slots of this database's workers, copied into `workers`; returns how many, -1 when the library is not preloaded.
+struct WorkerInfo {
   int pid;
   WorkerStatus status;
 };
-int copy_workers(WorkerPlace* places);
+int copy_workers(WorkerInfo* workers);
 
 // Workers of this database, -1 when the library is not preloaded.
 int registered_workers() noexcept;

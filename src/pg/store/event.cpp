@@ -1,3 +1,6 @@
+// Reads and marks rows of webhook_events. Whoever looks for an event holds the lock on events before the statement's
+// snapshot is taken, for make_event_partitions() moves rows from one partition to another. A row is marked under its
+// user's lock, where it has a user; that it was read before that lock was there is caught by its revision.
 #include "pg/store/event.h"
 
 #include "pg/server/lock.h"
@@ -10,7 +13,7 @@ namespace {
 #define SELECT_EVENT(body)                                                                        \
   "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "               \
   "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, "           \
-  "(SELECT max(r.revision) FROM wearables.revisions r), e.status::text, e.quarantined, e.stale, "       \
+  "(SELECT max(r.revision) FROM wearables.revisions r), e.status::text, e.quarantined, e.stale, " \
   "e.inserted::bigint + e.changed + e.confirmed + e.unchanged "                                  \
   "FROM wearables.webhook_events e WHERE e.event_id = $1"
 
@@ -19,9 +22,22 @@ Statement select_event_anywhere{SELECT_EVENT("e.payload")};
 Statement select_event_head{SELECT_EVENT("NULL::bytea") " AND e.received_at = $2"};
 #undef SELECT_EVENT
 
+enum EventColumn {
+  kReceivedAt = 1, kVersion, kEndpoint, kEventType, kExternalUserId, kClientUserId, kPayload, kRevision, kWroteMetrics,
+  kWroteFrom, kWroteTo, kRevisionInForce, kStatus, kQuarantined, kStale, kStood
+};
+
+// Newest first: a key that is removed is then free for the older event that rightly claims it.
+Statement select_newest_first{R"(
+  SELECT e.event_id, e.received_at FROM wearables.webhook_events e
+  WHERE e.event_id = ANY ($1::bigint[]) ORDER BY e.version DESC, e.event_id DESC)"};
+
+enum EventKeyColumn { kKeyEventId = 1, kKeyReceivedAt };
+
 Statement update_event{R"(
   UPDATE wearables.webhook_events e
-  SET status = $3::wearables.event_status, revision = $4, user_id = $5, note = $6, error = NULL, processed_at = clock_timestamp(),
+  SET status = $3::wearables.event_status, revision = $4, user_id = $5, note = $6, error = NULL,
+      processed_at = clock_timestamp(),
       inserted = $7, changed = $8, confirmed = $9, unchanged = $10, stale = $11, quarantined = $12,
       wrote_metrics = $13, wrote_from = $14, wrote_to = $15,
       drift = CASE WHEN $17 IS NOT NULL THEN ARRAY(
@@ -84,10 +100,10 @@ Status status_of(std::string_view name) {
 }
 
 Wrote wrote_of_row(MemoryContext context) {
-  Wrote wrote{get_int8(0, 8, -1), nullptr, get_instant(0, 10), get_instant(0, 11), get_int4(0, 14),
-              get_int4(0, 15), get_int8(0, 16)};
+  Wrote wrote{get_int8(0, kRevision, -1), nullptr, get_instant(0, kWroteFrom), get_instant(0, kWroteTo),
+              get_int4(0, kQuarantined), get_int4(0, kStale), get_int8(0, kStood)};
   bool null;
-  const Datum metrics = get(0, 9, &null);
+  const Datum metrics = get(0, kWroteMetrics, &null);
   if (!null) {
     MemoryContext old = MemoryContextSwitchTo(context);
     wrote.metrics = DatumGetArrayTypePCopy(metrics);
@@ -119,22 +135,18 @@ Arg arg_drift(const Outcome& outcome) {
 
 Arg arg_count(int64 count) { return arg_int4(static_cast<int32>(count)); }
 
-}  // namespace
-
-namespace {
-
 void take_row(int64 event_id, MemoryContext caller, Event* event) {
   event->event_id = event_id;
-  event->received_at = get_instant(0, 1);
-  event->version = get_int8(0, 2);
-  event->endpoint = copy_view(0, 3, caller);
-  event->event_type = copy_view(0, 4, caller);
-  event->external_user_id = copy_view(0, 5, caller);
-  event->client_user_id = copy_view(0, 6, caller);
-  event->body = copy_view(0, 7, caller);
+  event->received_at = get_instant(0, kReceivedAt);
+  event->version = get_int8(0, kVersion);
+  event->endpoint = copy_view(0, kEndpoint, caller);
+  event->event_type = copy_view(0, kEventType, caller);
+  event->external_user_id = copy_view(0, kExternalUserId, caller);
+  event->client_user_id = copy_view(0, kClientUserId, caller);
+  event->body = copy_view(0, kPayload, caller);
   event->wrote = wrote_of_row(caller);
-  event->revision = get_int8(0, 12);
-  event->status = status_of(get_text(0, 13));
+  event->revision = get_int8(0, kRevisionInForce);
+  event->status = status_of(get_text(0, kStatus));
 }
 
 }  // namespace
@@ -155,8 +167,21 @@ bool load_event_head(int64 event_id, TimestampTz received_at, Event* event) {
   return rows > 0;
 }
 
+EventKey* find_events_newest_first(Datum* event_ids, int count, int* found) {
+  lock_events();
+  const uint64 rows = run(select_newest_first, {arg_array(INT8OID, event_ids, nullptr, count)});
+  auto* keys = static_cast<EventKey*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(EventKey) * (rows + 1)));
+  for (uint64 row = 0; row < rows; ++row) keys[row] = {get_int8(row, kKeyEventId), get_instant(row, kKeyReceivedAt)};
+  *found = static_cast<int>(rows);
+  return keys;
+}
+
 void mark_event(const Event& event, const Outcome& outcome) {
   const Counts& counts = outcome.counts;
+  Assert(outcome.status != Status::kReceived && outcome.status != Status::kFailed);
+  Assert(counts.inserted >= 0 && counts.changed >= 0 && counts.confirmed >= 0);
+  Assert(counts.unchanged >= 0 && counts.stale >= 0 && counts.quarantined >= 0);
+  Assert(outcome.metric_count == 0 || outcome.from <= outcome.to);
   const Span span = span_to_remember(outcome);
   const uint64 marked = run(
       update_event,
@@ -166,15 +191,16 @@ void mark_event(const Event& event, const Outcome& outcome) {
        arg_count(counts.changed), arg_count(counts.confirmed), arg_count(counts.unchanged),
        arg_count(counts.stale), arg_count(counts.quarantined), span.metrics, span.from, span.to,
        arg_datum(INT8OID, Int64GetDatum(event.wrote.revision), event.wrote.revision < 0), arg_drift(outcome)});
+  Assert(marked <= 1);
   // it was read before its user's lock was there: what a replay wrote meanwhile must not be undone or forgotten
   if (marked > 0 || outcome.user_id == 0) return;
   ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("another session handled the event meanwhile")));
 }
 
-void mark_failed(int64 event_id, TimestampTz received_at, const Failed& failed, bool taken_back) {
+void mark_failed(int64 event_id, TimestampTz received_at, const FailedAttempt& attempt, bool retracted) {
   lock_events();
-  run(update_failed, {arg_int8(event_id), arg_instant(received_at), arg_text(failed.error), arg_bool(taken_back),
-                      arg_int8(failed.revision)});
+  run(update_failed, {arg_int8(event_id), arg_instant(received_at), arg_text(attempt.error), arg_bool(retracted),
+                      arg_int8(attempt.revision)});
 }
 
 }  // namespace wearables::pg

@@ -41,6 +41,14 @@ bool load_event(int64 event_id, TimestampTz received_at, Event* event);
 // The same without the body.
 bool load_event_head(int64 event_id, TimestampTz received_at, Event* event);
 
+struct EventKey {
+  int64 event_id;
+  TimestampTz received_at;
+};
+
+// Those of the events that are there, by version, the newest first; in the current context. Within SPI.
+EventKey* find_events_newest_first(Datum* event_ids, int count, int* found);
+
 // Keys that were given up: how many, and the span of their instants.
 struct Freed {
   int64 count;
@@ -67,12 +75,12 @@ struct Outcome {
 void mark_event(const Event& event, const Outcome& outcome);
 
 // An attempt that came to nothing.
-struct Failed {
+struct FailedAttempt {
   const char* error;
   int64 revision;  // of the mappings it was made under; -1 when that is not known
 };
 
-// Marks the event failed. Unless all that it wrote was taken back, where that may still stand is kept. Within SPI.
-void mark_failed(int64 event_id, TimestampTz received_at, const Failed& failed, bool taken_back);
+// Marks the event failed. Unless all that it wrote was retracted, where that may still stand is kept. Within SPI.
+void mark_failed(int64 event_id, TimestampTz received_at, const FailedAttempt& attempt, bool retracted);
 
 }  // namespace wearables::pg

@@ -1,7 +1,7 @@
 // Ledger row, raw event and job are written by one statement: each statement costs as much to begin and end as its row
-// does. Two sessions with the same message meet at the ledger's primary key, and the second one waits there for the first
-// one's commit: it then counts the delivery and writes nothing else. The lock on events is taken before the statement's
-// snapshot, because a partition that is attached takes its range from the default partition.
+// does. Two sessions with the same message meet at the ledger's primary key, and the second one waits there for the
+// first one's commit: it then counts the delivery and writes nothing else. The lock on events is taken before the
+// statement's snapshot, because a partition that is attached takes its range from the default partition.
 #include "core/write/version.h"
 
 #include "pg/queue/wakeup.h"
