@@ -71,7 +71,7 @@ SELECT substr(message_id, 5, 4) AS made, status, inserted, unchanged, quarantine
 SELECT provider, ts FROM wearables.samples WHERE provider LIKE 'n_' ORDER BY provider, ts;
 SELECT metric, ts FROM wearables.samples WHERE metric = 'cholesterol/new';
 SELECT count(*) FROM wearables.quarantine WHERE reason = 'no_more_names';
-SELECT verdict FROM wearables.health;
+SELECT problem FROM wearables.problems WHERE problem = 'no_more_names';
 
 -- an older document of a source that had no room adds nothing then but its count
 SELECT pg_temp.send('2K0B', 'sleep', '{"id":"n","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00Z","hr_lowest":48}');
