@@ -117,10 +117,13 @@ job_is($first, 'running 0 0 f', 'the first runs under its lease');
 is(run_sql($node, 'app', q{SELECT concat_ws(' ', a.backend_xid, a.backend_xmin, count(l.*)) FROM pg_stat_activity a
 	LEFT JOIN pg_locks l ON l.pid = a.pid AND l.locktype NOT IN ('virtualxid', 'advisory') WHERE a.application_name = 'subject' GROUP BY a.pid, a.backend_xid, a.backend_xmin}),
 	'0', 'without transaction id, snapshot or lock');
+my $later = enqueue('test_outside', subject => 'alice', run_at => '2100-01-01');
+drain();
 let_go();
 $session->finish;
 drain();
 steps_are($second, 'begin end', 'the second has its turn as soon as the first has ended');
+job_is($later, 'ready 0 0 f', 'one that is due later is not brought forward');
 
 # --- It comes again, is put off, fails
 

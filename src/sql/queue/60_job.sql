@@ -1,7 +1,8 @@
 -- The queue.
 
 CREATE TYPE wearables.job_kind AS ENUM ('normalize', 'replay');
-COMMENT ON TYPE wearables.job_kind IS 'normalize: an event for the first time, or once more; replay: once more at low priority';
+COMMENT ON TYPE wearables.job_kind IS
+  'normalize: an event for the first time, or once more; replay: once more at low priority';
 CREATE TYPE wearables.job_state AS ENUM ('ready', 'running', 'failed');
 COMMENT ON TYPE wearables.job_state IS 'ready from run_at on; running under a lease; failed: a dead letter';
 
@@ -20,6 +21,7 @@ CREATE TABLE wearables.jobs (
   waits         integer NOT NULL DEFAULT 0,
   priority      smallint NOT NULL DEFAULT 0 CHECK (priority >= 0),
   suspect       boolean NOT NULL DEFAULT false,
+  blocked       boolean NOT NULL DEFAULT false,
   kind          wearables.job_kind NOT NULL DEFAULT 'normalize',
   state         wearables.job_state NOT NULL DEFAULT 'ready',
   dedupe_key    text COLLATE "C" NOT NULL,
@@ -28,26 +30,33 @@ CREATE TABLE wearables.jobs (
   last_error    text,
   argument      jsonb
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
-COMMENT ON TABLE wearables.jobs IS 'the queue; a job that is done is deleted, one that is given up stays as state failed (dead letter)';
-COMMENT ON COLUMN wearables.jobs.event_id IS 'the event that it is about; null for kinds that are about none: see argument';
+COMMENT ON TABLE wearables.jobs IS
+  'the queue; a job that is done is deleted, one that is given up stays as state failed (dead letter)';
+COMMENT ON COLUMN wearables.jobs.event_id IS
+  'the event that it is about; null for kinds that are about none: see argument';
 COMMENT ON COLUMN wearables.jobs.subject IS
   'of kinds that work on one subject at a time: jobs of one kind and subject do not run at once';
+COMMENT ON COLUMN wearables.jobs.blocked IS
+  'it was due while its subject was being worked on, and run_at was moved; whoever ends that work brings it back';
 COMMENT ON COLUMN wearables.jobs.argument IS
   'what a job that is about no event is to do; holds neither secrets nor readings';
 COMMENT ON COLUMN wearables.jobs.priority IS 'lower runs first: 0 for live events, 10 for replays';
 COMMENT ON COLUMN wearables.jobs.queued_at IS 'when the job was made; run_at moves with each attempt, this does not';
-COMMENT ON COLUMN wearables.jobs.attempt IS 'attempts that failed; after wearables_ingest.max_attempts of them the job is a dead letter';
+COMMENT ON COLUMN wearables.jobs.attempt IS
+  'attempts that failed; after wearables_ingest.max_attempts of them the job is a dead letter';
 COMMENT ON COLUMN wearables.jobs.waits IS
-  'how often it was put off for something outside the job (a lock, a full disk, a schema that does not fit), since waiting_since; no attempt';
+  'how often it was put off for something outside the job (a lock, a full disk, a schema that does not fit), since '
+  'waiting_since; no attempt';
 COMMENT ON COLUMN wearables.jobs.suspect IS
   'the session that had claimed it was lost: it is claimed alone from then on, and its attempt counted before the work';
-COMMENT ON COLUMN wearables.jobs.leased_by IS 'process id of the session that works on it; when that is gone or leased_until has passed, the job is taken back';
+COMMENT ON COLUMN wearables.jobs.leased_by IS
+  'process id of the session that works on it; when that is gone or leased_until has passed, the job is taken back';
 COMMENT ON COLUMN wearables.jobs.last_sqlstate IS 'SQLSTATE of last_error';
 CREATE UNIQUE INDEX jobs_dedupe_key ON wearables.jobs (dedupe_key) WHERE state IN ('ready', 'running');
 COMMENT ON INDEX wearables.jobs_dedupe_key IS 'the grain is the intent: a failed job never blocks a new one';
 -- by kind: jobs of a kind that may not run now stand in no other kind's way
 CREATE INDEX jobs_ready ON wearables.jobs (kind, priority, run_at, job_id) WHERE state = 'ready' AND NOT suspect;
-CREATE INDEX jobs_subject ON wearables.jobs (kind, subject, job_id) WHERE state = 'ready' AND subject IS NOT NULL;
+CREATE INDEX jobs_blocked ON wearables.jobs (kind, subject, priority, job_id) WHERE blocked;
 -- two for what is rare or short, since each costs every claim
 CREATE INDEX jobs_running ON wearables.jobs (suspect, kind, job_id) WHERE state = 'running' OR suspect;
 CREATE INDEX jobs_stuck ON wearables.jobs (waiting_since, job_id) WHERE state = 'failed' OR waiting_since IS NOT NULL;
@@ -77,7 +86,8 @@ CREATE FUNCTION wearables_internal.schema_version() RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN 3;
 COMMENT ON FUNCTION wearables_internal.schema_version() IS
-  'goes up with every change of what the library uses: a library of another version leaves the queue alone until ALTER EXTENSION UPDATE';
+  'goes up with every change of what the library uses: a library of another version leaves the queue alone until '
+  'ALTER EXTENSION UPDATE';
 CREATE FUNCTION wearables_internal.library_version() RETURNS integer
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_library_version';
 COMMENT ON FUNCTION wearables_internal.library_version() IS 'the schema_version() that the library is made for';
@@ -85,14 +95,16 @@ COMMENT ON FUNCTION wearables_internal.library_version() IS 'the schema_version(
 CREATE PROCEDURE wearables.drain(max_jobs integer DEFAULT NULL)
 LANGUAGE c AS 'MODULE_PATHNAME', 'wearables_drain';
 COMMENT ON PROCEDURE wearables.drain(integer) IS
-  'work the queue in this session until no job is ready, or max_jobs are done; commits per event, so not inside a transaction block; any number may run at once';
+  'work the queue in this session until no job is ready, or max_jobs are done; commits per event, so not inside a '
+  'transaction block; any number may run at once';
 
 CREATE FUNCTION wearables_internal.wake_workers() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_wake_workers';
 COMMENT ON FUNCTION wearables_internal.wake_workers() IS 'wake this database''s workers when the transaction commits';
 
-CREATE FUNCTION wearables_internal.enqueue_event(event_id bigint, received_at timestamptz, kind text, priority integer) RETURNS boolean
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION wearables_internal.enqueue_event(
+  event_id bigint, received_at timestamptz, kind text, priority integer)
+RETURNS boolean LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   -- one session at a time makes jobs that others may make too: two with many of them would deadlock
@@ -132,7 +144,8 @@ BEGIN
   RETURN job;
 END $$;
 COMMENT ON FUNCTION wearables_internal.enqueue_job(text, text, jsonb, text, integer, timestamptz) IS
-  'put a job that is about no event in the queue; returns its id, null when one with the same key is ready or running already';
+  'put a job that is about no event in the queue; returns its id, null when one with the same key is ready or '
+  'running already';
 
 CREATE FUNCTION wearables_internal.check_job_kind(kind text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -168,11 +181,13 @@ BEGIN
   RETURN true;
 END $$;
 COMMENT ON FUNCTION wearables.requeue_event(bigint) IS
-  'give an event a fresh set of attempts, a dead letter too; false when it is in the queue already: a notice names the job';
+  'give an event a fresh set of attempts, a dead letter too; false when it is in the queue already: a notice names '
+  'the job';
 
 CREATE FUNCTION wearables.retry_failed(
   kind text DEFAULT NULL, event_type text DEFAULT NULL, sqlstate text DEFAULT NULL,
-  failed_after timestamptz DEFAULT '-infinity', failed_before timestamptz DEFAULT 'infinity', max_jobs integer DEFAULT NULL)
+  failed_after timestamptz DEFAULT '-infinity', failed_before timestamptz DEFAULT 'infinity',
+  max_jobs integer DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -209,7 +224,8 @@ BEGIN
   RETURN queued;
 END $$;
 COMMENT ON FUNCTION wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer) IS
-  'give dead letters a fresh set of attempts: all, or those of a job kind, an event type (a LIKE pattern), an SQLSTATE or its class, a time of failure, at most max_jobs of them; returns how many are queued';
+  'give dead letters a fresh set of attempts: all, or those of a job kind, an event type (a LIKE pattern), an '
+  'SQLSTATE or its class, a time of failure, at most max_jobs of them; returns how many are queued';
 
 CREATE FUNCTION wearables.pause_queue(kind text DEFAULT NULL, reason text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -220,7 +236,8 @@ BEGIN
   ON CONFLICT ON CONSTRAINT queue_pause_pkey DO UPDATE SET reason = EXCLUDED.reason;
 END $$;
 COMMENT ON FUNCTION wearables.pause_queue(text, text) IS
-  'from the commit on no job of that kind is begun, of no kind without one, in no session, until resume_queue(); what runs is finished, deliveries are received as always';
+  'from the commit on no job of that kind is begun, of no kind without one, in no session, until resume_queue(); '
+  'what runs is finished, deliveries are received as always';
 
 CREATE FUNCTION wearables.resume_queue(kind text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -236,7 +253,9 @@ COMMENT ON FUNCTION wearables.resume_queue(text) IS
   'end what pause_queue() began for that kind, or for the whole queue without one; false when it was not paused';
 
 CREATE FUNCTION wearables_internal.workers() RETURNS TABLE (
-  pid integer, doing text, since timestamptz, job_id bigint, event_id bigint, started_at timestamptz, done bigint, failed bigint,
-  last_sqlstate text, last_error_job bigint, last_error_at timestamptz, maintenance_sqlstate text, maintained_at timestamptz, memory bigint)
+  pid integer, doing text, since timestamptz, job_id bigint, event_id bigint, started_at timestamptz, done bigint,
+  failed bigint, last_sqlstate text, last_error_job bigint, last_error_at timestamptz, maintenance_sqlstate text,
+  maintained_at timestamptz, memory bigint)
 LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wearables_workers';
-COMMENT ON FUNCTION wearables_internal.workers() IS 'this database''s workers, from shared memory; none without preloading';
+COMMENT ON FUNCTION wearables_internal.workers() IS
+  'this database''s workers, from shared memory; none without preloading';
