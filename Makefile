@@ -56,18 +56,21 @@ sql_parts := $(foreach part,$(sort $(notdir $(wildcard src/sql/*/*.sql))),$(wild
 wearables_ingest--$(EXTVERSION).sql: $(sql_parts) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test one converge chaos bench bare pgspot hostile sanitize sqlsmith asserts
+.PHONY: help demo test one tidy converge chaos bench bare pgspot hostile sanitize sqlsmith asserts
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 demo: ## installs what is missing, builds, sends signed deliveries to a throwaway server, shows what came of them
 	@test/demo/run
 
-test: ## installs what is missing, builds, runs everything; STEPS="unit regress isolation convergence chaos tap" picks
+test: ## installs what is missing, builds, runs everything; STEPS="tidy unit regress isolation convergence chaos tap" picks
 	@test/run
 
 one: ## TEST=replay: the tests of that name (regress, isolation, TAP, unit), in seconds, over builds that are kept
 	@test/one
+
+tidy: ## the rules of the house: layers, rooms, sizes, banned calls, unused files; RULES="layers frames" picks
+	@test/tidy/run
 
 N ?= 1000
 converge: ## N=10000: so many random orders, duplicates, crashes and replays must all end in the same state
