@@ -56,18 +56,24 @@ sql_parts := $(foreach part,$(sort $(notdir $(wildcard src/sql/*/*.sql))),$(wild
 wearables_ingest--$(EXTVERSION).sql: $(sql_parts) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test one tidy converge chaos bench bare pgspot hostile sanitize sqlsmith asserts
+.PHONY: help demo test one lint format tidy converge chaos bench bare pgspot hostile sanitize sqlsmith asserts
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 demo: ## installs what is missing, builds, sends signed deliveries to a throwaway server, shows what came of them
 	@test/demo/run
 
-test: ## installs what is missing, builds, runs everything; STEPS="tidy unit regress isolation convergence chaos tap" picks
+test: ## installs what is missing, builds, runs everything; STEPS="lint tidy unit regress isolation convergence chaos tap" picks
 	@test/run
 
 one: ## TEST=replay: the tests of that name (regress, isolation, TAP, unit), in seconds, over builds that are kept
 	@test/one
+
+lint: ## what clang-format, clang-tidy, shellcheck and ruff find; CHECKS="format shell" picks
+	@test/lint/run
+
+format: ## what clang-format asks for
+	@test/lint/run --format
 
 tidy: ## the rules of the house: layers, rooms, sizes, banned calls, unused files; RULES="layers frames" picks
 	@test/tidy/run
