@@ -79,9 +79,10 @@ unlock_build() { exec 8>&-; }
 # and what is linked or joined of many files is made anew whenever a file comes or goes.
 copy_sources() {
   local folder=$1 file here there
-  # a compiler that was killed may have left half a file
+  # compilers that were killed may have left halves of files: the newest
   if [ -e "$folder/unfinished" ]; then
-    find "$folder" -newer "$folder/unfinished" \( -name '*.o' -o -name '*.a' -o -name '*.so' \) -delete
+    find "$folder" -newer "$folder/unfinished" \( -name '*.o' -o -name '*.a' -o -name '*.so' \) -printf '%T@ %p\n' |
+      sort -rn | head -n $((2 * $(nproc))) | cut -d ' ' -f 2- | xargs -r -d '\n' rm -f
   fi
   touch "$folder/unfinished"
   here=$folder/sources.here there=$folder/sources.there
