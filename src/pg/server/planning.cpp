@@ -125,9 +125,10 @@ PlannedStmt* plan(Query* query, const char* text, int options, ParamListInfo par
 
 const char* marked_text(const char* text, Planning planning) {
   const char* mark = planning == Planning::kByKey ? kByKeyMark : kManyToManyMark;
-  char* marked = static_cast<char*>(MemoryContextAlloc(TopMemoryContext, strlen(mark) + strlen(text) + 1));
-  strcpy(marked, mark);
-  return strcat(marked, text);
+  const Size size = strlen(mark) + strlen(text) + 1;
+  char* marked = static_cast<char*>(MemoryContextAlloc(TopMemoryContext, size));
+  snprintf(marked, size, "%s%s", mark, text);
+  return marked;
 }
 
 const void* planner_in_force() noexcept { return reinterpret_cast<const void*>(planner_hook); }
