@@ -13,7 +13,7 @@
 
 #include "pg/parse/batch.h"
 #include "pg/server/boundary.h"
-#include "pg/write/claimant.h"
+#include "pg/ingest/claimant.h"
 #include "pg/people/connection.h"
 #include "pg/parse/drift.h"
 #include "pg/ingest/ingest.h"

@@ -2,7 +2,7 @@
 #include "core/write/sample.h"
 
 #include "pg/server/allocator.h"
-#include "pg/write/claimant.h"
+#include "pg/ingest/claimant.h"
 #include "pg/ingest/ingest.h"
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"

@@ -2,7 +2,7 @@
 
 #include "pg/parse/batch.h"
 #include "pg/server/boundary.h"
-#include "pg/write/sample.h"
+#include "pg/server/instant.h"
 #include "pg/people/user.h"
 
 namespace wearables::pg {

@@ -9,7 +9,7 @@
 #include "pg/server/boundary.h"
 #include "pg/server/confidential.h"
 #include "pg/parse/mapping.h"
-#include "pg/write/sample.h"
+#include "pg/server/instant.h"
 #include "pg/server/spi.h"
 
 namespace wearables::pg {

@@ -5,7 +5,7 @@
 
 #include "pg/server/boundary.h"
 #include "pg/people/connection.h"
-#include "pg/write/sample.h"
+#include "pg/server/instant.h"
 #include "pg/server/spi.h"
 
 namespace wearables::pg {

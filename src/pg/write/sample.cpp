@@ -16,9 +16,6 @@ namespace wearables::pg {
 
 namespace {
 
-constexpr Micros kEpochGap =
-    static_cast<Micros>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * USECS_PER_SEC;
-
 struct Chunk {
   int64 user_id;
   const Row* rows;
@@ -161,9 +158,6 @@ std::pair<const Row*, const Row*> rows_of_metric(const Row* rows, size_t count, 
 }
 
 }  // namespace
-
-TimestampTz to_server(Micros at) noexcept { return at - kEpochGap; }
-Micros to_core(TimestampTz at) noexcept { return at + kEpochGap; }
 
 void write_samples(int64 user_id, const Row* rows, size_t count, Written* written) {
   MemoryContext caller = CurrentMemoryContext;

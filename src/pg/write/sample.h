@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "pg/server/instant.h"
 #include "pg/store/event.h"
 
 namespace wearables::pg {
@@ -28,9 +29,5 @@ bool remove_sample(int64 user_id, const Row& key);
 // key, do not yield any more: by one merge of both. Within SPI, under the user's lock.
 Freed remove_orphans(int64 user_id, int64 version, ArrayType* metrics, TimestampTz from, TimestampTz to,
                      const Row* rows, size_t count);
-
-// Postgres counts from 2000, the core from 1970.
-TimestampTz to_server(Micros at) noexcept;
-Micros to_core(TimestampTz at) noexcept;
 
 }  // namespace wearables::pg

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "pg/server/columns.h"
+#include "pg/write/sample_arrays.h"
 #include "pg/write/sample.h"
 #include "pg/write/summary.h"
 

@@ -1,8 +1,8 @@
-#include "pg/server/columns.h"
+#include "pg/write/sample_arrays.h"
 
 #include <cmath>
 
-#include "pg/write/sample.h"
+#include "pg/server/instant.h"
 
 namespace wearables::pg {
 

@@ -1,4 +1,4 @@
-#include "pg/write/claimant.h"
+#include "pg/ingest/claimant.h"
 
 #include "pg/server/allocator.h"
 #include "pg/server/spi.h"
