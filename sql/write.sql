@@ -29,10 +29,35 @@ CREATE FUNCTION pg_temp.spans() RETURNS jsonb LANGUAGE sql AS $$
                                       'end', timestamptz '2024-05-01' + i * interval '1 hour' + interval '10 min', 'value', i))
   FROM generate_series(1, 10) i $$;
 
+-- What the writer says that it did is what has become of the table, counts and spans alike.
+CREATE TEMP TABLE former AS SELECT * FROM wearables.sample_points WITH NO DATA;
+CREATE TEMP TABLE comparisons (step text, counts boolean, spans boolean);
+CREATE FUNCTION pg_temp.compare(step text, r wearables.replay_totals) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO comparisons
+  SELECT step,
+         (count(*) FILTER (WHERE o.user_id IS NULL), count(*) FILTER (WHERE (o.value, o.value_secondary, o.ts_end, o.tz_offset) IS DISTINCT FROM (n.value, n.value_secondary, n.ts_end, n.tz_offset)
+                                                                      AND o.user_id IS NOT NULL AND n.user_id IS NOT NULL),
+          count(*) FILTER (WHERE (o.value, o.value_secondary, o.ts_end, o.tz_offset) IS NOT DISTINCT FROM (n.value, n.value_secondary, n.ts_end, n.tz_offset) AND o.version < n.version),
+          count(*) FILTER (WHERE n.user_id IS NULL)) = ((r).inserted, (r).changed, (r).confirmed, (r).removed),
+         NOT EXISTS (
+           SELECT FROM wearables.webhook_events e
+           CROSS JOIN LATERAL (SELECT min(p.ts) AS from_ts, max(p.ts) AS to_ts, array_agg(DISTINCT p.metric_id) AS metrics FROM wearables.sample_points p
+                               WHERE p.user_id = e.user_id AND p.version = e.version) w
+           WHERE w.from_ts < e.wrote_from OR w.to_ts > e.wrote_to OR NOT w.metrics <@ e.wrote_metrics
+              OR step = 'new' AND (w.from_ts, w.to_ts, w.metrics) IS DISTINCT FROM (e.wrote_from, e.wrote_to, e.wrote_metrics))
+  FROM former o FULL JOIN wearables.sample_points n USING (user_id, metric_id, ts, source_id) $$;
+
 -- What is received is written at once, by a replay of what has not been handled.
-CREATE FUNCTION pg_temp.write(step text) RETURNS text LANGUAGE sql AS $$
-  SELECT format('%s: %s inserted, %s changed, %s confirmed, %s unchanged, %s stale; ', step, inserted, changed, confirmed, unchanged, stale)
-  FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE revision IS NULL OR step = 'all again') r $$;
+CREATE FUNCTION pg_temp.write(step text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  r wearables.replay_totals;
+BEGIN
+  TRUNCATE former;
+  INSERT INTO former SELECT p.user_id, p.ts, p.value, p.version, p.value_secondary, p.ts_end, p.metric_id, p.source_id, p.tz_offset FROM wearables.sample_points p;
+  SELECT (t).* INTO r FROM (SELECT wearables.replay(event_id) AS t FROM wearables.webhook_events WHERE revision IS NULL OR step = 'all again') t;
+  PERFORM pg_temp.compare(step, r);
+  RETURN format('%s: %s inserted, %s changed, %s confirmed, %s unchanged, %s stale; ', step, r.inserted, r.changed, r.confirmed, r.unchanged, r.stale);
+END $$;
 
 CREATE TEMP TABLE outcomes (form text, counts text, rows bigint, state text);
 CREATE FUNCTION pg_temp.tell(form text) RETURNS text LANGUAGE plpgsql AS $$
@@ -119,4 +144,12 @@ ROLLBACK;
 -- plain again: what a session has kept of the other forms is forgotten
 SELECT pg_temp.tell('plain again');
 
+-- a mapping fewer: what it gave goes, and nothing else
+UPDATE wearables.mappings SET enabled = false WHERE metric = 'blood_pressure';
+SELECT pg_temp.write('all again');
+SELECT count(*) AS left_behind FROM wearables.samples WHERE metric = 'blood_pressure';
+
+SELECT step, count(*), bool_and(counts) AS counts, bool_and(spans) AS spans FROM comparisons GROUP BY step ORDER BY min(ctid);
+
+DROP FUNCTION pg_temp.compare(text, wearables.replay_totals);
 DROP EXTENSION wearables_ingest;

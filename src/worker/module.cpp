@@ -4,7 +4,7 @@
 #include "pg/parse/mapping.h"
 #include "pg/parse/names.h"
 #include "pg/server/planning.h"
-#include "pg/write/sample_insert.h"
+#include "pg/write/write.h"
 #include "pg/receive/activity.h"
 #include "pg/server/settings.h"
 #include "pg/queue/test_job.h"
@@ -25,7 +25,7 @@ void at_transaction_end(XactEvent event, void*) {
   if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT || event == XACT_EVENT_PREPARE) {
     forget_names();
     forget_plan();
-    forget_gatherings(TopSubTransactionId);
+    forget_pending_inserts(TopSubTransactionId);
   }
   // the callback is also called before the transaction ends, when it may still abort
   if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PARALLEL_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE) {
@@ -38,7 +38,7 @@ void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransac
   if (event != SUBXACT_EVENT_ABORT_SUB) return;
   forget_names();
   forget_plan();
-  forget_gatherings(mine);
+  forget_pending_inserts(mine);
 }
 
 // The extension may be dropped and made anew while a session lives: ids and revisions then begin again.

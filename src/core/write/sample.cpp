@@ -1,5 +1,7 @@
 #include "core/write/sample.h"
 
+#include "core/base/assert.h"
+
 #include <algorithm>
 #include <cmath>
 #include <tuple>
@@ -85,6 +87,11 @@ bool same_reading(const Row& a, const Row& b) noexcept {
          same_number(a.secondary, b.secondary);
 }
 
+bool is_settled(std::span<const Row> rows) noexcept {
+  return std::adjacent_find(rows.begin(), rows.end(),
+                            [](const Row& a, const Row& b) { return !key_less(a, b); }) == rows.end();
+}
+
 std::size_t settle(std::span<Row> rows) {
   // Bodies come in order of time as a rule, so looking first is cheaper than sorting.
   if (!std::is_sorted(rows.begin(), rows.end(), rank_less)) {
@@ -95,6 +102,7 @@ std::size_t settle(std::span<Row> rows) {
     if (kept > 0 && key_equal(rows[kept - 1], row)) --kept;
     rows[kept++] = row;
   }
+  WEARABLES_ASSERT(is_settled(rows.first(kept)));
   return kept;
 }
 
@@ -107,9 +115,47 @@ std::size_t settle(std::vector<Row>& rows) {
 
 Verdict judge(const Row& row, const Row* stored) noexcept {
   if (stored == nullptr) return Verdict::kInsert;
+  WEARABLES_ASSERT(key_equal(row, *stored));
   if (row.version < stored->version) return Verdict::kStale;
   if (!same_reading(row, *stored)) return Verdict::kChange;
   return row.version > stored->version ? Verdict::kConfirm : Verdict::kUnchanged;
+}
+
+void count_verdict(Verdict verdict, Counts* counts) noexcept {
+  switch (verdict) {
+    case Verdict::kInsert:
+      ++counts->inserted;
+      break;
+    case Verdict::kChange:
+      ++counts->changed;
+      break;
+    case Verdict::kConfirm:
+      ++counts->confirmed;
+      break;
+    case Verdict::kUnchanged:
+      ++counts->unchanged;
+      break;
+    case Verdict::kStale:
+      ++counts->stale;
+      break;
+  }
+}
+
+bool writes(Verdict verdict) noexcept {
+  return verdict == Verdict::kInsert || verdict == Verdict::kChange || verdict == Verdict::kConfirm;
+}
+
+std::int64_t sum_of(const Counts& counts) noexcept {
+  return counts.inserted + counts.changed + counts.confirmed + counts.unchanged + counts.stale + counts.quarantined;
+}
+
+void add_counts(const Counts& counts, Counts* total) noexcept {
+  total->inserted += counts.inserted;
+  total->changed += counts.changed;
+  total->confirmed += counts.confirmed;
+  total->unchanged += counts.unchanged;
+  total->stale += counts.stale;
+  total->quarantined += counts.quarantined;
 }
 
 }  // namespace wearables

@@ -150,6 +150,9 @@ std::size_t settle(std::span<Row> rows);
 // The same, and cuts the rest off. Returns how many that were.
 std::size_t settle(std::vector<Row>& rows);
 
+// Whether the rows are as settle() leaves them: ascending by key, one per key.
+bool is_settled(std::span<const Row> rows) noexcept;
+
 // The six counts with which every event ends. Their sum is the number of readings it held.
 struct Counts {
   std::int64_t inserted = 0;
@@ -159,11 +162,15 @@ struct Counts {
   std::int64_t stale = 0;      // an older version, or overtaken within its own batch
   std::int64_t quarantined = 0;
 };
+void add_counts(const Counts& counts, Counts* total) noexcept;
+std::int64_t sum_of(const Counts& counts) noexcept;
 
 enum class Verdict : std::uint8_t { kInsert, kChange, kConfirm, kUnchanged, kStale };
 
 // R2, and the only place that decides it: what writing `row` over `stored` (null: no such key)
 // would do.
 Verdict judge(const Row& row, const Row* stored) noexcept;
+void count_verdict(Verdict verdict, Counts* counts) noexcept;
+bool writes(Verdict verdict) noexcept;  // whether it changes the table at all
 
 }  // namespace wearables

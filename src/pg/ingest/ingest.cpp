@@ -3,12 +3,9 @@
 #include "core/json/json.h"
 #include "core/parse/normalize.h"
 #include "core/base/text.h"
-#include "core/write/version.h"
 
 #include <algorithm>
-#include <span>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "pg/parse/batch.h"
@@ -20,10 +17,10 @@
 #include "pg/server/lock.h"
 #include "pg/parse/mapping.h"
 #include "pg/parse/quarantine.h"
-#include "pg/write/sample.h"
+#include "pg/server/instant.h"
 #include "pg/server/spi.h"
 #include "pg/server/stop_point.h"
-#include "pg/write/summary.h"
+#include "pg/write/write.h"
 #include "pg/people/user.h"
 
 namespace wearables::pg {
@@ -74,8 +71,9 @@ void note_metric(Outcome* outcome, int16 metric_id) {
   outcome->metrics[outcome->metric_count++] = metric_id;
 }
 
-// Where the event's samples lie. A former span is kept: rows written then may still stand.
-void remember_span(const Event& event, const std::vector<Row>& rows, Outcome* outcome) {
+// Where the event's samples lie, or would lie if no newer ones did: a claimant is found by that. A former span is kept:
+// rows written then may still stand.
+void remember_span(const Event& event, const Touched& touched, Outcome* outcome) {
   outcome->from = event.wrote.metrics == nullptr ? PG_INT64_MAX : event.wrote.from;
   outcome->to = event.wrote.metrics == nullptr ? PG_INT64_MIN : event.wrote.to;
   if (event.wrote.metrics != nullptr) {
@@ -83,11 +81,11 @@ void remember_span(const Event& event, const std::vector<Row>& rows, Outcome* ou
     const int count = ArrayGetNItems(ARR_NDIM(event.wrote.metrics), ARR_DIMS(event.wrote.metrics));
     for (int i = 0; i < count; ++i) note_metric(outcome, former[i]);
   }
-  int16 last = 0;
-  for (const Row& row : rows) {
-    if (row.metric_id != last) note_metric(outcome, last = row.metric_id);
-    outcome->from = std::min(outcome->from, to_server(row.ts));
-    outcome->to = std::max(outcome->to, to_server(row.ts));
+  for (const TouchedSeries& series : touched.series()) {
+    if (series.offered.empty()) continue;
+    note_metric(outcome, series.metric_id);
+    outcome->from = std::min(outcome->from, to_server(series.offered.from));
+    outcome->to = std::max(outcome->to, to_server(series.offered.to));
   }
 }
 
@@ -96,16 +94,11 @@ bool of_other_mappings(const Event& event) {
   return event.status == Status::kFailed || event.wrote.revision != event.revision;
 }
 
-void note_freed(const Freed& freed, Outcome* outcome) {
-  outcome->removed += freed.count;
-  if (freed.count > 0) outcome->freed = freed;
-}
-
-void write_rows(int64 user_id, const std::vector<Row>& rows, Outcome* outcome, int64* own) {
-  Written written{outcome->counts, 0};
-  write_samples(user_id, rows.data(), rows.size(), &written);
-  outcome->counts = written.counts;
-  if (own != nullptr) *own = written.own;
+// What the writer did joins the outcome: each reading of the event has been counted once.
+void sum_up(int64 readings, Outcome* outcome) {
+  add_counts(outcome->touched->counts(), &outcome->counts);
+  outcome->removed = outcome->touched->removed();
+  Assert(readings == sum_of(outcome->counts));
 }
 
 // Only other mappings, or another time zone, can have written what these do not yield; and only where more stood after
@@ -117,128 +110,11 @@ bool may_have_orphans(const Event& event, bool wall_clock, int64 own) {
 
 void write_timeseries(const Event& event, int64 user_id, std::vector<Row>& rows, Outcome* outcome) {
   settle_rows(rows, &outcome->counts);
-  int64 own;
-  write_rows(user_id, rows, outcome, &own);
+  const int64 own = write_samples(user_id, rows.data(), rows.size(), outcome->touched);
   if (may_have_orphans(event, outcome->wall_clock, own)) {
-    note_freed(remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from, event.wrote.to,
-                              rows.data(), rows.size()),
-               outcome);
+    outcome->freed.add(retract_samples(event, user_id, rows.data(), rows.size(), outcome->touched));
   }
-  remember_span(event, rows, outcome);
-}
-
-// The documents of a batch. Their rows stand side by side in the body's order, so each has a range of them.
-struct Documents {
-  std::vector<std::uint32_t> order;         // by version, then id: later ones win a shared key
-  std::vector<std::size_t> first, count;    // by document: its rows
-  std::vector<std::int64_t> version;        // by document
-};
-
-std::int64_t version_of_document(const Document& document, std::int64_t event_version) {
-  if (document.updated_at == kNoInstant) return event_version;
-  return version_at(document.updated_at / 1000, event_version);
-}
-
-// Of two documents of one id the later in `order` stands; the rows of the other are stale.
-void drop_superseded(const Batch& batch, Documents& out, size_t* stale) {
-  std::unordered_set<std::string_view> standing;
-  std::vector<std::uint32_t> kept;
-  for (auto which = out.order.rbegin(); which != out.order.rend(); ++which) {
-    if (standing.insert(batch.documents[*which].id).second) {
-      kept.push_back(*which);
-    } else {
-      *stale += out.count[*which];
-    }
-  }
-  out.order.assign(kept.rbegin(), kept.rend());
-}
-
-// Each row gets its document's version; the rows of each document are settled where they stand.
-Result<Done> sort_out(const Batch& batch, std::int64_t event_version, std::vector<Row>& rows, Documents& out,
-                      size_t* stale) {
-  const size_t documents = batch.documents.size();
-  out.first.resize(documents);
-  out.count.resize(documents);
-  std::size_t next = 0;
-  for (std::uint32_t i = 0; i < documents; ++i) {
-    out.order.push_back(i);
-    out.version.push_back(version_of_document(batch.documents[i], event_version));
-    out.first[i] = next;
-    for (; next < rows.size() && rows[next].document == i; ++next) rows[next].version = out.version[i];
-    const std::size_t all = next - out.first[i];
-    out.count[i] = settle(std::span(rows).subspan(out.first[i], all));
-    *stale += all - out.count[i];
-  }
-  std::stable_sort(out.order.begin(), out.order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    if (out.version[a] != out.version[b]) return out.version[a] < out.version[b];
-    return batch.documents[a].id < batch.documents[b].id;
-  });
-  drop_superseded(batch, out, stale);
-  return Done{};
-}
-
-// Of the rows of the live documents one per key remains: the later in `order` wins what two claim.
-Result<Done> gather_live(const Documents& documents, const bool* live, std::vector<Row>& rows, size_t* stale) {
-  std::uint32_t rank = 0;
-  std::vector<bool> stays(rows.size());
-  for (size_t i = 0; i < documents.order.size(); ++i) {
-    const std::uint32_t which = documents.order[i];
-    if (!live[i]) *stale += documents.count[which];
-    if (!live[i]) continue;
-    for (std::size_t at = documents.first[which]; at < documents.first[which] + documents.count[which]; ++at) {
-      rows[at].ordinal = rank++;
-      stays[at] = true;
-    }
-  }
-  std::size_t kept = 0;
-  for (std::size_t at = 0; at < rows.size(); ++at) {
-    if (stays[at]) rows[kept++] = rows[at];
-  }
-  rows.resize(kept);
-  return Done{};
-}
-
-// The document as jsonb takes it, in the current context.
-std::string_view storable_document(const Event& event, const Document& document) {
-  const std::string_view text = event.body.substr(document.offset, document.length);
-  auto* storable = owned_by<std::string>(CurrentMemoryContext);
-  call_core([&]() -> Result<Done> {
-    *storable = storable_json(text);
-    return Done{};
-  });
-  return *storable;
-}
-
-void write_documents(const Event& event, std::string_view resource, int64 user_id, const Batch& batch,
-                     const Names& names, std::vector<Row>& rows, Outcome* outcome) {
-  auto* documents = owned_by<Documents>(CurrentMemoryContext);
-  size_t stale = 0;
-  call_core([&] { return sort_out(batch, event.version, rows, *documents, &stale); });
-  const size_t count = documents->order.size();
-  auto* live = static_cast<bool*>(palloc0(sizeof(bool) * (count + 1)));
-  GivenUp given_up{};
-  given_up.context = CurrentMemoryContext;
-  MemoryContext caller = CurrentMemoryContext;
-  MemoryContext scratch = AllocSetContextCreate(caller, "wearables document", ALLOCSET_DEFAULT_SIZES);
-  for (size_t i = 0; i < count; ++i) {
-    CHECK_FOR_INTERRUPTS();
-    MemoryContextSwitchTo(scratch);
-    const std::uint32_t which = documents->order[i];
-    const Document& document = batch.documents[which];
-    const DocumentRow stored{document.id, storable_document(event, document), documents->version[which],
-                             event.event_id, event.version, names.sources[document.source].source_id,
-                             rows.data() + documents->first[which], static_cast<int>(documents->count[which])};
-    stop_point("document");
-    live[i] = store_document(user_id, resource, stored, &given_up);
-    MemoryContextSwitchTo(caller);
-    MemoryContextReset(scratch);
-  }
-  MemoryContextDelete(scratch);
-  outcome->removed += settle_given_up(user_id, given_up);
-  call_core([&] { return gather_live(*documents, live, rows, &stale); });
-  outcome->counts.stale += static_cast<int64>(stale);
-  settle_rows(rows, &outcome->counts);
-  write_rows(user_id, rows, outcome, nullptr);
+  remember_span(event, *outcome->touched, outcome);
 }
 
 // Whether a former handling may have left rows.
@@ -249,27 +125,28 @@ bool has_written(const Event& event) {
 // What the event wrote when its resource was of another kind: no handling of this kind would find it.
 void remove_former(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id, Outcome* outcome) {
   if (kind != ResourceKind::kTimeseries && event.wrote.metrics != nullptr) {
-    note_freed(remove_orphans(user_id, event.version, event.wrote.metrics, event.wrote.from, event.wrote.to,
-                              nullptr, 0),
-               outcome);
+    outcome->freed.add(retract_samples(event, user_id, nullptr, 0, outcome->touched));
   }
   if (kind != ResourceKind::kSummary && has_written(event) &&
       (kind == ResourceKind::kSkipped || of_other_mappings(event))) {
-    outcome->removed += withdraw_documents(user_id, resource, event.event_id);
+    retract_documents(event, resource, user_id, outcome->touched);
   }
 }
 
-void take_back(const Event& event, std::string_view resource, int64 user_id, Outcome* outcome) {
+// Retracts all that a former handling of the event wrote.
+void retract_event(const Event& event, std::string_view resource, int64 user_id, Outcome* outcome) {
   outcome->user_id = user_id;
+  outcome->touched = owned_by<Touched>(CurrentMemoryContext);
   (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
   remove_former(event, resource, ResourceKind::kSkipped, user_id, outcome);
+  sum_up(0, outcome);
 }
 
 // Null stands where the readings would. What other mappings found elsewhere in the body goes.
 Outcome hold_nothing(const Event& event, std::string_view resource, int64 user_id, const Batch& batch) {
   Outcome outcome = skipped(psprintf("no readings: \"%s\" is null", batch.null_at.c_str()));
   outcome.user_id = user_id;
-  if (has_written(event)) take_back(event, resource, user_id, &outcome);
+  if (has_written(event)) retract_event(event, resource, user_id, &outcome);
   return outcome;
 }
 
@@ -284,6 +161,7 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   if (handling.missing->count > 0) end_for_names();
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
   outcome.wall_clock = rows_of(*batch, names, user_id, event.version, rows);
+  outcome.touched = owned_by<Touched>(CurrentMemoryContext);
   note_drift(resource, *batch, &outcome);
   note_freshness(*batch, rows->data(), user_id);
   stop_point("read");
@@ -293,8 +171,9 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   if (kind == ResourceKind::kTimeseries) {
     write_timeseries(event, user_id, *rows, &outcome);
   } else {
-    write_documents(event, resource, user_id, *batch, names, *rows, &outcome);
+    outcome.counts.stale += write_documents(event, resource, user_id, *batch, names, rows, outcome.touched);
   }
+  sum_up(static_cast<int64>(batch->readings), &outcome);
   return outcome;
 }
 
@@ -385,7 +264,7 @@ Outcome withdraw(const Event& event, const EventType& type, const Skip& skip, Lo
   if (user_id > 0 && locks == Locks::kTake) lock_user(user_id);
   if (!skip.unknown.empty()) note_unknown_resource(skip.unknown, &outcome);
   if (event.status == Status::kParked) unpark(event.event_id);
-  if (user_id > 0) take_back(event, type.resource, user_id, &outcome);
+  if (user_id > 0) retract_event(event, type.resource, user_id, &outcome);
   if (user_id > 0 && type.family == EventFamily::kBackfillDone) withdraw_backfill_notice(event.event_id);
   return outcome;
 }
@@ -432,8 +311,8 @@ Outcome apply(const Event& event, const Handling& handling) {
 
 // A replay does this for all of its events at once.
 void free_keys(const Event& event, const Outcome& outcome) {
-  if (outcome.freed.count == 0) return;
-  const FreedSpan span{outcome.user_id, outcome.freed.from, outcome.freed.to};
+  if (outcome.freed.empty()) return;
+  const FreedSpan span{outcome.user_id, to_server(outcome.freed.from), to_server(outcome.freed.to)};
   reprocess_claimants(&span, 1, outcome.wall_clock, &event.event_id, 1, nullptr, nullptr);
 }
 
@@ -462,7 +341,7 @@ Outcome fail_event(Event* event, const FailedAttempt& failed, Locks locks) {
       return outcome;
     }
   }
-  if (user_id > 0) take_back(*event, classify(event->event_type).resource, user_id, &outcome);
+  if (user_id > 0) retract_event(*event, classify(event->event_type).resource, user_id, &outcome);
   mark_failed(event->event_id, event->received_at, failed, user_id > 0);
   if (locks == Locks::kTake) free_keys(*event, outcome);
   return outcome;

@@ -4,6 +4,7 @@
 #include "pg/server/allocator.h"
 #include "pg/ingest/claimant.h"
 #include "pg/ingest/ingest.h"
+#include "pg/server/instant.h"
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
 #include "pg/server/subtransaction.h"
@@ -92,12 +93,7 @@ void lock_everybody(Planned* planned, int count, MemoryContext scratch) {
 void add(Totals* totals, const Outcome& outcome) {
   ++totals->events;
   ++totals->by_status[static_cast<int>(outcome.status)];
-  totals->counts.inserted += outcome.counts.inserted;
-  totals->counts.changed += outcome.counts.changed;
-  totals->counts.confirmed += outcome.counts.confirmed;
-  totals->counts.unchanged += outcome.counts.unchanged;
-  totals->counts.stale += outcome.counts.stale;
-  totals->counts.quarantined += outcome.counts.quarantined;
+  add_counts(outcome.counts, &totals->counts);
   totals->removed += outcome.removed;
 }
 
@@ -122,8 +118,8 @@ void replay_event(void* arg) {
 }
 
 void note_freed(const Outcome& outcome, Given* given) {
-  if (outcome.freed.count == 0) return;
-  given->spans[given->count++] = {outcome.user_id, outcome.freed.from, outcome.freed.to};
+  if (outcome.freed.empty()) return;
+  given->spans[given->count++] = {outcome.user_id, to_server(outcome.freed.from), to_server(outcome.freed.to)};
   given->move = given->move || outcome.wall_clock;
 }
 

@@ -42,6 +42,16 @@ uint32 stripe_of(int64 user_id) {
 
 void lock_user(int64 user_id) { acquire(stripe_of(user_id)); }
 
+bool holds_user_lock(int64 user_id) {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kSpace, stripe_of(user_id), kLockClass);
+#if PG_VERSION_NUM >= 170000
+  return LockHeldByMe(&tag, ExclusiveLock, false);
+#else
+  return LockHeldByMe(&tag, ExclusiveLock);
+#endif
+}
+
 void lock_users(int64* user_ids, int count) {
   for (int i = 0; i < count; ++i) user_ids[i] = stripe_of(user_ids[i]);
   std::sort(user_ids, user_ids + count);

@@ -1,7 +1,7 @@
 // An event on its way down the road: read from the raw store, marked with what became of it.
 #pragma once
 
-#include "core/write/sample.h"
+#include "core/write/touched.h"
 
 #include <string_view>
 
@@ -49,20 +49,15 @@ struct EventKey {
 // Those of the events that are there, by version, the newest first; in the current context. Within SPI.
 EventKey* find_events_newest_first(Datum* event_ids, int count, int* found);
 
-// Keys that were given up: how many, and the span of their instants.
-struct Freed {
-  int64 count;
-  TimestampTz from, to;
-};
-
-// What became of an event. Texts live in the context of the caller of handle_event().
+// What became of an event. What is pointed to lives in the context of the caller of ingest().
 struct Outcome {
   Status status;
   const char* note;          // why skipped or parked
   int64 user_id;             // 0: unknown
   Counts counts;
   int64 removed;             // samples a former handling wrote and this one does not yield
-  Freed freed;               // of those the timeseries, whose keys other events may claim
+  Touched* touched;          // what was done to samples; null: nothing
+  InstantRange freed;        // of what was removed the timeseries, whose keys other events may claim
   bool wall_clock;           // some instants hang on the user's time zone
   int16* metrics;            // timeseries metrics written, for a later replay
   int metric_count;

@@ -1,33 +1,30 @@
-// The writer: samples by one idempotent, order-independent rule (R2), chunked (R7).
+// Private to the room: how single rows, and chunks of rows of one user, get into sample_points and out of it.
 #pragma once
 
-#include "core/write/sample.h"
+#include "core/write/touched.h"
 
-#include <vector>
-
-#include "pg/server/instant.h"
-#include "pg/store/event.h"
+#include "pg/server/server.h"
 
 namespace wearables::pg {
 
-struct Written {
-  Counts counts;
-  int64 own;  // rows whose key stood at their own version before: of a former handling of the event
+// What R2 says about a row, given what is stored under its key.
+struct Judged {
+  Verdict verdict;
+  bool at_own_version;  // the stored row has the row's own version
+  ItemPointerData tid;  // of the stored row, where sample_table.cpp read it; else invalid
 };
 
-// Writes rows of one user: ascending by key, one per key, each at its own version. Adds to `written`.
-// The caller holds the user's lock. Within SPI.
-void write_samples(int64 user_id, const Row* rows, size_t count, Written* written);
+Judged judge_stored(const Row& row, const Row& stored, ItemPointerData tid);
 
-// Whatever stands at the row's key becomes the row, if anything does. Within SPI, under the user's lock.
-void put_in_place(int64 user_id, const Row& row);
+// The guarded upsert: R2 in plain SQL, for any relation that sample_points may be (partitions, a hypertable, a
+// distributed table, one with triggers), and for keys that another writer takes meanwhile. Writes the settled rows and
+// fills `judged`, one for each.
+void upsert_samples(int64 user_id, const Row* rows, int count, Judged* judged);
 
-// Removes what stands at the key of the row; whether there was something. Within SPI, under the user's lock.
-bool remove_sample(int64 user_id, const Row& key);
+// The row replaces the one under its key, if there is one.
+void reassign_sample(int64 user_id, const Row& row, Touched* touched);
 
-// Removes what an earlier handling of the event wrote (rows at exactly `version` in the span) and `rows`, ascending by
-// key, do not yield any more: by one merge of both. Within SPI, under the user's lock.
-Freed remove_orphans(int64 user_id, int64 version, ArrayType* metrics, TimestampTz from, TimestampTz to,
-                     const Row* rows, size_t count);
+// Removes the row under the key, if there is one.
+void remove_sample(int64 user_id, const Row& key, Touched* touched);
 
 }  // namespace wearables::pg

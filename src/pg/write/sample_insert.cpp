@@ -1,5 +1,8 @@
-// INSERT INTO samples: the rows of a statement are gathered, then written in one go, so that a bulk insert
+// INSERT INTO the view samples: the rows of a statement are collected, then written at its end, so that a bulk insert
 // takes its users' locks in ascending order and meets the same writer as everything else.
+//
+// A pending insert lives in TopTransactionContext until its statement has ended, and is forgotten when its transaction
+// or subtransaction aborts. Users are locked before the first name is made, names before the first row is written.
 #include "core/base/clock.h"
 #include "core/write/sample.h"
 #include "core/write/version.h"
@@ -13,8 +16,8 @@
 #include "pg/server/boundary.h"
 #include "pg/server/confidential.h"
 #include "pg/server/lock.h"
-#include "pg/write/sample.h"
-#include "pg/write/sample_insert.h"
+#include "pg/server/instant.h"
+#include "pg/write/write.h"
 #include "pg/parse/names.h"
 #include "pg/server/spi.h"
 #include "pg/server/trigger.h"
@@ -27,22 +30,22 @@ namespace wearables::pg {
 
 namespace {
 
-struct Pending {
+struct PendingRow {
   std::int64_t user_id;
-  std::uint32_t source;  // index into Gathering::sources: ids are given under the users' locks
+  std::uint32_t source;  // index into PendingInsert::sources: ids are given under the users' locks
   Row row;
 };
 
 // One statement under way; a trigger elsewhere may begin another before it ends.
-struct Gathering {
+struct PendingInsert {
   MemoryContext context;
   SubTransactionId subtransaction;
-  std::vector<Pending>* rows;
+  std::vector<PendingRow>* rows;
   std::vector<SourceRef>* sources;
-  Gathering* outer;
+  PendingInsert* outer;
 };
 
-constinit Gathering* gathering = nullptr;
+constinit PendingInsert* current_insert = nullptr;
 
 // a metric that maintenance has found unused is in use from now on
 Statement select_metric{"SELECT m.metric_id, m.unit, m.lowest, m.highest, m.unused_since IS NOT NULL FROM wearables.metrics m WHERE m.name = $1"};
@@ -50,13 +53,13 @@ Statement keep_metric{"UPDATE wearables.metrics m SET unused_since = NULL WHERE 
 Statement select_user{"SELECT 1 FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL"};
 Statement select_resource{"SELECT 1 FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary'"};
 
-void begin_gathering() {
+void begin_insert() {
   MemoryContext context =
       AllocSetContextCreate(TopTransactionContext, "wearables insert", ALLOCSET_DEFAULT_SIZES);
-  auto* begun = static_cast<Gathering*>(MemoryContextAlloc(context, sizeof(Gathering)));
-  *begun = {context, GetCurrentSubTransactionId(), owned_by<std::vector<Pending>>(context),
-            owned_by<std::vector<SourceRef>>(context), gathering};
-  gathering = begun;
+  auto* begun = static_cast<PendingInsert*>(MemoryContextAlloc(context, sizeof(PendingInsert)));
+  *begun = {context, GetCurrentSubTransactionId(), owned_by<std::vector<PendingRow>>(context),
+            owned_by<std::vector<SourceRef>>(context), current_insert};
+  current_insert = begun;
 }
 
 // One column of the view's new row.
@@ -175,12 +178,12 @@ Result<std::uint32_t> find_or_add(std::vector<SourceRef>& sources, const char* p
 }
 
 std::uint32_t index_of_source(const char* provider, const char* type, const char* channel) {
-  return call_core([&] { return find_or_add(*gathering->sources, provider, type, channel); });
+  return call_core([&] { return find_or_add(*current_insert->sources, provider, type, channel); });
 }
 
-Pending pending_of(const Tuple& tuple) {
+PendingRow pending_row(const Tuple& tuple) {
   bool null;
-  Pending pending{};
+  PendingRow pending{};
   pending.user_id = DatumGetInt64(required(tuple, kUser, "user_id"));
   check_user(pending.user_id);
   const char* name = TextDatumGetCString(required(tuple, kMetric, "metric"));
@@ -207,26 +210,26 @@ Pending pending_of(const Tuple& tuple) {
   return pending;
 }
 
-void gather(const Tuple& tuple) {
+void add_row(const Tuple& tuple) {
   SPI_connect();
   hold_names();
-  const Pending pending = pending_of(tuple);
+  const PendingRow pending = pending_row(tuple);
   SPI_finish();
   call_core([&]() -> Result<Done> {
-    gathering->rows->push_back(pending);
-    gathering->rows->back().row.ordinal = static_cast<std::uint32_t>(gathering->rows->size());
+    current_insert->rows->push_back(pending);
+    current_insert->rows->back().row.ordinal = static_cast<std::uint32_t>(current_insert->rows->size());
     return Done{};
   });
 }
 
-Result<Done> sort_by_user(std::vector<Pending>& pending) {
+Result<Done> sort_by_user(std::vector<PendingRow>& pending) {
   std::stable_sort(pending.begin(), pending.end(),
-                   [](const Pending& a, const Pending& b) { return a.user_id < b.user_id; });
+                   [](const PendingRow& a, const PendingRow& b) { return a.user_id < b.user_id; });
   return Done{};
 }
 
 // The rows of the user at `begin`, settled; returns where the next user begins.
-Result<size_t> take_user(const std::vector<Pending>& pending, size_t begin, const int16* source_ids,
+Result<size_t> rows_of_user(const std::vector<PendingRow>& pending, size_t begin, const int16* source_ids,
                          std::vector<Row>& rows) {
   rows.clear();
   size_t end = begin;
@@ -238,7 +241,7 @@ Result<size_t> take_user(const std::vector<Pending>& pending, size_t begin, cons
   return end;
 }
 
-void lock_all(const std::vector<Pending>& pending) {
+void lock_all(const std::vector<PendingRow>& pending) {
   auto* users = static_cast<int64*>(
       MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int64) * (pending.size() + 1)));
   for (size_t i = 0; i < pending.size(); ++i) users[i] = pending[i].user_id;
@@ -260,26 +263,26 @@ const int16* make_sources(const std::vector<SourceRef>& sources) {
   return ids;
 }
 
-void write_gathered() {
+void write_pending() {
   SPI_connect();
-  std::vector<Pending>& pending = *gathering->rows;
+  std::vector<PendingRow>& pending = *current_insert->rows;
   lock_all(pending);
-  const int16* source_ids = make_sources(*gathering->sources);
+  const int16* source_ids = make_sources(*current_insert->sources);
   call_core([&] { return sort_by_user(pending); });
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
-  Written written{};
+  auto* touched = owned_by<Touched>(CurrentMemoryContext);
   for (size_t begin = 0; begin < pending.size();) {
-    const size_t end = call_core([&] { return take_user(pending, begin, source_ids, *rows); });
-    write_samples(pending[begin].user_id, rows->data(), rows->size(), &written);
+    const size_t end = call_core([&] { return rows_of_user(pending, begin, source_ids, *rows); });
+    write_samples(pending[begin].user_id, rows->data(), rows->size(), touched);
     begin = end;
   }
   SPI_finish();
 }
 
-void end_gathering() {
-  write_gathered();
-  MemoryContext context = gathering->context;
-  gathering = gathering->outer;
+void end_insert() {
+  write_pending();
+  MemoryContext context = current_insert->context;
+  current_insert = current_insert->outer;
   MemoryContextDelete(context);
 }
 
@@ -302,8 +305,8 @@ OwnerScope enter_as_writer() {
 }  // namespace
 
 // The memory goes with its transaction; only the pointer has to be taken back.
-void forget_gatherings(SubTransactionId aborted) noexcept {
-  while (gathering != nullptr && gathering->subtransaction >= aborted) gathering = gathering->outer;
+void forget_pending_inserts(SubTransactionId aborted) noexcept {
+  while (current_insert != nullptr && current_insert->subtransaction >= aborted) current_insert = current_insert->outer;
 }
 
 }  // namespace wearables::pg
@@ -320,15 +323,15 @@ Datum wearables_insert_samples(PG_FUNCTION_ARGS) {
   const OwnerScope scope = enter_as_writer();
   HeapTuple written = nullptr;
   if (TRIGGER_FIRED_BEFORE(data->tg_event)) {
-    begin_gathering();
-  } else if (gathering == nullptr) {
+    begin_insert();
+  } else if (current_insert == nullptr) {
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                     errmsg("a trigger of view \"samples\" is missing or switched off")));
   } else if (TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
-    gather({data->tg_trigtuple, RelationGetDescr(data->tg_relation)});
+    add_row({data->tg_trigtuple, RelationGetDescr(data->tg_relation)});
     written = data->tg_trigtuple;
   } else {
-    end_gathering();
+    end_insert();
   }
   leave(scope);
   end_confidential(frame);

@@ -3,8 +3,8 @@
 #include <cstring>
 #include <limits>
 
-#include "pg/write/sample.h"
-#include "pg/write/sample_page.h"
+#include "pg/server/instant.h"
+#include "pg/write/sample_table.h"
 
 extern "C" {
 #include "storage/bufmgr.h"
@@ -50,53 +50,53 @@ StoredRow read(HeapTupleHeader tuple) {
   return stored;
 }
 
-struct Place {
+struct PagePosition {
   Page page;
   Buffer buffer;
   BlockNumber block;
   OffsetNumber offset;
 };
 
-bool judge_at(const Place& place, const SampleTable& table, int64 user_id, const Row& row,
-              Found* found) {
-  const ItemId item = PageGetItemId(place.page, place.offset);
+bool judge_at(const PagePosition& position, const SampleTable& table, int64 user_id, const Row& row,
+              Judged* judged) {
+  const ItemId item = PageGetItemId(position.page, position.offset);
   if (!ItemIdIsNormal(item)) return false;
   HeapTupleData tuple;
-  tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(place.page, item));
+  tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(position.page, item));
   tuple.t_len = ItemIdGetLength(item);
   tuple.t_tableOid = RelationGetRelid(table.heap);
-  ItemPointerSet(&tuple.t_self, place.block, place.offset);
+  ItemPointerSet(&tuple.t_self, position.block, position.offset);
   if (HeapTupleHeaderGetNatts(tuple.t_data) != kColumns) return false;
   const StoredRow stored = read(tuple.t_data);
   if (stored.user_id != user_id || !key_equal(row, stored.row)) return false;
-  if (!HeapTupleSatisfiesVisibility(&tuple, table.snapshot, place.buffer)) return false;
-  judge_found(row, stored.row, tuple.t_self, found);
+  if (!HeapTupleSatisfiesVisibility(&tuple, table.snapshot, position.buffer)) return false;
+  *judged = judge_stored(row, stored.row, tuple.t_self);
   return true;
 }
 
 }  // namespace
 
-int follow_rows(const SampleTable& table, int64 user_id, ItemPointerData tid, const Row* rows,
-                int count, Found* found) {
+int judge_following(const SampleTable& table, int64 user_id, ItemPointerData tid, const Row* rows,
+                int count, Judged* judged) {
   // there each row that was read has to be remembered
   if (IsolationIsSerializable()) return 0;
-  Place place{nullptr, InvalidBuffer, ItemPointerGetBlockNumber(&tid),
+  PagePosition position{nullptr, InvalidBuffer, ItemPointerGetBlockNumber(&tid),
               OffsetNumberNext(ItemPointerGetOffsetNumber(&tid))};
   int done = 0;
-  for (bool on = true; on && done < count && place.block < table.blocks;) {
-    place.buffer = ReadBuffer(table.heap, place.block);
-    LockBuffer(place.buffer, BUFFER_LOCK_SHARE);
-    place.page = BufferGetPage(place.buffer);
-    const OffsetNumber last = PageGetMaxOffsetNumber(place.page);
-    while (done < count && place.offset <= last && on) {
-      on = judge_at(place, table, user_id, rows[done], &found[done]);
+  for (bool on = true; on && done < count && position.block < table.blocks;) {
+    position.buffer = ReadBuffer(table.heap, position.block);
+    LockBuffer(position.buffer, BUFFER_LOCK_SHARE);
+    position.page = BufferGetPage(position.buffer);
+    const OffsetNumber last = PageGetMaxOffsetNumber(position.page);
+    while (done < count && position.offset <= last && on) {
+      on = judge_at(position, table, user_id, rows[done], &judged[done]);
       if (!on) break;
       ++done;
-      ++place.offset;
+      ++position.offset;
     }
-    UnlockReleaseBuffer(place.buffer);
-    ++place.block;
-    place.offset = FirstOffsetNumber;
+    UnlockReleaseBuffer(position.buffer);
+    ++position.block;
+    position.offset = FirstOffsetNumber;
   }
   return done;
 }

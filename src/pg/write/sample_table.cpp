@@ -4,9 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "pg/write/sample.h"
-#include "pg/write/sample_page.h"
 #include "pg/write/sample_table.h"
+#include "pg/server/instant.h"
 #include "pg/server/spi.h"
 
 extern "C" {
@@ -120,7 +119,7 @@ struct Scan {
   IndexScanDesc index;
   TupleTableSlot* slot;
   ScanKeyData keys[4];
-  int misses, wait;  // how often in a row no row of ours lay behind the one found; finds until the next look
+  int misses, wait;  // how often in a row no row of ours lay behind the one judged; finds until the next look
 };
 
 void position(Scan* scan, int64 user_id, int16 metric_id, Micros from, Micros to) {
@@ -138,20 +137,20 @@ constexpr int kPatience = 32;
 
 // How many rows lie behind the one the index led to. Where that is none, as when they came one by one, it is
 // tried less and less.
-int follow(Scan* scan, const SampleTable& table, int64 user_id, const Row* rows, int count, Found* found) {
+int follow(Scan* scan, const SampleTable& table, int64 user_id, const Row* rows, int count, Judged* judged) {
   if (scan->wait > 0) {
     --scan->wait;
     return 0;
   }
-  const int followed = follow_rows(table, user_id, scan->slot->tts_tid, rows, count, found);
+  const int followed = judge_following(table, user_id, scan->slot->tts_tid, rows, count, judged);
   scan->misses = followed > 0 ? 0 : std::min(scan->misses + 1, 6);
   scan->wait = (1 << scan->misses) - 1;
   return followed;
 }
 
 // The rows are of one metric: one merge of two ascending streams.
-void look_up_metric(Scan* scan, const SampleTable& table, int64 user_id, const Row* rows, int count,
-                    Found* found) {
+void judge_metric(Scan* scan, const SampleTable& table, int64 user_id, const Row* rows, int count,
+                    Judged* judged) {
   const Micros last = rows[count - 1].ts;
   position(scan, user_id, rows[0].metric_id, rows[0].ts, last);
   int next = 0;
@@ -161,10 +160,10 @@ void look_up_metric(Scan* scan, const SampleTable& table, int64 user_id, const R
     while (next < count && key_less(rows[next], stored)) ++next;
     if (next == count) return;
     if (key_equal(rows[next], stored)) {
-      judge_found(rows[next], stored, scan->slot->tts_tid, &found[next]);
+      judged[next] = judge_stored(rows[next], stored, scan->slot->tts_tid);
       ++next;
       passed = 0;
-      const int followed = follow(scan, table, user_id, rows + next, count - next, found + next);
+      const int followed = follow(scan, table, user_id, rows + next, count - next, judged + next);
       next += followed;
       if (followed > kPatience && next < count) {
         position(scan, user_id, rows[next].metric_id, rows[next].ts, last);
@@ -229,13 +228,13 @@ TupleTableSlot* next_slot(Buffer* buffer, const SampleTable& table) {
 }
 
 void insert_new(const SampleTable& table, const Target& target, CommandId command, int64 user_id,
-                const Row* rows, int count, const Found* found) {
+                const Row* rows, int count, const Judged* judged) {
   Buffer buffer;
   buffer.made = buffer.used = 0;
   buffer.bulk = GetBulkInsertState();
   buffer.command = command;
   for (int i = 0; i < count; ++i) {
-    if (found[i].verdict != Verdict::kInsert) continue;
+    if (judged[i].verdict != Verdict::kInsert) continue;
     fill(next_slot(&buffer, table), user_id, rows[i]);
     if (buffer.used == kSlots) flush(&buffer, table, target);
   }
@@ -245,8 +244,8 @@ void insert_new(const SampleTable& table, const Target& target, CommandId comman
   for (int i = 0; i < buffer.made; ++i) ExecDropSingleTupleTableSlot(buffer.slots[i]);
 }
 
-bool is_update(const Found& found) {
-  return found.verdict == Verdict::kChange || found.verdict == Verdict::kConfirm;
+bool is_update(const Judged& judged) {
+  return judged.verdict == Verdict::kChange || judged.verdict == Verdict::kConfirm;
 }
 
 // The entry of a row whose key stood there before, in the version that has just been updated: so it is unique, and the
@@ -262,27 +261,27 @@ void add_key_entry(const SampleTable& table, const Target& target, TupleTableSlo
 // So many updates that the dead index entries of earlier transactions are left to vacuum.
 constexpr int kMany = 256;
 
-bool goes_by_key_alone(const SampleTable& table, const Target& target, int count, const Found* found) {
+bool goes_by_key_alone(const SampleTable& table, const Target& target, int count, const Judged* judged) {
   const ResultRelInfo* info = target.info;
   if (info->ri_NumIndices != 1 || RelationGetRelid(info->ri_IndexRelationDescs[0]) != RelationGetRelid(table.key)) {
     return false;
   }
-  return std::count_if(found, found + count, is_update) >= kMany;
+  return std::count_if(judged, judged + count, is_update) >= kMany;
 }
 
 bool update_changed(const SampleTable& table, const Target& target, CommandId command, int64 user_id,
-                    const Row* rows, int count, const Found* found) {
+                    const Row* rows, int count, const Judged* judged) {
   TupleTableSlot* slot = nullptr;
   bool all = true;
-  const bool by_key = goes_by_key_alone(table, target, count, found);
+  const bool by_key = goes_by_key_alone(table, target, count, judged);
   for (int i = 0; i < count && all; ++i) {
-    if (!is_update(found[i])) continue;
+    if (!is_update(judged[i])) continue;
     if (slot == nullptr) {
       CheckCmdReplicaIdentity(table.heap, CMD_UPDATE);
       slot = table_slot_create(table.heap, nullptr);
     }
     fill(slot, user_id, rows[i]);
-    ItemPointerData tid = found[i].tid;
+    ItemPointerData tid = judged[i].tid;
     const Update update = compat_update(table.heap, &tid, slot, command, table.snapshot);
     all = update.result == TM_Ok;
     if (all && update.indexes && by_key) {
@@ -333,12 +332,8 @@ void close_sample_table(SampleTable* table) {
   CommandCounterIncrement();
 }
 
-void judge_found(const Row& row, const Row& stored, ItemPointerData tid, Found* found) {
-  *found = {judge(row, &stored), row.version == stored.version, tid};
-}
-
-void look_up(const SampleTable& table, int64 user_id, const Row* rows, int count, Found* found) {
-  for (int i = 0; i < count; ++i) found[i] = {Verdict::kInsert, false, {}};
+void judge_rows(const SampleTable& table, int64 user_id, const Row* rows, int count, Judged* judged) {
+  for (int i = 0; i < count; ++i) judged[i] = {Verdict::kInsert, false, {}};
   Scan scan;
   scan.index = compat_index_beginscan(table.heap, table.key, table.snapshot, 4);
   scan.slot = table_slot_create(table.heap, nullptr);
@@ -346,18 +341,18 @@ void look_up(const SampleTable& table, int64 user_id, const Row* rows, int count
   for (int begin = 0; begin < count;) {
     int end = begin;
     while (end < count && rows[end].metric_id == rows[begin].metric_id) ++end;
-    look_up_metric(&scan, table, user_id, rows + begin, end - begin, found + begin);
+    judge_metric(&scan, table, user_id, rows + begin, end - begin, judged + begin);
     begin = end;
   }
   ExecDropSingleTupleTableSlot(scan.slot);
   index_endscan(scan.index);
 }
 
-bool store_rows(const SampleTable& table, int64 user_id, const Row* rows, int count, const Found* found) {
+bool store_rows(const SampleTable& table, int64 user_id, const Row* rows, int count, const Judged* judged) {
   const Target target = open_target(table);
   const CommandId command = GetCurrentCommandId(true);
-  insert_new(table, target, command, user_id, rows, count, found);
-  const bool all = update_changed(table, target, command, user_id, rows, count, found);
+  insert_new(table, target, command, user_id, rows, count, judged);
+  const bool all = update_changed(table, target, command, user_id, rows, count, judged);
   close_target(target);
   return all;
 }

@@ -1,10 +1,24 @@
-#include "core/write/sample.h"
+// Documents and their samples (R4): a document replaces its former self whole, and the samples of a summary channel are
+// a function of the current rows of `summaries`. Of those that claim a key, the one of the newest version holds it.
+//
+// All of it runs under the user's lock, which is what makes the two steps one: a key that a document gives up is looked
+// for among the other documents after all documents of the body are stored. Rows are touched in the order of the key.
+// The list of keys that were given up lives in the caller's context; what one document needs is freed after it.
+#include "core/json/json.h"
+#include "core/vendor/envelope.h"
+#include "core/write/document.h"
+#include "core/write/touched.h"
 
 #include <limits>
+#include <string>
 
-#include "pg/write/sample_arrays.h"
+#include "pg/server/boundary.h"
+#include "pg/server/instant.h"
+#include "pg/server/lock.h"
+#include "pg/server/stop_point.h"
 #include "pg/write/sample.h"
-#include "pg/write/summary.h"
+#include "pg/write/sample_arrays.h"
+#include "pg/write/write.h"
 
 namespace wearables::pg {
 
@@ -47,6 +61,16 @@ Statement upsert_document{R"(
     SELECT c.metric_id, c.ts, c.source_id FROM claims n, unnest(n.samples) c) g ON true
   ORDER BY g.metric_id, g.ts, g.source_id)"};
 
+Statement delete_documents{R"(
+  WITH gone AS (
+    DELETE FROM wearables.summaries s
+    WHERE s.user_id = $1 AND s.resource = $2 AND s.event_id = $3
+    RETURNING s.samples)
+  SELECT true, o.metric_id, o.ts, o.source_id FROM gone g CROSS JOIN LATERAL unnest(g.samples) o)"};
+
+// Of upsert_document and delete_documents: of the former one row of nulls where no key was given up.
+enum GivenUpColumn { kLive = 1, kGivenUpMetric, kGivenUpTs, kGivenUpSource };
+
 // A key that was given up: of the other documents that claim it the newest holds it now; version and id
 // decide, so that the outcome does not depend on the order in which they came. The documents of the span are unfolded
 // once, whatever number of keys there is.
@@ -65,12 +89,14 @@ Statement select_claims{R"(
   ORDER BY g.metric_id, g.ts, g.source_id, c.version DESC NULLS LAST, c.summary_id DESC, c.resource DESC)",
                         Planning::kManyToMany};
 
-Statement delete_documents{R"(
-  WITH gone AS (
-    DELETE FROM wearables.summaries s
-    WHERE s.user_id = $1 AND s.resource = $2 AND s.event_id = $3
-    RETURNING s.samples)
-  SELECT true, o.metric_id, o.ts, o.source_id FROM gone g CROSS JOIN LATERAL unnest(g.samples) o)"};
+enum ClaimColumn { kMetric = 1, kTs, kSource, kValue, kSecondary, kTsEnd, kTzOffset, kVersion };
+
+// Keys that documents claimed and do not any more; they live in `context`.
+struct GivenUp {
+  MemoryContext context;
+  Datum *metric, *ts, *source;
+  int count, capacity;
+};
 
 void reserve(GivenUp* keys, int more) {
   if (keys->count + more <= keys->capacity) return;
@@ -82,35 +108,45 @@ void reserve(GivenUp* keys, int more) {
   }
 }
 
-// The result rows of upsert_document: one row of nulls when nothing was given up.
-void gather_given_up(uint64 rows, GivenUp* keys) {
-  bool null = rows == 0;
-  if (!null) get(0, 2, &null);
+// Of the result of upsert_document or delete_documents.
+void add_given_up(uint64 results, GivenUp* keys) {
+  bool null = results == 0;
+  if (!null) get(0, kGivenUpMetric, &null);
   if (null) return;
-  reserve(keys, static_cast<int>(rows));
-  for (uint64 row = 0; row < rows; ++row) {
-    keys->metric[keys->count] = get(row, 2, &null);
-    keys->ts[keys->count] = get(row, 3, &null);
-    keys->source[keys->count++] = get(row, 4, &null);
+  reserve(keys, static_cast<int>(results));
+  for (uint64 row = 0; row < results; ++row) {
+    keys->metric[keys->count] = get(row, kGivenUpMetric, &null);
+    keys->ts[keys->count] = get(row, kGivenUpTs, &null);
+    keys->source[keys->count++] = get(row, kGivenUpSource, &null);
   }
 }
 
-}  // namespace
+struct DocumentRow {
+  std::string_view summary_id;
+  std::string_view doc;  // JSON text that jsonb takes
+  int64 version;
+  int16 source_id;
+  const Row* rows;       // what it claims, settled
+  int row_count;
+};
 
-bool store_document(int64 user_id, std::string_view resource, const DocumentRow& document, GivenUp* given_up) {
+// Stores the document unless a newer one is stored, and adds the keys that its former self claimed and it does not to
+// `given_up`. Returns whether it is the current one: only then may its rows be written.
+bool store_document(const Event& event, std::string_view resource, int64 user_id, const DocumentRow& document,
+                    GivenUp* given_up) {
+  Assert(is_settled({document.rows, static_cast<size_t>(document.row_count)}));
   const Columns claims = columns_of(document.rows, document.row_count);
-  const uint64 rows = run(
+  const uint64 results = run(
       upsert_document,
       {arg_int8(user_id), arg_text(resource), arg_text(document.summary_id), arg_int8(document.version),
        arg_int2(document.source_id), arg_text(document.doc), metrics_of(claims), instants_of(claims),
        values_of(claims), secondaries_of(claims), ends_of(claims), offsets_of(claims),
-       arg_int8(document.event_id), arg_int8(document.event_version)});
-  const bool live = get_bool(0, 1);
-  gather_given_up(rows, given_up);
+       arg_int8(event.event_id), arg_int8(event.version)});
+  Assert(results >= 1);
+  const bool live = get_bool(0, kLive);
+  add_given_up(results, given_up);
   return live;
 }
-
-namespace {
 
 struct Claim {
   Row row;
@@ -121,17 +157,17 @@ Claim claim_of(uint64 result) {
   bool null;
   Claim claim{};
   Row& row = claim.row;
-  row.metric_id = get_int2(result, 1);
-  row.ts = to_core(DatumGetTimestampTz(get(result, 2, &null)));
-  row.source_id = get_int2(result, 3);
-  row.value = get_float8(result, 4);
-  row.secondary = get_float8(result, 5, std::numeric_limits<double>::quiet_NaN());
-  const Datum end = get(result, 6, &null);
+  row.metric_id = get_int2(result, kMetric);
+  row.ts = to_core(DatumGetTimestampTz(get(result, kTs, &null)));
+  row.source_id = get_int2(result, kSource);
+  row.value = get_float8(result, kValue);
+  row.secondary = get_float8(result, kSecondary, std::numeric_limits<double>::quiet_NaN());
+  const Datum end = get(result, kTsEnd, &null);
   row.ts_end = null ? kNoInstant : to_core(DatumGetTimestampTz(end));
-  row.tz_offset = get_int2(result, 7, kNoOffset);
-  (void)get(result, 8, &null);
+  row.tz_offset = get_int2(result, kTzOffset, kNoOffset);
+  (void)get(result, kVersion, &null);
   claim.any = !null;
-  row.version = get_int8(result, 8);
+  row.version = get_int8(result, kVersion);
   return claim;
 }
 
@@ -146,17 +182,16 @@ Claim* find_claims(int64 user_id, const GivenUp& given_up, int* count) {
                                           arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
                                           arg_array(INT2OID, given_up.source, nullptr, given_up.count),
                                           arg_instant(from), arg_instant(to)});
+  Assert(rows <= static_cast<uint64>(given_up.count));
   auto* claims = static_cast<Claim*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Claim) * (rows + 1)));
   for (uint64 row = 0; row < rows; ++row) claims[row] = claim_of(row);
   *count = static_cast<int>(rows);
   return claims;
 }
 
-}  // namespace
-
-int64 settle_given_up(int64 user_id, const GivenUp& given_up) {
-  if (given_up.count == 0) return 0;
-  int64 removed = 0;
+// What was given up falls to another document that claims it, or goes.
+void settle_given_up(int64 user_id, const GivenUp& given_up, Touched* touched) {
+  if (given_up.count == 0) return;
   int count;
   const Claim* claims = find_claims(user_id, given_up, &count);
   MemoryContext caller = CurrentMemoryContext;
@@ -164,23 +199,76 @@ int64 settle_given_up(int64 user_id, const GivenUp& given_up) {
   MemoryContextSwitchTo(scratch);
   for (int i = 0; i < count; ++i) {
     CHECK_FOR_INTERRUPTS();
+    Assert(i == 0 || key_less(claims[i - 1].row, claims[i].row));
     if (claims[i].any) {
-      put_in_place(user_id, claims[i].row);
+      reassign_sample(user_id, claims[i].row, touched);
     } else {
-      removed += remove_sample(user_id, claims[i].row) ? 1 : 0;
+      remove_sample(user_id, claims[i].row, touched);
     }
     MemoryContextReset(scratch);
   }
   MemoryContextSwitchTo(caller);
   MemoryContextDelete(scratch);
-  return removed;
 }
 
-int64 withdraw_documents(int64 user_id, std::string_view resource, int64 event_id) {
+// The document as jsonb takes it, in the current context.
+std::string_view storable_document(const Event& event, const Document& document) {
+  Assert(document.offset + document.length <= event.body.size());
+  const std::string_view text = event.body.substr(document.offset, document.length);
+  auto* storable = owned_by<std::string>(CurrentMemoryContext);
+  call_core([&]() -> Result<Done> { return *storable = storable_json(text), Done{}; });
+  return *storable;
+}
+
+// By the place of the document in `documents.order`: whether it is the current one of its id.
+bool* store_documents(const Event& event, std::string_view resource, int64 user_id, const Batch& batch,
+                      const Names& names, const DocumentSet& documents, const Row* rows, GivenUp* given_up) {
+  const size_t count = documents.order.size();
+  auto* live = static_cast<bool*>(palloc0(sizeof(bool) * (count + 1)));
+  MemoryContext caller = CurrentMemoryContext;
+  MemoryContext scratch = AllocSetContextCreate(caller, "wearables document", ALLOCSET_DEFAULT_SIZES);
+  for (size_t i = 0; i < count; ++i) {
+    CHECK_FOR_INTERRUPTS();
+    MemoryContextSwitchTo(scratch);
+    const std::uint32_t which = documents.order[i];
+    const Document& document = batch.documents[which];
+    const DocumentRow row{document.id,
+                          storable_document(event, document),
+                          documents.version[which],
+                          names.sources[document.source].source_id,
+                          rows + documents.first[which],
+                          static_cast<int>(documents.count[which])};
+    stop_point("document");
+    live[i] = store_document(event, resource, user_id, row, given_up);
+    MemoryContextSwitchTo(caller);
+    MemoryContextReset(scratch);
+  }
+  MemoryContextDelete(scratch);
+  return live;
+}
+
+}  // namespace
+
+int64 write_documents(const Event& event, std::string_view resource, int64 user_id, const Batch& batch,
+                      const Names& names, std::vector<Row>* rows, Touched* touched) {
+  Assert(holds_user_lock(user_id));
+  auto* documents = owned_by<DocumentSet>(CurrentMemoryContext);
+  size_t stale = call_core([&] { return order_documents(batch, event.version, *rows, *documents); });
   GivenUp given_up{};
   given_up.context = CurrentMemoryContext;
-  gather_given_up(run(delete_documents, {arg_int8(user_id), arg_text(resource), arg_int8(event_id)}), &given_up);
-  return settle_given_up(user_id, given_up);
+  const bool* live = store_documents(event, resource, user_id, batch, names, *documents, rows->data(), &given_up);
+  settle_given_up(user_id, given_up, touched);
+  stale += call_core([&] { return keep_live_rows(*documents, live, *rows); });
+  write_samples(user_id, rows->data(), rows->size(), touched);
+  return static_cast<int64>(stale);
+}
+
+void retract_documents(const Event& event, std::string_view resource, int64 user_id, Touched* touched) {
+  Assert(holds_user_lock(user_id));
+  GivenUp given_up{};
+  given_up.context = CurrentMemoryContext;
+  add_given_up(run(delete_documents, {arg_int8(user_id), arg_text(resource), arg_int8(event.event_id)}), &given_up);
+  settle_given_up(user_id, given_up, touched);
 }
 
 }  // namespace wearables::pg
