@@ -151,6 +151,10 @@ SELECT wearables.make_event_partitions() > 0 AS made;
 EXECUTE problems;
 
 -- the writer on its slow path
+ALTER TABLE wearables.sample_points ALTER COLUMN version DROP NOT NULL;
+SELECT wearables_internal.slow_writer();
+ALTER TABLE wearables.sample_points ALTER COLUMN version SET NOT NULL;
+SELECT wearables_internal.slow_writer();
 ALTER TABLE wearables.sample_points ADD COLUMN mine text;
 CREATE FUNCTION pg_temp.f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
 CREATE TRIGGER mine BEFORE INSERT ON wearables.sample_points FOR EACH ROW EXECUTE FUNCTION pg_temp.f();

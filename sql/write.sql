@@ -125,6 +125,10 @@ ALTER TABLE wearables.sample_points ADD COLUMN note text DEFAULT 'mine';
 SELECT pg_temp.tell('one more column');
 ROLLBACK;
 
+ALTER TABLE wearables.sample_points ALTER COLUMN value DROP NOT NULL;
+SELECT pg_temp.tell('a column that may be null');
+ALTER TABLE wearables.sample_points ALTER COLUMN value SET NOT NULL;
+
 BEGIN;
 ALTER TABLE wearables.sample_points DROP CONSTRAINT sample_points_pkey, ADD PRIMARY KEY (user_id, metric_id, source_id, ts);
 SELECT pg_temp.tell('another order of the key');

@@ -15,8 +15,6 @@ namespace wearables::pg {
 
 namespace {
 
-constexpr int kMaxArgs = 24;
-
 text* make_text(std::string_view value) {
   return cstring_to_text_with_len(value.data(), static_cast<int>(value.size()));
 }
@@ -33,7 +31,7 @@ void prepare(Statement& statement, Oid* types, int count) {
   statement.plan = plan;
 }
 
-void prepare(Statement& statement, std::initializer_list<Arg> args) {
+void prepare(Statement& statement, std::span<const Arg> args) {
   Oid types[kMaxArgs];
   int count = 0;
   for (const Arg& arg : args) types[count++] = arg.type;
@@ -80,7 +78,7 @@ struct Values {
   char nulls[kMaxArgs];
 };
 
-Values values_of(std::initializer_list<Arg> args) {
+Values values_of(std::span<const Arg> args) {
   Values values;
   int count = 0;
   for (const Arg& arg : args) {
@@ -93,6 +91,10 @@ Values values_of(std::initializer_list<Arg> args) {
 }  // namespace
 
 uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look) {
+  return run(statement, std::span<const Arg>(args.begin(), args.size()), look);
+}
+
+uint64 run(Statement& statement, std::span<const Arg> args, Look look) {
   Assert(args.size() <= kMaxArgs);
   MemoryContext caller = CurrentMemoryContext;
   if (statement.plan == nullptr) prepare(statement, args);
@@ -140,7 +142,8 @@ bool is_plain_insert(Statement& statement, Oid table, std::initializer_list<Oid>
   return plain;
 }
 
-Cursor open_cursor(Statement& statement, std::initializer_list<Arg> args) {
+Cursor open_cursor(Statement& statement, std::initializer_list<Arg> list) {
+  const std::span<const Arg> args(list.begin(), list.size());
   Assert(args.size() <= kMaxArgs);
   MemoryContext caller = CurrentMemoryContext;
   if (statement.plan == nullptr) prepare(statement, args);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string_view>
 
 #include "pg/server/planning.h"
@@ -25,6 +26,8 @@ Arg arg_text(std::string_view value);          // copied into the current contex
 Arg arg_text_or_null(std::string_view value);  // empty is null
 Arg arg_datum(Oid type, Datum value, bool null = false);
 
+inline constexpr int kMaxArgs = 24;  // of one statement
+
 // A prepared statement with static storage; prepared and kept at its first run in a session.
 struct Statement {
   const char* text;
@@ -37,6 +40,7 @@ struct Statement {
 // committed before it; with kCallersSnapshot it sees what the calling query sees, and may not write.
 enum class Look { kFresh, kCallersSnapshot };
 uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look = Look::kFresh);
+uint64 run(Statement& statement, std::span<const Arg> args, Look look = Look::kFresh);
 
 // Whether the planner carries the INSERT out by ModifyTable alone, into the table that it names: not where another
 // extension's nodes stand above or in place of it, as TimescaleDB's and Citus's do. The types are those of its

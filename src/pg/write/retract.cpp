@@ -6,7 +6,6 @@
 #include "core/write/touched.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "pg/server/boundary.h"
@@ -14,6 +13,7 @@
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
 #include "pg/write/sample.h"
+#include "pg/write/sample_args.h"
 #include "pg/write/write.h"
 
 namespace wearables::pg {
@@ -36,15 +36,23 @@ Statement delete_written{R"(
 
 enum WrittenColumn { kTs = 1, kSource };  // of both
 
-Statement update_one{R"(
-  UPDATE wearables.sample_points s
-  SET value = $5, value_secondary = $6, ts_end = $7, tz_offset = $8, version = $9
-  WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts = $3 AND s.source_id = $4
-    AND (s.value, s.value_secondary, s.ts_end, s.tz_offset, s.version) IS DISTINCT FROM ($5, $6, $7, $8, $9))"};
+constexpr int kFirstSetParameter = 1 + static_cast<int>(kKeyColumns.size());
 
-Statement delete_one{R"(
-  DELETE FROM wearables.sample_points s
-  WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts = $3 AND s.source_id = $4)"};
+constexpr auto kUpdateOne = static_text([](TextWriter& out) {
+  out << "UPDATE wearables.sample_points s SET ";
+  for (std::size_t i = 0; i < kSetColumns.size(); ++i) {
+    out << (i > 0 ? ", " : "") << kColumnInfo[kSetColumns[i]].name << " = $" << kFirstSetParameter + static_cast<int>(i);
+  }
+  out << " WHERE (" << ColumnNames{kKeyColumns, "s."} << ") = (" << Parameters{kKeyColumns, 1} << ") AND ("
+      << ColumnNames{kSetColumns, "s."} << ") IS DISTINCT FROM (" << Parameters{kSetColumns, kFirstSetParameter} << ")";
+});
+Statement update_one{kUpdateOne.data};
+
+constexpr auto kDeleteOne = static_text([](TextWriter& out) {
+  out << "DELETE FROM wearables.sample_points s WHERE (" << ColumnNames{kKeyColumns, "s."} << ") = ("
+      << Parameters{kKeyColumns, 1} << ")";
+});
+Statement delete_one{kDeleteOne.data};
 
 // Samples of documents follow from the documents, and are retracted with them.
 Statement select_document_sources{"SELECT s.source_id FROM wearables.sources s WHERE s.channel <> 'timeseries'"};
@@ -152,20 +160,18 @@ InstantRange retract_samples(const Event& event, int64 user_id, const Row* rows,
 }
 
 void reassign_sample(int64 user_id, const Row& row, Touched* touched) {
-  const uint64 updated = run(
-      update_one,
-      {arg_int8(user_id), arg_int2(row.metric_id), arg_instant(to_server(row.ts)), arg_int2(row.source_id),
-       arg_datum(FLOAT8OID, Float8GetDatum(row.value)),
-       arg_datum(FLOAT8OID, Float8GetDatum(row.secondary), std::isnan(row.secondary)),
-       arg_datum(TIMESTAMPTZOID, TimestampTzGetDatum(to_server(row.ts_end)), row.ts_end == kNoInstant),
-       arg_datum(INT2OID, Int16GetDatum(row.tz_offset), row.tz_offset == kNoOffset), arg_int8(row.version)});
+  ArgList args;
+  args.add(kKeyColumns, user_id, row);
+  args.add(kSetColumns, user_id, row);
+  const uint64 updated = run(update_one, args);
   Assert(updated <= 1);
   if (updated > 0) call_core([&]() -> Result<Done> { return touched->reassign(user_id, row), Done{}; });
 }
 
 void remove_sample(int64 user_id, const Row& key, Touched* touched) {
-  const uint64 removed = run(delete_one, {arg_int8(user_id), arg_int2(key.metric_id), arg_instant(to_server(key.ts)),
-                                          arg_int2(key.source_id)});
+  ArgList args;
+  args.add(kKeyColumns, user_id, key);
+  const uint64 removed = run(delete_one, args);
   Assert(removed <= 1);
   if (removed > 0) call_core([&]() -> Result<Done> { return touched->remove(user_id, key), Done{}; });
 }

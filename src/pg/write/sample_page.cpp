@@ -1,9 +1,12 @@
+// Rows that lie one behind the other on the pages of sample_points, read without the index.
+//
+// A page is pinned and share-locked while its rows are judged, and let go before the next. Visibility is by the snapshot
+// of the chunk. Under serializable isolation each row that was read has to be remembered, so the index is used there.
 #include "core/write/sample.h"
 
 #include <cstring>
-#include <limits>
 
-#include "pg/server/instant.h"
+#include "pg/write/sample_columns.h"
 #include "pg/write/sample_table.h"
 
 extern "C" {
@@ -15,9 +18,6 @@ namespace wearables::pg {
 
 namespace {
 
-constexpr int kColumns = 9;
-constexpr int kSecondary = 4, kTsEnd = 5, kTzOffset = 8;  // those that may be null
-
 template <class T>
 T take(const char** at) {
   T value;
@@ -26,28 +26,21 @@ T take(const char** at) {
   return value;
 }
 
-struct StoredRow {
-  int64 user_id;
-  Row row;
-};
-
-// The columns stand in descending order of width, so that none is padded.
-StoredRow read(HeapTupleHeader tuple) {
+// False where a column is null that may not be: the table was another one when the row was written. Columns stand in
+// descending order of width (sample_columns.h), so none is padded.
+bool read_tuple(HeapTupleHeader tuple, StoredRow* stored) {
   const bool any_null = (tuple->t_infomask & HEAP_HASNULL) != 0;
-  auto null = [&](int column) { return any_null && att_isnull(column, tuple->t_bits); };
   const char* at = reinterpret_cast<const char*>(tuple) + tuple->t_hoff;
-  StoredRow stored{};
-  Row& row = stored.row;
-  stored.user_id = take<int64>(&at);
-  row.ts = to_core(take<TimestampTz>(&at));
-  row.value = take<double>(&at);
-  row.version = take<int64>(&at);
-  row.secondary = null(kSecondary) ? std::numeric_limits<double>::quiet_NaN() : take<double>(&at);
-  row.ts_end = null(kTsEnd) ? kNoInstant : to_core(take<TimestampTz>(&at));
-  row.metric_id = take<int16>(&at);
-  row.source_id = take<int16>(&at);
-  row.tz_offset = null(kTzOffset) ? kNoOffset : take<int16>(&at);
-  return stored;
+  bool readable = true;
+  for_each_column([&]<class Column>(const Column&, int i) {
+    if (any_null && att_isnull(i, tuple->t_bits)) {
+      readable = readable && Column::kNullable;
+      Column::decode_null(stored);
+    } else {
+      Column::decode(take<typename Column::Stored>(&at), stored);
+    }
+  });
+  return readable;
 }
 
 struct PagePosition {
@@ -66,9 +59,9 @@ bool judge_at(const PagePosition& position, const SampleTable& table, int64 user
   tuple.t_len = ItemIdGetLength(item);
   tuple.t_tableOid = RelationGetRelid(table.heap);
   ItemPointerSet(&tuple.t_self, position.block, position.offset);
-  if (HeapTupleHeaderGetNatts(tuple.t_data) != kColumns) return false;
-  const StoredRow stored = read(tuple.t_data);
-  if (stored.user_id != user_id || !key_equal(row, stored.row)) return false;
+  if (HeapTupleHeaderGetNatts(tuple.t_data) != kSampleColumnCount) return false;
+  StoredRow stored{};
+  if (!read_tuple(tuple.t_data, &stored) || stored.user_id != user_id || !key_equal(row, stored.row)) return false;
   if (!HeapTupleSatisfiesVisibility(&tuple, table.snapshot, position.buffer)) return false;
   *judged = judge_stored(row, stored.row, tuple.t_self);
   return true;

@@ -1,12 +1,18 @@
+// The fast way into sample_points: index scan, multi-insert, update by tid, without the executor.
+//
+// Locks: the table and its key stay open with RowExclusiveLock for one chunk; the user's lock keeps other writers of
+// ours away. The snapshot is taken when the table is opened, after the user's lock, so it shows what the last holder
+// committed. Who writes past that lock is noticed: by the unique index, or by an update that finds another version.
+// What is read or made for a chunk lives in the caller's context or in slots that are dropped at its end.
 #include "core/write/sample.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <utility>
 
-#include "pg/write/sample_table.h"
 #include "pg/server/instant.h"
 #include "pg/server/spi.h"
+#include "pg/write/sample_columns.h"
+#include "pg/write/sample_table.h"
 
 extern "C" {
 #include "access/sysattr.h"
@@ -16,120 +22,124 @@ extern "C" {
 #include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 }
 
 namespace wearables::pg {
 
 namespace {
 
-enum Column { kUser, kTs, kValue, kVersion, kSecondary, kTsEnd, kMetric, kSource, kTzOffset, kColumns };
-
-struct ColumnType {
-  const char* name;
-  Oid type;
-};
-
-constexpr ColumnType kLayout[kColumns] = {
-    {"user_id", INT8OID},          {"ts", TIMESTAMPTZOID},     {"value", FLOAT8OID},
-    {"version", INT8OID},          {"value_secondary", FLOAT8OID}, {"ts_end", TIMESTAMPTZOID},
-    {"metric_id", INT2OID},        {"source_id", INT2OID},     {"tz_offset", INT2OID}};
-
-constexpr AttrNumber kKeyColumns[] = {kUser + 1, kMetric + 1, kTs + 1, kSource + 1};
-constexpr int kKeys = 4;
-
-bool has_our_columns(TupleDesc desc) {
-  if (desc->natts != kColumns) return false;
-  for (int i = 0; i < kColumns; ++i) {
-    const FormData_pg_attribute* column = TupleDescAttr(desc, i);
-    if (column->attisdropped || column->attgenerated != '\0' || column->atttypid != kLayout[i].type ||
-        strcmp(NameStr(column->attname), kLayout[i].name) != 0) {
-      return false;
-    }
-  }
-  return desc->constr == nullptr || desc->constr->num_check == 0;
-}
+constexpr int kKeys = static_cast<int>(kKeyColumns.size());
 
 // Rows of a table that inherits from it would be looked for in vain.
 bool has_children(Relation heap) {
   return heap->rd_rel->relhassubclass && find_inheritance_children(RelationGetRelid(heap), NoLock) != NIL;
 }
 
-Statement insert_one{R"(
-  INSERT INTO wearables.sample_points (user_id, ts, value, version, value_secondary, ts_end, metric_id, source_id, tz_offset)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9))"};
+bool is_ours(const FormData_pg_attribute& column, const ColumnInfo& ours) {
+  return !column.attisdropped && column.attgenerated == '\0' && column.atttypid == ours.type &&
+         column.attnotnull != ours.nullable && strcmp(NameStr(column.attname), ours.name) == 0;
+}
+
+bool has_sample_columns(TupleDesc desc) {
+  if (desc->natts != kSampleColumnCount) return false;
+  for (int i = 0; i < kSampleColumnCount; ++i) {
+    if (!is_ours(*TupleDescAttr(desc, i), kColumnInfo[i])) return false;
+  }
+  return true;
+}
+
+// The same from the catalog, for health: it must not wait for a lock of the table.
+bool has_sample_columns(Oid relation) {
+  HeapTuple form = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(form)) return false;
+  bool ours = reinterpret_cast<Form_pg_class>(GETSTRUCT(form))->relnatts == kSampleColumnCount;
+  ReleaseSysCache(form);
+  for (int i = 0; i < kSampleColumnCount && ours; ++i) {
+    HeapTuple column = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation), Int16GetDatum(i + 1));
+    if (!HeapTupleIsValid(column)) return false;
+    ours = is_ours(*reinterpret_cast<Form_pg_attribute>(GETSTRUCT(column)), kColumnInfo[i]);
+    ReleaseSysCache(column);
+  }
+  return ours;
+}
+
+bool has_checks(TupleDesc desc) { return desc->constr != nullptr && desc->constr->num_check > 0; }
+
+constexpr auto kInsertOne = static_text([](TextWriter& out) {
+  out << "INSERT INTO wearables.sample_points (" << ColumnNames{kAllColumns} << ") VALUES (" << Parameters{kAllColumns, 1} << ")";
+});
+Statement insert_one{kInsertOne.data};
+
+bool planner_writes_plainly(Oid table) {
+  return [table]<std::size_t... I>(std::index_sequence<I...>) {
+    return is_plain_insert(insert_one, table, {kColumnInfo[I].type...});
+  }(std::make_index_sequence<kSampleColumnCount>{});
+}
 
 // What the planner itself would write by nothing but its own ModifyTable. Of the rest the SQL form takes care.
 bool is_plain(Relation heap) {
   const FormData_pg_class* form = heap->rd_rel;
   return form->relkind == RELKIND_RELATION && form->relam == HEAP_TABLE_AM_OID && heap->trigdesc == nullptr &&
          heap->rd_rules == nullptr && !form->relrowsecurity && !form->relispartition && !has_children(heap) &&
-         has_our_columns(RelationGetDescr(heap)) &&
-         is_plain_insert(insert_one, RelationGetRelid(heap),
-                         {INT8OID, TIMESTAMPTZOID, FLOAT8OID, INT8OID, FLOAT8OID, TIMESTAMPTZOID, INT2OID, INT2OID, INT2OID});
+         has_sample_columns(RelationGetDescr(heap)) && !has_checks(RelationGetDescr(heap)) &&
+         planner_writes_plainly(RelationGetRelid(heap));
 }
 
 bool is_our_key(Relation index) {
   if (index->rd_index->indnkeyatts != kKeys || index->rd_rel->relam != BTREE_AM_OID) return false;
   for (int i = 0; i < kKeys; ++i) {
-    if (index->rd_index->indkey.values[i] != kKeyColumns[i]) return false;
+    if (index->rd_index->indkey.values[i] != kKeyColumns[i] + 1) return false;
   }
   return true;
 }
 
-// Fills the slot; every column is of this row or null.
 void fill(TupleTableSlot* slot, int64 user_id, const Row& row) {
   ExecClearTuple(slot);
   Datum* values = slot->tts_values;
   bool* nulls = slot->tts_isnull;
-  std::fill(nulls, nulls + kColumns, false);
-  values[kUser] = Int64GetDatum(user_id);
-  values[kTs] = TimestampTzGetDatum(to_server(row.ts));
-  values[kValue] = Float8GetDatum(row.value);
-  values[kVersion] = Int64GetDatum(row.version);
-  values[kSecondary] = Float8GetDatum(row.secondary);
-  nulls[kSecondary] = std::isnan(row.secondary);
-  nulls[kTsEnd] = row.ts_end == kNoInstant;
-  values[kTsEnd] = TimestampTzGetDatum(nulls[kTsEnd] ? 0 : to_server(row.ts_end));
-  values[kMetric] = Int16GetDatum(row.metric_id);
-  values[kSource] = Int16GetDatum(row.source_id);
-  nulls[kTzOffset] = row.tz_offset == kNoOffset;
-  values[kTzOffset] = Int16GetDatum(row.tz_offset);
+  for_each_column([&]<class Column>(const Column&, int i) {
+    bool null;
+    values[i] = datum_of(Column::encode(user_id, row, &null));
+    nulls[i] = null;
+  });
   ExecStoreVirtualTuple(slot);
 }
 
 Row row_of_slot(TupleTableSlot* slot) {
   slot_getallattrs(slot);
-  const Datum* values = slot->tts_values;
-  const bool* nulls = slot->tts_isnull;
-  Row row{};
-  row.version = DatumGetInt64(values[kVersion]);
-  row.ts = to_core(DatumGetTimestampTz(values[kTs]));
-  row.ts_end = nulls[kTsEnd] ? kNoInstant : to_core(DatumGetTimestampTz(values[kTsEnd]));
-  row.value = DatumGetFloat8(values[kValue]);
-  row.secondary = nulls[kSecondary] ? std::numeric_limits<double>::quiet_NaN()
-                                    : DatumGetFloat8(values[kSecondary]);
-  row.metric_id = DatumGetInt16(values[kMetric]);
-  row.source_id = DatumGetInt16(values[kSource]);
-  row.tz_offset = nulls[kTzOffset] ? kNoOffset : DatumGetInt16(values[kTzOffset]);
-  return row;
+  StoredRow stored{};
+  for_each_column([&]<class Column>(const Column&, int i) {
+    if (Column::kNullable && slot->tts_isnull[i]) {
+      Column::decode_null(&stored);
+    } else {
+      Column::decode(stored_of<typename Column::Stored>(slot->tts_values[i]), &stored);
+    }
+  });
+  return stored.row;
 }
+
+constexpr int kScanKeys = 4;  // user, metric, from, to
 
 // A scan of one metric's range, moved forward over gaps.
 struct Scan {
   IndexScanDesc index;
   TupleTableSlot* slot;
-  ScanKeyData keys[4];
+  ScanKeyData keys[kScanKeys];
   int misses, wait;  // how often in a row no row of ours lay behind the one judged; finds until the next look
 };
 
 void position(Scan* scan, int64 user_id, int16 metric_id, Micros from, Micros to) {
-  ScanKeyInit(&scan->keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(user_id));
-  ScanKeyInit(&scan->keys[1], 2, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(metric_id));
-  ScanKeyInit(&scan->keys[2], 3, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+  constexpr AttrNumber kUserKey = 1, kMetricKey = 2, kTsKey = 3;  // of the index
+  static_assert(kKeyColumns[kUserKey - 1] == kUserColumn && kKeyColumns[kMetricKey - 1] == kMetricColumn &&
+                kKeyColumns[kTsKey - 1] == kTsColumn);
+  ScanKeyInit(&scan->keys[0], kUserKey, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(user_id));
+  ScanKeyInit(&scan->keys[1], kMetricKey, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(metric_id));
+  ScanKeyInit(&scan->keys[2], kTsKey, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
               TimestampTzGetDatum(to_server(from)));
-  ScanKeyInit(&scan->keys[3], 3, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
+  ScanKeyInit(&scan->keys[3], kTsKey, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
               TimestampTzGetDatum(to_server(to)));
-  index_rescan(scan->index, scan->keys, 4, nullptr, 0);
+  index_rescan(scan->index, scan->keys, kScanKeys, nullptr, 0);
 }
 
 // Stored rows between two of ours that are read before the scan jumps ahead instead.
@@ -175,41 +185,41 @@ void judge_metric(Scan* scan, const SampleTable& table, int64 user_id, const Row
   }
 }
 
-// What the executor would have set up for the table.
-struct Target {
+// What the executor would have set up for the table as the one that it writes to.
+struct ResultTable {
   EState* estate;
   ResultRelInfo* info;
 };
 
-Target open_target(const SampleTable& table) {
+ResultTable open_result_table(const SampleTable& table) {
   auto* entry = makeNode(RangeTblEntry);
   entry->rtekind = RTE_RELATION;
   entry->relid = RelationGetRelid(table.heap);
   entry->relkind = table.heap->rd_rel->relkind;
   entry->rellockmode = RowExclusiveLock;
-  Target target{CreateExecutorState(), makeNode(ResultRelInfo)};
+  ResultTable target{CreateExecutorState(), makeNode(ResultRelInfo)};
   compat_init_range_table(target.estate, entry);
   InitResultRelInfo(target.info, table.heap, 1, nullptr, 0);
   ExecOpenIndices(target.info, false);
   return target;
 }
 
-void close_target(const Target& target) {
+void close_result_table(const ResultTable& target) {
   ExecCloseIndices(target.info);
   ExecResetTupleTable(target.estate->es_tupleTable, false);
   FreeExecutorState(target.estate);
 }
 
-constexpr int kSlots = 500;
+constexpr int kSlots = 500;  // rows of one multi-insert
 
-struct Buffer {
+struct InsertBuffer {
   TupleTableSlot* slots[kSlots];
   int made, used;
   BulkInsertState bulk;
   CommandId command;
 };
 
-void flush(Buffer* buffer, const SampleTable& table, const Target& target) {
+void flush(InsertBuffer* buffer, const SampleTable& table, const ResultTable& target) {
   if (buffer->used == 0) return;
   table_multi_insert(table.heap, buffer->slots, buffer->used, buffer->command, 0, buffer->bulk);
   for (int i = 0; i < buffer->used; ++i) {
@@ -220,16 +230,16 @@ void flush(Buffer* buffer, const SampleTable& table, const Target& target) {
   buffer->used = 0;
 }
 
-TupleTableSlot* next_slot(Buffer* buffer, const SampleTable& table) {
+TupleTableSlot* next_slot(InsertBuffer* buffer, const SampleTable& table) {
   if (buffer->used == buffer->made) {
     buffer->slots[buffer->made++] = table_slot_create(table.heap, nullptr);
   }
   return buffer->slots[buffer->used++];
 }
 
-void insert_new(const SampleTable& table, const Target& target, CommandId command, int64 user_id,
+void insert_new(const SampleTable& table, const ResultTable& target, CommandId command, int64 user_id,
                 const Row* rows, int count, const Judged* judged) {
-  Buffer buffer;
+  InsertBuffer buffer;
   buffer.made = buffer.used = 0;
   buffer.bulk = GetBulkInsertState();
   buffer.command = command;
@@ -250,10 +260,10 @@ bool is_update(const Judged& judged) {
 
 // The entry of a row whose key stood there before, in the version that has just been updated: so it is unique, and the
 // dead entries beside it are of this transaction. To look for either costs more than the entry.
-void add_key_entry(const SampleTable& table, const Target& target, TupleTableSlot* slot) {
+void add_key_entry(const SampleTable& table, const ResultTable& target, TupleTableSlot* slot) {
   Datum values[kKeys];
   bool nulls[kKeys] = {};
-  for (int i = 0; i < kKeys; ++i) values[i] = slot->tts_values[kKeyColumns[i] - 1];
+  for (int i = 0; i < kKeys; ++i) values[i] = slot->tts_values[kKeyColumns[i]];
   (void)index_insert(table.key, values, nulls, &slot->tts_tid, table.heap, UNIQUE_CHECK_NO, false,
                      target.info->ri_IndexRelationInfo[0]);
 }
@@ -261,7 +271,7 @@ void add_key_entry(const SampleTable& table, const Target& target, TupleTableSlo
 // So many updates that the dead index entries of earlier transactions are left to vacuum.
 constexpr int kMany = 256;
 
-bool goes_by_key_alone(const SampleTable& table, const Target& target, int count, const Judged* judged) {
+bool goes_by_key_alone(const SampleTable& table, const ResultTable& target, int count, const Judged* judged) {
   const ResultRelInfo* info = target.info;
   if (info->ri_NumIndices != 1 || RelationGetRelid(info->ri_IndexRelationDescs[0]) != RelationGetRelid(table.key)) {
     return false;
@@ -269,7 +279,7 @@ bool goes_by_key_alone(const SampleTable& table, const Target& target, int count
   return std::count_if(judged, judged + count, is_update) >= kMany;
 }
 
-bool update_changed(const SampleTable& table, const Target& target, CommandId command, int64 user_id,
+bool update_changed(const SampleTable& table, const ResultTable& target, CommandId command, int64 user_id,
                     const Row* rows, int count, const Judged* judged) {
   TupleTableSlot* slot = nullptr;
   bool all = true;
@@ -335,7 +345,7 @@ void close_sample_table(SampleTable* table) {
 void judge_rows(const SampleTable& table, int64 user_id, const Row* rows, int count, Judged* judged) {
   for (int i = 0; i < count; ++i) judged[i] = {Verdict::kInsert, false, {}};
   Scan scan;
-  scan.index = compat_index_beginscan(table.heap, table.key, table.snapshot, 4);
+  scan.index = compat_index_beginscan(table.heap, table.key, table.snapshot, kScanKeys);
   scan.slot = table_slot_create(table.heap, nullptr);
   scan.misses = scan.wait = 0;
   for (int begin = 0; begin < count;) {
@@ -349,12 +359,20 @@ void judge_rows(const SampleTable& table, int64 user_id, const Row* rows, int co
 }
 
 bool store_rows(const SampleTable& table, int64 user_id, const Row* rows, int count, const Judged* judged) {
-  const Target target = open_target(table);
+  const ResultTable target = open_result_table(table);
   const CommandId command = GetCurrentCommandId(true);
   insert_new(table, target, command, user_id, rows, count, judged);
   const bool all = update_changed(table, target, command, user_id, rows, count, judged);
-  close_target(target);
+  close_result_table(target);
   return all;
 }
 
 }  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_has_sample_columns);
+
+Datum wearables_has_sample_columns(PG_FUNCTION_ARGS) {
+  PG_RETURN_BOOL(wearables::pg::has_sample_columns(PG_GETARG_OID(0)));
+}
+}

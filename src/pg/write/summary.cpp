@@ -4,45 +4,47 @@
 // All of it runs under the user's lock, which is what makes the two steps one: a key that a document gives up is looked
 // for among the other documents after all documents of the body are stored. Rows are touched in the order of the key.
 // The list of keys that were given up lives in the caller's context; what one document needs is freed after it.
-#include "core/json/json.h"
 #include "core/vendor/envelope.h"
 #include "core/write/document.h"
 #include "core/write/touched.h"
 
-#include <limits>
+#include <array>
 #include <string>
 
 #include "pg/server/boundary.h"
-#include "pg/server/instant.h"
 #include "pg/server/lock.h"
 #include "pg/server/stop_point.h"
 #include "pg/write/sample.h"
-#include "pg/write/sample_arrays.h"
+#include "pg/write/sample_args.h"
 #include "pg/write/write.h"
 
 namespace wearables::pg {
 
 namespace {
 
+// What a document claims of a sample: all but the source, which is the document's, and the version.
+constexpr auto kClaimColumns = joined(std::array{kMetricColumn, kTsColumn}, kReadingColumns);
+
 // Nothing is written for an equal document of an equal version: a replay leaves no trace.
-Statement upsert_document{R"(
+constexpr auto kUpsertDocument = static_text([](TextWriter& out) {
+  out << R"(
   WITH claims AS (
-    SELECT coalesce(array_agg(ROW(c.metric_id, c.ts, $5, c.value, c.value_secondary, c.ts_end, c.tz_offset)::wearables.summary_sample
+    SELECT coalesce(array_agg(ROW(c.metric_id, c.ts, $5, )" << ColumnNames{kReadingColumns, "c."} << R"()::wearables.summary_sample
                               ORDER BY c.metric_id, c.ts), '{}') AS samples,
            min(c.ts) AS first_ts, max(c.ts) AS last_ts
-    FROM unnest($7::smallint[], $8::timestamptz[], $9::float8[], $10::float8[], $11::timestamptz[], $12::smallint[])
-      AS c (metric_id, ts, value, value_secondary, ts_end, tz_offset)),
+    FROM unnest()" << ArrayParameters{kClaimColumns, 9} << R"() AS c ()" << ColumnNames{kClaimColumns} << R"()),
   former AS (
     SELECT s.version, s.samples, s.source_id, s.doc, s.event_id FROM wearables.summaries s
     WHERE s.user_id = $1 AND s.resource = $2 AND s.summary_id = $3),
   stored AS (
     INSERT INTO wearables.summaries AS s
       (user_id, resource, summary_id, version, source_id, doc, samples, first_ts, last_ts, event_id, event_version)
-    SELECT $1, $2, $3, $4, $5, $6::jsonb, n.samples, n.first_ts, n.last_ts, $13, $14 FROM claims n
+    SELECT $1, $2, $3, $4, $5, $6::jsonb, n.samples, n.first_ts, n.last_ts, $7, $8 FROM claims n
     WHERE NOT EXISTS (
       SELECT FROM former f
       WHERE f.version > $4
-         OR (f.version = $4 AND (f.source_id, f.doc, f.samples, f.event_id) IS NOT DISTINCT FROM ($5, $6::jsonb, n.samples, $13)))
+         OR (f.version = $4
+             AND (f.source_id, f.doc, f.samples, f.event_id) IS NOT DISTINCT FROM ($5, $6::jsonb, n.samples, $7)))
     ON CONFLICT (user_id, resource, summary_id) DO UPDATE
       SET version = excluded.version, source_id = excluded.source_id, doc = excluded.doc,
           samples = excluded.samples, first_ts = excluded.first_ts, last_ts = excluded.last_ts,
@@ -59,7 +61,9 @@ Statement upsert_document{R"(
     WHERE f.version <= $4 AND EXISTS (SELECT FROM stored)
     EXCEPT
     SELECT c.metric_id, c.ts, c.source_id FROM claims n, unnest(n.samples) c) g ON true
-  ORDER BY g.metric_id, g.ts, g.source_id)"};
+  ORDER BY g.metric_id, g.ts, g.source_id)";
+});
+Statement upsert_document{kUpsertDocument.data};
 
 Statement delete_documents{R"(
   WITH gone AS (
@@ -74,22 +78,25 @@ enum GivenUpColumn { kLive = 1, kGivenUpMetric, kGivenUpTs, kGivenUpSource };
 // A key that was given up: of the other documents that claim it the newest holds it now; version and id
 // decide, so that the outcome does not depend on the order in which they came. The documents of the span are unfolded
 // once, whatever number of keys there is.
-Statement select_claims{R"(
+constexpr auto kSelectClaims = static_text([](TextWriter& out) {
+  out << R"(
   WITH given_up AS (
-    SELECT DISTINCT k.metric_id, k.ts, k.source_id
-    FROM unnest($2::smallint[], $3::timestamptz[], $4::smallint[]) AS k (metric_id, ts, source_id)),
+    SELECT DISTINCT )" << ColumnNames{kKeyOfUser, "k."} << R"(
+    FROM unnest()" << ArrayParameters{kKeyOfUser, 2} << R"() AS k ()" << ColumnNames{kKeyOfUser} << R"()),
   claims AS (
     SELECT c.*, d.version, d.summary_id, d.resource
     FROM wearables.summaries d CROSS JOIN LATERAL unnest(d.samples) c
     WHERE d.user_id = $1 AND d.last_ts >= $5 AND d.first_ts <= $6)
   SELECT DISTINCT ON (g.metric_id, g.ts, g.source_id)
-         g.metric_id, g.ts, g.source_id, c.value, c.value_secondary, c.ts_end, c.tz_offset, c.version
+         c.version, )" << ColumnNames{kKeyOfUser, "g."} << ", " << ColumnNames{kReadingColumns, "c."} << R"(
   FROM given_up g
   LEFT JOIN claims c ON c.metric_id = g.metric_id AND c.ts = g.ts AND c.source_id = g.source_id
-  ORDER BY g.metric_id, g.ts, g.source_id, c.version DESC NULLS LAST, c.summary_id DESC, c.resource DESC)",
-                        Planning::kManyToMany};
+  ORDER BY g.metric_id, g.ts, g.source_id, c.version DESC NULLS LAST, c.summary_id DESC, c.resource DESC)";
+});
+Statement select_claims{kSelectClaims.data, Planning::kManyToMany};
 
-enum ClaimColumn { kMetric = 1, kTs, kSource, kValue, kSecondary, kTsEnd, kTzOffset, kVersion };
+constexpr auto kClaimResultColumns = joined(kKeyOfUser, kReadingColumns);
+enum ClaimResult { kClaimVersion = 1, kFirstClaimColumn };  // the version is null where nobody claims the key
 
 // Keys that documents claimed and do not any more; they live in `context`.
 struct GivenUp {
@@ -135,13 +142,14 @@ struct DocumentRow {
 bool store_document(const Event& event, std::string_view resource, int64 user_id, const DocumentRow& document,
                     GivenUp* given_up) {
   Assert(is_settled({document.rows, static_cast<size_t>(document.row_count)}));
-  const Columns claims = columns_of(document.rows, document.row_count);
-  const uint64 results = run(
-      upsert_document,
-      {arg_int8(user_id), arg_text(resource), arg_text(document.summary_id), arg_int8(document.version),
-       arg_int2(document.source_id), arg_text(document.doc), metrics_of(claims), instants_of(claims),
-       values_of(claims), secondaries_of(claims), ends_of(claims), offsets_of(claims),
-       arg_int8(event.event_id), arg_int8(event.version)});
+  ArgList args;
+  for (const Arg& arg : {arg_int8(user_id), arg_text(resource), arg_text(document.summary_id),
+                         arg_int8(document.version), arg_int2(document.source_id), arg_text(document.doc),
+                         arg_int8(event.event_id), arg_int8(event.version)}) {
+    args.add(arg);
+  }
+  add_arrays(&args, arrays_of(kClaimColumns, document.rows, document.row_count));
+  const uint64 results = run(upsert_document, args);
   Assert(results >= 1);
   const bool live = get_bool(0, kLive);
   add_given_up(results, given_up);
@@ -156,18 +164,10 @@ struct Claim {
 Claim claim_of(uint64 result) {
   bool null;
   Claim claim{};
-  Row& row = claim.row;
-  row.metric_id = get_int2(result, kMetric);
-  row.ts = to_core(DatumGetTimestampTz(get(result, kTs, &null)));
-  row.source_id = get_int2(result, kSource);
-  row.value = get_float8(result, kValue);
-  row.secondary = get_float8(result, kSecondary, std::numeric_limits<double>::quiet_NaN());
-  const Datum end = get(result, kTsEnd, &null);
-  row.ts_end = null ? kNoInstant : to_core(DatumGetTimestampTz(end));
-  row.tz_offset = get_int2(result, kTzOffset, kNoOffset);
-  (void)get(result, kVersion, &null);
+  (void)get(result, kClaimVersion, &null);
   claim.any = !null;
-  row.version = get_int8(result, kVersion);
+  claim.row.version = get_int8(result, kClaimVersion);
+  read_columns(result, kFirstClaimColumn, kClaimResultColumns, &claim.row);
   return claim;
 }
 

@@ -21,6 +21,11 @@ COMMENT ON COLUMN wearables.sample_points.tz_offset IS 'minutes east of UTC wher
 COMMENT ON COLUMN wearables.sample_points.version IS 'order key of the event or document it came from (R3)';
 SELECT pg_extension_config_dump('wearables.sample_points', '');
 
+CREATE FUNCTION wearables_internal.has_sample_columns(relation oid) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_has_sample_columns';
+COMMENT ON FUNCTION wearables_internal.has_sample_columns(oid) IS
+  'whether the columns of the relation are those that the library knows: in their order, of their types, null where those may be';
+
 CREATE TYPE wearables.summary_sample AS (
   metric_id smallint, ts timestamptz, source_id smallint, value double precision, value_secondary double precision,
   ts_end timestamptz, tz_offset smallint);
