@@ -71,7 +71,7 @@ class TimeseriesWalk : public Walk {
   const Target target_;
   const Wanted wanted_;
   const std::vector<Value> no_source_;
-  Record record_;  // kept, since one just written in parts is slow to be copied
+  Record record_;  // filled in place: to copy it right after its members were written would stall on store forwarding
   bool any_ = false;
   const bool early_;       // lists may be walked before their source
   bool in_early_ = false;  // until its source is known

@@ -12,7 +12,7 @@
 namespace wearables {
 
 [[gnu::always_inline]] inline Walk::Wanted Walk::Wanted::member(const Name& name) const noexcept {
-  // made where it is returned to: a copy of what was just written in parts waits for the memory
+  // constructed in the return slot: a copy right after its members were written would stall on store forwarding
   const Wanted below(target, node == nullptr ? nullptr : target->fields->child(*node, name));
   below.begin();
   return below;

@@ -71,8 +71,8 @@ class Walk {
     });
   }
 
-  // f(od::field&) for each member. The fields stay where the parser puts them: a copy just written
-  // in parts and read as a whole waits for the memory.
+  // f(od::field&) for each member. The fields stay where the parser puts them: to copy one
+  // right after its parts were written, in wider loads than those stores, would stall on store forwarding.
   template <class F>
   [[gnu::always_inline]] bool each_field(od::object& object, F&& f) {
     for (auto&& member : object) {

@@ -87,7 +87,7 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   const int value = first_present(mapping.values);
   if (value == kNoSlot) return false;
   if (batch_.samples.size() == batch_.samples.capacity()) make_room();
-  // filled where it stays: a copy of what was just written in parts waits for the memory
+  // filled in place: a copy right after its members were written would stall on store forwarding
   Sample& sample = batch_.samples.emplace_back();
   if (!choose_metric(mapping) || !measure(mapping, value, sample) || !set_time(mapping, sample) ||
       !name_metric(sample)) {

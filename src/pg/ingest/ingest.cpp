@@ -50,7 +50,7 @@ Outcome skipped(const char* note) {
 }
 
 Batch* normalize_event(const Event& event, std::string_view resource, const ClosedNames* closed) {
-  const Plan& plan = plan_at(event.revision, Look::kFresh);
+  const Plan& plan = plan_at(event.revision, SnapshotMode::kNew);
   Batch* batch = borrow_batch(CurrentMemoryContext);
   call_core([&] { return normalize(plan, resource, event.body, *batch, stop_requested, closed); });
   return batch;
@@ -160,7 +160,7 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   const Names names = find_names(*batch, handling.missing);
   if (handling.missing->count > 0) end_for_names();
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
-  outcome.wall_clock = rows_of(*batch, names, user_id, event.version, rows);
+  outcome.wall_clock = make_rows(*batch, names, user_id, event.version, rows);
   outcome.touched = owned_by<Touched>(CurrentMemoryContext);
   note_drift(resource, *batch, &outcome);
   note_freshness(*batch, rows->data(), user_id);
@@ -244,7 +244,7 @@ Skip why_skip_kind(const Event& event, const EventType& type, const Plan& plan, 
 
 // Before anybody asks whose it is: what holds nothing for us is not parked.
 Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
-  const Plan& plan = plan_at(event.revision, Look::kFresh);
+  const Plan& plan = plan_at(event.revision, SnapshotMode::kNew);
   const bool empty = event.body.empty();
   if (event.event_type.empty()) {
     return skip_until_known(plan, empty ? "the body is empty" : why_nameless(event), kNoType);

@@ -15,7 +15,7 @@ Batch* borrow_batch(MemoryContext context);
 
 // The rows of a batch, in its order: row i comes from sample i. `version` is given to every row. Returns whether
 // some of them were wall-clock time in the user's zone, so that another zone would give other rows. Within SPI.
-bool rows_of(const Batch& batch, const Names& names, int64 user_id, int64 version, std::vector<Row>* rows);
+bool make_rows(const Batch& batch, const Names& names, int64 user_id, int64 version, std::vector<Row>* rows);
 
 // Gives back the room of the samples where it is large: their rows are there.
 void release_samples(Batch* batch);

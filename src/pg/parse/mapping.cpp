@@ -33,6 +33,8 @@ Statement select_units{R"(
 
 Statement select_resources{"SELECT r.name, r.kind, r.list_key FROM wearables.resources r"};
 
+Statement select_summary{"SELECT 1 FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary'"};
+
 Statement select_mappings{R"(
   SELECT p.mapping_id, p.resource, p.provider, m.metric_id, p.secondary_field, p.end_field, p.unit_field,
          p.unit, p.type_extends, p.value_fields, p.instant_fields, p.enabled, p.base_field, p.unit_up_to_one
@@ -54,8 +56,8 @@ T* grow(std::vector<T>& rows) {
   return call_core([&]() -> Result<T*> { return &rows.emplace_back(); });
 }
 
-void load_metrics(MappingSet& set, Look look) {
-  const uint64 rows = run(select_metrics, {}, look);
+void load_metrics(MappingSet& set, SnapshotMode mode) {
+  const uint64 rows = run(select_metrics, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
     MetricDef* metric = grow(set.metrics);
     metric->metric_id = get_int2(row, 1);
@@ -67,8 +69,8 @@ void load_metrics(MappingSet& set, Look look) {
   }
 }
 
-void load_units(MappingSet& set, Look look) {
-  const uint64 rows = run(select_units, {}, look);
+void load_units(MappingSet& set, SnapshotMode mode) {
+  const uint64 rows = run(select_units, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
     UnitDef* unit = grow(set.units);
     unit->metric_id = get_int2(row, 1);
@@ -83,8 +85,8 @@ ResourceKind kind_of(std::string_view text) {
   return text == "summary" ? ResourceKind::kSummary : ResourceKind::kSkipped;
 }
 
-void load_resources(MappingSet& set, Look look) {
-  const uint64 rows = run(select_resources, {}, look);
+void load_resources(MappingSet& set, SnapshotMode mode) {
+  const uint64 rows = run(select_resources, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
     ResourceDef* resource = grow(set.resources);
     assign(resource->name, get_text(row, 1));
@@ -107,8 +109,8 @@ void load_texts(std::vector<std::string>& texts, uint64 row, int column) {
   }
 }
 
-void load_mappings(MappingSet& set, Look look) {
-  const uint64 rows = run(select_mappings, {}, look);
+void load_mappings(MappingSet& set, SnapshotMode mode) {
+  const uint64 rows = run(select_mappings, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
     MappingDef* mapping = grow(set.mappings);
     mapping->mapping_id = get_int4(row, 1);
@@ -128,8 +130,8 @@ void load_mappings(MappingSet& set, Look look) {
   }
 }
 
-void load_known_fields(MappingSet& set, Look look) {
-  const uint64 rows = run(select_known_fields, {}, look);
+void load_known_fields(MappingSet& set, SnapshotMode mode) {
+  const uint64 rows = run(select_known_fields, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
     KnownFieldDef* field = grow(set.known_fields);
     assign(field->resource, get_text(row, 1));
@@ -138,24 +140,26 @@ void load_known_fields(MappingSet& set, Look look) {
   }
 }
 
-Cache* compile_into(MemoryContext context, Look look) {
+Cache* compile_into(MemoryContext context, SnapshotMode mode) {
   auto* set = owned_by<MappingSet>(CurrentMemoryContext);
   auto* fresh = owned_by<Cache>(context);
-  load_metrics(*set, look);
-  load_units(*set, look);
-  load_resources(*set, look);
-  load_mappings(*set, look);
-  load_known_fields(*set, look);
+  load_metrics(*set, mode);
+  load_units(*set, mode);
+  load_resources(*set, mode);
+  load_mappings(*set, mode);
+  load_known_fields(*set, mode);
   call_core([&] { return store_into(fresh->plan, Plan::compile(*set)); });
   return fresh;
 }
 
 }  // namespace
 
-int64 current_revision(Look look) {
-  run(select_revision, {}, look);
+int64 current_revision(SnapshotMode mode) {
+  run(select_revision, {}, mode);
   return get_int8(0, 1);
 }
+
+bool is_summary_channel(std::string_view channel) { return run(select_summary, {arg_text(channel)}) > 0; }
 
 // A revision that is rolled back leaves its number to the next change.
 void forget_plan() noexcept {
@@ -166,13 +170,13 @@ void forget_plan_for_good() noexcept { cached_revision = -1; }
 
 void keep_plan() noexcept { loaded_in_this_transaction = false; }
 
-const Plan& plan_at(int64 revision, Look look) {
+const Plan& plan_at(int64 revision, SnapshotMode mode) {
   if (cache != nullptr && cached_revision == revision) return *cache->plan;
   MemoryContext context =
       AllocSetContextCreate(CurTransactionContext, "wearables plan", ALLOCSET_SMALL_SIZES);
   // the plan is kept for whoever comes next in this session: it must not depend on who asks
   const OwnerScope scope = enter_owner();
-  Cache* fresh = compile_into(context, look);
+  Cache* fresh = compile_into(context, mode);
   leave(scope);
   MemoryContextSetParent(context, TopMemoryContext);
   if (cache_context != nullptr) MemoryContextDelete(cache_context);

@@ -8,11 +8,14 @@
 namespace wearables::pg {
 
 // The revision in force. Within SPI.
-int64 current_revision(Look look);
+int64 current_revision(SnapshotMode mode);
 
-// The plan of `revision` or newer; owned by the backend until a later call replaces it. `look` as the one
+// The plan of `revision` or newer; owned by the backend until a later call replaces it. `mode` as the one
 // that gave the revision, or else rows older than their number would be kept. Within SPI.
-const Plan& plan_at(int64 revision, Look look);
+const Plan& plan_at(int64 revision, SnapshotMode mode);
+
+// Whether samples of the channel follow from documents: its name is that of a resource of kind summary. Within SPI.
+bool is_summary_channel(std::string_view channel);
 
 // A (sub)transaction aborted: a plan that was loaded in it may be of rows that are no more.
 void forget_plan() noexcept;

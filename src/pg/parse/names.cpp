@@ -67,6 +67,12 @@ Statement count_sources{"SELECT count(*) FROM wearables.sources"};
 
 Statement select_metric{"SELECT m.metric_id FROM wearables.metrics m WHERE m.name = $1 AND m.unused_since IS NULL"};
 
+Statement select_metric_row{R"(
+  SELECT m.metric_id, m.unit, m.lowest, m.highest, m.unused_since IS NOT NULL
+  FROM wearables.metrics m WHERE m.name = $1)"};
+
+enum MetricRowColumn { kMetricId = 1, kUnit, kLowest, kHighest, kIsUnused };
+
 Statement keep_metric{"UPDATE wearables.metrics m SET unused_since = NULL WHERE m.name = $1 RETURNING m.metric_id"};
 
 Statement insert_metric{R"(
@@ -315,6 +321,14 @@ void end_for_names() {
 }
 
 bool is_names_missing(int sqlstate) noexcept { return sqlstate == kNamesMissing; }
+
+bool find_metric(const char* name, Metric* metric) {
+  if (run(select_metric_row, {arg_text(name)}) == 0) return false;
+  *metric = {get_int2(0, kMetricId), copy_text(0, kUnit, CurrentMemoryContext), get_float8(0, kLowest),
+             get_float8(0, kHighest)};
+  if (get_bool(0, kIsUnused)) run(keep_metric, {arg_text(name)});
+  return true;
+}
 
 void forget_names() noexcept {
   if (known_rows == nullptr) return;

@@ -61,6 +61,17 @@ Names find_names(const Batch& batch, MissingNames* missing);
 void require_source(const SourceRef& source, MissingNames* missing);
 Source source_of(const SourceRef& source);
 
+// A metric as its row has it; texts in the current context.
+struct Metric {
+  int16 metric_id;
+  const char* unit;
+  double lowest, highest;
+};
+
+// Finds the metric by its name; false when there is none. One that maintenance has found unused is in use from now on.
+// Within SPI.
+bool find_metric(const char* name, Metric* metric);
+
 // Gives numbers to those that still have none, and marks those for which there is no room. With `wait`, a name that
 // another transaction is making is waited for, in ascending order; else false, and the rest stays as it is. Raises
 // serialization_failure where waiting could deadlock. Within SPI, as owner.

@@ -17,7 +17,7 @@ namespace wearables::pg {
 namespace {
 
 constexpr int kColumns = 14;
-constexpr auto kLook = Look::kCallersSnapshot;
+constexpr auto kSnapshot = SnapshotMode::kCallers;
 
 Statement select_body{"SELECT e.event_type, e.payload FROM wearables.webhook_events e WHERE e.event_id = $1"};
 Statement select_metric{"SELECT m.name, m.unit FROM wearables.metrics m WHERE m.metric_id = $1"};
@@ -58,7 +58,7 @@ class MetricNames {
     if (found) return entry->name;
     MemoryContext caller = CurrentMemoryContext;
     entry->name = {};
-    if (run(select_metric, {arg_int2(metric_id)}, kLook) > 0) {
+    if (run(select_metric, {arg_int2(metric_id)}, kSnapshot) > 0) {
       entry->name = {copy_text(0, 1, caller), copy_text(0, 2, caller)};
     }
     return entry->name;
@@ -142,7 +142,7 @@ void emit(const Batch& batch, ReturnSetInfo* result) {
 void normalize_into(std::string_view event_type, std::string_view body, ReturnSetInfo* result) {
   const EventType type = classify(event_type);
   bool known;
-  const Plan& plan = plan_at(current_revision(kLook), kLook);
+  const Plan& plan = plan_at(current_revision(kSnapshot), kSnapshot);
   const bool readable = type.family == EventFamily::kData || type.family == EventFamily::kPage;
   if (!readable || plan.kind(type.resource, &known) == ResourceKind::kSkipped) return;
   auto* batch = owned_by<Batch>(CurrentMemoryContext);
@@ -164,7 +164,7 @@ ReturnSetInfo* begin_set(FunctionCallInfo fcinfo) {
 
 void normalize_stored(int64 event_id, ReturnSetInfo* result) {
   MemoryContext caller = CurrentMemoryContext;
-  if (run(select_body, {arg_int8(event_id)}, kLook) == 0) {
+  if (run(select_body, {arg_int8(event_id)}, kSnapshot) == 0) {
     ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no event " INT64_FORMAT, event_id)));
   }
   const char* event_type = copy_text(0, 1, caller);

@@ -30,6 +30,8 @@ Statement delete_parked{"DELETE FROM wearables.parked_events p WHERE p.event_id 
 
 Statement select_zone{"SELECT u.time_zone FROM wearables.users u WHERE u.user_id = $1"};
 
+Statement select_user{"SELECT 1 FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL"};
+
 int64 found_user() { return get_bool(0, 2) ? -1 : get_int8(0, 1); }
 
 // An event that names the person both ways frees those that name them by the vendor's id alone.
@@ -70,6 +72,8 @@ int64 park(const Event& event) {
 }
 
 void unpark(int64 event_id) { run(delete_parked, {arg_int8(event_id)}); }
+
+bool is_user(int64 user_id) { return run(select_user, {arg_int8(user_id)}) > 0; }
 
 const char* time_zone_of(int64 user_id) {
   if (run(select_zone, {arg_int8(user_id)}) == 0) return "UTC";

@@ -21,6 +21,9 @@ int64 park(const Event& event);
 // Takes back what park() did, by the session that did it. Within SPI.
 void unpark(int64 event_id);
 
+// Whether there is such a user who was not erased. Within SPI.
+bool is_user(int64 user_id);
+
 // IANA name of the user's time zone. Within SPI.
 const char* time_zone_of(int64 user_id);
 

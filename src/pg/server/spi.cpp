@@ -90,18 +90,18 @@ Values values_of(std::span<const Arg> args) {
 
 }  // namespace
 
-uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look) {
-  return run(statement, std::span<const Arg>(args.begin(), args.size()), look);
+uint64 run(Statement& statement, std::initializer_list<Arg> args, SnapshotMode mode) {
+  return run(statement, std::span<const Arg>(args.begin(), args.size()), mode);
 }
 
-uint64 run(Statement& statement, std::span<const Arg> args, Look look) {
+uint64 run(Statement& statement, std::span<const Arg> args, SnapshotMode mode) {
   Assert(args.size() <= kMaxArgs);
   MemoryContext caller = CurrentMemoryContext;
   if (statement.plan == nullptr) prepare(statement, args);
   forget_last_result();
   Values values = values_of(args);
   const int code =
-      SPI_execute_plan(statement.plan, values.values, values.nulls, look == Look::kCallersSnapshot, 0);
+      SPI_execute_plan(statement.plan, values.values, values.nulls, mode == SnapshotMode::kCallers, 0);
   // SPI leaves its own, which lasts as long as the connection
   MemoryContextSwitchTo(caller);
   if (code < 0) {

@@ -37,10 +37,10 @@ struct Statement {
 
 // Runs within SPI_connect .. SPI_finish; raises unless the statement did what its kind does.
 // Returns the number of rows that it returned or, without RETURNING, touched. Each run sees what has been
-// committed before it; with kCallersSnapshot it sees what the calling query sees, and may not write.
-enum class Look { kFresh, kCallersSnapshot };
-uint64 run(Statement& statement, std::initializer_list<Arg> args, Look look = Look::kFresh);
-uint64 run(Statement& statement, std::span<const Arg> args, Look look = Look::kFresh);
+// committed before it; with kCallers it sees what the calling query sees, and may not write.
+enum class SnapshotMode { kNew, kCallers };
+uint64 run(Statement& statement, std::initializer_list<Arg> args, SnapshotMode mode = SnapshotMode::kNew);
+uint64 run(Statement& statement, std::span<const Arg> args, SnapshotMode mode = SnapshotMode::kNew);
 
 // Whether the planner carries the INSERT out by ModifyTable alone, into the table that it names: not where another
 // extension's nodes stand above or in place of it, as TimescaleDB's and Citus's do. The types are those of its

@@ -20,6 +20,8 @@
 #include "pg/write/write.h"
 #include "pg/parse/names.h"
 #include "pg/server/spi.h"
+#include "pg/people/user.h"
+#include "pg/parse/mapping.h"
 #include "pg/server/trigger.h"
 
 extern "C" {
@@ -46,12 +48,6 @@ struct PendingInsert {
 };
 
 constinit PendingInsert* current_insert = nullptr;
-
-// a metric that maintenance has found unused is in use from now on
-Statement select_metric{"SELECT m.metric_id, m.unit, m.lowest, m.highest, m.unused_since IS NOT NULL FROM wearables.metrics m WHERE m.name = $1"};
-Statement keep_metric{"UPDATE wearables.metrics m SET unused_since = NULL WHERE m.metric_id = $1"};
-Statement select_user{"SELECT 1 FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL"};
-Statement select_resource{"SELECT 1 FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary'"};
 
 void begin_insert() {
   MemoryContext context =
@@ -89,24 +85,17 @@ Datum required(const Tuple& tuple, Column which, const char* name) {
   return value;
 }
 
-struct Metric {
-  int16 metric_id;
-  double lowest, highest;
-};
-
 Metric metric_named(const char* name, const char* unit) {
-  if (run(select_metric, {arg_text(name)}) == 0) {
+  Metric metric;
+  if (!find_metric(name, &metric)) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("metric \"%s\" is not known", name),
                     errhint("Metrics are the rows of wearables.metrics.")));
   }
-  const Metric metric{get_int2(0, 1), get_float8(0, 3), get_float8(0, 4)};
-  const bool unused = get_bool(0, 5);
-  if (unit != nullptr && get_text(0, 2) != unit) {
+  if (unit != nullptr && strcmp(metric.unit, unit) != 0) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("unit \"%s\" is not that of metric \"%s\"", unit, name),
                     errhint("Give the value in the metric's canonical unit, or leave unit out.")));
   }
-  if (unused) run(keep_metric, {arg_int2(metric.metric_id)});
   return metric;
 }
 
@@ -118,14 +107,14 @@ void check_value(const Metric& metric, const char* name, double value) {
 }
 
 void check_user(int64 user_id) {
-  if (run(select_user, {arg_int8(user_id)}) > 0) return;
+  if (is_user(user_id)) return;
   ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("user " INT64_FORMAT " is not known", user_id),
                   errhint("Register the person with wearables.register_user().")));
 }
 
 // R4: what stands in a summary channel follows from the documents and from nothing else.
 void check_channel(const char* channel) {
-  if (run(select_resource, {arg_text(channel)}) == 0) return;
+  if (!is_summary_channel(channel)) return;
   ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                   errmsg("samples of channel \"%s\" follow from its documents", channel),
                   errhint("Insert under channel timeseries, or repair the mapping and replay.")));
