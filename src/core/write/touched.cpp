@@ -21,11 +21,13 @@ TouchedSeries& Touched::of(std::int64_t user_id, const Row& row) {
   const auto [entry, is_new] = index_.try_emplace(key, series_.size());
   if (is_new) series_.push_back({user_id, row.metric_id, row.source_id, {}, {}, {}, 0, 0});
   last_ = entry->second;
+  WEARABLES_ASSERT(index_.size() == series_.size());
   return series_[last_];
 }
 
 void Touched::offer(std::int64_t user_id, const Row& row, Verdict verdict) {
   TouchedSeries& series = of(user_id, row);
+  WEARABLES_ASSERT(row.ts != kNoInstant && row.metric_id != kNoMetric);
   series.offered.add(row.ts);
   count_verdict(verdict, &series.counts);
   if (verdict == Verdict::kInsert || verdict == Verdict::kChange) series.changed.add(row.ts);

@@ -1,5 +1,6 @@
 #include "core/write/version.h"
 
+#include "core/base/assert.h"
 #include "core/base/bytes.h"
 
 #include <algorithm>
@@ -62,7 +63,9 @@ std::int64_t version_of(std::int64_t origin_ms, std::string_view endpoint,
 
 std::int64_t version_at(std::int64_t origin_ms, std::int64_t version) noexcept {
   const std::int64_t origin = std::clamp<std::int64_t>(origin_ms, 0, kLargestOriginMs);
-  return origin << kVersionHashBits | (version & kHashMask);
+  const std::int64_t result = origin << kVersionHashBits | (version & kHashMask);
+  WEARABLES_ASSERT(result >= 0 && version_origin_ms(result) == origin);
+  return result;
 }
 
 std::int64_t version_origin_ms(std::int64_t version) noexcept {

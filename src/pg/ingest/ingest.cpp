@@ -256,12 +256,19 @@ Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
   return skip_until_known(plan, "the event names no user", kNoUser);
 }
 
+// A link that was made past register_user() may give an event another user than the one whose lock its replay took.
+void ensure_user_lock(int64 user_id, Locks locks) {
+  if (locks == Locks::kTake) return lock_user(user_id);
+  if (holds_user_lock(user_id)) return;
+  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the user of an event changed meanwhile")));
+}
+
 // Nothing for us in it now: what it wrote when there was goes.
 Outcome withdraw(const Event& event, const EventType& type, const Skip& skip, Locks locks) {
   Outcome outcome = skipped(skip.reason);
   const int64 user_id = has_written(event) ? user_of(event) : 0;
   // before any row of the event: a session that handles it at the same time holds this and wants those
-  if (user_id > 0 && locks == Locks::kTake) lock_user(user_id);
+  if (user_id > 0) ensure_user_lock(user_id, locks);
   if (!skip.unknown.empty()) note_unknown_resource(skip.unknown, &outcome);
   if (event.status == Status::kParked) unpark(event.event_id);
   if (user_id > 0) retract_event(event, type.resource, user_id, &outcome);
@@ -296,7 +303,7 @@ Outcome apply(const Event& event, const Handling& handling) {
     return outcome;
   }
   stop_point("user found");
-  if (locks == Locks::kTake) lock_user(user_id);
+  ensure_user_lock(user_id, locks);
   stop_point("user locked");
   if (type.family == EventFamily::kData || type.family == EventFamily::kPage) {
     return apply_data(event, type.resource, kind, user_id, handling);
@@ -341,7 +348,10 @@ Outcome fail_event(Event* event, const FailedAttempt& failed, Locks locks) {
       return outcome;
     }
   }
-  if (user_id > 0) retract_event(*event, classify(event->event_type).resource, user_id, &outcome);
+  if (user_id > 0) {
+    ensure_user_lock(user_id, Locks::kHeld);
+    retract_event(*event, classify(event->event_type).resource, user_id, &outcome);
+  }
   mark_failed(event->event_id, event->received_at, failed, user_id > 0);
   if (locks == Locks::kTake) free_keys(*event, outcome);
   return outcome;

@@ -12,7 +12,7 @@ namespace wearables::pg {
 // Users share 1,024 locks, so that a replay over every user does not fill the lock table.
 void lock_user(std::int64_t user_id);
 
-// For assertions: whether this transaction has it.
+// Whether this transaction has it.
 bool holds_user_lock(std::int64_t user_id);
 
 // Takes the locks of many users in ascending order; sorts in place.

@@ -115,7 +115,6 @@ void remove_page(const Event& event, int64 user_id, int16 metric, const Orphans&
                            arg_array(INT2OID, orphans.source, nullptr, orphans.count), arg_int8(event.version),
                            arg_datum(TIMESTAMPTZOID, orphans.ts[0]),
                            arg_datum(TIMESTAMPTZOID, orphans.ts[orphans.count - 1])});
-  Assert(gone <= static_cast<uint64>(orphans.count));
   for (uint64 row = 0; row < gone; ++row) {
     const Row key = key_of(metric, row);
     removed->add(key.ts);
@@ -164,7 +163,6 @@ void reassign_sample(int64 user_id, const Row& row, Touched* touched) {
   args.add(kKeyColumns, user_id, row);
   args.add(kSetColumns, user_id, row);
   const uint64 updated = run(update_one, args);
-  Assert(updated <= 1);
   if (updated > 0) call_core([&]() -> Result<Done> { return touched->reassign(user_id, row), Done{}; });
 }
 
@@ -172,7 +170,6 @@ void remove_sample(int64 user_id, const Row& key, Touched* touched) {
   ArgList args;
   args.add(kKeyColumns, user_id, key);
   const uint64 removed = run(delete_one, args);
-  Assert(removed <= 1);
   if (removed > 0) call_core([&]() -> Result<Done> { return touched->remove(user_id, key), Done{}; });
 }
 

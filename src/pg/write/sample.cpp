@@ -85,6 +85,7 @@ int64 write_chunk(int64 user_id, const Row* rows, int count, Touched* touched) {
 int64 write_samples(int64 user_id, const Row* rows, size_t count, Touched* touched) {
   Assert(holds_user_lock(user_id));
   Assert(is_settled({rows, count}));
+  Assert(std::all_of(rows, rows + count, [](const Row& row) { return row.version >= 0; }));
   MemoryContext caller = CurrentMemoryContext;
   MemoryContext scratch = AllocSetContextCreate(caller, "wearables chunk", ALLOCSET_DEFAULT_SIZES);
   const auto step = static_cast<size_t>(chunk_rows());

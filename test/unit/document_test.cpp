@@ -1,0 +1,89 @@
+#include "core/write/document.h"
+#include "core/write/version.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace wearables {
+namespace {
+
+constexpr std::int64_t kEventVersion = std::int64_t{1000} << kVersionHashBits | 7;
+
+Document document(std::string id, Micros updated_at = kNoInstant) { return {std::move(id), 0, updated_at, 0, 0}; }
+
+Row row(std::uint32_t of_document, Micros ts, double value = 60, std::uint32_t ordinal = 0) {
+  return {0, ts, kNoInstant, value, std::numeric_limits<double>::quiet_NaN(), of_document, ordinal, 1, 1, kNoOffset};
+}
+
+std::vector<std::pair<Micros, double>> readings(const std::vector<Row>& rows) {
+  std::vector<std::pair<Micros, double>> result;
+  for (const Row& one : rows) result.emplace_back(one.ts, one.value);
+  return result;
+}
+
+TEST(VersionOfDocument, IsThatOfItsEventUnlessItBringsItsOwn) {
+  EXPECT_EQ(version_of_document(document("a"), kEventVersion), kEventVersion);
+  const std::int64_t own = version_of_document(document("a", 5'000'999), kEventVersion);
+  EXPECT_EQ(version_origin_ms(own), 5000);
+  EXPECT_EQ(own & 0xfffff, 7);
+}
+
+TEST(OrderDocuments, GoesByVersionThenId) {
+  Batch batch;
+  batch.documents = {document("c", 9'000'000), document("b"), document("d", 9'000'000), document("a")};
+  std::vector<Row> rows;
+  DocumentSet documents;
+  EXPECT_EQ(order_documents(batch, kEventVersion, rows, documents).value(), 0U);
+  EXPECT_EQ(documents.order, (std::vector<std::uint32_t>{3, 1, 0, 2}));
+}
+
+TEST(OrderDocuments, OfOneIdTheNewestStandsAndTheRowsOfTheOtherAreOvertaken) {
+  Batch batch;
+  batch.documents = {document("a", 9'000'000), document("a", 8'000'000), document("b")};
+  std::vector<Row> rows = {row(0, 10), row(1, 10), row(1, 20), row(2, 30)};
+  DocumentSet documents;
+  EXPECT_EQ(order_documents(batch, kEventVersion, rows, documents).value(), 2U);
+  EXPECT_EQ(documents.order, (std::vector<std::uint32_t>{2, 0}));
+  EXPECT_EQ(documents.rows_of_standing(), 2U);
+}
+
+TEST(OrderDocuments, SettlesTheRowsOfEachWhereTheyStand) {
+  Batch batch;
+  batch.documents = {document("a"), document("none"), document("b")};
+  std::vector<Row> rows = {row(0, 20, 1, 0), row(0, 10, 2, 1), row(0, 20, 3, 2), row(2, 5, 4, 3)};
+  DocumentSet documents;
+  EXPECT_EQ(order_documents(batch, kEventVersion, rows, documents).value(), 1U);
+  EXPECT_EQ(documents.first, (std::vector<std::size_t>{0, 3, 3}));
+  EXPECT_EQ(documents.count, (std::vector<std::size_t>{2, 0, 1}));
+  EXPECT_EQ(rows[0].value, 2);
+  EXPECT_EQ(rows[1].value, 3);
+  EXPECT_EQ(rows[0].version, kEventVersion);
+}
+
+TEST(KeepLiveRows, DropsThoseOfDocumentsThatAreNotLive) {
+  Batch batch;
+  batch.documents = {document("a"), document("b")};
+  std::vector<Row> rows = {row(0, 10, 1), row(0, 20, 2), row(1, 30, 3)};
+  DocumentSet documents;
+  ASSERT_EQ(order_documents(batch, kEventVersion, rows, documents).value(), 0U);
+  const bool live[] = {false, true};
+  EXPECT_EQ(keep_live_rows(documents, live, rows).value(), 2U);
+  EXPECT_EQ(readings(rows), (std::vector<std::pair<Micros, double>>{{30, 3}}));
+}
+
+TEST(KeepLiveRows, TheLaterDocumentWinsAKeyThatTwoClaim) {
+  Batch batch;
+  batch.documents = {document("z"), document("a")};
+  std::vector<Row> rows = {row(0, 10, 1, 0), row(1, 10, 2, 1)};
+  DocumentSet documents;
+  ASSERT_EQ(order_documents(batch, kEventVersion, rows, documents).value(), 0U);
+  const bool live[] = {true, true};
+  EXPECT_EQ(keep_live_rows(documents, live, rows).value(), 1U);
+  EXPECT_EQ(readings(rows), (std::vector<std::pair<Micros, double>>{{10, 1}}));
+}
+
+}  // namespace
+}  // namespace wearables
