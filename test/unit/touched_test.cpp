@@ -122,8 +122,8 @@ TEST(Touched, TellsExactlyWhatDiffers) {
     for (std::int64_t user = 1; user <= 2; ++user) {
       std::vector<Row> rows;
       for (int i = pick(60); i > 0; --i) {
-        rows.push_back(row(static_cast<std::int16_t>(1 + pick(3)), pick(20), static_cast<std::int16_t>(1 + pick(3)), pick(3),
-                           round + pick(5)));
+        const auto metric = static_cast<std::int16_t>(1 + pick(3)), source = static_cast<std::int16_t>(1 + pick(3));
+        rows.push_back(row(metric, pick(20), source, pick(3), round + pick(5)));
       }
       settle(rows);
       for (const Row& one : rows) {

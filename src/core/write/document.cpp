@@ -11,8 +11,6 @@
 namespace wearables {
 namespace {
 
-constexpr Micros kMicrosPerMillisecond = 1000;
-
 // Returns how many rows the documents had that do not stand.
 std::size_t drop_superseded(const Batch& batch, DocumentSet& documents) {
   std::size_t overtaken = 0;

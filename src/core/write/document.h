@@ -12,7 +12,7 @@ namespace wearables {
 
 // Rows of a batch stand in the order of the body, so those of a document stand side by side.
 struct DocumentSet {
-  std::vector<std::uint32_t> order;       // those that stand, by version, then id: a later one wins a key that two claim
+  std::vector<std::uint32_t> order;       // those that stand, by version, then id: the later wins a key that two claim
   std::vector<std::size_t> first, count;  // by document: its rows, settled
   std::vector<std::int64_t> version;      // by document
 

@@ -41,7 +41,8 @@ constexpr int kFirstSetParameter = 1 + static_cast<int>(kKeyColumns.size());
 constexpr auto kUpdateOne = static_text([](TextWriter& out) {
   out << "UPDATE wearables.sample_points s SET ";
   for (std::size_t i = 0; i < kSetColumns.size(); ++i) {
-    out << (i > 0 ? ", " : "") << kColumnInfo[kSetColumns[i]].name << " = $" << kFirstSetParameter + static_cast<int>(i);
+    if (i > 0) out << ", ";
+    out << kColumnInfo[kSetColumns[i]].name << " = $" << kFirstSetParameter + static_cast<int>(i);
   }
   out << " WHERE (" << ColumnNames{kKeyColumns, "s."} << ") = (" << Parameters{kKeyColumns, 1} << ") AND ("
       << ColumnNames{kSetColumns, "s."} << ") IS DISTINCT FROM (" << Parameters{kSetColumns, kFirstSetParameter} << ")";

@@ -1,7 +1,7 @@
 // The columns of sample_points, described once: name, type, whether it may be null, and how it is read from and put
 // into a row of the core. Every reader, writer, decoder and statement of the room derives from kSampleColumns; so does
-// the check of the catalog in sample_table.cpp. A new column is a line here, a member of Row, and a line in 50_sample.sql
-// for each of the table, the type summary_sample and the view samples.
+// the check of the catalog in sample_table.cpp. A new column is a line here, a member of Row that same_reading()
+// compares, and a line in 50_sample.sql for each of the table, the type summary_sample and the view samples.
 #pragma once
 
 #include "core/write/sample.h"
@@ -229,7 +229,8 @@ consteval auto joined(const std::array<int, A>& a, const std::array<int, B>& b) 
 // All but the user.
 inline constexpr auto kColumnsOfUser = joined(kKeyOfUser, kSetColumns);
 
-// Pieces of a statement: "s.value, s.ts_end"; "value = excluded.value, ..."; "$2, $3"; "$2::float8[], $3::timestamptz[]".
+// Pieces of a statement: "s.value, s.ts_end"; "value = excluded.value, ts_end = excluded.ts_end"; "$2, $3";
+// "$2::float8[], $3::timestamptz[]".
 struct ColumnNames {
   ColumnList columns;
   std::string_view prefix = "";

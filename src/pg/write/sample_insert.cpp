@@ -13,16 +13,16 @@
 #include <string>
 #include <vector>
 
+#include "pg/parse/mapping.h"
+#include "pg/parse/names.h"
+#include "pg/people/user.h"
 #include "pg/server/boundary.h"
 #include "pg/server/confidential.h"
-#include "pg/server/lock.h"
 #include "pg/server/instant.h"
-#include "pg/write/write.h"
-#include "pg/parse/names.h"
+#include "pg/server/lock.h"
 #include "pg/server/spi.h"
-#include "pg/people/user.h"
-#include "pg/parse/mapping.h"
 #include "pg/server/trigger.h"
+#include "pg/write/write.h"
 
 extern "C" {
 #include "utils/rls.h"
@@ -58,13 +58,26 @@ void begin_insert() {
   current_insert = begun;
 }
 
-// One column of the view's new row.
+// The new row of the view samples, and its columns there (50_sample.sql).
 struct Tuple {
   HeapTuple tuple;
   TupleDesc desc;
 };
 
-enum Column { kUser = 1, kMetric, kTs, kProvider, kSourceType, kChannel, kValue, kSecondary, kUnit, kTsEnd, kTzOffset, kVersion };
+enum Column {
+  kUser = 1,
+  kMetric,
+  kTs,
+  kProvider,
+  kSourceType,
+  kChannel,
+  kValue,
+  kSecondary,
+  kUnit,
+  kTsEnd,
+  kTzOffset,
+  kVersion
+};
 
 Datum column(const Tuple& tuple, Column which, bool* null) {
   return heap_getattr(tuple.tuple, which, tuple.desc, null);
@@ -131,7 +144,8 @@ Micros check_instant(TimestampTz at) {
 const char* source_column(const Tuple& tuple, Column which, const char* name, const char* if_null) {
   const char* text = text_column(tuple, which, if_null);
   if (*text == '\0') {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" of a sample must not be empty", name),
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("column \"%s\" of a sample must not be empty", name),
                     errhint("Leave it out for the default.")));
   }
   return text;
@@ -153,7 +167,7 @@ int64 check_version(int64 version) {
 }
 
 int64 manual_version() {
-  const int64 now_ms = to_core(GetCurrentTimestamp()) / 1000;
+  const int64 now_ms = to_core(GetCurrentTimestamp()) / kMicrosPerMillisecond;
   return call_core([&]() -> Result<std::int64_t> { return version_of(now_ms, "manual", ""); });
 }
 
@@ -274,10 +288,6 @@ void end_insert() {
   current_insert = current_insert->outer;
   MemoryContextDelete(context);
 }
-
-}  // namespace
-
-namespace {
 
 // The writer works with the owner's rights, which the policies of a table do not bind. So whom they bind may not
 // write through it.

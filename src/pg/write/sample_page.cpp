@@ -1,7 +1,8 @@
 // Rows that lie one behind the other on the pages of sample_points, read without the index.
 //
-// A page is pinned and share-locked while its rows are judged, and let go before the next. Visibility is by the snapshot
-// of the chunk. Under serializable isolation each row that was read has to be remembered, so the index is used there.
+// A page is pinned and share-locked while its rows are judged, and let go before the next. Visibility is by the
+// snapshot of the chunk. Under serializable isolation each row that was read has to be remembered, so the index is used
+// there.
 #include "core/write/sample.h"
 
 #include <cstring>

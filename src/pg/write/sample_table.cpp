@@ -67,7 +67,8 @@ bool has_sample_columns(Oid relation) {
 bool has_checks(TupleDesc desc) { return desc->constr != nullptr && desc->constr->num_check > 0; }
 
 constexpr auto kInsertOne = static_text([](TextWriter& out) {
-  out << "INSERT INTO wearables.sample_points (" << ColumnNames{kAllColumns} << ") VALUES (" << Parameters{kAllColumns, 1} << ")";
+  out << "INSERT INTO wearables.sample_points (" << ColumnNames{kAllColumns} << ") VALUES ("
+      << Parameters{kAllColumns, 1} << ")";
 });
 Statement insert_one{kInsertOne.data};
 
@@ -126,7 +127,8 @@ struct Scan {
   IndexScanDesc index;
   TupleTableSlot* slot;
   ScanKeyData keys[kScanKeys];
-  int misses, wait;  // how often in a row no row of ours lay behind the one judged; finds until the next look
+  int misses;  // times in a row that no row of ours lay behind the one that was judged
+  int wait;    // rows to be judged before that is tried again
 };
 
 void position(Scan* scan, int64 user_id, int16 metric_id, Micros from, Micros to) {
@@ -143,17 +145,20 @@ void position(Scan* scan, int64 user_id, int16 metric_id, Micros from, Micros to
 }
 
 // Stored rows between two of ours that are read before the scan jumps ahead instead.
-constexpr int kPatience = 32;
+constexpr int kMaxRowsBetween = 32;
 
-// How many rows lie behind the one the index led to. Where that is none, as when they came one by one, it is
-// tried less and less.
+// The exponent of how seldom it is tried: after so many misses in a row, behind one of 64 rows.
+constexpr int kMostMisses = 6;
+
+// Judges the rows that lie behind the one the index led to; returns how many. Where there are none, as when they came
+// one by one, that is tried less and less.
 int follow(Scan* scan, const SampleTable& table, int64 user_id, const Row* rows, int count, Judged* judged) {
   if (scan->wait > 0) {
     --scan->wait;
     return 0;
   }
   const int followed = judge_following(table, user_id, scan->slot->tts_tid, rows, count, judged);
-  scan->misses = followed > 0 ? 0 : std::min(scan->misses + 1, 6);
+  scan->misses = followed > 0 ? 0 : std::min(scan->misses + 1, kMostMisses);
   scan->wait = (1 << scan->misses) - 1;
   return followed;
 }
@@ -175,10 +180,10 @@ void judge_metric(Scan* scan, const SampleTable& table, int64 user_id, const Row
       passed = 0;
       const int followed = follow(scan, table, user_id, rows + next, count - next, judged + next);
       next += followed;
-      if (followed > kPatience && next < count) {
+      if (followed > kMaxRowsBetween && next < count) {
         position(scan, user_id, rows[next].metric_id, rows[next].ts, last);
       }
-    } else if (++passed > kPatience && rows[next].ts > stored.ts) {
+    } else if (++passed > kMaxRowsBetween && rows[next].ts > stored.ts) {
       position(scan, user_id, rows[next].metric_id, rows[next].ts, last);
       passed = 0;
     }
@@ -269,14 +274,14 @@ void add_key_entry(const SampleTable& table, const ResultTable& target, TupleTab
 }
 
 // So many updates that the dead index entries of earlier transactions are left to vacuum.
-constexpr int kMany = 256;
+constexpr int kManyUpdates = 256;
 
 bool goes_by_key_alone(const SampleTable& table, const ResultTable& target, int count, const Judged* judged) {
   const ResultRelInfo* info = target.info;
   if (info->ri_NumIndices != 1 || RelationGetRelid(info->ri_IndexRelationDescs[0]) != RelationGetRelid(table.key)) {
     return false;
   }
-  return std::count_if(judged, judged + count, is_update) >= kMany;
+  return std::count_if(judged, judged + count, is_update) >= kManyUpdates;
 }
 
 bool update_changed(const SampleTable& table, const ResultTable& target, CommandId command, int64 user_id,

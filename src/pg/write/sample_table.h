@@ -1,5 +1,6 @@
 // Private to the room: sample_points through its access methods, without the executor. For a plain heap table that
-// nothing else has a say in. Any other relation takes the guarded upsert of sample_upsert.cpp; both give the same state.
+// nothing else has a say in. Any other relation takes the guarded upsert of sample_upsert.cpp; both give the same
+// state.
 #pragma once
 
 #include "core/write/sample.h"
@@ -24,9 +25,9 @@ void close_sample_table(SampleTable* table);
 // Reads the stored range of the settled rows once and fills `judged`, one for each.
 void judge_rows(const SampleTable& table, int64 user_id, const Row* rows, int count, Judged* judged);
 
-// Judges as many of the settled rows as lie right behind `tid` on the pages of the table, in their order and without the
-// index, as an event that wrote them together left them; returns how many. The key is unique, so a visible row that has
-// it is the row that the index would lead to.
+// Judges as many of the settled rows as lie right behind `tid` on the pages of the table, in their order and without
+// the index, as an event that wrote them together left them; returns how many. The key is unique, so a visible row that
+// has it is the row that the index would lead to.
 int judge_following(const SampleTable& table, int64 user_id, ItemPointerData tid, const Row* rows, int count,
                     Judged* judged);
 

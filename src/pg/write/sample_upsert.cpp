@@ -16,7 +16,8 @@ namespace {
 constexpr auto kSelectStored = static_text([](TextWriter& out) {
   out << R"(
   SELECT k.i::integer, )" << ColumnNames{kSetColumns, "s."} << R"(
-  FROM unnest()" << ArrayParameters{kKeyOfUser, 2} << R"() WITH ORDINALITY AS k ()" << ColumnNames{kKeyOfUser} << R"(, i)
+  FROM unnest()" << ArrayParameters{kKeyOfUser, 2} << R"() WITH ORDINALITY
+    AS k ()" << ColumnNames{kKeyOfUser} << R"(, i)
   CROSS JOIN LATERAL (
     SELECT p.* FROM wearables.sample_points p
     WHERE p.user_id = $1 AND p.metric_id = k.metric_id AND p.ts = k.ts AND p.source_id = k.source_id

@@ -29,8 +29,8 @@ constexpr auto kClaimColumns = joined(std::array{kMetricColumn, kTsColumn}, kRea
 constexpr auto kUpsertDocument = static_text([](TextWriter& out) {
   out << R"(
   WITH claims AS (
-    SELECT coalesce(array_agg(ROW(c.metric_id, c.ts, $5, )" << ColumnNames{kReadingColumns, "c."} << R"()::wearables.summary_sample
-                              ORDER BY c.metric_id, c.ts), '{}') AS samples,
+    SELECT coalesce(array_agg(ROW(c.metric_id, c.ts, $5, )" << ColumnNames{kReadingColumns, "c."} << R"()
+                              ::wearables.summary_sample ORDER BY c.metric_id, c.ts), '{}') AS samples,
            min(c.ts) AS first_ts, max(c.ts) AS last_ts
     FROM unnest()" << ArrayParameters{kClaimColumns, 9} << R"() AS c ()" << ColumnNames{kClaimColumns} << R"()),
   former AS (
@@ -178,10 +178,11 @@ Claim* find_claims(int64 user_id, const GivenUp& given_up, int* count) {
     from = Min(from, DatumGetTimestampTz(given_up.ts[i]));
     to = Max(to, DatumGetTimestampTz(given_up.ts[i]));
   }
-  const uint64 rows = run(select_claims, {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
-                                          arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
-                                          arg_array(INT2OID, given_up.source, nullptr, given_up.count),
-                                          arg_instant(from), arg_instant(to)});
+  const uint64 rows = run(select_claims,
+                          {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
+                           arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
+                           arg_array(INT2OID, given_up.source, nullptr, given_up.count), arg_instant(from),
+                           arg_instant(to)});
   Assert(rows <= static_cast<uint64>(given_up.count));
   auto* claims = static_cast<Claim*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Claim) * (rows + 1)));
   for (uint64 row = 0; row < rows; ++row) claims[row] = claim_of(row);
