@@ -39,7 +39,14 @@ SELECT wearables.add_endpoint('x', success_status => 302);
 \echo :SQLSTATE
 SELECT wearables.add_endpoint('x', success_status => 100000);
 \echo :SQLSTATE
+SELECT wearables.add_endpoint('x', vendor => NULL);
+\echo :SQLSTATE
 \set VERBOSITY default
+-- only a vendor whose deliveries can be verified and read, whatever way it comes into the table
+SELECT wearables.add_endpoint('x', vendor => 'acme');
+\echo :SQLSTATE
+UPDATE wearables.endpoints SET vendor = 'Junction' WHERE name = 'junction';
+\echo :SQLSTATE
 
 -- errors of set_secret(): none of them repeats the secret
 SELECT wearables.set_secret('nobody', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');

@@ -1,5 +1,7 @@
 // Input: a body, as it may stand behind a valid signature.
+#include "core/json/storable_json.h"
 #include "core/vendor/envelope.h"
+#include "core/vendor/junction.h"
 #include "core/json/json_text.h"
 
 #include <algorithm>
@@ -28,16 +30,16 @@ void check_storable(std::string_view body) {
   require(find_unstorable_escape(storable, 0) == storable.size());
   require(find_unstorable_number(storable, 0).empty());
   require(storable_json(storable) == storable);
-  require(read_envelope(storable).is_json == read_envelope(body).is_json);
+  require(read_envelope(kJunction, storable).is_json == read_envelope(kJunction, body).is_json);
 }
 
 // Whether a body is looked at whole or at its head first makes no difference.
 void check_peek(std::string_view body, bool is_json) {
-  const Envelope peeked = peek_envelope(body);
+  const Envelope peeked = peek_envelope(kJunction, body);
   check_text(peeked.event_type);
   check_text(peeked.external_user_id);
   check_text(peeked.client_user_id);
-  const Envelope longer = peek_envelope(std::string(body) + std::string(2000, ' '));
+  const Envelope longer = peek_envelope(kJunction, std::string(body) + std::string(2000, ' '));
   if (!is_json) return;
   require(peeked.event_type == longer.event_type);
   require(peeked.external_user_id == longer.external_user_id);
@@ -49,7 +51,7 @@ void check_peek(std::string_view body, bool is_json) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data), size);
 
-  const Envelope envelope = read_envelope(body);
+  const Envelope envelope = read_envelope(kJunction, body);
   require(envelope.event_type.size() <= kMaxEventType);
   check_text(envelope.event_type);
   check_text(envelope.external_user_id);
@@ -58,8 +60,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   check_peek(body, envelope.is_json);
 
-  const auto connection = read_connection(body);
-  const auto notice = read_backfill_notice(body);
+  const auto connection = read_connection(kJunction, body);
+  const auto notice = read_backfill_notice(kJunction, body);
   require(envelope.is_json == (connection.ok() || connection.error().code != Code::kInvalidJson));
   require(envelope.is_json == (notice.ok() || notice.error().code != Code::kInvalidJson));
   if (connection.ok()) {

@@ -1,5 +1,7 @@
 // Input: one byte that picks the resource, then the body.
+#include "core/json/storable_json.h"
 #include "core/vendor/envelope.h"
+#include "core/vendor/junction.h"
 #include "core/json/field_set.h"
 #include "core/parse/normalize.h"
 
@@ -84,7 +86,7 @@ void check_documents(const Batch& batch, std::string_view body) {
     require(document.length >= 2 && document.offset + document.length <= body.size());
     const std::string_view text = body.substr(document.offset, document.length);
     require(text.front() == '{' && text.back() == '}');
-    require(read_envelope(text).is_json);
+    require(read_envelope(kJunction, text).is_json);
   }
 }
 
@@ -126,7 +128,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const bool is_json = result.ok() || result.error().code != Code::kInvalidJson;
-  require(is_json == read_envelope(body).is_json);
+  require(is_json == read_envelope(kJunction, body).is_json);
   require(first.ok() == result.ok());
   if (!result.ok()) return 0;
   check_same(again, batch);

@@ -1,8 +1,8 @@
 // Input: a line with the secret, header lines "name: value" up to an empty line, then the body.
 // The clock stands at the timestamp of the official suites.
-#include "core/vendor/event_type.h"
+#include "core/vendor/junction.h"
 #include "core/write/version.h"
-#include "core/vendor/webhook.h"
+#include "core/vendor/svix.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -13,6 +13,7 @@
 namespace {
 
 using namespace wearables;
+using namespace wearables::svix;
 
 constexpr std::int64_t kNow = 1614265330;
 
@@ -36,7 +37,7 @@ struct Delivery {
 Delivery read_delivery(std::string_view input) {
   Delivery delivery;
   delivery.secret = take_line(input);
-  HeaderPicker picker;
+  HeaderPicker picker(svix::kHeaderFamilies);
   for (std::string_view line = take_line(input); !line.empty(); line = take_line(input)) {
     const std::size_t colon = line.find(": ");
     if (colon == std::string_view::npos) continue;
@@ -134,7 +135,7 @@ bool lies_in(std::string_view part, std::string_view whole) {
 }
 
 void check_event_type(std::string_view text) {
-  const EventType type = classify(text);
+  const EventType type = classify(kJunction, text);
   require(lies_in(type.resource, text) && lies_in(type.action, text));
   require(type.resource.find('.') == std::string_view::npos);
   const bool about_a_resource = type.family == EventFamily::kData ||

@@ -1,4 +1,6 @@
+#include "core/json/storable_json.h"
 #include "core/vendor/envelope.h"
+#include "core/vendor/junction.h"
 #include "core/json/json_text.h"
 
 #include <gtest/gtest.h>
@@ -100,7 +102,7 @@ const Expected kEnvelopes[] = {
 
 TEST(ReadEnvelope, ReadsWhatItCan) {
   for (const Expected& expected : kEnvelopes) {
-    const Envelope envelope = read_envelope(expected.body);
+    const Envelope envelope = read_envelope(kJunction, expected.body);
     EXPECT_EQ(envelope.is_json, expected.is_json) << expected.body;
     EXPECT_EQ(envelope.event_type, expected.event_type) << expected.body;
     EXPECT_EQ(envelope.external_user_id, expected.user) << expected.body;
@@ -114,16 +116,16 @@ TEST(ReadEnvelope, ReadsWhatStandsBesideTheDeepest) {
     for (const std::string& body : {R"({"x":)" + lists + R"(,"event_type":"e","user_id":"u"})",
                                     R"({"event_type":"e","data":{"user_id":"u","x":)" + lists + "}}",
                                     R"([{"event_type":"e","user_id":"u"},)" + lists + "]"}) {
-      for (const Envelope& envelope : {read_envelope(body), peek_envelope(body)}) {
+      for (const Envelope& envelope : {read_envelope(kJunction, body), peek_envelope(kJunction, body)}) {
         EXPECT_EQ(envelope.event_type, "e") << depth;
         EXPECT_EQ(envelope.external_user_id, "u") << depth;
       }
-      EXPECT_EQ(read_envelope(body).is_deep, depth > 500);
+      EXPECT_EQ(read_envelope(kJunction, body).is_deep, depth > 500);
     }
-    EXPECT_TRUE(read_envelope(lists).is_json);
-    EXPECT_EQ(read_envelope(lists).is_deep, depth > 500);
-    EXPECT_FALSE(read_envelope(lists + "]").is_json);
-    EXPECT_FALSE(read_envelope(std::string(depth, '[')).is_json);
+    EXPECT_TRUE(read_envelope(kJunction, lists).is_json);
+    EXPECT_EQ(read_envelope(kJunction, lists).is_deep, depth > 500);
+    EXPECT_FALSE(read_envelope(kJunction, lists + "]").is_json);
+    EXPECT_FALSE(read_envelope(kJunction, std::string(depth, '[')).is_json);
   }
 }
 
@@ -136,7 +138,7 @@ void expect_same(const Envelope& peeked, const Envelope& read, const std::string
 TEST(PeekEnvelope, FindsTheSame) {
   for (const Expected& expected : kEnvelopes) {
     if (!expected.is_json) continue;
-    expect_same(peek_envelope(expected.body), read_envelope(expected.body), expected.body);
+    expect_same(peek_envelope(kJunction, expected.body), read_envelope(kJunction, expected.body), expected.body);
   }
 }
 
@@ -155,7 +157,7 @@ TEST(PeekEnvelope, FindsTheSameWhereverALongBodyIsCut) {
          R"("event_type":"e","client_user_id":7,"data":{"user_id":"inner"},"user_id":"outer")",
          R"("client_user_id":1234567890,"user_id":"  ","event_type":17,"data":{"user_id":1234},"type":"t")"}) {
       const std::string body = "{" + before + fields + filling + "}";
-      expect_same(peek_envelope(body), read_envelope(body), body);
+      expect_same(peek_envelope(kJunction, body), read_envelope(kJunction, body), body);
     }
   }
 }
@@ -163,29 +165,29 @@ TEST(PeekEnvelope, FindsTheSameWhereverALongBodyIsCut) {
 TEST(PeekEnvelope, ReadsNoFurtherThanItMust) {
   const std::string rest = R"(,"data": tru garbage)" + std::string(2000, '{');
   const Envelope known =
-      peek_envelope(R"({"event_type":"e","user_id":"u","client_user_id":null)" + rest);
+      peek_envelope(kJunction, R"({"event_type":"e","user_id":"u","client_user_id":null)" + rest);
   EXPECT_EQ(known.event_type, "e");
   EXPECT_EQ(known.external_user_id, "u");
-  EXPECT_EQ(peek_envelope(R"({"event_type":"e","user_id":"u")" + rest).event_type, "");
+  EXPECT_EQ(peek_envelope(kJunction, R"({"event_type":"e","user_id":"u")" + rest).event_type, "");
 }
 
 TEST(ReadEnvelope, KeepsNoEndlessText) {
   const std::string most(500, 'x');
-  EXPECT_EQ(read_envelope(R"({"user_id":")" + most + R"("})").external_user_id, most);
-  EXPECT_EQ(read_envelope(R"({"user_id":")" + most + R"(x"})").external_user_id, "");
+  EXPECT_EQ(read_envelope(kJunction, R"({"user_id":")" + most + R"("})").external_user_id, most);
+  EXPECT_EQ(read_envelope(kJunction, R"({"user_id":")" + most + R"(x"})").external_user_id, "");
 }
 
 TEST(ReadEnvelope, CutsALongType) {
   const std::string most(200, 'x');
-  EXPECT_EQ(read_envelope(R"({"event_type":")" + most + R"(","type":"t"})").event_type, most);
-  EXPECT_EQ(read_envelope(R"({"event_type":")" + most + R"(x","type":"t"})").event_type, most);
-  EXPECT_EQ(read_envelope(R"({"type":")" + most.substr(1) + R"(é"})").event_type, most.substr(1));
+  EXPECT_EQ(read_envelope(kJunction, R"({"event_type":")" + most + R"(","type":"t"})").event_type, most);
+  EXPECT_EQ(read_envelope(kJunction, R"({"event_type":")" + most + R"(x","type":"t"})").event_type, most);
+  EXPECT_EQ(read_envelope(kJunction, R"({"type":")" + most.substr(1) + R"(é"})").event_type, most.substr(1));
 }
 
 TEST(ReadEnvelope, KeepsNoEndlessNumber) {
   const std::string most(500, '7');
-  EXPECT_EQ(read_envelope(R"({"user_id":)" + most + "}").external_user_id, most);
-  EXPECT_EQ(read_envelope(R"({"user_id":)" + most + "7}").external_user_id, "");
+  EXPECT_EQ(read_envelope(kJunction, R"({"user_id":)" + most + "}").external_user_id, most);
+  EXPECT_EQ(read_envelope(kJunction, R"({"user_id":)" + most + "7}").external_user_id, "");
 }
 
 struct Connection {
@@ -206,7 +208,7 @@ const Connection kConnections[] = {
 
 TEST(ReadConnection, TakesAnObjectOrASlug) {
   for (const Connection& expected : kConnections) {
-    const auto notice = read_connection(expected.body);
+    const auto notice = read_connection(kJunction, expected.body);
     ASSERT_TRUE(notice.ok()) << expected.body;
     EXPECT_EQ(notice.value().provider, expected.provider) << expected.body;
     EXPECT_EQ(notice.value().external_user_id, expected.external_user_id) << expected.body;
@@ -216,15 +218,15 @@ TEST(ReadConnection, TakesAnObjectOrASlug) {
 
 TEST(ReadConnection, SaysWhatIsWrong) {
   for (const char* body : {"{}", "[]", "7", R"({"data":{"provider":{"name":"Oura"}}})"}) {
-    const auto notice = read_connection(body);
+    const auto notice = read_connection(kJunction, body);
     ASSERT_FALSE(notice.ok()) << body;
     EXPECT_EQ(notice.error().code, Code::kUnexpectedShape) << body;
   }
-  EXPECT_EQ(read_connection("{").error().code, Code::kInvalidJson);
+  EXPECT_EQ(read_connection(kJunction, "{").error().code, Code::kInvalidJson);
 }
 
 TEST(ReadBackfillNotice, ReadsTheRange) {
-  const auto whole = read_backfill_notice(
+  const auto whole = read_backfill_notice(kJunction, 
       R"({"data":{"provider":"oura","start_date":"2024-05-01T00:00:00+00:00","end_date":"2024-05-03","is_final":true}})");
   ASSERT_TRUE(whole.ok());
   EXPECT_EQ(whole.value().provider, "oura");
@@ -232,14 +234,14 @@ TEST(ReadBackfillNotice, ReadsTheRange) {
   EXPECT_EQ(whole.value().to, kFirstOfMay + 2 * kDay);
 
   const auto without =
-      read_backfill_notice(R"({"data":{"provider":{"slug":"garmin"},"start_date":7}})");
+      read_backfill_notice(kJunction, R"({"data":{"provider":{"slug":"garmin"},"start_date":7}})");
   ASSERT_TRUE(without.ok());
   EXPECT_EQ(without.value().provider, "garmin");
   EXPECT_EQ(without.value().from, kNoInstant);
   EXPECT_EQ(without.value().to, kNoInstant);
 
-  EXPECT_EQ(read_backfill_notice(R"({"data":{}})").error().code, Code::kUnexpectedShape);
-  EXPECT_EQ(read_backfill_notice("").error().code, Code::kInvalidJson);
+  EXPECT_EQ(read_backfill_notice(kJunction, R"({"data":{}})").error().code, Code::kUnexpectedShape);
+  EXPECT_EQ(read_backfill_notice(kJunction, "").error().code, Code::kInvalidJson);
 }
 
 TEST(StorableJson, ReplacesOnlyWhatNoDatabaseStores) {
@@ -340,7 +342,7 @@ TEST(StorableJson, OfVeryManyValuesTheFirstStay) {
   deep += "]";
   const std::string cut = storable_json(deep);
   EXPECT_LE(std::count(cut.begin(), cut.end(), ','), static_cast<long>(kMaxStoredValues));
-  EXPECT_TRUE(read_envelope(cut).is_json);
+  EXPECT_TRUE(read_envelope(kJunction, cut).is_json);
   EXPECT_EQ(storable_json(cut), cut);
   EXPECT_EQ(storable_json("[\"" + std::string(200'000, ',') + "\"]"), "[\"" + std::string(200'000, ',') + "\"]");
 }
@@ -383,7 +385,7 @@ TEST(StorableJson, ReplacesOnlyNumbersThatNoDoubleNeeds) {
 TEST(StorableJson, MakesNoJsonOfWhatIsNone) {
   for (const char* text : {"01e200000", "-01e200000", "+1e200000", "tru1e200000", "1.e200000",
                            "1e200000e1", "-", "\"1e200000", "\"\\\"1e200000"}) {
-    EXPECT_FALSE(read_envelope(storable_json(text)).is_json) << text;
+    EXPECT_FALSE(read_envelope(kJunction, storable_json(text)).is_json) << text;
   }
 }
 

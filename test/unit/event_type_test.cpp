@@ -1,4 +1,5 @@
 #include "core/vendor/event_type.h"
+#include "core/vendor/junction.h"
 
 #include <gtest/gtest.h>
 
@@ -79,7 +80,7 @@ const Case kCases[] = {
 
 TEST(Classify, Table) {
   for (const Case& c : kCases) {
-    const EventType type = classify(c.text);
+    const EventType type = classify(kJunction, c.text);
     EXPECT_EQ(type.family, c.family) << c.text;
     EXPECT_EQ(type.resource, c.resource) << c.text;
     EXPECT_EQ(type.action, c.action) << c.text;
@@ -111,7 +112,7 @@ TEST(NameOfType, HasAFullStop) {
 
 TEST(Classify, TheViewsLieInTheText) {
   const std::string text = "daily.data.heartrate.created";
-  const EventType type = classify(text);
+  const EventType type = classify(kJunction, text);
   EXPECT_EQ(type.resource.data(), text.data() + 11);
   EXPECT_EQ(type.action.data(), text.data() + 21);
 }

@@ -1,4 +1,5 @@
 #include "core/write/version.h"
+#include "core/vendor/svix.h"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +11,8 @@
 
 namespace wearables {
 namespace {
+
+using svix::message_time_ms;
 
 struct Known {
   const char* ksuid;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/base/bytes.h"
-#include "core/vendor/webhook.h"
+#include "core/vendor/svix.h"
 
 #include <gtest/gtest.h>
 
@@ -13,6 +13,8 @@
 #include <vector>
 
 namespace wearables::testing {
+
+using namespace svix;
 
 // The fixture of every official suite. Time is a parameter here, so "now" is its timestamp.
 inline constexpr std::string_view kSecret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -69,7 +71,7 @@ inline std::string signature_header(const Case& c) {
 // Empty values stay empty, which is how a table row says "absent".
 inline Result<std::int64_t> deliver(const Case& c, const std::string& family) {
   const std::string signature = signature_header(c);
-  HeaderPicker picker;
+  HeaderPicker picker(svix::kHeaderFamilies);
   picker.offer(family + "-id", c.id);
   picker.offer(family + "-timestamp", c.timestamp);
   picker.offer(family + "-signature", signature);

@@ -18,6 +18,8 @@
 namespace wearables {
 namespace {
 
+using namespace svix;
+
 using testing::Case;
 using testing::expect_all;
 using testing::kBody;

@@ -7,6 +7,8 @@
 namespace wearables {
 namespace {
 
+using namespace svix;
+
 using testing::Case;
 using testing::expect_all;
 using testing::kBody;
@@ -332,7 +334,7 @@ TEST(CheckSecret, NamesWhatIsWrongAndNeverTheSecret) {
 using Offers = std::vector<std::pair<std::string_view, std::string_view>>;
 
 std::string picked(const Offers& offers) {
-  HeaderPicker picker;
+  HeaderPicker picker(kHeaderFamilies);
   for (const auto& [name, value] : offers) picker.offer(name, value);
   const SignedHeaders headers = picker.headers();
   return std::string(headers.id) + "|" + std::string(headers.timestamp) + "|" +

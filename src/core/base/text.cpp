@@ -22,6 +22,8 @@ bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 |
 
 bool is_continuation(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
+char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 }  // namespace
 
 bool is_printable(std::string_view text, std::size_t max) noexcept {
@@ -45,6 +47,10 @@ std::string printable(std::string_view text, std::size_t max) {
   std::string result(text);
   std::replace_if(result.begin(), result.end(), is_control, '?');
   return result;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 }  // namespace wearables

@@ -18,4 +18,7 @@ bool shows_nothing(std::string_view text) noexcept;
 // off, between characters.
 std::string printable(std::string_view text, std::size_t max);
 
+// Of letters A to Z the case does not count.
+bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
+
 }  // namespace wearables

@@ -170,10 +170,10 @@ bool DocumentWalk::event(od::object& object, Holder self) {
 
 bool DocumentWalk::event_member(const Name& name, od::value& value, Holder& self) {
   const char first = *start(value);
-  const bool may_hold = name == kData || name.text == list_key_;
+  const bool may_hold = name == kNameData || name.text == list_key_;
   if (may_hold && is_container(value)) return documents(name, value, self);
   if (may_hold) note_instead(value, name.text, "an object or a list");
-  if (name == kId && first != 'n') self.has_id = true;
+  if (name == kNameId && first != 'n') self.has_id = true;
   return take(value, {}, self.depth + 1);
 }
 
@@ -216,7 +216,7 @@ bool DocumentWalk::container(od::field& field, Holder& self) {
   Name name;
   if (!read_name(field, &name)) return false;
   od::value& value = field.value();
-  const bool is_list = name == kData && *start(value) == '[';
+  const bool is_list = name == kNameData && *start(value) == '[';
   if (is_list && !found_.values[id_slot_].present()) return documents(name, value, self);
   return take(value, member_of(wanted_, name), self.depth + 1);
 }

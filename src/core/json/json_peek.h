@@ -10,8 +10,8 @@ namespace wearables {
 class Peek : public Walk {
  public:
   Peek(std::string_view body, const FieldSet& fields, std::span<Value> values,
-       bool (*enough)(std::span<const Value>))
-      : Walk(body, nullptr), fields_(fields), values_(values), enough_(enough) {}
+       const PeekGoal& goal)
+      : Walk(body, nullptr), fields_(fields), values_(values), goal_(goal) {}
 
   Result<bool> run() {
     const Target target{&fields_, values_.data(), nullptr};
@@ -27,7 +27,7 @@ class Peek : public Walk {
  private:
   bool members(od::object& object, const Wanted& wanted, int depth) {
     return each_member(object, [&](const Name& name, od::value& value) {
-      known_ = depth == 1 && enough_(values_);
+      known_ = depth == 1 && goal_.reached(values_);
       return !known_ && member(value, wanted.member(name), depth + 1);
     });
   }
@@ -43,13 +43,13 @@ class Peek : public Walk {
 
   const FieldSet& fields_;
   const std::span<Value> values_;
-  bool (*const enough_)(std::span<const Value>);
+  const PeekGoal& goal_;
   bool known_ = false;
 };
 
 Result<bool> peek_object(std::string_view body, const FieldSet& fields, std::span<Value> values,
-                         bool (*enough)(std::span<const Value>)) {
-  return Peek(body, fields, values, enough).run();
+                         const PeekGoal& goal) {
+  return Peek(body, fields, values, goal).run();
 }
 
 // A copy of nothing in place of a large one makes the workspace release it.

@@ -120,7 +120,7 @@ inline bool TimeseriesWalk::holder(od::object& object, Holder& self) {
 }
 
 inline bool TimeseriesWalk::member(const Name& name, od::value& value, Holder& self) {
-  if (name == kData) {
+  if (name == kNameData) {
     if (*start(value) == '[') return data_member(value, self);
     if (*start(value) == '{' && self.role != Role::kElement) {
       const std::string base = member_pointer(self.base, self.index, "data");
@@ -129,11 +129,11 @@ inline bool TimeseriesWalk::member(const Name& name, od::value& value, Holder& s
     }
     if (self.role != Role::kElement) note_instead(value, path_of_data(self), "a list or an object");
   }
-  if (name == kSource) return take_source(value, self);
+  if (name == kNameSource) return take_source(value, self);
   if (self.role == Role::kElement) {
     return take(value, member_of(wanted_, name), self.depth + 1);
   }
-  if (self.role == Role::kEvent && name == kGroups) {
+  if (self.role == Role::kEvent && name == kNameGroups) {
     if (*start(value) == '{') return groups(value, self);
     note_instead(value, "groups", "an object");
   }
@@ -238,8 +238,8 @@ inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   Name name;
   if (!read_name(field, &name)) return false;
   od::value& value = field.value();
-  *is_list = name == kData && *start(value) == '[';
-  return !*is_list && take(value, name == kSource ? Wanted{} : member_of(wanted_, name), depth);
+  *is_list = name == kNameData && *start(value) == '[';
+  return !*is_list && take(value, name == kNameSource ? Wanted{} : member_of(wanted_, name), depth);
 }
 
 [[gnu::noinline]] inline bool TimeseriesWalk::element_with_list(od::object& object,

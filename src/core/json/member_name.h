@@ -43,10 +43,10 @@ inline bool operator==(const MemberName& name, const ShortName& wanted) noexcept
   return name.head == wanted.head && name.text.size() == wanted.size;
 }
 
-inline constexpr ShortName kData("data");
-inline constexpr ShortName kGroups("groups");
-inline constexpr ShortName kSource("source");
-inline constexpr ShortName kId("id");
+inline constexpr ShortName kNameData("data");
+inline constexpr ShortName kNameGroups("groups");
+inline constexpr ShortName kNameSource("source");
+inline constexpr ShortName kNameId("id");
 
 // A name to be found at the front of a text, together with the quote that ends it there.
 class QuotedName {

@@ -1,26 +1,75 @@
 #include "core/vendor/envelope.h"
 
-#include "core/json/json.h"
-#include "core/json/json_text.h"
+#include "core/base/assert.h"
 #include "core/base/text.h"
+#include "core/json/json.h"
+#include "core/vendor/vendor.h"
 
 #include <algorithm>
-#include <array>
-#include <initializer_list>
+#include <memory>
+#include <vector>
 
 namespace wearables {
 namespace {
 
 constexpr std::size_t kMaxText = 500;
 
-// Fields in the order in which the readers below number them; made once, never destroyed.
-const FieldSet& fields_of(const FieldSet*& kept, std::initializer_list<const char*> paths) {
-  if (kept == nullptr) {
-    auto* made = new FieldSet;
-    for (const char* path : paths) made->add(path);
-    kept = made;
+// The paths of some fields, and where a walk puts what stands there.
+using Slots = std::vector<std::uint16_t>;
+
+Slots slots_of(FieldSet& fields, Paths paths) {
+  Slots slots;
+  for (const std::string_view path : paths) slots.push_back(fields.add(path));
+  WEARABLES_ASSERT(!slots.empty());
+  return slots;
+}
+
+struct EnvelopeFields {
+  explicit EnvelopeFields(const EnvelopePaths& paths)
+      : event_type(slots_of(set, paths.event_type)),
+        user(slots_of(set, paths.external_user_id)),
+        client(slots_of(set, paths.client_user_id)) {}
+
+  FieldSet set;
+  Slots event_type, user, client;
+};
+
+struct ConnectionFields {
+  explicit ConnectionFields(const ConnectionPaths& paths)
+      : provider(slots_of(set, paths.provider)),
+        user(slots_of(set, paths.external_user_id)),
+        error_type(slots_of(set, paths.error_type)) {}
+
+  FieldSet set;
+  Slots provider, user, error_type;
+};
+
+struct BackfillFields {
+  explicit BackfillFields(const BackfillPaths& paths)
+      : provider(slots_of(set, paths.provider)), from(slots_of(set, paths.from)), to(slots_of(set, paths.to)) {}
+
+  FieldSet set;
+  Slots provider, from, to;
+};
+
+// A vendor's paths, compiled.
+struct VendorFields {
+  explicit VendorFields(const Vendor& of)
+      : vendor(&of), envelope(of.envelope), connection(of.connection), backfill(of.backfill) {}
+
+  const Vendor* vendor;
+  EnvelopeFields envelope;
+  ConnectionFields connection;
+  BackfillFields backfill;
+};
+
+// Made once for each vendor and never destroyed: a backend's exit runs no destructor of ours.
+const VendorFields& fields_of(const Vendor& vendor) {
+  static auto* const compiled = new std::vector<std::unique_ptr<const VendorFields>>;
+  for (const auto& fields : *compiled) {
+    if (fields->vendor == &vendor) return *fields;
   }
-  return *kept;
+  return *compiled->emplace_back(std::make_unique<const VendorFields>(vendor));
 }
 
 // What a column can hold, else nothing.
@@ -37,8 +86,8 @@ std::string_view id_in(const Value& value) {
   return named ? value.text : std::string_view();
 }
 
-std::string first_id(std::span<const Value> fields, std::initializer_list<std::size_t> slots) {
-  for (const std::size_t slot : slots) {
+std::string first_id(std::span<const Value> fields, const Slots& slots) {
+  for (const std::uint16_t slot : slots) {
     if (const std::string_view id = id_in(fields[slot]); !id.empty()) return std::string(id);
   }
   return {};
@@ -49,57 +98,71 @@ bool names_type(const Value& value) {
   return value.kind == Kind::kString && !shows_nothing(value.text.substr(0, kMaxEventType));
 }
 
-std::string first_type(std::span<const Value> fields, std::initializer_list<std::size_t> slots) {
-  for (const std::size_t slot : slots) {
+std::string first_type(std::span<const Value> fields, const Slots& slots) {
+  for (const std::uint16_t slot : slots) {
     if (names_type(fields[slot])) return printable(fields[slot].text, kMaxEventType);
   }
   return {};
 }
 
-std::string first_text(std::span<const Value> fields, std::initializer_list<std::size_t> slots) {
-  for (const std::size_t slot : slots) {
+std::string first_text(std::span<const Value> fields, const Slots& slots) {
+  for (const std::uint16_t slot : slots) {
     if (std::string text = text_of(fields[slot]); !text.empty()) return text;
   }
   return {};
 }
 
-Micros instant_of(const Value& value) {
-  const auto parsed = parse_instant(text_of(value));
+Micros first_instant(std::span<const Value> fields, const Slots& slots) {
+  const auto parsed = parse_instant(first_text(fields, slots));
   const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
   return plausible ? parsed->at : kNoInstant;
 }
 
-const FieldSet& envelope_fields() {
-  static const FieldSet* fields = nullptr;
-  return fields_of(fields, {"event_type", "user_id", "data.user_id", "client_user_id", "type"});
-}
-
-constexpr std::size_t kEnvelopeFields = 5;
-
-Envelope envelope_of(std::span<const Value> fields) {
-  return {true, false, first_type(fields, {0, 4}), first_id(fields, {1, 2}), first_id(fields, {3})};
+Envelope envelope_of(const EnvelopeFields& fields, std::span<const Value> values) {
+  return {true, false, first_type(values, fields.event_type), first_id(values, fields.user),
+          first_id(values, fields.client)};
 }
 
 bool known(const Value& value) { return value.kind != Kind::kMissing; }
 
-// The second choice settles nothing while the first may still come.
-bool envelope_known(std::span<const Value> fields) {
-  return known(fields[3]) && (names_type(fields[0]) || (known(fields[0]) && known(fields[4]))) &&
-         (!id_in(fields[1]).empty() || (known(fields[1]) && known(fields[2])));
+// Whether nothing that may still come changes what is read: a later choice settles nothing while an earlier one may
+// still come, and the last one settles it whatever it holds.
+template <class Usable>
+bool settled(std::span<const Value> values, const Slots& slots, Usable usable) {
+  for (const std::uint16_t slot : slots) {
+    if (!known(values[slot])) return false;
+    if (slot != slots.back() && usable(values[slot])) return true;
+  }
+  return true;
 }
+
+class EnvelopeKnown final : public PeekGoal {
+ public:
+  explicit EnvelopeKnown(const EnvelopeFields& fields) : fields_(fields) {}
+
+  bool reached(std::span<const Value> values) const override {
+    const auto names_somebody = [](const Value& value) { return !id_in(value).empty(); };
+    return settled(values, fields_.client, names_somebody) && settled(values, fields_.event_type, names_type) &&
+           settled(values, fields_.user, names_somebody);
+  }
+
+ private:
+  const EnvelopeFields& fields_;
+};
 
 // As a rule all of it stands before the data.
 constexpr std::size_t kHead = 1024;
 
 // The head of an object closed as if it ended there. Right only where another member begins behind
 // what is looked for: what the cut went through is none.
-bool peek_at_head(std::string_view body, Envelope& envelope) {
+bool peek_at_head(std::string_view body, const EnvelopeFields& fields, std::vector<Value>& values,
+                  Envelope& envelope) {
   for (const char* end : {"}", "\"}"}) {
-    std::array<Value, kEnvelopeFields> values{};
-    const auto peeked = peek_object(std::string(body.substr(0, kHead)) + end, envelope_fields(),
-                                    values, envelope_known);
+    std::fill(values.begin(), values.end(), Value{});
+    const auto peeked =
+        peek_object(std::string(body.substr(0, kHead)) + end, fields.set, values, EnvelopeKnown(fields));
     if (!peeked.ok() || !peeked.value()) continue;
-    envelope = envelope_of(values);
+    envelope = envelope_of(fields, values);
     return true;
   }
   return false;
@@ -107,11 +170,11 @@ bool peek_at_head(std::string_view body, Envelope& envelope) {
 
 class EnvelopeSink final : public RecordSink {
  public:
-  explicit EnvelopeSink(Envelope& envelope) : envelope_(envelope) {}
+  EnvelopeSink(const EnvelopeFields& fields, Envelope& envelope) : fields_(fields), envelope_(envelope) {}
 
   // Of a list of events only what they agree on: a reading must not land with the wrong person.
   void record(const Record& record) override {
-    const Envelope next = envelope_of(record.fields);
+    const Envelope next = envelope_of(fields_, record.fields);
     const bool is_deep = envelope_.is_deep;
     if (first_) envelope_ = next;
     envelope_.is_deep = is_deep;
@@ -125,6 +188,7 @@ class EnvelopeSink final : public RecordSink {
   void too_deep() override { envelope_.is_deep = true; }
 
  private:
+  const EnvelopeFields& fields_;
   Envelope& envelope_;
   bool first_ = true;
 };
@@ -156,66 +220,45 @@ Result<Notice> read_notice(std::string_view body, const FieldSet& fields, Read r
 
 }  // namespace
 
-Envelope read_envelope(std::string_view body) {
+Envelope read_envelope(const Vendor& vendor, std::string_view body) {
+  const EnvelopeFields& fields = fields_of(vendor).envelope;
   Envelope envelope;
-  EnvelopeSink sink(envelope);
-  const auto walked = walk_objects(body, envelope_fields(), sink);
+  EnvelopeSink sink(fields, envelope);
+  const auto walked = walk_objects(body, fields.set, sink);
   if (!walked.ok()) return {};
   envelope.is_json = true;
   return envelope;
 }
 
-Envelope peek_envelope(std::string_view body) {
+Envelope peek_envelope(const Vendor& vendor, std::string_view body) {
+  const EnvelopeFields& fields = fields_of(vendor).envelope;
+  std::vector<Value> values(fields.set.size());
   Envelope envelope;
-  if (body.size() > kHead && peek_at_head(body, envelope)) return envelope;
-  std::array<Value, kEnvelopeFields> values{};
-  const auto peeked = peek_object(body, envelope_fields(), values, envelope_known);
+  if (body.size() > kHead && peek_at_head(body, fields, values, envelope)) return envelope;
+  std::fill(values.begin(), values.end(), Value{});
+  const auto peeked = peek_object(body, fields.set, values, EnvelopeKnown(fields));
   if (!peeked.ok()) return {};
   // a list of events, or nothing to be found
-  if (std::none_of(values.begin(), values.end(), known)) return read_envelope(body);
-  return envelope_of(values);
+  if (std::none_of(values.begin(), values.end(), known)) return read_envelope(vendor, body);
+  return envelope_of(fields, values);
 }
 
-Result<ConnectionNotice> read_connection(std::string_view body) {
-  static const FieldSet* fields = nullptr;
-  const FieldSet& set =
-      fields_of(fields, {"data.provider.slug", "data.provider", "data.source.slug", "data.source",
-                         "data.external_user_id", "data.error_type"});
-  return read_notice<ConnectionNotice>(body, set,
-                                       [](std::span<const Value> values, ConnectionNotice& notice) {
-                                         notice.provider = first_text(values, {0, 1, 2, 3});
-                                         notice.external_user_id = first_id(values, {4});
-                                         notice.error_type = first_text(values, {5});
-                                       });
+Result<ConnectionNotice> read_connection(const Vendor& vendor, std::string_view body) {
+  const ConnectionFields& fields = fields_of(vendor).connection;
+  return read_notice<ConnectionNotice>(body, fields.set, [&](std::span<const Value> values, ConnectionNotice& notice) {
+    notice.provider = first_text(values, fields.provider);
+    notice.external_user_id = first_id(values, fields.user);
+    notice.error_type = first_text(values, fields.error_type);
+  });
 }
 
-Result<BackfillNotice> read_backfill_notice(std::string_view body) {
-  static const FieldSet* fields = nullptr;
-  const FieldSet& set = fields_of(
-      fields, {"data.provider.slug", "data.provider", "data.start_date", "data.end_date"});
-  return read_notice<BackfillNotice>(body, set,
-                                     [](std::span<const Value> values, BackfillNotice& notice) {
-                                       notice.provider = first_text(values, {0, 1});
-                                       notice.from = instant_of(values[2]);
-                                       notice.to = instant_of(values[3]);
-                                     });
-}
-
-std::string storable_json(std::string_view text) {
-  std::string replaced;
-  std::string storable =
-      without_far_items(replace_unstorable_values(text, &replaced) ? replaced : text);
-  for (std::size_t at = find_unstorable_escape(storable, 0); at < storable.size();
-       at = find_unstorable_escape(storable, at)) {
-    storable.replace(at, 6, "\\ufffd");
-  }
-  std::size_t at = 0;
-  for (auto number = find_unstorable_number(storable, at); !number.empty();
-       number = find_unstorable_number(storable, at)) {
-    at = static_cast<std::size_t>(number.data() - storable.data());
-    storable.replace(at, number.size(), std::string(number.size(), ' ').replace(0, 4, "null"));
-  }
-  return storable;
+Result<BackfillNotice> read_backfill_notice(const Vendor& vendor, std::string_view body) {
+  const BackfillFields& fields = fields_of(vendor).backfill;
+  return read_notice<BackfillNotice>(body, fields.set, [&](std::span<const Value> values, BackfillNotice& notice) {
+    notice.provider = first_text(values, fields.provider);
+    notice.from = first_instant(values, fields.from);
+    notice.to = first_instant(values, fields.to);
+  });
 }
 
 }  // namespace wearables

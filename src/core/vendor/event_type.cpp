@@ -1,57 +1,75 @@
 #include "core/vendor/event_type.h"
 
-#include <array>
+#include "core/vendor/vendor.h"
+
+#include <algorithm>
 #include <cstddef>
 
 namespace wearables {
 namespace {
 
-constexpr std::size_t kMostSegments = 4;
+// Event types of this extension's own events, whoever the vendor is.
+constexpr EventPattern kOwnPatterns[] = {{"pull.{resource}", EventFamily::kPage}};
 
-struct Segments {
-  std::array<std::string_view, kMostSegments> at;
-  std::size_t count = 0;
-};
+// Takes the front of `rest` up to `end`, which goes too.
+std::string_view take_word(std::string_view& rest, char end) noexcept {
+  const std::size_t length = std::min(rest.find(end), rest.size());
+  const std::string_view word = rest.substr(0, length);
+  rest.remove_prefix(std::min(length + 1, rest.size()));
+  return word;
+}
 
-// count is 0 when there are too many, or one is empty.
-Segments split(std::string_view text) noexcept {
-  Segments segments;
-  for (;;) {
-    const std::size_t stop = text.find('.');
-    const std::string_view segment = text.substr(0, stop);
-    if (segment.empty() || segments.count == kMostSegments) return {};
-    segments.at[segments.count++] = segment;
-    if (stop == std::string_view::npos) return segments;
-    text.remove_prefix(stop + 1);
+bool is_one_of(std::string_view word, std::string_view choices) noexcept {
+  while (!choices.empty()) {
+    if (take_word(choices, '|') == word) return true;
   }
+  return false;
 }
 
-EventFamily data_family(std::string_view cadence) noexcept {
-  if (cadence == "daily") return EventFamily::kData;
-  if (cadence == "historical") return EventFamily::kBackfillDone;
-  return EventFamily::kOther;
+// Whether a word is what the pattern has in its place.
+bool matches_word(std::string_view wanted, std::string_view word, EventType& type) noexcept {
+  if (word.empty()) return false;
+  if (!wanted.starts_with('{')) return word == wanted;
+  const std::string_view what = wanted.substr(1, wanted.size() - 2);
+  if (what == "resource") {
+    type.resource = word;
+    return true;
+  }
+  type.action = word;
+  return what == "action" || is_one_of(word, what);
 }
 
-EventType classify_data(const Segments& segments) noexcept {
-  const auto [cadence, kind, resource, action] = segments.at;
-  const EventFamily family = data_family(cadence);
-  const bool known_kind = kind == "data" || kind == "timeseries";
-  const bool known_action = action == "created" || action == "updated";
-  if (family == EventFamily::kOther || !known_kind || !known_action) return {};
-  return {family, resource, action};
+bool matches(const EventPattern& pattern, std::string_view text, EventType& type) noexcept {
+  // taking the last word leaves nothing of a text, and of one with a full stop at its end
+  const std::size_t words = static_cast<std::size_t>(std::count(text.begin(), text.end(), '.'));
+  if (static_cast<std::size_t>(std::count(pattern.pattern.begin(), pattern.pattern.end(), '.')) != words) return false;
+  type = {pattern.family, {}, {}, Lifecycle::kNothing};
+  std::string_view wanted = pattern.pattern;
+  for (std::size_t i = 0; i <= words; ++i) {
+    if (!matches_word(take_word(wanted, '.'), take_word(text, '.'), type)) return false;
+  }
+  return true;
+}
+
+bool matches_any(std::span<const EventPattern> patterns, std::string_view text, EventType& type) noexcept {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const EventPattern& pattern) { return matches(pattern, text, type); });
+}
+
+Lifecycle lifecycle_of(const Vendor& vendor, std::string_view action) noexcept {
+  for (const LifecycleAction& known : vendor.lifecycle) {
+    if (known.action == action) return known.lifecycle;
+  }
+  return Lifecycle::kNothing;
 }
 
 }  // namespace
 
-EventType classify(std::string_view event_type) noexcept {
-  const Segments segments = split(event_type);
-  const auto& at = segments.at;
-  if (segments.count == 4) return classify_data(segments);
-  if (segments.count == 3 && at[0] == "provider" && at[1] == "connection") {
-    return {EventFamily::kConnection, {}, at[2]};
-  }
-  if (segments.count == 2 && at[0] == "pull") return {EventFamily::kPage, at[1], {}};
-  return {};
+EventType classify(const Vendor& vendor, std::string_view event_type) noexcept {
+  EventType type;
+  if (!matches_any(vendor.event_types, event_type, type) && !matches_any(kOwnPatterns, event_type, type)) return {};
+  if (type.family == EventFamily::kConnection) type.lifecycle = lifecycle_of(vendor, type.action);
+  return type;
 }
 
 std::string name_of_type(std::string_view event_type) {

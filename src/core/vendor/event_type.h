@@ -1,33 +1,49 @@
-// What an event type promises about its body. Source: Junction's event catalogue (194 types).
+// What an event type promises about its body.
 #pragma once
 
 #include "core/base/pure.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace wearables {
 
+struct Vendor;
+
 enum class EventFamily {
-  kData,          // daily.data.{resource}.created|updated: readings
-  kBackfillDone,  // historical.data.{resource}.created: a range notice without readings
-  kConnection,    // provider.connection.{created|error|...}
+  kData,          // readings of a resource
+  kBackfillDone,  // a range of a resource whose history is ready; no readings
+  kConnection,    // a user's link to a provider
   kPage,          // pull.{resource}: a page of history fetched over REST by this extension
   kOther,         // anything else: stored, skipped visibly
 };
+
+// What a lifecycle event says of a connection.
+enum class Lifecycle { kNothing, kConnected, kError };
 
 // Views into the text that was given.
 struct EventType {
   EventFamily family = EventFamily::kOther;
   std::string_view resource;  // "heartrate"; for kConnection empty
   std::string_view action;    // "created", "updated", "error"; may be empty
+  Lifecycle lifecycle = Lifecycle::kNothing;  // kConnection only
 };
 
-// Also reads daily.timeseries.{resource}.* and historical.timeseries.{resource}.* (older names).
-// Of data and backfills only `created` and `updated` count: a `deleted`, should the vendor ever
-// send one, must not be written as readings. Case counts; an empty or further segment makes it
-// kOther.
-EventType classify(std::string_view event_type) noexcept;
+// The words of an event type, between full stops: each as it is written, {resource} or {action}, or a choice of
+// actions: {created|updated}.
+struct EventPattern {
+  std::string_view pattern;
+  EventFamily family;
+};
+
+struct LifecycleAction {
+  std::string_view action;
+  Lifecycle lifecycle;
+};
+
+// By the first of the vendor's patterns that the whole text is of. Case counts; an empty word matches nothing.
+EventType classify(const Vendor& vendor, std::string_view event_type) noexcept;
 
 // The name by which a row can know an event type that is about no resource: the type without its
 // last word. It has a full stop, which no resource's name has, or `sleep.created` of another sender

@@ -4,16 +4,9 @@
 #include "core/base/result.h"
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 namespace wearables {
-
-// Milliseconds since 1970 of a KSUID message id: exactly `msg_` and 27 digits 0-9A-Za-z of which
-// the number fits 160 bits; nothing for any other text. Layout: 4 bytes seconds since 1 400 000
-// 000, 1 byte milliseconds/4 (svix KsuidMs: times 4, modulo 1000), 15 random bytes. Source:
-// svix/rust-ksuid.
-std::optional<std::int64_t> message_time_ms(std::string_view message_id) noexcept;
 
 inline constexpr int kVersionHashBits = 20;
 

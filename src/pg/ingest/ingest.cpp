@@ -1,3 +1,4 @@
+#include "core/json/storable_json.h"
 #include "core/vendor/envelope.h"
 #include "core/vendor/event_type.h"
 #include "core/json/json.h"
@@ -192,7 +193,7 @@ Skip skip_until_known(const Plan& plan, const char* reason, std::string_view nam
 // A body that is not JSON has no event type, and no later mapping will find one.
 const char* why_nameless(const Event& event) {
   const bool deep = call_core([&]() -> Result<bool> {
-    const Envelope envelope = read_envelope(event.body);
+    const Envelope envelope = read_envelope(*event.vendor, event.body);
     if (!envelope.is_json) return {Code::kInvalidJson, "the body is not JSON"};
     return envelope.is_deep;
   });
@@ -233,7 +234,7 @@ Skip why_skip_kind(const Event& event, const EventType& type, const Plan& plan, 
   switch (type.family) {
     case EventFamily::kConnection:
       // by all of the name: of a family that is read, one verb that is known must not hide the next
-      if (knows_lifecycle(type.action)) return {};
+      if (type.lifecycle != Lifecycle::kNothing) return {};
       return why_skip_type(event.event_type, event.event_type, plan);
     case EventFamily::kOther:
       return why_skip_other(event.event_type, plan);
@@ -289,7 +290,7 @@ bool leaves_no_trace(const Event& event, const Outcome& outcome) {
 
 Outcome apply(const Event& event, const Handling& handling) {
   const Locks locks = handling.locks;
-  const EventType type = classify(event.event_type);
+  const EventType type = classify(*event.vendor, event.event_type);
   ResourceKind kind = ResourceKind::kSkipped;
   const Skip skip = why_skip(event, type, &kind);
   if (skip.reason != nullptr) return withdraw(event, type, skip, locks);
@@ -311,7 +312,7 @@ Outcome apply(const Event& event, const Handling& handling) {
   Outcome outcome{};
   outcome.status = Status::kProcessed;
   outcome.user_id = user_id;
-  if (type.family == EventFamily::kConnection) apply_connection(event, type.action, user_id);
+  if (type.family == EventFamily::kConnection) apply_connection(event, type.lifecycle, user_id);
   if (type.family == EventFamily::kBackfillDone) apply_backfill_notice(event, type.resource, user_id);
   return outcome;
 }
@@ -350,7 +351,7 @@ Outcome fail_event(Event* event, const FailedAttempt& failed, Locks locks) {
   }
   if (user_id > 0) {
     ensure_user_lock(user_id, Locks::kHeld);
-    retract_event(*event, classify(event->event_type).resource, user_id, &outcome);
+    retract_event(*event, classify(*event->vendor, event->event_type).resource, user_id, &outcome);
   }
   mark_failed(event->event_id, event->received_at, failed, user_id > 0);
   if (locks == Locks::kTake) free_keys(*event, outcome);

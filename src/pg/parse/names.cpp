@@ -1,4 +1,5 @@
 #include "core/parse/normalize.h"
+#include "core/vendor/vendor.h"
 
 #include <algorithm>
 #include <string>
@@ -58,10 +59,9 @@ Statement keep_source{R"(
   UPDATE wearables.sources s SET unused_since = NULL WHERE s.provider = $1 AND s.source_type = $2 AND s.channel = $3
   RETURNING s.source_id)"};
 
-// Junction marks the wall-clock time of these two as UTC (providers/timestamps-and-time-zones).
 Statement insert_source{R"(
   INSERT INTO wearables.sources (source_id, provider, source_type, channel, floating_time, origin)
-  VALUES ($1, $2, $3, $4, $2 IN ('abbott_libreview', 'freestyle_libre'), 'seen'))"};
+  VALUES ($1, $2, $3, $4, $5, 'seen'))"};
 
 Statement count_sources{"SELECT count(*) FROM wearables.sources"};
 
@@ -211,7 +211,8 @@ int16 take_number(bool for_source) {
 
 void insert(const MissingName& name, int16 number) {
   if (name.is_source) {
-    run(insert_source, {arg_int2(number), arg_text(name.provider), arg_text(name.type), arg_text(name.channel)});
+    run(insert_source, {arg_int2(number), arg_text(name.provider), arg_text(name.type), arg_text(name.channel),
+                        arg_bool(is_wall_clock_provider(name.provider))});
   } else {
     run(insert_metric, {arg_int2(number), arg_text(name.metric), arg_int2(name.parent_id)});
   }

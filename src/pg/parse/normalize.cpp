@@ -1,5 +1,5 @@
 // normalize(): the readings a body holds under the present mappings; writes nothing.
-#include "core/vendor/event_type.h"
+#include "core/vendor/vendor.h"
 #include "core/parse/normalize.h"
 
 #include <cmath>
@@ -9,6 +9,7 @@
 #include "pg/server/boundary.h"
 #include "pg/server/confidential.h"
 #include "pg/parse/mapping.h"
+#include "pg/receive/endpoint.h"
 #include "pg/server/instant.h"
 #include "pg/server/spi.h"
 
@@ -19,7 +20,10 @@ namespace {
 constexpr int kColumns = 14;
 constexpr auto kSnapshot = SnapshotMode::kCallers;
 
-Statement select_body{"SELECT e.event_type, e.payload FROM wearables.webhook_events e WHERE e.event_id = $1"};
+Statement select_body{
+    "SELECT e.endpoint, e.event_type, e.payload FROM wearables.webhook_events e WHERE e.event_id = $1"};
+enum { kBodyEndpoint = 1, kBodyEventType, kBodyPayload };
+
 Statement select_metric{"SELECT m.name, m.unit FROM wearables.metrics m WHERE m.metric_id = $1"};
 
 struct MetricName {
@@ -139,8 +143,8 @@ void emit(const Batch& batch, ReturnSetInfo* result) {
   while (refused < batch.rejected.size()) put(result, output_of(batch.rejected[refused++], names));
 }
 
-void normalize_into(std::string_view event_type, std::string_view body, ReturnSetInfo* result) {
-  const EventType type = classify(event_type);
+void normalize_into(const Vendor& vendor, std::string_view event_type, std::string_view body, ReturnSetInfo* result) {
+  const EventType type = classify(vendor, event_type);
   bool known;
   const Plan& plan = plan_at(current_revision(kSnapshot), kSnapshot);
   const bool readable = type.family == EventFamily::kData || type.family == EventFamily::kPage;
@@ -167,11 +171,13 @@ void normalize_stored(int64 event_id, ReturnSetInfo* result) {
   if (run(select_body, {arg_int8(event_id)}, kSnapshot) == 0) {
     ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no event " INT64_FORMAT, event_id)));
   }
-  const char* event_type = copy_text(0, 1, caller);
-  const std::string_view view = get_text(0, 2);
+  const char* endpoint = copy_text(0, kBodyEndpoint, caller);
+  const char* event_type = copy_text(0, kBodyEventType, caller);
+  const std::string_view view = get_text(0, kBodyPayload);
   char* body = static_cast<char*>(MemoryContextAllocHuge(caller, view.size() + 1));
   memcpy(body, view.data(), view.size());
-  if (event_type != nullptr && view.size() > 0) normalize_into(event_type, {body, view.size()}, result);
+  if (event_type == nullptr || view.empty()) return;
+  normalize_into(vendor_of(endpoint, kSnapshot), event_type, {body, view.size()}, result);
 }
 
 }  // namespace
@@ -199,7 +205,7 @@ Datum wearables_normalize_payload(PG_FUNCTION_ARGS) {
   const std::string_view event_type = view_of(PG_GETARG_TEXT_PP(0));
   const std::string_view body = view_of(PG_GETARG_BYTEA_PP(1));
   SPI_connect();
-  normalize_into(event_type, body, result);
+  normalize_into(wearables::default_vendor(), event_type, body, result);
   SPI_finish();
   end_confidential(frame);
   return Datum{0};

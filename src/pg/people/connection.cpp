@@ -51,12 +51,11 @@ Arg arg_instant_or_null(Micros at) {
 
 }  // namespace
 
-bool knows_lifecycle(std::string_view action) { return action == "created" || action == "error"; }
-
-void apply_connection(const Event& event, std::string_view action, int64 user_id) {
+void apply_connection(const Event& event, Lifecycle lifecycle, int64 user_id) {
+  Assert(lifecycle != Lifecycle::kNothing);
   auto* notice = owned_by<ConnectionNotice>(CurrentMemoryContext);
-  call_core([&] { return store_into(*notice, read_connection(event.body)); });
-  const char* kind = action == "created" ? "connected" : "error";
+  call_core([&] { return store_into(*notice, read_connection(*event.vendor, event.body)); });
+  const char* kind = lifecycle == Lifecycle::kConnected ? "connected" : "error";
   const Micros origin = version_origin_ms(event.version) * 1000;
   const Arg error_type = arg_text_or_null(notice->error_type);
   run(insert_ledger, {arg_int8(event.event_id), arg_int8(user_id), arg_text(notice->provider),
@@ -67,7 +66,7 @@ void apply_connection(const Event& event, std::string_view action, int64 user_id
 
 void apply_backfill_notice(const Event& event, std::string_view resource, int64 user_id) {
   auto* notice = owned_by<BackfillNotice>(CurrentMemoryContext);
-  call_core([&] { return store_into(*notice, read_backfill_notice(event.body)); });
+  call_core([&] { return store_into(*notice, read_backfill_notice(*event.vendor, event.body)); });
   run(insert_backfill, {arg_int8(user_id), arg_text(event.endpoint), arg_text(notice->provider),
                         arg_text(resource), arg_instant_or_null(notice->from),
                         arg_instant_or_null(notice->to), arg_int8(event.event_id)});

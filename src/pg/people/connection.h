@@ -5,14 +5,11 @@
 
 namespace wearables::pg {
 
-// Whether the action of a lifecycle event says something to us.
-bool knows_lifecycle(std::string_view action);
-
-// provider.connection.*: one ledger row per event, and the status if no newer event set it. Within SPI, under the
+// A lifecycle event: one ledger row per event, and the status if no newer event set it. Within SPI, under the
 // user's lock.
-void apply_connection(const Event& event, std::string_view action, int64 user_id);
+void apply_connection(const Event& event, Lifecycle lifecycle, int64 user_id);
 
-// historical.data.*: records the range the vendor says is ready. Within SPI.
+// A notice of history: records the range the vendor says is ready. Within SPI.
 void apply_backfill_notice(const Event& event, std::string_view resource, int64 user_id);
 
 // Takes back what the event announced, when no row knows its resource any more. Within SPI.

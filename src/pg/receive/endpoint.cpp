@@ -1,8 +1,17 @@
+// Endpoints, kept by the session: their rows with the secrets as they stand there, and the vendor of each. A trigger on
+// both tables makes every session that sees a change forget them: at its commit, or at once for the session that makes
+// it; no lock is needed beside that of the statements. The rows live in contexts below TopMemoryContext, which are
+// replaced as a whole; they are read into a context of the caller's first, so that an error leaves what was endpoint_cache.
+// Secrets that files and variables hold are read anew into the caller's context for each delivery.
+#include "core/vendor/vendor.h"
+
 #include <cstring>
 
-#include "pg/server/confidential.h"
 #include "pg/receive/endpoint.h"
 #include "pg/receive/secret.h"
+#include "pg/receive/signature.h"
+#include "pg/server/boundary.h"
+#include "pg/server/confidential.h"
 #include "pg/server/spi.h"
 #include "pg/server/trigger.h"
 
@@ -14,12 +23,17 @@ namespace wearables::pg {
 
 namespace {
 
+// One row for each secret; one with a null value where there is none.
 Statement select_endpoints{R"(
-  SELECT e.name, extract(epoch FROM e.tolerance)::bigint, e.success_status, s.value
+  SELECT e.name, e.vendor, extract(epoch FROM e.tolerance)::bigint, e.success_status, s.value
   FROM wearables.endpoints e
   LEFT JOIN wearables.endpoint_secrets s ON s.endpoint = e.name AND s.kind = 'webhook'
   WHERE e.enabled
   ORDER BY e.name, s.ordinal)"};
+enum { kEndpointName = 1, kEndpointVendor, kEndpointTolerance, kEndpointStatus, kEndpointSecret };
+
+Statement select_vendors{"SELECT e.name, e.vendor FROM wearables.endpoints e"};
+enum { kVendorsEndpoint = 1, kVendorsName };
 
 Statement upsert_secret{R"(
   INSERT INTO wearables.endpoint_secrets (endpoint, kind, ordinal, value) VALUES ($1, $2, $3, $4)
@@ -30,27 +44,35 @@ Statement delete_secret{
 
 Statement find_endpoint{"SELECT 1 FROM wearables.endpoints WHERE name = $1"};
 
-}  // namespace
-
-namespace {
-
-// The rows of both tables, secrets by reference unresolved. A trigger on each table makes every session that
-// sees a change forget them: at its commit, or at once for the session that makes it.
-struct Kept {
+struct EndpointCache {
   MemoryContext context;
-  Endpoint* endpoints;
+  Endpoint* endpoints;  // secrets by reference unresolved
   int count;
   bool valid;
-  uint64 changes;  // of which this session has heard
-  Oid tables[2];
 };
 
-constinit Kept kept{};
+struct NamedVendor {
+  const char* endpoint;
+  const Vendor* vendor;
+};
+
+struct VendorCache {
+  MemoryContext context;
+  NamedVendor* vendors;
+  int count;
+  bool valid;
+};
+
+constinit EndpointCache endpoint_cache{};
+constinit VendorCache vendor_cache{};
+constinit Oid cached_tables[2] = {InvalidOid, InvalidOid};
+constinit uint64 changes_heard = 0;
 
 void forget(Datum, Oid table) {
-  if (OidIsValid(table) && table != kept.tables[0] && table != kept.tables[1]) return;
-  kept.valid = false;
-  ++kept.changes;
+  if (OidIsValid(table) && table != cached_tables[0] && table != cached_tables[1]) return;
+  endpoint_cache.valid = false;
+  vendor_cache.valid = false;
+  ++changes_heard;
 }
 
 void listen() {
@@ -58,40 +80,86 @@ void listen() {
   if (!listening) CacheRegisterRelcacheCallback(forget, Datum{0});
   listening = true;
   const Oid schema = get_namespace_oid("wearables", false);
-  kept.tables[0] = get_relname_relid("endpoints", schema);
-  kept.tables[1] = get_relname_relid("endpoint_secrets", schema);
+  cached_tables[0] = get_relname_relid("endpoints", schema);
+  cached_tables[1] = get_relname_relid("endpoint_secrets", schema);
 }
 
-void add_row(Kept* rows, uint64 row) {
-  const std::string_view name = get_text(row, 1);
-  if (rows->count == 0 || name != rows->endpoints[rows->count - 1].name) {
-    Endpoint& added = rows->endpoints[rows->count++];
-    added.name = copy_text(row, 1, rows->context);
-    added.tolerance_seconds = get_int8(row, 2);
-    added.success_status = get_int2(row, 3);
+// Whether what was just read stays true until a message says otherwise: an old snapshot may have shown what a message
+// told before has changed.
+bool is_current(uint64 changes_before, Look look) {
+  return changes_heard == changes_before && look == Look::kFresh && !IsolationUsesXactSnapshot();
+}
+
+// "a, b", in the current context.
+const char* known_vendors() {
+  StringInfoData names;
+  initStringInfo(&names);
+  for (const Vendor* vendor : vendors()) {
+    appendStringInfo(&names, "%s%.*s", names.len == 0 ? "" : ", ", static_cast<int>(vendor->name.size()),
+                     vendor->name.data());
   }
-  Endpoint& endpoint = rows->endpoints[rows->count - 1];
-  const std::string_view value = get_text(row, 4);
-  if (value.empty() || endpoint.secret_count == kMaxSecrets) return;
-  endpoint.secrets[endpoint.secret_count++] = {copy_text(row, 4, rows->context), value.size()};
+  return names.data;
 }
 
-void read_rows() {
-  listen();
-  const uint64 changes = kept.changes;
-  const uint64 rows = run(select_endpoints, {});
-  Kept read = kept;
-  read.context = AllocSetContextCreate(CurrentMemoryContext, "wearables endpoints", ALLOCSET_SMALL_SIZES);
-  read.endpoints =
-      static_cast<Endpoint*>(MemoryContextAllocZero(read.context, sizeof(Endpoint) * (rows + 1)));
-  read.count = 0;
-  for (uint64 row = 0; row < rows; ++row) add_row(&read, row);
+const Vendor* require_vendor(std::string_view name) {
+  const Vendor* vendor = find_vendor(name);
+  if (vendor != nullptr) return vendor;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("vendor \"%.*s\" is not known", static_cast<int>(name.size()), name.data()),
+                  errhint("Known is: %s.", known_vendors())));
+}
+
+void add_endpoint_row(EndpointCache* read, uint64 row) {
+  const std::string_view name = get_text(row, kEndpointName);
+  if (read->count == 0 || name != read->endpoints[read->count - 1].name) {
+    Endpoint& added = read->endpoints[read->count++];
+    added.name = copy_text(row, kEndpointName, read->context);
+    added.vendor = require_vendor(get_text(row, kEndpointVendor));
+    added.tolerance_seconds = get_int8(row, kEndpointTolerance);
+    added.success_status = get_int2(row, kEndpointStatus);
+  }
+  Endpoint& endpoint = read->endpoints[read->count - 1];
+  const std::string_view value = get_text(row, kEndpointSecret);
+  if (value.empty() || endpoint.secret_count == kMaxSecrets) return;
+  endpoint.secrets[endpoint.secret_count++] = {copy_text(row, kEndpointSecret, read->context), value.size()};
+}
+
+// Puts what was read in place of what was endpoint_cache.
+template <class Cache>
+void replace(Cache* cache, Cache read) {
   MemoryContextSetParent(read.context, TopMemoryContext);
-  if (kept.context != nullptr) MemoryContextDelete(kept.context);
-  read.changes = kept.changes;
-  // an old snapshot may have shown what a message told before has changed
-  read.valid = changes == kept.changes && !IsolationUsesXactSnapshot();
-  kept = read;
+  if (cache->context != nullptr) MemoryContextDelete(cache->context);
+  *cache = read;
+}
+
+void read_endpoints() {
+  listen();
+  const uint64 changes = changes_heard;
+  const uint64 rows = run(select_endpoints, {});
+  EndpointCache read{};
+  read.context = AllocSetContextCreate(CurrentMemoryContext, "wearables endpoints", ALLOCSET_SMALL_SIZES);
+  read.endpoints = static_cast<Endpoint*>(MemoryContextAllocZero(read.context, sizeof(Endpoint) * (rows + 1)));
+  for (uint64 row = 0; row < rows; ++row) add_endpoint_row(&read, row);
+  read.valid = is_current(changes, Look::kFresh);
+  replace(&endpoint_cache, read);
+}
+
+// As the owner: whoever may have an event read need not see endpoints.
+void read_vendors(Look look) {
+  listen();
+  const uint64 changes = changes_heard;
+  VendorCache read{};
+  read.context = AllocSetContextCreate(CurrentMemoryContext, "wearables vendors", ALLOCSET_SMALL_SIZES);
+  const OwnerScope scope = enter_owner();
+  const uint64 rows = run(select_vendors, {}, look);
+  leave(scope);
+  read.vendors = static_cast<NamedVendor*>(MemoryContextAllocZero(read.context, sizeof(NamedVendor) * (rows + 1)));
+  for (uint64 row = 0; row < rows; ++row) {
+    read.vendors[read.count++] = {copy_text(row, kVendorsEndpoint, read.context),
+                                  require_vendor(get_text(row, kVendorsName))};
+  }
+  read.valid = is_current(changes, look);
+  replace(&vendor_cache, read);
 }
 
 // A flood of deliveries must not become a flood of lines.
@@ -112,7 +180,8 @@ Endpoint resolved(const Endpoint& row, MemoryContext context) {
   endpoint.secret_count = 0;
   for (int i = 0; i < row.secret_count; ++i) {
     const char* cause = nullptr;
-    if (read_secret("webhook", row.secrets[i], context, &endpoint.secrets[endpoint.secret_count], &cause)) {
+    if (read_secret(*row.vendor->signatures, SecretKind::kWebhook, row.secrets[i], context,
+                    &endpoint.secrets[endpoint.secret_count], &cause)) {
       ++endpoint.secret_count;
     } else {
       endpoint.unreadable = true;
@@ -128,31 +197,45 @@ Endpoint* load_endpoints(const char* name, int* count) {
   MemoryContext caller = CurrentMemoryContext;
   CommandCounterIncrement();
   AcceptInvalidationMessages();
-  if (!kept.valid) read_rows();
+  if (!endpoint_cache.valid) read_endpoints();
   auto* endpoints = static_cast<Endpoint*>(
-      MemoryContextAllocZero(caller, sizeof(Endpoint) * (kept.count + 1)));
+      MemoryContextAllocZero(caller, sizeof(Endpoint) * (endpoint_cache.count + 1)));
   *count = 0;
-  for (int i = 0; i < kept.count; ++i) {
-    if (name != nullptr && strcmp(name, kept.endpoints[i].name) != 0) continue;
-    endpoints[(*count)++] = resolved(kept.endpoints[i], caller);
+  for (int i = 0; i < endpoint_cache.count; ++i) {
+    if (name != nullptr && strcmp(name, endpoint_cache.endpoints[i].name) != 0) continue;
+    endpoints[(*count)++] = resolved(endpoint_cache.endpoints[i], caller);
   }
   return endpoints;
 }
 
+const Vendor& vendor_of(std::string_view endpoint, Look look) {
+  AcceptInvalidationMessages();
+  if (!vendor_cache.valid) read_vendors(look);
+  for (int i = 0; i < vendor_cache.count; ++i) {
+    if (endpoint == vendor_cache.vendors[i].endpoint) return *vendor_cache.vendors[i].vendor;
+  }
+  return default_vendor();
+}
+
 namespace {
+
+SecretKind kind_of_secret(std::string_view kind) {
+  if (kind == "webhook") return SecretKind::kWebhook;
+  if (kind == "api_key") return SecretKind::kApiKey;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the kind of a secret is not known"),
+                  errhint("Give webhook or api_key.")));
+}
 
 void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal, bool remove,
                 std::string_view value) {
-  if (kind != "webhook" && kind != "api_key") {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("the kind of a secret is not known"),
-                    errhint("Give webhook or api_key.")));
-  }
+  const SecretKind secret_kind = kind_of_secret(kind);
   if (ordinal < 0 || ordinal >= kMaxSecrets) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("ordinal %d is outside 0 to %d", ordinal, kMaxSecrets - 1)));
   }
-  if (!remove) check_secret_value(kind, value);
+  if (!remove) {
+    check_secret_value(*vendor_of(endpoint, Look::kFresh).signatures, secret_kind, value);
+  }
   const OwnerScope scope = enter_owner();
   if (run(find_endpoint, {arg_text(endpoint)}) == 0) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -170,14 +253,6 @@ void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal,
   }
   leave(scope);
 }
-
-}  // namespace
-
-}  // namespace wearables::pg
-
-namespace wearables::pg {
-
-namespace {
 
 Datum unreadable_endpoints() {
   SPI_connect();
@@ -206,6 +281,12 @@ extern "C" {
 PG_FUNCTION_INFO_V1(wearables_unreadable_endpoints);
 PG_FUNCTION_INFO_V1(wearables_set_secret);
 PG_FUNCTION_INFO_V1(wearables_endpoints_changed);
+PG_FUNCTION_INFO_V1(wearables_check_vendor);
+
+Datum wearables_check_vendor(PG_FUNCTION_ARGS) {
+  (void)wearables::pg::require_vendor(wearables::pg::view_of(PG_GETARG_TEXT_PP(0)));
+  PG_RETURN_BOOL(true);
+}
 
 Datum wearables_set_secret(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
@@ -216,14 +297,12 @@ Datum wearables_set_secret(PG_FUNCTION_ARGS) {
                     errmsg("endpoint, kind and ordinal must not be null"),
                     errhint("Only value may be null: it removes the secret.")));
   }
-  const text* endpoint = PG_GETARG_TEXT_PP(0);
-  const text* kind = PG_GETARG_TEXT_PP(1);
+  const std::string_view endpoint = view_of(PG_GETARG_TEXT_PP(0));
+  const std::string_view kind = view_of(PG_GETARG_TEXT_PP(1));
   const bool remove = PG_ARGISNULL(3);
-  const text* value = remove ? kind : PG_GETARG_TEXT_PP(3);
+  const std::string_view value = remove ? std::string_view() : view_of(PG_GETARG_TEXT_PP(3));
   SPI_connect();
-  set_secret({VARDATA_ANY(endpoint), VARSIZE_ANY_EXHDR(endpoint)},
-             {VARDATA_ANY(kind), VARSIZE_ANY_EXHDR(kind)}, PG_GETARG_INT32(2), remove,
-             {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)});
+  set_secret(endpoint, kind, PG_GETARG_INT32(2), remove, value);
   SPI_finish();
   end_confidential(frame);
   PG_RETURN_VOID();

@@ -2,9 +2,11 @@
 // they change, files and variables are read anew for each delivery: a rotation counts at once.
 #pragma once
 
+#include "core/vendor/vendor.h"
+
 #include <string_view>
 
-#include "pg/server/server.h"
+#include "pg/server/spi.h"
 
 namespace wearables::pg {
 
@@ -12,6 +14,7 @@ inline constexpr int kMaxSecrets = 16;  // ordinals 0 to 15
 
 struct Endpoint {
   const char* name;
+  const Vendor* vendor;
   int64 tolerance_seconds;
   int success_status;
   int secret_count;
@@ -21,5 +24,9 @@ struct Endpoint {
 
 // The enabled endpoints, or the one of that name (null: all), in the current context. Within SPI.
 Endpoint* load_endpoints(const char* name, int* count);
+
+// The vendor of an endpoint, enabled or not; the default one where the endpoint is gone: what it sent stays readable.
+// Within SPI; no secret is read.
+const Vendor& vendor_of(std::string_view endpoint, Look look);
 
 }  // namespace wearables::pg

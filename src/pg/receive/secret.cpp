@@ -1,5 +1,6 @@
-#include "core/vendor/webhook.h"
-
+// Reads a secret from where it lies. Nothing is kept: a file is opened and closed within one call, by descriptors that
+// the server closes at an abort, and no lock is taken. The text is copied into the caller's memory context, and what a
+// buffer of ours held of it is wiped. A cause names no content, and goes to the log alone.
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -115,10 +116,10 @@ struct Weakness {
   char why[200];
 };
 
-Weakness weakness_of(std::string_view secret) {
-  return call_core([secret]() -> Result<Weakness> {
+Weakness weakness_of(const SignatureScheme& scheme, std::string_view secret) {
+  return call_core([&scheme, secret]() -> Result<Weakness> {
     Weakness weakness{};
-    const Result<Done> checked = check_secret_strength(secret);
+    const Result<Done> checked = scheme.check_secret(secret);
     weakness.any = !checked.ok();
     if (weakness.any) checked.error().message.copy(weakness.why, sizeof weakness.why - 1);
     return weakness;
@@ -141,7 +142,7 @@ void check_file_value(std::string_view path) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("the file of the secret is not below the directory allowed for them"),
                     errdetail("wearables_ingest.secret_directory is \"%s\".", allowed),
-                    errhint("Give its absolute path without \"..\", for instance file:%s/junction.", allowed)));
+                    errhint("Give its absolute path without \"..\", for instance file:%s/webhook.", allowed)));
   }
 }
 
@@ -156,24 +157,24 @@ void check_environment_value(std::string_view name) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("the variable of the secret has not the prefix allowed for them"),
                     errdetail("wearables_ingest.secret_env_prefix is \"%s\".", prefix),
-                    errhint("For instance env:%sJUNCTION.", prefix)));
+                    errhint("For instance env:%sWEBHOOK.", prefix)));
   }
 }
 
 }  // namespace
 
-void check_secret_value(std::string_view kind, std::string_view value) {
+void check_secret_value(const SignatureScheme& scheme, SecretKind kind, std::string_view value) {
   if (starts_with(value, kFile)) return check_file_value(value.substr(kFile.size()));
   if (starts_with(value, kEnvironment)) return check_environment_value(value.substr(kEnvironment.size()));
-  if (kind == "webhook") {
-    call_core([value] { return check_secret_strength(value); });
+  if (kind == SecretKind::kWebhook) {
+    call_core([&scheme, value] { return scheme.check_secret(value); });
   } else if (value.empty()) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PASSWORD), errmsg("the secret is empty"),
                     errhint("NULL removes a secret.")));
   }
 }
 
-bool read_secret(std::string_view kind, std::string_view value, MemoryContext context,
+bool read_secret(const SignatureScheme& scheme, SecretKind kind, std::string_view value, MemoryContext context,
                  std::string_view* secret, const char** cause) {
   if (starts_with(value, kFile)) {
     if (!read_file(value.substr(kFile.size()), context, secret, cause)) return false;
@@ -183,8 +184,8 @@ bool read_secret(std::string_view kind, std::string_view value, MemoryContext co
     *secret = copy(value, context);
     return true;
   }
-  if (kind != "webhook") return true;
-  const Weakness weakness = weakness_of(*secret);
+  if (kind != SecretKind::kWebhook) return true;
+  const Weakness weakness = weakness_of(scheme, *secret);
   if (weakness.any) *cause = pstrdup(weakness.why);
   return !weakness.any;
 }

@@ -3,18 +3,23 @@
 // told to the server's log and to nobody else: the answer would say what lies on the server.
 #pragma once
 
+#include "core/vendor/signature.h"
+
 #include <string_view>
 
 #include "pg/server/server.h"
 
 namespace wearables::pg {
 
-// Raises unless the caller may set this value as a secret of this kind, "webhook" or "api_key".
-void check_secret_value(std::string_view kind, std::string_view value);
+// "webhook": the scheme says what is one. "api_key": any text but an empty one.
+enum class SecretKind { kWebhook, kApiKey };
+
+// Raises unless the caller may set this value as a secret of this kind.
+void check_secret_value(const SignatureScheme& scheme, SecretKind kind, std::string_view value);
 
 // The secret that a stored value is or names, copied into `context`. False when it cannot be had: then `cause`
 // says why, for the server's log alone. A file or a variable is read at each call, so that a rotation counts at once.
-bool read_secret(std::string_view kind, std::string_view value, MemoryContext context,
+bool read_secret(const SignatureScheme& scheme, SecretKind kind, std::string_view value, MemoryContext context,
                  std::string_view* secret, const char** cause);
 
 }  // namespace wearables::pg

@@ -3,6 +3,7 @@
 // user's lock, where it has a user; that it was read before that lock was there is caught by its revision.
 #include "pg/store/event.h"
 
+#include "pg/receive/endpoint.h"
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
 
@@ -147,6 +148,7 @@ void take_row(int64 event_id, MemoryContext caller, Event* event) {
   event->wrote = wrote_of_row(caller);
   event->revision = get_int8(0, kRevisionInForce);
   event->status = status_of(get_text(0, kStatus));
+  event->vendor = &vendor_of(event->endpoint, Look::kFresh);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // An event on its way down the road: read from the raw store, marked with what became of it.
 #pragma once
 
+#include "core/vendor/vendor.h"
 #include "core/write/touched.h"
 
 #include <string_view>
@@ -25,6 +26,7 @@ struct Event {
   TimestampTz received_at;
   int64 version;
   std::string_view endpoint;
+  const Vendor* vendor;  // of the endpoint
   std::string_view event_type;
   std::string_view external_user_id;
   std::string_view client_user_id;

@@ -73,7 +73,7 @@ BEGIN
       'EXECUTE ON FUNCTION
        wearables_internal.free_number(boolean), wearables_internal.is_path(text), wearables_internal.are_paths(text[]),
        wearables_internal.lists_read(text[]), wearables_internal.read_paths(text),
-       wearables_internal.storable_json(text),
+       wearables_internal.storable_json(text), wearables_internal.resource_of(text, text),
        wearables_internal.is_known(text, text, text, text), wearables_internal.drift_remedy(text, text, text, text)',
       'EXECUTE ON FUNCTION
        wearables.add_endpoint(text, text, text, text, interval, integer), wearables.expose_endpoint(text, boolean),

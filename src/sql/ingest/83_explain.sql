@@ -7,6 +7,12 @@ AS 'MODULE_PATHNAME', 'wearables_storable_json';
 COMMENT ON FUNCTION wearables_internal.storable_json(text) IS
   'JSON with what jsonb refuses replaced, as in summaries.doc: U+0000 and lone surrogates by U+FFFD, numbers of over 400 characters or with an exponent beyond 400, bare words (NaN) and what is nested deeper than 500 levels by null; where it holds over 100,000 values, each list and object ends after 1,000';
 
+CREATE FUNCTION wearables_internal.resource_of(event_type text, endpoint text) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_resource_of';
+COMMENT ON FUNCTION wearables_internal.resource_of(text, text) IS
+  'the resource that an event type of the endpoint''s vendor is about; null: none';
+
 CREATE FUNCTION wearables.body_fields(payload bytea) RETURNS TABLE (path text, example jsonb, occurrences bigint)
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -67,7 +73,7 @@ BEGIN
     RAISE EXCEPTION 'there is no event %', $1 USING ERRCODE = 'no_data_found';
   END IF;
   SELECT r.* INTO shape FROM wearables.resources r
-  WHERE r.name = substring(e.event_type FROM '^(?:daily|historical)[.](?:data|timeseries)[.]([^.]+)[.]|^pull[.](.+)$');
+  WHERE r.name = wearables_internal.resource_of(e.event_type, e.endpoint);
 
   RETURN QUERY SELECT 'event', coalesce(e.event_type, 'no event type'), format('%s bytes, received %s', octet_length(e.payload), e.received_at);
   RETURN QUERY SELECT 'status', e.status::text, concat_ws('; ', e.note, e.error,

@@ -81,8 +81,7 @@ COMMENT ON COLUMN wearables.sources.origin IS
 COMMENT ON COLUMN wearables.sources.unused_since IS
   'when reclaim_names() found no sample of it; the next time that it does, the row goes, unless it was named again';
 COMMENT ON COLUMN wearables.sources.floating_time IS
-  'its instants are wall-clock time dressed as UTC, to be read in the '
-  'user''s time zone (abbott_libreview, freestyle_libre)';
+  'its instants are wall-clock time dressed as UTC, to be read in the user''s time zone';
 SELECT pg_extension_config_dump('wearables.sources', '');
 
 CREATE TABLE wearables.resources (
@@ -96,9 +95,10 @@ CREATE TABLE wearables.resources (
 );
 COMMENT ON TABLE wearables.resources IS 'the vendor''s input shapes; a resource that no row knows is skipped, visibly';
 COMMENT ON COLUMN wearables.resources.name IS
-  'the third word of daily.data.x.created, without a full stop; of event types that carry no readings: the type '
+  'as an event type of readings names it, without a full stop; of event types that carry no readings: the type '
   'without its last word if a full stop is left, else all of it, with one behind it if there is none (labtest.order, '
-  'sleep.created, ping.), and all of provider.connection.x; (no event type) and (no user) for bodies that say neither';
+  'sleep.created, ping.), and all of a lifecycle event''s type; (no event type) and (no user) for bodies that say '
+  'neither';
 COMMENT ON COLUMN wearables.resources.kind IS
   'timeseries (groups of samples), summary (documents with an id; without a mapping the document is kept and yields '
   'no sample), skipped (stored, read by nobody: see note)';

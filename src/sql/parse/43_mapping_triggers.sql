@@ -132,8 +132,9 @@ BEGIN
   IF NOT EXISTS (SELECT FROM wearables.resources r WHERE r.name = NEW.resource) THEN
     RAISE EXCEPTION 'there is no resource "%"', NEW.resource
       USING ERRCODE = 'foreign_key_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'resource',
-            HINT = format('The third word of the event type; if it is right: INSERT INTO wearables.resources '
-                          '(name, kind) VALUES (%L, ''timeseries''), or ''summary'' for documents with an id.',
+            HINT = format('It is the word of the event type that names the resource; if it is right: '
+                          'INSERT INTO wearables.resources (name, kind) VALUES (%L, ''timeseries''), '
+                          'or ''summary'' for documents with an id.',
                           NEW.resource);
   END IF;
   IF NOT EXISTS (SELECT FROM wearables.metrics m WHERE m.name = NEW.metric) THEN

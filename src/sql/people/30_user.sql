@@ -19,8 +19,7 @@ CREATE TABLE wearables.user_links (
   linked_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (endpoint, external_user_id)
 );
-COMMENT ON TABLE wearables.user_links IS
-  'the same person at an endpoint: the vendor''s user id (Junction: a UUID, kept as text)';
+COMMENT ON TABLE wearables.user_links IS 'the same person at an endpoint: the vendor''s user id, as text';
 CREATE INDEX user_links_user_id ON wearables.user_links (user_id);
 SELECT pg_extension_config_dump('wearables.user_links', '');
 

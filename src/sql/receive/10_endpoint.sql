@@ -1,8 +1,12 @@
 -- Senders and their secrets.
 
+CREATE FUNCTION wearables_internal.check_vendor(vendor text) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_check_vendor';
+COMMENT ON FUNCTION wearables_internal.check_vendor(text) IS 'raises unless the library knows the vendor';
+
 CREATE TABLE wearables.endpoints (
   name           text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$'),
-  vendor         text NOT NULL DEFAULT 'junction',
+  vendor         text NOT NULL DEFAULT 'junction' CHECK (wearables_internal.check_vendor(vendor)),
   environment    text NOT NULL DEFAULT 'production' CHECK (environment IN ('production', 'sandbox')),
   base_url       text,
   tolerance      interval NOT NULL DEFAULT '300 seconds' CHECK (tolerance BETWEEN '0' AND '100 years'),

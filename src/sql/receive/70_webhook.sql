@@ -5,14 +5,14 @@ CREATE FUNCTION wearables.verify_signature(
   tolerance interval DEFAULT '300 seconds')
 RETURNS boolean LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_verify_signature';
 COMMENT ON FUNCTION wearables.verify_signature(jsonb, bytea, text[], timestamptz, interval) IS
-  'whether some v1 signature of the svix-* or webhook-* headers matches some secret and the timestamp is within '
-  'tolerance of "at"; false for whatever a sender may have done wrong, an error for what the caller did: no secret, '
+  'whether some signature of the headers matches some secret and the timestamp is within tolerance of "at"; '
+  'false for whatever a sender may have done wrong, an error for what the caller did: no secret, '
   'or none that can be used';
 
 CREATE FUNCTION wearables.sign(message_id text, at timestamptz, body bytea, secret text)
 RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_sign';
 COMMENT ON FUNCTION wearables.sign(text, timestamptz, bytea, text) IS
-  'the signature header for a body, as Svix makes it (v1,base64): for tests';
+  'the signature header for a body, as the vendor makes it: for tests';
 
 CREATE FUNCTION wearables.signed_headers(message_id text, at timestamptz, body bytea, secret text)
 RETURNS jsonb LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_signed_headers';

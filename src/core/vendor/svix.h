@@ -1,37 +1,17 @@
-// Svix / Standard Webhooks signatures: verify what arrives, sign what users' tests send.
+// Svix / Standard Webhooks signatures: verify what arrives, sign what users' tests send; and Svix' message ids.
 // Source: the Standard Webhooks specification v1.0.0 and the suites of the official libraries.
 #pragma once
 
-#include "core/base/result.h"
+#include "core/vendor/signature.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
-namespace wearables {
-
-// The three headers of one delivery attempt; empty means absent. Views into the caller's memory.
-struct SignedHeaders {
-  std::string_view id;
-  std::string_view timestamp;
-  std::string_view signature;
-};
-
-// Picks svix-* or webhook-* from one (name, value) pair at a time; names in any case, other names
-// ignored, the first value that is not empty counts. A family is taken whole: svix-* when its three
-// are there, else webhook-*; when neither is complete, what there is of one, so never a mixture.
-class HeaderPicker {
- public:
-  void offer(std::string_view name, std::string_view value) noexcept;
-  SignedHeaders headers() const noexcept;
-
- private:
-  SignedHeaders svix_;
-  SignedHeaders webhook_;
-};
-
-inline constexpr std::int64_t kDefaultToleranceSeconds = 300;
+namespace wearables::svix {
 
 // Of a delivery's signature header the first so many bytes are looked at, and in them the first so
 // many well-formed v1 signatures: a sender that rotates its secret sends 11 at most.
@@ -45,18 +25,6 @@ inline constexpr std::size_t kMaxSignatures = 32;
 Result<std::int64_t> verify(const SignedHeaders& headers, std::string_view body,
                             std::span<const std::string_view> secrets, std::int64_t now_seconds,
                             std::int64_t tolerance_seconds = kDefaultToleranceSeconds);
-
-// What one of several endpoints accepts.
-struct Acceptance {
-  std::span<const std::string_view> secrets;
-  bool unreadable = false;  // it has secrets beside these, which cannot be had now
-  std::int64_t tolerance_seconds = kDefaultToleranceSeconds;
-};
-
-struct Accepted {
-  std::size_t place;     // of the acceptance
-  std::int64_t sent_at;  // Unix seconds
-};
 
 // The first acceptance that verify() would take the delivery by. A secret is hashed with once,
 // however many name it, and not at all where the header holds no well-formed v1 signature or no
@@ -84,4 +52,17 @@ Result<Done> check_secret(std::string_view secret);
 inline constexpr std::size_t kMinSecretBytes = 24;
 Result<Done> check_secret_strength(std::string_view secret);
 
-}  // namespace wearables
+inline constexpr HeaderFamily kHeaderFamilies[] = {{"svix-id", "svix-timestamp", "svix-signature"},
+                                                   {"webhook-id", "webhook-timestamp", "webhook-signature"}};
+
+inline constexpr char kMismatch[] = "no v1 signature matches";
+
+inline constexpr SignatureScheme kSignatures{kHeaderFamilies, kMismatch, verify_any, sign, check_secret_strength};
+
+// Milliseconds since 1970 of a KSUID message id: exactly `msg_` and 27 digits 0-9A-Za-z of which
+// the number fits 160 bits; nothing for any other text. Layout: 4 bytes seconds since 1 400 000
+// 000, 1 byte milliseconds/4 (svix KsuidMs: times 4, modulo 1000), 15 random bytes. Source:
+// svix/rust-ksuid.
+std::optional<std::int64_t> message_time_ms(std::string_view message_id) noexcept;
+
+}  // namespace wearables::svix

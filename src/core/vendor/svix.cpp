@@ -1,4 +1,4 @@
-#include "core/vendor/webhook.h"
+#include "core/vendor/svix.h"
 
 #include "core/base/bytes.h"
 
@@ -9,34 +9,11 @@
 #include <utility>
 #include <vector>
 
-namespace wearables {
+namespace wearables::svix {
 namespace {
 
 constexpr std::string_view kSecretPrefix = "whsec_";
 constexpr std::string_view kWhiteSpace = " \t\r\n\v\f";
-
-struct HeaderField {
-  std::string_view name;
-  std::string_view SignedHeaders::*value;
-};
-constexpr HeaderField kHeaderFields[] = {{"id", &SignedHeaders::id},
-                                         {"timestamp", &SignedHeaders::timestamp},
-                                         {"signature", &SignedHeaders::signature}};
-
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
-
-bool complete(const SignedHeaders& headers) noexcept {
-  return !headers.id.empty() && !headers.timestamp.empty() && !headers.signature.empty();
-}
-
-bool blank(const SignedHeaders& headers) noexcept {
-  return headers.id.empty() && headers.timestamp.empty() && headers.signature.empty();
-}
 
 std::string_view trimmed(std::string_view text) noexcept {
   const std::size_t first = text.find_first_not_of(kWhiteSpace);
@@ -58,14 +35,13 @@ Result<std::string> decode_secret(std::string_view secret) {
 }
 
 Result<Done> check_presence(const SignedHeaders& headers) {
-  for (const HeaderField& field : kHeaderFields) {
-    if (!(headers.*field.value).empty()) continue;
-    std::string message = "the ";
-    message.append(field.name)
-        .append(" header is missing: all three svix-* or all three webhook-* headers are needed");
-    return {Code::kMissingHeader, std::move(message)};
-  }
-  return Done{};
+  const char* missing = headers.id.empty()          ? "id"
+                        : headers.timestamp.empty() ? "timestamp"
+                        : headers.signature.empty() ? "signature"
+                                                    : nullptr;
+  if (missing == nullptr) return Done{};
+  return {Code::kMissingHeader, std::string("the ") + missing +
+                                    " header is missing: all three svix-* or all three webhook-* headers are needed"};
 }
 
 // Whole digits, so that there is one reading of what was signed: the header's own text.
@@ -230,7 +206,7 @@ Result<Accepted> check_delivery(const SignedHeaders& headers, std::string_view b
     return Error{Code::kAsymmetric,
                  "the sender signs asymmetrically (v1a); set the endpoint to symmetric there"};
   }
-  return Error{Code::kBadSignature, "no v1 signature matches"};
+  return Error{Code::kBadSignature, kMismatch};
 }
 
 Result<std::int64_t> sent_at(const Result<Accepted>& accepted) {
@@ -239,26 +215,6 @@ Result<std::int64_t> sent_at(const Result<Accepted>& accepted) {
 }
 
 }  // namespace
-
-void HeaderPicker::offer(std::string_view name, std::string_view value) noexcept {
-  const std::size_t dash = name.find('-');
-  if (dash == std::string_view::npos) return;
-  const std::string_view family = name.substr(0, dash);
-  SignedHeaders* const headers = equal_ignoring_case(family, "svix")      ? &svix_
-                                 : equal_ignoring_case(family, "webhook") ? &webhook_
-                                                                          : nullptr;
-  if (headers == nullptr) return;
-  for (const HeaderField& field : kHeaderFields) {
-    std::string_view& slot = headers->*field.value;
-    if (slot.empty() && equal_ignoring_case(name.substr(dash + 1), field.name)) slot = value;
-  }
-}
-
-SignedHeaders HeaderPicker::headers() const noexcept {
-  if (complete(svix_)) return svix_;
-  if (complete(webhook_) || blank(svix_)) return webhook_;
-  return svix_;
-}
 
 Result<std::int64_t> verify(const SignedHeaders& headers, std::string_view body,
                             std::span<const std::string_view> secrets, std::int64_t now_seconds,
@@ -305,4 +261,4 @@ Result<Done> check_secret_strength(std::string_view secret) {
   return {Code::kBadSecret, "the signing secret has fewer than " + std::to_string(kMinSecretBytes) + " bytes"};
 }
 
-}  // namespace wearables
+}  // namespace wearables::svix

@@ -1,0 +1,50 @@
+#include "core/vendor/junction.h"
+
+#include "core/vendor/svix.h"
+
+namespace wearables {
+namespace {
+
+// Of data and backfills only `created` and `updated` count: a `deleted`, should one ever be sent, must not be written
+// as readings. `timeseries` is the older name of `data`.
+constexpr EventPattern kEventTypes[] = {
+    {"daily.data.{resource}.{created|updated}", EventFamily::kData},
+    {"daily.timeseries.{resource}.{created|updated}", EventFamily::kData},
+    {"historical.data.{resource}.{created|updated}", EventFamily::kBackfillDone},
+    {"historical.timeseries.{resource}.{created|updated}", EventFamily::kBackfillDone},
+    {"provider.connection.{action}", EventFamily::kConnection},
+};
+
+constexpr LifecycleAction kLifecycle[] = {{"created", Lifecycle::kConnected}, {"error", Lifecycle::kError}};
+
+constexpr std::string_view kEventType[] = {"event_type", "type"};
+constexpr std::string_view kUserId[] = {"user_id", "data.user_id"};
+constexpr std::string_view kClientUserId[] = {"client_user_id"};
+
+// The provider is an object with a slug, or a text; `source` is the older name.
+constexpr std::string_view kConnectionProvider[] = {"data.provider.slug", "data.provider", "data.source.slug",
+                                                    "data.source"};
+constexpr std::string_view kConnectionUser[] = {"data.external_user_id"};
+constexpr std::string_view kConnectionError[] = {"data.error_type"};
+
+constexpr std::string_view kBackfillProvider[] = {"data.provider.slug", "data.provider"};
+constexpr std::string_view kBackfillFrom[] = {"data.start_date"};
+constexpr std::string_view kBackfillTo[] = {"data.end_date"};
+
+constexpr std::string_view kWallClockProviders[] = {"abbott_libreview", "freestyle_libre"};
+
+}  // namespace
+
+constexpr Vendor kJunction{
+    .name = "junction",
+    .signatures = &svix::kSignatures,
+    .message_time_ms = svix::message_time_ms,
+    .event_types = kEventTypes,
+    .lifecycle = kLifecycle,
+    .envelope = {kEventType, kUserId, kClientUserId},
+    .connection = {kConnectionProvider, kConnectionUser, kConnectionError},
+    .backfill = {kBackfillProvider, kBackfillFrom, kBackfillTo},
+    .wall_clock_providers = kWallClockProviders,
+};
+
+}  // namespace wearables

@@ -1,0 +1,79 @@
+// Who sends: all that the code knows of one aggregator of wearables' data. Another one is a file like junction.cpp and
+// an entry in the table of vendor.cpp; what its readings mean are rows of resources and mappings.
+#pragma once
+
+#include "core/vendor/event_type.h"
+#include "core/vendor/signature.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace wearables {
+
+// Dotted member paths in a body, in the order of preference.
+using Paths = std::span<const std::string_view>;
+
+struct EnvelopePaths {
+  Paths event_type;
+  Paths external_user_id;
+  Paths client_user_id;
+};
+
+struct ConnectionPaths {
+  Paths provider;
+  Paths external_user_id;
+  Paths error_type;
+};
+
+struct BackfillPaths {
+  Paths provider;
+  Paths from;
+  Paths to;
+};
+
+struct Vendor {
+  std::string_view name;  // as endpoints.vendor holds it
+  const SignatureScheme* signatures;
+
+  // Milliseconds since 1970 when the message of this id was made, where the id says so.
+  std::optional<std::int64_t> (*message_time_ms)(std::string_view message_id) noexcept;
+
+  std::span<const EventPattern> event_types;
+  std::span<const LifecycleAction> lifecycle;  // actions of kConnection that say something to us
+
+  EnvelopePaths envelope;
+  ConnectionPaths connection;
+  BackfillPaths backfill;
+
+  // Providers whose wall-clock time the vendor marks as UTC.
+  std::span<const std::string_view> wall_clock_providers;
+};
+
+// Null when the name is none of those known. The reference lives for ever.
+const Vendor* find_vendor(std::string_view name) noexcept;
+std::span<const Vendor* const> vendors() noexcept;
+
+// Where nothing says which: of a body, or a signature, without an endpoint.
+const Vendor& default_vendor() noexcept;
+
+// Some vendor's wall_clock_providers name it.
+bool is_wall_clock_provider(std::string_view provider) noexcept;
+
+// An endpoint that may have been meant by a delivery, whose headers its vendor's scheme has picked.
+struct Candidate {
+  const Vendor* vendor;
+  SignedHeaders headers;
+  Acceptance acceptance;
+};
+
+// By the candidates' schemes as SignatureScheme::verify_any; Accepted::place is that of the candidate. Where no scheme
+// takes it, the error of the one that came furthest.
+Result<Accepted> verify_delivery(std::span<const Candidate> candidates, std::string_view body,
+                                 std::int64_t now_seconds);
+
+// R3's origin of a message in milliseconds since 1970: the time its id says, else that of its first delivery.
+std::int64_t origin_ms(const Vendor& vendor, std::string_view message_id, std::int64_t sent_at_seconds) noexcept;
+
+}  // namespace wearables
