@@ -28,7 +28,22 @@ bool each_name(std::string_view path, F&& f) {
 
 }  // namespace
 
-const FieldSet::Child FieldSet::kNobody{};
+namespace {
+
+// A child whom no name calls. Never destroyed: a backend's exit runs no destructor of ours.
+const FieldSet::Child* nobody() {
+  static const auto* const made = new FieldSet::Child;
+  return made;
+}
+
+std::uint64_t next_version() noexcept {
+  constinit static std::uint64_t last = 0;
+  return ++last;
+}
+
+}  // namespace
+
+FieldSet::FieldSet() : version_(next_version()), nodes_(1) {}
 
 bool FieldSet::valid(std::string_view path) noexcept {
   int stars = path == kEach || path.starts_with("*.") ? 1 : 0;  // not first: as if there were two
@@ -106,6 +121,8 @@ std::uint32_t FieldSet::step_to_each(std::uint32_t from) {
 std::uint32_t FieldSet::add_node(std::uint32_t parent, std::string_view name) {
   const auto made = static_cast<std::uint32_t>(nodes_.size());
   Node& node = nodes_.emplace_back();
+  version_ = next_version();
+  node.number = made;
   node.name = std::string(name);
   node.parent = parent;
   return made;
@@ -115,14 +132,22 @@ void FieldSet::make_table(Node& node) {
   const std::size_t places = std::bit_ceil(4 * node.children.size());
   node.table.assign(places, 0);
   std::uint32_t number = 0;
-  node.first = node.children.data();
   for (const Child& child : node.children) {
-    child.next = node.first;
     const std::string& name = nodes_[child.node].name;
     std::size_t at = place_of({name, name_head(name)}, places);
     while (node.table[at] != 0) at = (at + 1) & (places - 1);
     node.table[at] = ++number;
   }
+}
+
+std::vector<FieldSet::Guess> FieldSet::first_guesses() const {
+  std::vector<Guess> guesses(2 * nodes_.size(), nobody());
+  for (const Node& node : nodes_) {
+    if (node.children.empty()) continue;
+    guesses[first_guess(node)] = node.children.data();
+    for (const Child& child : node.children) guesses[next_guess(child)] = node.children.data();
+  }
+  return guesses;
 }
 
 // What a parent knows of a node that was changed, and its parent of it.

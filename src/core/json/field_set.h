@@ -1,4 +1,4 @@
-// The fields that a walk looks for, and what it finds in them.
+// The fields that a walk looks for, and what it finds in them. A set does not change once it is made: walks may share it.
 #pragma once
 
 #include "core/json/member_name.h"
@@ -53,26 +53,27 @@ class FieldSet {
     std::uint32_t node = 0;
     std::int32_t slot = -1;  // as of the node
     bool within = false;     // something is below it
-    // Which of its siblings stood behind it in the body before: a guess that no result depends on,
-    // and the reason why two threads must not walk with one field set.
-    mutable const Child* next = nullptr;
   };
+
+  // Which child comes next in a body, as it did in the record before: no result depends on it. A walk keeps two for
+  // each node, see first_guess() and next_guess().
+  using Guess = const Child*;
 
   struct Node {
     std::string name;
+    std::uint32_t number = 0;  // of the node
     std::int32_t slot = -1;  // -1: only a step on the way; below "*" the column of the row
     int list = -1;           // of what "*" stands for
     std::uint32_t each = 0;  // what "*" leads to, 0 for none
     std::uint32_t parent = 0;
     bool open = false;  // whatever is below it is known
     std::vector<Child> children;
-    mutable const Child* first = &kNobody;  // as Child::next
-    std::vector<std::uint32_t> table;      // 1 + place of a child, each from place_of() its name on
+    std::vector<std::uint32_t> table;  // 1 + place of a child, each from place_of() its name on
 
     bool leaf() const noexcept { return children.empty() && each == 0; }
   };
 
-  FieldSet() : nodes_(1) {}
+  FieldSet();
   FieldSet(const FieldSet&) = delete;
   FieldSet& operator=(const FieldSet&) = delete;
   FieldSet(FieldSet&&) = default;
@@ -105,11 +106,17 @@ class FieldSet {
     return node.each == 0 ? nullptr : &nodes_[node.each];
   }
   std::string path_of(const Node& node) const;
+
+  // Another number after each change, and never that of another set: what was kept for it is to be made anew.
+  std::uint64_t version() const noexcept { return version_; }
+  // What a walk that knows nothing yet guesses.
+  std::vector<Guess> first_guesses() const;
+  // The places of the guesses: which child of a node comes first, and which of its siblings behind a child.
+  static std::size_t first_guess(const Node& node) noexcept { return 2 * std::size_t{node.number}; }
+  static std::size_t next_guess(const Child& child) noexcept { return 2 * std::size_t{child.node} + 1; }
   void clear_below(const Node& node, Value* slots, Places* lists) const noexcept;
 
  private:
-  static const Child kNobody;  // whom no name calls
-
   // A table is a power of two, and a quarter full at most.
   static std::size_t place_of(const MemberName& name, std::size_t places) noexcept {
     return (((name.head + name.text.size()) * 0x9E3779B97F4A7C15U) >> 32) & (places - 1);
@@ -120,6 +127,7 @@ class FieldSet {
   void update_above(std::uint32_t at);
   void make_table(Node& node);
 
+  std::uint64_t version_;
   std::vector<Node> nodes_;            // the first is the record itself
   std::vector<std::string> pointers_;  // by slot, as list_of_
   std::vector<int> list_of_;

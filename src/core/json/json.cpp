@@ -30,7 +30,7 @@ bool Walk::take_element(od::value& value, const Wanted& list, std::size_t index,
     return check(value, depth);
   }
   places.rows.resize(places.rows.size() + columns);
-  const Target row{&fields, places.rows.data() + places.rows.size() - columns, nullptr,
+  const Target row{&fields, places.rows.data() + places.rows.size() - columns, nullptr, list.target->guesses,
                    list.target->notes};
   return take(value, {&row, each}, depth);
 }
@@ -88,7 +88,7 @@ class DocumentWalk : public Walk {
         id_slot_(id_slot),
         sink_(sink),
         found_(found(fields)),
-        target_{&fields, found_.values.data(), found_.lists.data(), ""},
+        target_(target_of(fields, found_.values.data(), found_.lists.data(), "")),
         wanted_{&target_, &fields.root()} {}
 
   Result<Done> run();
@@ -202,7 +202,7 @@ bool DocumentWalk::around_null(od::object& object, const Holder& self, bool* is_
   bool filled = false;
   if (self.index != Record::kNotListed || self.is_event) return true;
   if (!passed(object.reset().get(filled))) return false;
-  static const QuotedName data("data");
+  const QuotedName data("data");
   return each_field(object, [&](od::field& field) {
     const bool found = data.begins(field.key().raw()) && is_null_word(field.value());
     *is_null = *is_null || found;
@@ -240,7 +240,11 @@ bool DocumentWalk::list(od::value& value, std::string_view pointer, int depth) {
 class ObjectWalk : public Walk {
  public:
   ObjectWalk(std::string_view body, const FieldSet& fields, RecordSink& sink)
-      : Walk(body, nullptr), fields_(fields), sink_(sink), found_(found(fields)) {}
+      : Walk(body, nullptr),
+        sink_(sink),
+        found_(found(fields)),
+        target_(target_of(fields, found_.values.data(), found_.lists.data())),
+        wanted_{&target_, &fields.root()} {}
 
   Result<Done> run() {
     auto done =
@@ -259,15 +263,15 @@ class ObjectWalk : public Walk {
  private:
   bool object(od::object& members, std::size_t index) {
     found_.clear();
-    const Target target{&fields_, found_.values.data(), found_.lists.data()};
-    if (!take_members(members, {&target, &fields_.root()}, 2)) return false;
+    if (!take_members(members, wanted_, 2)) return false;
     sink_.record({true, found_.values, found_.lists, "", index, 0, 0});
     return true;
   }
 
-  const FieldSet& fields_;
   RecordSink& sink_;
   Found found_;
+  const Target target_;
+  const Wanted wanted_;
 };
 
 }  // namespace

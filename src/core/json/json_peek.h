@@ -14,7 +14,7 @@ class Peek : public Walk {
       : Walk(body, nullptr), fields_(fields), values_(values), goal_(goal) {}
 
   Result<bool> run() {
-    const Target target{&fields_, values_.data(), nullptr};
+    const Target target = target_of(fields_, values_.data(), nullptr);
     const auto done = Walk::run(
         [&](od::object& root) {
           return members(root, {&target, &fields_.root()}, 1);

@@ -18,7 +18,7 @@ class TimeseriesWalk : public Walk {
         source_fields_(source_fields),
         sink_(sink),
         found_(found(fields)),
-        target_{&fields, found_.values.data(), found_.lists.data(), ""},
+        target_(target_of(fields, found_.values.data(), found_.lists.data(), "")),
         wanted_{&target_, &fields.root()},
         no_source_(source_fields.size()),
         record_{true, found_.values, found_.lists, {}, 0, 0, 0},
@@ -166,7 +166,7 @@ inline bool TimeseriesWalk::begin_restart() {
 
 inline bool TimeseriesWalk::take_source(od::value& value, Holder& self) {
   self.source.assign(source_fields_.size(), Value{});
-  const Target target{&source_fields_, self.source.data(), nullptr, "source."};
+  const Target target = target_of(source_fields_, self.source.data(), nullptr, "source.");
   return take(value, {&target, &source_fields_.root()}, self.depth + 1);
 }
 

@@ -49,7 +49,7 @@ namespace wearables {
   const FieldSet::Child& child = **place.next;
   if (child.within || !child.name.begins(field.key().raw())) [[unlikely]]
     return take_other_field(field, place, depth);
-  place.next = &child.next;
+  place.pass(child);
   return take_scalar(field.value(), child.slot < 0 ? nullptr : place.slots + child.slot);
 }
 
@@ -180,7 +180,7 @@ inline bool Walk::take_members(od::object& object, const Wanted& wanted, int dep
     return check(field.value(), depth);
   }
   *place.next = child;
-  place.next = &child->next;
+  place.pass(*child);
   const Wanted wanted(above.target, child);
   wanted.begin();
   return take(field.value(), wanted, depth);

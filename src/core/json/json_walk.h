@@ -36,7 +36,9 @@ inline std::string member_pointer(std::string_view base, std::size_t index, std:
 // that run per member or element are inline: a call costs as much as what they do.
 class Walk {
  public:
-  Walk(std::string_view body, bool (*stop)()) : kept_(Workspace::get()), body_(body), stop_(stop) {}
+  Walk(std::string_view body, bool (*stop)()) : kept_(Workspace::get()), body_(body), stop_(stop) {
+    kept_.forget_old_guesses();
+  }
   Walk(const Walk&) = delete;
   Walk& operator=(const Walk&) = delete;
 
@@ -99,6 +101,7 @@ class Walk {
     const FieldSet* fields;
     Value* slots;
     Places* lists;                // null below "*", where there are none
+    FieldSet::Guess* guesses;     // of the field set
     const char* notes = nullptr;  // what stands before the path of an unknown member; null: no note
   };
 
@@ -131,14 +134,23 @@ class Walk {
   };
 
   // A place among the members of an object. Which of those that a node wants comes next is guessed
-  // by the body before, so that a name has only to be compared.
+  // by the record before, so that a name has only to be compared.
   struct Place {
     explicit Place(const Wanted& above) noexcept
-        : wanted(above), slots(above.target->slots), next(&above.node->first) {}
+        : wanted(above),
+          slots(above.target->slots),
+          guesses(above.target->guesses),
+          next(guesses + FieldSet::first_guess(*above.node)) {}
+
+    // It was this child: what comes behind it is guessed next.
+    [[gnu::always_inline]] void pass(const FieldSet::Child& child) noexcept {
+      next = guesses + FieldSet::next_guess(child);
+    }
 
     const Wanted& wanted;  // of the object
     Value* slots;
-    const FieldSet::Child** next;
+    FieldSet::Guess* guesses;
+    FieldSet::Guess* next;
   };
 
   // Walks a value and everything in it.
@@ -154,6 +166,9 @@ class Walk {
   Result<Done> nothing_found(RecordSink& sink, const std::string& otherwise) const;
   void report(RecordSink& sink) const;
   Found found(const FieldSet& fields) { return kept_.found(fields); }
+  Target target_of(const FieldSet& fields, Value* slots, Places* lists, const char* notes = nullptr) {
+    return {&fields, slots, lists, kept_.guesses(fields), notes};
+  }
   bool take_members(od::object& object, const Wanted& wanted, int depth);
   bool take_scalar_field(od::field& field, Place& place, int depth);
 

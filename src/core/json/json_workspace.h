@@ -13,18 +13,20 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace wearables {
 
 namespace od = simdjson::ondemand;
 
-// The parser and the padded copy of the body, kept from call to call. The first body that is much
+// The parser, the padded copy of the body and what was guessed of its members' order, kept from call to call. The first body that is much
 // smaller than the one before gives the memory back.
 class Workspace {
  public:
   static constexpr std::size_t kAlwaysKept = std::size_t{1} << 20;
   static constexpr std::size_t kRoom = std::size_t{1} << 14;
+  static constexpr std::size_t kMostGuessed = 256;  // field sets; a plan has one for each resource
 
   // Never destroyed: a backend's exit runs no destructor of ours.
   static Workspace& get() {
@@ -64,6 +66,19 @@ class Workspace {
     return text;
   }
 
+  // What is guessed of the order of a field set's members, kept from body to body. Good until the next call of
+  // forget_old_guesses().
+  FieldSet::Guess* guesses(const FieldSet& fields) {
+    auto& kept = guesses_[fields.version()];
+    if (kept.empty()) kept = fields.first_guesses();
+    return kept.data();
+  }
+
+  // A field set that is gone leaves its guesses behind. Before a walk, which holds what guesses() gave it.
+  void forget_old_guesses() {
+    if (guesses_.size() > kMostGuessed) guesses_.clear();
+  }
+
   // Room for one record of what a field set wants; the next call takes it back.
   Found found(const FieldSet& fields) {
     if (values_.size() < fields.size()) values_.resize(fields.size());
@@ -100,6 +115,7 @@ class Workspace {
   std::size_t capacity_ = 0;
   bool has_backslash_ = false;
   std::vector<Value> values_;
+  std::unordered_map<std::uint64_t, std::vector<FieldSet::Guess>> guesses_;  // by version of the field set
   std::vector<std::unique_ptr<std::uint8_t[]>> texts_;  // unescaped
   std::uint8_t* next_ = nullptr;
   std::size_t room_ = 0;  // from there on

@@ -157,8 +157,7 @@ class Readings {
     Micros at = 0;
     std::uint16_t zone = 0;
   } time_;  // of the reading before, in this record
-  // Kept from body to body, which are of one day as a rule.
-  static inline InstantReader instants_;
+  InstantReader instants_;
 
   struct {
     double factor = 1;
