@@ -1,4 +1,5 @@
-// The fields that a walk looks for, and what it finds in them. A set does not change once it is made: walks may share it.
+// The fields that a walk looks for, and what it finds in them. A set does not change once it is made: walks may share
+// it.
 #pragma once
 
 #include "core/json/member_name.h"
@@ -146,7 +147,7 @@ struct Places {
 };
 
 // What a walk found in one record of what a field set wants.
-struct Found {
+struct FoundFields {
   void clear() noexcept {
     for (Value& value : values) value.kind = Kind::kMissing;  // which makes the rest meaningless
     for (Places& list : lists) list.clear();

@@ -15,33 +15,33 @@
 namespace wearables {
 
 // The address of a row is good until the next one is made.
-bool Walk::take_element(od::value& value, const Wanted& list, std::size_t index, int depth) {
-  const FieldSet& fields = *list.target->fields;
+bool Walk::take_element(od::value& value, const WantedValue& list, std::size_t index, int depth) {
+  const FieldSet& fields = *list.destination->fields;
   const FieldSet::Node* each = fields.each(*list.node);
   if (each == nullptr) {
     const std::string name = std::to_string(index);
     return take(value, list.member({name, name_head(name)}), depth);
   }
   const auto number = static_cast<std::size_t>(each->list);
-  Places& places = list.target->lists[number];
+  Places& places = list.destination->lists[number];
   const std::size_t columns = fields.lists()[number].size();
   if (places.rows.size() / columns == kMaxPlaces) {
     ++places.left_out;
     return check(value, depth);
   }
   places.rows.resize(places.rows.size() + columns);
-  const Target row{&fields, places.rows.data() + places.rows.size() - columns, nullptr, list.target->guesses,
-                   list.target->notes};
+  const Destination row{&fields, places.rows.data() + places.rows.size() - columns, nullptr, list.destination->guesses,
+                   list.destination->notes};
   return take(value, {&row, each}, depth);
 }
 
-void Walk::note_unknown(const Wanted& wanted, std::string_view name) {
-  const bool noted = wanted.target->notes != nullptr && !wanted.node->open && !name.empty();
+void Walk::note_unknown(const WantedValue& wanted, std::string_view name) {
+  const bool noted = wanted.destination->notes != nullptr && !wanted.node->open && !name.empty();
   if (!noted || unknowns_.size() == kMaxUnknowns) return;
   for (const UnknownMember& known : unknowns_) {
     if (known.node == wanted.node && known.name == name) return;
   }
-  unknowns_.push_back({wanted.node, wanted.target->fields, wanted.target->notes, name});
+  unknowns_.push_back({wanted.node, wanted.destination->fields, wanted.destination->notes, name});
 }
 
 bool Walk::pass_over(od::value& value) {
@@ -87,9 +87,9 @@ class DocumentWalk : public Walk {
         list_key_(list_key),
         id_slot_(id_slot),
         sink_(sink),
-        found_(found(fields)),
-        target_(target_of(fields, found_.values.data(), found_.lists.data(), "")),
-        wanted_{&target_, &fields.root()} {}
+        found_(room_for(fields)),
+        destination_(destination_of(fields, found_.values.data(), found_.lists.data(), "")),
+        wanted_{&destination_, &fields.root()} {}
 
   Result<Done> run();
 
@@ -117,9 +117,9 @@ class DocumentWalk : public Walk {
   const std::string_view list_key_;
   const std::uint16_t id_slot_;
   RecordSink& sink_;
-  Found found_;
-  const Target target_;
-  const Wanted wanted_;
+  FoundFields found_;
+  const Destination destination_;
+  const WantedValue wanted_;
   bool any_ = false;
 };
 
@@ -179,11 +179,11 @@ bool DocumentWalk::event_member(const Name& name, od::value& value, Holder& self
 
 bool DocumentWalk::document(od::object& object, Holder self) {
   found_.clear();
-  Place place(wanted_);
+  MemberCursor cursor(wanted_);
   const bool walked = each_field(
       object, [&](od::field & field) __attribute__((always_inline)) {
         return is_container(field.value()) ? container(field, self)
-                                           : take_scalar_field(field, place, self.depth + 1);
+                                           : take_scalar_field(field, cursor, self.depth + 1);
       });
   if (!walked || self.holds_documents) return walked;
   if (!found_.values[id_slot_].present()) {
@@ -242,9 +242,9 @@ class ObjectWalk : public Walk {
   ObjectWalk(std::string_view body, const FieldSet& fields, RecordSink& sink)
       : Walk(body, nullptr),
         sink_(sink),
-        found_(found(fields)),
-        target_(target_of(fields, found_.values.data(), found_.lists.data())),
-        wanted_{&target_, &fields.root()} {}
+        found_(room_for(fields)),
+        destination_(destination_of(fields, found_.values.data(), found_.lists.data())),
+        wanted_{&destination_, &fields.root()} {}
 
   Result<Done> run() {
     auto done =
@@ -269,9 +269,9 @@ class ObjectWalk : public Walk {
   }
 
   RecordSink& sink_;
-  Found found_;
-  const Target target_;
-  const Wanted wanted_;
+  FoundFields found_;
+  const Destination destination_;
+  const WantedValue wanted_;
 };
 
 }  // namespace

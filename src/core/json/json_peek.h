@@ -14,10 +14,10 @@ class Peek : public Walk {
       : Walk(body, nullptr), fields_(fields), values_(values), goal_(goal) {}
 
   Result<bool> run() {
-    const Target target = target_of(fields_, values_.data(), nullptr);
+    const Destination destination = destination_of(fields_, values_.data(), nullptr);
     const auto done = Walk::run(
         [&](od::object& root) {
-          return members(root, {&target, &fields_.root()}, 1);
+          return members(root, {&destination, &fields_.root()}, 1);
         },
         [](od::array&) { return false; });
     if (!done.ok()) return done.error();
@@ -25,14 +25,14 @@ class Peek : public Walk {
   }
 
  private:
-  bool members(od::object& object, const Wanted& wanted, int depth) {
+  bool members(od::object& object, const WantedValue& wanted, int depth) {
     return each_member(object, [&](const Name& name, od::value& value) {
       known_ = depth == 1 && goal_.reached(values_);
       return !known_ && member(value, wanted.member(name), depth + 1);
     });
   }
 
-  bool member(od::value& value, const Wanted& wanted, int depth) {
+  bool member(od::value& value, const WantedValue& wanted, int depth) {
     const char first = *start(value);
     if (wanted.node == nullptr || first == '[') return true;
     if (first != '{') return take(value, wanted, depth);

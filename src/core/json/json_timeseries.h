@@ -17,9 +17,9 @@ class TimeseriesWalk : public Walk {
       : Walk(body, stop),
         source_fields_(source_fields),
         sink_(sink),
-        found_(found(fields)),
-        target_(target_of(fields, found_.values.data(), found_.lists.data(), "")),
-        wanted_{&target_, &fields.root()},
+        found_(room_for(fields)),
+        destination_(destination_of(fields, found_.values.data(), found_.lists.data(), "")),
+        wanted_{&destination_, &fields.root()},
         no_source_(source_fields.size()),
         record_{true, found_.values, found_.lists, {}, 0, 0, 0},
         early_(early) {}
@@ -67,9 +67,9 @@ class TimeseriesWalk : public Walk {
 
   const FieldSet& source_fields_;
   RecordSink& sink_;
-  Found found_;
-  const Target target_;
-  const Wanted wanted_;
+  FoundFields found_;
+  const Destination destination_;
+  const WantedValue wanted_;
   const std::vector<Value> no_source_;
   Record record_;  // filled in place: to copy it right after its members were written would stall on store forwarding
   bool any_ = false;
@@ -166,8 +166,8 @@ inline bool TimeseriesWalk::begin_restart() {
 
 inline bool TimeseriesWalk::take_source(od::value& value, Holder& self) {
   self.source.assign(source_fields_.size(), Value{});
-  const Target target = target_of(source_fields_, self.source.data(), nullptr, "source.");
-  return take(value, {&target, &source_fields_.root()}, self.depth + 1);
+  const Destination destination = destination_of(source_fields_, self.source.data(), nullptr, "source.");
+  return take(value, {&destination, &source_fields_.root()}, self.depth + 1);
 }
 
 inline bool TimeseriesWalk::postponed_lists(od::object& object, const Holder& self) {
@@ -216,12 +216,12 @@ inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   od::object object;
   if (!passed(value.get_object().get(object))) return false;
   found_.clear();
-  Place place(wanted_);
+  MemberCursor cursor(wanted_);
   bool has_list = false;
   const bool walked = each_field(
       object, [&](od::field & field) __attribute__((always_inline)) {
         return is_container(field.value()) ? container(field, depth + 1, &has_list)
-                                           : take_scalar_field(field, place, depth + 1);
+                                           : take_scalar_field(field, cursor, depth + 1);
       });
   if (has_list) return element_with_list(object, list, index, depth);
   if (!walked) return false;
@@ -239,7 +239,7 @@ inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   if (!read_name(field, &name)) return false;
   od::value& value = field.value();
   *is_list = name == kNameData && *start(value) == '[';
-  return !*is_list && take(value, name == kNameSource ? Wanted{} : member_of(wanted_, name), depth);
+  return !*is_list && take(value, name == kNameSource ? WantedValue{} : member_of(wanted_, name), depth);
 }
 
 [[gnu::noinline]] inline bool TimeseriesWalk::element_with_list(od::object& object,

@@ -11,21 +11,21 @@
 
 namespace wearables {
 
-[[gnu::always_inline]] inline Walk::Wanted Walk::Wanted::member(const Name& name) const noexcept {
+[[gnu::always_inline]] inline Walk::WantedValue Walk::WantedValue::member(const Name& name) const noexcept {
   // constructed in the return slot: a copy right after its members were written would stall on store forwarding
-  const Wanted below(target, node == nullptr ? nullptr : target->fields->child(*node, name));
+  const WantedValue below(destination, node == nullptr ? nullptr : destination->fields->child(*node, name));
   below.begin();
   return below;
 }
 
-[[gnu::always_inline]] inline Walk::Wanted Walk::member_of(const Wanted& wanted, const Name& name) {
-  const Wanted below = wanted.member(name);
+[[gnu::always_inline]] inline Walk::WantedValue Walk::member_of(const WantedValue& wanted, const Name& name) {
+  const WantedValue below = wanted.member(name);
   if (below.node == nullptr && wanted.node != nullptr) [[unlikely]]
     note_unknown(wanted, name.text);
   return below;
 }
 
-[[gnu::always_inline]] inline bool Walk::take(od::value& value, const Wanted& wanted, int depth) {
+[[gnu::always_inline]] inline bool Walk::take(od::value& value, const WantedValue& wanted, int depth) {
   return is_container(value) ? take_container(value, wanted, depth)
                              : take_scalar(value, wanted.slot);
 }
@@ -43,14 +43,14 @@ namespace wearables {
   }
 }
 
-[[gnu::always_inline]] inline bool Walk::take_scalar_field(od::field& field, Place& place,
+[[gnu::always_inline]] inline bool Walk::take_scalar_field(od::field& field, MemberCursor& cursor,
                                                            int depth) {
   static_assert(kMaxMemberName + 1 <= simdjson::SIMDJSON_PADDING);
-  const FieldSet::Child& child = **place.next;
+  const FieldSet::Child& child = **cursor.next;
   if (child.within || !child.name.begins(field.key().raw())) [[unlikely]]
-    return take_other_field(field, place, depth);
-  place.pass(child);
-  return take_scalar(field.value(), child.slot < 0 ? nullptr : place.slots + child.slot);
+    return take_other_field(field, cursor, depth);
+  cursor.pass(child);
+  return take_scalar(field.value(), child.slot < 0 ? nullptr : cursor.slots + child.slot);
 }
 
 [[gnu::always_inline]] inline bool Walk::take_string(od::value& value, Value* slot) {
@@ -128,18 +128,18 @@ namespace wearables {
 }
 
 // Room for all places at once: growing would hold them twice for a while.
-inline bool Walk::make_places(od::array& array, const Wanted& wanted) {
-  const FieldSet::Node* each = wanted.node == nullptr ? nullptr : wanted.target->fields->each(*wanted.node);
-  if (each == nullptr || wanted.target->lists == nullptr) return true;
+inline bool Walk::make_places(od::array& array, const WantedValue& wanted) {
+  const FieldSet::Node* each = wanted.node == nullptr ? nullptr : wanted.destination->fields->each(*wanted.node);
+  if (each == nullptr || wanted.destination->lists == nullptr) return true;
   std::size_t count = 0;
   if (!passed(array.count_elements().get(count))) return false;
   const auto number = static_cast<std::size_t>(each->list);
-  std::vector<Value>& rows = wanted.target->lists[number].rows;
-  rows.reserve(rows.size() + std::min(count, kMaxPlaces) * wanted.target->fields->lists()[number].size());
+  std::vector<Value>& rows = wanted.destination->lists[number].rows;
+  rows.reserve(rows.size() + std::min(count, kMaxPlaces) * wanted.destination->fields->lists()[number].size());
   return true;
 }
 
-[[gnu::noinline]] inline bool Walk::take_container(od::value& value, const Wanted& wanted,
+[[gnu::noinline]] inline bool Walk::take_container(od::value& value, const WantedValue& wanted,
                                                    int depth) {
   Value* slot = wanted.slot;
   const bool is_object = *start(value) == '{';
@@ -157,31 +157,31 @@ inline bool Walk::make_places(od::array& array, const Wanted& wanted) {
   });
 }
 
-inline bool Walk::take_members(od::object& object, const Wanted& wanted, int depth) {
+inline bool Walk::take_members(od::object& object, const WantedValue& wanted, int depth) {
   if (wanted.node == nullptr) {
     return each_member(object,
                        [&](const Name&, od::value& member) { return check(member, depth); });
   }
-  Place place(wanted);
+  MemberCursor cursor(wanted);
   return each_field(
       object, [&](od::field & field) __attribute__((always_inline)) {
-        return is_container(field.value()) ? take_other_field(field, place, depth)
-                                           : take_scalar_field(field, place, depth);
+        return is_container(field.value()) ? take_other_field(field, cursor, depth)
+                                           : take_scalar_field(field, cursor, depth);
       });
 }
 
-[[gnu::noinline]] inline bool Walk::take_other_field(od::field& field, Place& place, int depth) {
+[[gnu::noinline]] inline bool Walk::take_other_field(od::field& field, MemberCursor& cursor, int depth) {
   Name name;
   if (!read_name(field, &name)) return false;
-  const Wanted& above = place.wanted;
-  const FieldSet::Child* child = above.target->fields->child(*above.node, name);
+  const WantedValue& above = cursor.wanted;
+  const FieldSet::Child* child = above.destination->fields->child(*above.node, name);
   if (child == nullptr) {
     note_unknown(above, name.text);
     return check(field.value(), depth);
   }
-  *place.next = child;
-  place.pass(*child);
-  const Wanted wanted(above.target, child);
+  *cursor.next = child;
+  cursor.pass(*child);
+  const WantedValue wanted(above.destination, child);
   wanted.begin();
   return take(field.value(), wanted, depth);
 }

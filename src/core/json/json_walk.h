@@ -97,7 +97,7 @@ class Walk {
     return true;
   }
 
-  struct Target {
+  struct Destination {
     const FieldSet* fields;
     Value* slots;
     Places* lists;                // null below "*", where there are none
@@ -106,28 +106,28 @@ class Walk {
   };
 
   // What a field set wants of a value: where it and its parts go. An empty one only checks.
-  struct Wanted {
-    Wanted() = default;
-    Wanted(const Target* into, const FieldSet::Node* at) noexcept : target(into), node(at) {
+  struct WantedValue {
+    WantedValue() = default;
+    WantedValue(const Destination* into, const FieldSet::Node* at) noexcept : destination(into), node(at) {
       if (at == nullptr) return;
       slot = at->slot >= 0 ? into->slots + at->slot : nullptr;
       within = !at->leaf();
     }
-    Wanted(const Target* into, const FieldSet::Child* at) noexcept : target(into) {
+    WantedValue(const Destination* into, const FieldSet::Child* at) noexcept : destination(into) {
       if (at == nullptr) return;
       node = &into->fields->node(*at);
       slot = at->slot >= 0 ? into->slots + at->slot : nullptr;
       within = at->within;
     }
 
-    Wanted member(const Name& name) const noexcept;
+    WantedValue member(const Name& name) const noexcept;
     // Of equal names the last counts: forgets what another value of this member has left.
     void begin() const noexcept {
       if (within) [[unlikely]]
-        target->fields->clear_below(*node, target->slots, target->lists);
+        destination->fields->clear_below(*node, destination->slots, destination->lists);
     }
 
-    const Target* target = nullptr;
+    const Destination* destination = nullptr;
     const FieldSet::Node* node = nullptr;
     Value* slot = nullptr;
     bool within = false;
@@ -135,11 +135,11 @@ class Walk {
 
   // A place among the members of an object. Which of those that a node wants comes next is guessed
   // by the record before, so that a name has only to be compared.
-  struct Place {
-    explicit Place(const Wanted& above) noexcept
+  struct MemberCursor {
+    explicit MemberCursor(const WantedValue& above) noexcept
         : wanted(above),
-          slots(above.target->slots),
-          guesses(above.target->guesses),
+          slots(above.destination->slots),
+          guesses(above.destination->guesses),
           next(guesses + FieldSet::first_guess(*above.node)) {}
 
     // It was this child: what comes behind it is guessed next.
@@ -147,17 +147,17 @@ class Walk {
       next = guesses + FieldSet::next_guess(child);
     }
 
-    const Wanted& wanted;  // of the object
+    const WantedValue& wanted;  // of the object
     Value* slots;
     FieldSet::Guess* guesses;
     FieldSet::Guess* next;
   };
 
   // Walks a value and everything in it.
-  bool take(od::value& value, const Wanted& wanted, int depth);
+  bool take(od::value& value, const WantedValue& wanted, int depth);
   bool check(od::value& value, int depth) { return take(value, {}, depth); }
   // As wanted.member(name), but an unknown name is noted.
-  Wanted member_of(const Wanted& wanted, const Name& name);
+  WantedValue member_of(const WantedValue& wanted, const Name& name);
   // Checks a container, which is nested too deep to be read, and leaves it to be skipped.
   bool pass_over(od::value& value);
   // Keeps what stands where records are looked for and holds none, and what was expected there.
@@ -165,12 +165,12 @@ class Walk {
   // What a walk that has found no record comes to.
   Result<Done> nothing_found(RecordSink& sink, const std::string& otherwise) const;
   void report(RecordSink& sink) const;
-  Found found(const FieldSet& fields) { return kept_.found(fields); }
-  Target target_of(const FieldSet& fields, Value* slots, Places* lists, const char* notes = nullptr) {
+  FoundFields room_for(const FieldSet& fields) { return kept_.room_for(fields); }
+  Destination destination_of(const FieldSet& fields, Value* slots, Places* lists, const char* notes = nullptr) {
     return {&fields, slots, lists, kept_.guesses(fields), notes};
   }
-  bool take_members(od::object& object, const Wanted& wanted, int depth);
-  bool take_scalar_field(od::field& field, Place& place, int depth);
+  bool take_members(od::object& object, const WantedValue& wanted, int depth);
+  bool take_scalar_field(od::field& field, MemberCursor& cursor, int depth);
 
   static const char* start(od::value& value) noexcept { return value.raw_json_token().data(); }
   static bool is_container(od::value& value) noexcept {
@@ -195,16 +195,16 @@ class Walk {
     std::string_view name;  // in the body, or where the parser unescaped it
   };
 
-  void note_unknown(const Wanted& wanted, std::string_view name);
+  void note_unknown(const WantedValue& wanted, std::string_view name);
   bool unescape_name(od::field& field, const char* raw, Name* name);
   bool has_backslash(std::string_view text) const noexcept {
     return has_backslash_ && text.find('\\') != std::string_view::npos;
   }
-  bool take_other_field(od::field& field, Place& place, int depth);
+  bool take_other_field(od::field& field, MemberCursor& cursor, int depth);
   bool take_scalar(od::value& value, Value* slot);
-  bool take_container(od::value& value, const Wanted& wanted, int depth);
-  bool make_places(od::array& array, const Wanted& wanted);
-  bool take_element(od::value& value, const Wanted& list, std::size_t index, int depth);
+  bool take_container(od::value& value, const WantedValue& wanted, int depth);
+  bool make_places(od::array& array, const WantedValue& wanted);
+  bool take_element(od::value& value, const WantedValue& list, std::size_t index, int depth);
   bool take_string(od::value& value, Value* slot);
   bool take_escaped(od::value& value, Value* slot);
   bool take_number(od::value& value, Value* slot);

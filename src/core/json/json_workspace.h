@@ -20,8 +20,8 @@ namespace wearables {
 
 namespace od = simdjson::ondemand;
 
-// The parser, the padded copy of the body and what was guessed of its members' order, kept from call to call. The first body that is much
-// smaller than the one before gives the memory back.
+// The parser, the padded copy of the body and what was guessed of its members' order, kept from
+// call to call. The first body that is much smaller than the one before gives the memory back.
 class Workspace {
  public:
   static constexpr std::size_t kAlwaysKept = std::size_t{1} << 20;
@@ -80,7 +80,7 @@ class Workspace {
   }
 
   // Room for one record of what a field set wants; the next call takes it back.
-  Found found(const FieldSet& fields) {
+  FoundFields room_for(const FieldSet& fields) {
     if (values_.size() < fields.size()) values_.resize(fields.size());
     return {{values_.data(), fields.size()},
             std::vector<Places>(fields.lists().size())};

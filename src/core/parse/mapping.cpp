@@ -231,15 +231,15 @@ const UnitDef* PlanMetric::find_unit(std::string_view text) const noexcept {
   return found == units.end() ? nullptr : &*found;
 }
 
-const std::vector<std::uint16_t>& PlanResource::lane(
+const std::vector<std::uint16_t>& PlanResource::mappings_for(
     std::string_view provider_name) const noexcept {
-  for (const Lane& lane : lanes) {
-    if (lane.provider == provider_name) return lane.mappings;
+  for (const ProviderMappings& group : provider_mappings) {
+    if (group.provider == provider_name) return group.mappings;
   }
-  return lanes.front().mappings;
+  return provider_mappings.front().mappings;
 }
 
-void PlanResource::make_lanes() {
+void PlanResource::make_provider_mappings() {
   std::set<std::string> providers{""};
   for (const PlanMapping& row : mappings) providers.insert(row.provider);
   for (const std::string& name : providers) {
@@ -247,12 +247,12 @@ void PlanResource::make_lanes() {
     for (const PlanMapping& row : mappings) {
       if (!name.empty() && row.provider == name) own.insert(row.metric);
     }
-    Lane& lane = lanes.emplace_back(Lane{name, {}});
+    ProviderMappings& group = provider_mappings.emplace_back(ProviderMappings{name, {}});
     for (const PlanMapping& row : mappings) {
       const bool applies =
           row.provider == name || (row.provider.empty() && !own.contains(row.metric));
       if (!applies || !row.enabled) continue;
-      lane.mappings.push_back(static_cast<std::uint16_t>(&row - mappings.data()));
+      group.mappings.push_back(static_cast<std::uint16_t>(&row - mappings.data()));
     }
   }
 }
@@ -278,7 +278,7 @@ Result<std::unique_ptr<Plan>> Plan::compile(const MappingSet& set) {
   if (auto done = add_all(*plan, set.known_fields, add_known_field); !done.ok()) {
     return done.error();
   }
-  for (PlanResource& resource : plan->resources) resource.make_lanes();
+  for (PlanResource& resource : plan->resources) resource.make_provider_mappings();
   return std::make_unique<Plan>(std::move(plan));
 }
 

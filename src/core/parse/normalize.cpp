@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kMaxId = 200;
 
-std::string_view text_of(const Value& value) noexcept {
+std::string_view string_in(const Value& value) noexcept {
   return value.kind == Kind::kString ? value.text : std::string_view();
 }
 
@@ -57,11 +57,11 @@ class SampleSink final : public RecordSink {
 
 SampleSink::List SampleSink::list_of(std::span<const Value> source, std::string_view group) {
   readings_->note_texts(plan_.source_texts, source);
-  std::string_view provider = text_of(source[kSourceProvider]);
-  if (provider.empty()) provider = text_of(source[kSourceSlug]);
+  std::string_view provider = string_in(source[kSourceProvider]);
+  if (provider.empty()) provider = string_in(source[kSourceSlug]);
   if (provider.empty()) provider = group;
-  return {readings_->source(provider, text_of(source[kSourceType]), "timeseries"),
-          &resource_.lane(provider)};
+  return {readings_->source(provider, string_in(source[kSourceType]), "timeseries"),
+          &resource_.mappings_for(provider)};
 }
 
 void SampleSink::begin_list(std::span<const Value> source, std::string_view group) {
@@ -72,9 +72,9 @@ constexpr std::uint16_t kSourceBehind = 0;  // as most bodies have one source, i
 
 // Which mappings apply must not depend on the source.
 bool SampleSink::begin_list_before_source() {
-  if (resource_.lanes.size() > 1) return false;
+  if (resource_.provider_mappings.size() > 1) return false;
   first_without_source_ = batch_.samples.size();
-  lists_.push_back({kSourceBehind, &resource_.lanes.front().mappings});
+  lists_.push_back({kSourceBehind, &resource_.provider_mappings.front().mappings});
   return true;
 }
 
@@ -96,12 +96,12 @@ void SampleSink::restart() {
 void SampleSink::record(const Record& record) {
   const List& list = lists_.back();
   readings_->start(record);
-  if (!record.is_object) return readings_->refuse_form(record);
-  if (!readings_->is_source(list.source)) return readings_->refuse_source(list.source);
+  if (!record.is_object) return readings_->reject_form(record);
+  if (!readings_->is_source(list.source)) return readings_->reject_source(list.source);
   if (readings_->add(*list.mappings, list.source, kNone) || list.mappings->empty()) return;
   const PlanMapping* only =
       list.mappings->size() == 1 ? &resource_.mappings[list.mappings->front()] : nullptr;
-  readings_->refuse(Reason::kMissingValue, only);
+  readings_->reject_reading(Reason::kMissingValue, only);
 }
 
 class DocumentSink final : public RecordSink {
@@ -138,30 +138,30 @@ std::string DocumentSink::id() const {
 
 std::string_view DocumentSink::provider() const {
   for (const std::uint16_t slot : {resource_.provider, resource_.slug, resource_.flat_provider}) {
-    if (const auto text = text_of(readings_.field(slot)); !text.empty()) return text;
+    if (const auto text = string_in(readings_.field(slot)); !text.empty()) return text;
   }
   return {};
 }
 
 std::string_view DocumentSink::source_type() const {
-  const std::string_view type = text_of(readings_.field(resource_.source_type));
-  return type.empty() ? text_of(readings_.field(resource_.flat_type)) : type;
+  const std::string_view type = string_in(readings_.field(resource_.source_type));
+  return type.empty() ? string_in(readings_.field(resource_.flat_type)) : type;
 }
 
 void DocumentSink::record(const Record& record) {
   readings_.start(record);
-  if (!record.is_object) return readings_.refuse_form(record);
+  if (!record.is_object) return readings_.reject_form(record);
   std::string id = this->id();
-  if (id.empty()) return readings_.refuse(Reason::kMissingId);
+  if (id.empty()) return readings_.reject_reading(Reason::kMissingId);
   const std::string_view provider = this->provider();
   const std::uint16_t source = readings_.source(provider, source_type(), resource_.def.name);
-  if (!readings_.is_source(source)) return readings_.refuse_source(source);
+  if (!readings_.is_source(source)) return readings_.reject_source(source);
   std::vector<Document>& documents = batch_.documents;
-  if (documents.size() == kMaxDocuments) return readings_.refuse(Reason::kTooManyDocuments);
+  if (documents.size() == kMaxDocuments) return readings_.reject_reading(Reason::kTooManyDocuments);
   const auto index = static_cast<std::uint32_t>(documents.size());
-  documents.push_back({std::move(id), source, readings_.instant_of(resource_.updated_at),
+  documents.push_back({std::move(id), source, readings_.plausible_instant(resource_.updated_at),
                        record.offset, record.length});
-  readings_.add(resource_.lane(provider), source, index);
+  readings_.add(resource_.mappings_for(provider), source, index);
 }
 
 template <class Sink>

@@ -55,14 +55,14 @@ struct PlanResource {
   std::vector<PlanTexts> texts;
 
   // What applies to a provider: its own rows, and the general ones of metrics it has no row for.
-  struct Lane {
+  struct ProviderMappings {
     std::string provider;
     std::vector<std::uint16_t> mappings;
   };
-  std::vector<Lane> lanes;  // the first is that of providers without a row of their own
+  std::vector<ProviderMappings> provider_mappings;  // the first is that of providers without a row of their own
 
-  const std::vector<std::uint16_t>& lane(std::string_view provider_name) const noexcept;
-  void make_lanes();
+  const std::vector<std::uint16_t>& mappings_for(std::string_view provider_name) const noexcept;
+  void make_provider_mappings();
 };
 
 struct Plan::Impl {

@@ -72,12 +72,12 @@ bool Readings::add(const std::vector<std::uint16_t>& mappings, std::uint16_t sou
 
 bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
   bool any = false;
-  const std::size_t rows = rows_of(mapping);
+  const std::size_t rows = row_count(mapping);
   for (row_ = 0; row_ < rows; ++row_) {
     take_row(mapping);
     any |= add_one(mapping, source, document);
   }
-  any |= refuse_left_out(mapping);
+  any |= reject_left_out(mapping);
   row_ = kNoRow;
   return any;
 }
@@ -93,8 +93,8 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
       !name_metric(sample)) {
     batch_.samples.pop_back();
     // what is at fault in a list is at fault in one place of it
-    const int slot = refusal_.slot == kNoSlot && row_ != kNoRow ? value : refusal_.slot;
-    refuse(refusal_.reason, choice_.metric->def.metric_id, slot, refusal_.detail);
+    const int slot = rejection_.slot == kNoSlot && row_ != kNoRow ? value : rejection_.slot;
+    reject_reading(rejection_.reason, choice_.metric->def.metric_id, slot, rejection_.detail);
     return true;
   }
   sample.ordinal = batch_.readings++;
@@ -104,7 +104,7 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   return true;
 }
 
-std::size_t Readings::rows_of(const PlanMapping& mapping) const noexcept {
+std::size_t Readings::row_count(const PlanMapping& mapping) const noexcept {
   std::size_t rows = 0;
   for (const std::uint16_t slot : mapping.values) {
     const auto list = static_cast<std::size_t>(resource_.fields.list_of(slot));
@@ -114,13 +114,13 @@ std::size_t Readings::rows_of(const PlanMapping& mapping) const noexcept {
 }
 
 // One refusal tells how many places of a list were too many.
-bool Readings::refuse_left_out(const PlanMapping& mapping) {
+bool Readings::reject_left_out(const PlanMapping& mapping) {
   for (const std::uint16_t slot : mapping.values) {
     const auto list = static_cast<std::size_t>(resource_.fields.list_of(slot));
     const std::size_t left_out = record_->lists[list].left_out;
     if (left_out == 0) continue;
     row_ = kMaxPlaces;
-    refuse(Reason::kTooManyPlaces, plan_.metrics[mapping.metric].def.metric_id, slot,
+    reject_reading(Reason::kTooManyPlaces, plan_.metrics[mapping.metric].def.metric_id, slot,
            std::to_string(left_out));
     return true;
   }
@@ -142,9 +142,9 @@ void Readings::take_row(const PlanMapping& mapping) {
 
 [[gnu::always_inline]] inline bool Readings::fail(Reason reason, int slot,
                                                   std::string_view detail) noexcept {
-  refusal_.reason = reason;
-  refusal_.slot = slot;
-  refusal_.detail = detail;
+  rejection_.reason = reason;
+  rejection_.slot = slot;
+  rejection_.detail = detail;
   return false;
 }
 
@@ -297,7 +297,7 @@ bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
   return true;
 }
 
-Micros Readings::instant_of(int slot) noexcept {
+Micros Readings::plausible_instant(int slot) noexcept {
   const Value& value = field(slot);
   if (value.kind != Kind::kString) return kNoInstant;
   const auto parsed = instants_.read(value.text);
@@ -344,15 +344,19 @@ Micros Readings::instant_of(int slot) noexcept {
 // Grows to what the rest of the body promises by what there was so far: doubling would leave up to
 // half of the memory unused, and hold both copies for a while.
 void Readings::make_room() {
+  constexpr std::size_t kFirstSamples = 1024;
+  constexpr std::size_t kShortestSample = 64;  // bytes: hardly any is shorter
+  constexpr double kMargin = 1.05;             // the rest may have longer samples
+  constexpr std::size_t kLeastGrowth = 8;      // by an eighth, whatever was promised
   const bool documents = resource_.def.kind == ResourceKind::kSummary;
-  const std::size_t first = documents ? resource_.mappings.size() : 1024;
+  const std::size_t first = documents ? resource_.mappings.size() : kFirstSamples;
   const std::size_t size = batch_.samples.size();
-  const std::size_t most = body_size_ / 64 + 1;  // a sample is hardly ever shorter
+  const std::size_t most = body_size_ / kShortestSample + 1;
   if (size == 0) return batch_.samples.reserve(std::min(first, most));
   const double used = static_cast<double>(std::max<std::size_t>(record_->offset, 1));
-  const double promised = static_cast<double>(size) * static_cast<double>(body_size_) / used * 1.05;
+  const double promised = static_cast<double>(size) * static_cast<double>(body_size_) / used * kMargin;
   const auto wanted = static_cast<std::size_t>(std::min(promised, static_cast<double>(most)));
-  batch_.samples.reserve(std::max(size + size / 8 + 1, wanted));
+  batch_.samples.reserve(std::max(size + size / kLeastGrowth + 1, wanted));
 }
 
 }  // namespace wearables

@@ -24,7 +24,7 @@ class Readings {
   Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
            Batch& batch, const ClosedNames* closed);
 
-  // The record that add() and refuse() speak of; it must live until the next one.
+  // The record that add() and reject_reading() speak of; it must live until the next one.
   void start(const Record& record);
 
   // What mappings, by their numbers in the resource, yield of the record: for each value that is
@@ -34,7 +34,7 @@ class Readings {
            std::uint32_t document);
 
   // Refuses a record; `mapping` is the only one that could have read it, null when there is none.
-  void refuse(Reason reason, const PlanMapping* mapping = nullptr);
+  void reject_reading(Reason reason, const PlanMapping* mapping = nullptr);
 
   // The index of a source in the batch; or else why it has none.
   static constexpr std::uint16_t kNoSource = 0xffff;       // the provider is not a usable name
@@ -47,15 +47,15 @@ class Readings {
   std::uint16_t source(std::string_view provider, std::string_view type, std::string_view channel);
 
   // What a field says of a time, by itself; kNoInstant when that is nothing plausible.
-  Micros instant_of(int slot) noexcept;
+  Micros plausible_instant(int slot) noexcept;
 
   // Refuses what is no object that can be read.
-  void refuse_form(const Record& record) {
-    refuse(record.too_deep ? Reason::kNestedTooDeep : Reason::kNotAnObject);
+  void reject_form(const Record& record) {
+    reject_reading(record.too_deep ? Reason::kNestedTooDeep : Reason::kNotAnObject);
   }
 
   // Refuses a record for its source, which is none.
-  void refuse_source(std::uint16_t index);
+  void reject_source(std::uint16_t index);
 
   // After the last record: tells how many refusals were not told one by one.
   void finish();
@@ -72,14 +72,14 @@ class Readings {
   static constexpr std::size_t kMaxNames = 4 * kMaxName;  // of provider, type and channel together
   static constexpr int kNoTime = -1;
 
-  void refuse(Reason reason, std::int16_t metric_id, int slot, std::string_view detail);
+  void reject_reading(Reason reason, std::int16_t metric_id, int slot, std::string_view detail);
   bool add_one(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
   bool add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
-  std::size_t rows_of(const PlanMapping& mapping) const noexcept;
+  std::size_t row_count(const PlanMapping& mapping) const noexcept;
   void take_row(const PlanMapping& mapping);
-  bool refuse_left_out(const PlanMapping& mapping);
+  bool reject_left_out(const PlanMapping& mapping);
 
-  // Each of these returns false after it has noted in refusal_ why the reading is none.
+  // Each of these returns false after it has noted in rejection_ why the reading is none.
   bool choose_metric(const PlanMapping& mapping);
   bool extend_metric(const PlanMapping& mapping, std::string_view type);
   bool name_metric(Sample& sample);
@@ -144,7 +144,7 @@ class Readings {
     Reason reason = Reason::kNotAnObject;
     int slot = kNoSlot;
     std::string_view detail;
-  } refusal_;
+  } rejection_;
 
   struct {
     int slot = kNoSlot;

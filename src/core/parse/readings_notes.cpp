@@ -66,21 +66,21 @@ std::uint16_t Readings::index_of_source(std::string_view provider, std::string_v
   return sources_.index_of(joined, known.size(), kMaxSources);
 }
 
-void Readings::refuse_source(std::uint16_t index) {
-  if (index == kNoSource) return refuse(Reason::kMissingSource);
-  if (index == kTooManySources) return refuse(Reason::kTooManyNames);
+void Readings::reject_source(std::uint16_t index) {
+  if (index == kNoSource) return reject_reading(Reason::kMissingSource);
+  if (index == kTooManySources) return reject_reading(Reason::kTooManyNames);
   const SourceRef& named = batch_.sources[index];
-  refuse(Reason::kNoMoreNames, kNoMetric, kNoSlot,
+  reject_reading(Reason::kNoMoreNames, kNoMetric, kNoSlot,
          named.provider + '/' + named.type + '/' + named.channel);
 }
 
-void Readings::refuse(Reason reason, const PlanMapping* mapping) {
+void Readings::reject_reading(Reason reason, const PlanMapping* mapping) {
   const std::int16_t metric_id =
       mapping != nullptr ? plan_.metrics[mapping->metric].def.metric_id : kNoMetric;
-  refuse(reason, metric_id, kNoSlot, {});
+  reject_reading(reason, metric_id, kNoSlot, {});
 }
 
-void Readings::refuse(Reason reason, std::int16_t metric_id, int slot, std::string_view detail) {
+void Readings::reject_reading(Reason reason, std::int16_t metric_id, int slot, std::string_view detail) {
   const std::uint32_t ordinal = batch_.readings++;
   ++batch_.refused;
   if (reason == Reason::kUnknownUnit) note_unit(metric_id, printable(detail, kMaxDetail));

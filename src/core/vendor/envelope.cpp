@@ -73,7 +73,7 @@ const VendorFields& fields_of(const Vendor& vendor) {
 }
 
 // What a column can hold, else nothing.
-std::string text_of(const Value& value) {
+std::string storable_text(const Value& value) {
   const bool usable = value.kind == Kind::kString && is_printable(value.text, kMaxText);
   return usable ? std::string(value.text) : std::string();
 }
@@ -107,7 +107,7 @@ std::string first_type(std::span<const Value> fields, const Slots& slots) {
 
 std::string first_text(std::span<const Value> fields, const Slots& slots) {
   for (const std::uint16_t slot : slots) {
-    if (std::string text = text_of(fields[slot]); !text.empty()) return text;
+    if (std::string text = storable_text(fields[slot]); !text.empty()) return text;
   }
   return {};
 }
