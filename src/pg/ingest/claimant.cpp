@@ -1,6 +1,7 @@
 #include "pg/ingest/claimant.h"
 
 #include "pg/server/allocator.h"
+#include "pg/parse/mapping.h"
 #include "pg/server/spi.h"
 #include "pg/server/subtransaction.h"
 
@@ -41,7 +42,7 @@ Statement select_claimants{R"(
   CROSS JOIN LATERAL (
     SELECT x.* FROM wearables.webhook_events x
     WHERE x.user_id = f.user_id AND x.wrote_to >= f.from_ts AND x.wrote_from <= f.to_ts
-      AND x.status = 'processed' AND x.revision = (SELECT max(r.revision) FROM wearables.revisions r)
+      AND x.status = 'processed' AND x.revision = )" REVISION_IN_FORCE R"(
     OFFSET 0) e)"};
 
 Statement queue_claimant{"SELECT wearables_internal.enqueue_event($1, $2, 'normalize', 10)"};

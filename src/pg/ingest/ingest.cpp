@@ -12,6 +12,7 @@
 #include "pg/parse/batch.h"
 #include "pg/server/boundary.h"
 #include "pg/ingest/claimant.h"
+#include "pg/people/backfill.h"
 #include "pg/people/connection.h"
 #include "pg/parse/drift.h"
 #include "pg/ingest/ingest.h"

@@ -1,3 +1,5 @@
+// What no row knows, as texts of the outcome that marks the event. It is kept with the event alone, so that no lock is
+// taken and nothing outlives it; the texts live in the context of whoever handles the event.
 #include "core/json/field_set.h"
 #include "core/write/sample.h"
 #include "core/base/text.h"
@@ -7,19 +9,18 @@
 
 #include "pg/server/boundary.h"
 #include "pg/parse/drift.h"
+#include "pg/parse/names.h"
 #include "pg/server/spi.h"
 
 namespace wearables::pg {
 
 namespace {
 
-Statement select_metric{"SELECT m.name FROM wearables.metrics m WHERE m.metric_id = $1"};
-
 struct Term {
   std::string_view kind, resource, path, value;
 };
 
-Datum text_of(std::string_view text) {
+Datum text_datum(std::string_view text) {
   return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
 }
 
@@ -30,14 +31,13 @@ void make_room(Outcome* outcome, size_t terms) {
 
 void add(const Term& term, Outcome* outcome) {
   for (const std::string_view text : {term.kind, term.resource, term.path, term.value}) {
-    outcome->drift[outcome->drift_count++] = text_of(text);
+    outcome->drift[outcome->drift_count++] = text_datum(text);
   }
 }
 
-// The name of a unit's metric.
-std::string_view metric_named(int16 metric_id) {
-  if (run(select_metric, {arg_int2(metric_id)}) == 0) return {};
-  const char* name = copy_text(0, 1, CurrentMemoryContext);
+// Empty where there is no such metric.
+std::string_view metric_name(int16 metric_id) {
+  const char* name = metric_label(metric_id, Look::kFresh).name;
   return name == nullptr ? std::string_view{} : std::string_view{name};
 }
 
@@ -49,7 +49,7 @@ void note_drift(std::string_view resource, const Batch& batch, Outcome* outcome)
     add({unknown.text.empty() ? "field" : "value", resource, unknown.path, unknown.text}, outcome);
   }
   for (const UnknownUnit& unit : batch.unknown_units) {
-    add({"unit", resource, metric_named(unit.metric_id), unit.text}, outcome);
+    add({"unit", resource, metric_name(unit.metric_id), unit.text}, outcome);
   }
 }
 

@@ -1,3 +1,7 @@
+// The plan of this session: compiled from the rows of the mappings, and kept until a newer revision is asked for. No
+// lock is taken: a revision's number is unique, and rows read by the snapshot that showed it are its rows. The rows are
+// collected in the caller's context and go with it; the plan is made in a context below that of the transaction, which
+// becomes the session's once all is well, so that an error leaves the former plan in place.
 #include "core/parse/mapping.h"
 
 #include <limits>
@@ -22,16 +26,20 @@ constinit Cache* cache = nullptr;
 constinit int64 cached_revision = -1;
 constinit bool loaded_in_this_transaction = false;
 
-Statement select_revision{"SELECT max(r.revision) FROM wearables.revisions r"};
+Statement select_revision{"SELECT " REVISION_IN_FORCE};
 
 Statement select_metrics{R"(
-  SELECT m.metric_id, m.name, m.unit, m.kind, m.lowest, m.highest FROM wearables.metrics m WHERE m.origin <> 'extended')"};
+  SELECT m.metric_id, m.name, m.unit, m.kind, m.lowest, m.highest FROM wearables.metrics m
+  WHERE m.origin <> 'extended')"};
+enum { kMetricId = 1, kMetricName, kMetricUnit, kMetricKind, kMetricLowest, kMetricHighest };
 
 Statement select_units{R"(
   SELECT m.metric_id, u.text, u.factor, u.shift
   FROM wearables.units u JOIN wearables.metrics m ON m.name = u.metric)"};
+enum { kUnitMetric = 1, kUnitText, kUnitFactor, kUnitShift };
 
 Statement select_resources{"SELECT r.name, r.kind, r.list_key FROM wearables.resources r"};
+enum { kResourceName = 1, kResourceKind, kResourceListKey };
 
 Statement select_summary{"SELECT 1 FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary'"};
 
@@ -40,8 +48,25 @@ Statement select_mappings{R"(
          p.unit, p.type_extends, p.value_fields, p.instant_fields, p.enabled, p.base_field, p.unit_up_to_one
   FROM wearables.mappings p JOIN wearables.metrics m ON m.name = p.metric
   WHERE p.enabled OR p.provider IS NOT NULL ORDER BY p.mapping_id)"};
+enum {
+  kMappingId = 1,
+  kMappingResource,
+  kMappingProvider,
+  kMappingMetric,
+  kMappingSecondary,
+  kMappingEnd,
+  kMappingUnitField,
+  kMappingUnit,
+  kMappingTypeExtends,
+  kMappingValues,
+  kMappingInstants,
+  kMappingEnabled,
+  kMappingBase,
+  kMappingUnitUpToOne
+};
 
 Statement select_known_fields{"SELECT k.resource, k.path, coalesce(k.texts, '{}') FROM wearables.known_fields k"};
+enum { kKnownResource = 1, kKnownPath, kKnownTexts };
 
 // Copies a view into the heap of C++ through the guard: a string's growth may throw.
 void assign(std::string& target, std::string_view text) {
@@ -60,12 +85,12 @@ void load_metrics(MappingSet& set, SnapshotMode mode) {
   const uint64 rows = run(select_metrics, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
     MetricDef* metric = grow(set.metrics);
-    metric->metric_id = get_int2(row, 1);
-    assign(metric->name, get_text(row, 2));
-    assign(metric->unit, get_text(row, 3));
-    metric->interval = get_text(row, 4) == "interval";
-    metric->lowest = get_float8(row, 5);
-    metric->highest = get_float8(row, 6);
+    metric->metric_id = get_int2(row, kMetricId);
+    assign(metric->name, get_text(row, kMetricName));
+    assign(metric->unit, get_text(row, kMetricUnit));
+    metric->interval = get_text(row, kMetricKind) == "interval";
+    metric->lowest = get_float8(row, kMetricLowest);
+    metric->highest = get_float8(row, kMetricHighest);
   }
 }
 
@@ -73,14 +98,14 @@ void load_units(MappingSet& set, SnapshotMode mode) {
   const uint64 rows = run(select_units, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
     UnitDef* unit = grow(set.units);
-    unit->metric_id = get_int2(row, 1);
-    assign(unit->text, get_text(row, 2));
-    unit->factor = get_float8(row, 3);
-    unit->offset = get_float8(row, 4);
+    unit->metric_id = get_int2(row, kUnitMetric);
+    assign(unit->text, get_text(row, kUnitText));
+    unit->factor = get_float8(row, kUnitFactor);
+    unit->offset = get_float8(row, kUnitShift);
   }
 }
 
-ResourceKind kind_of(std::string_view text) {
+ResourceKind resource_kind(std::string_view text) {
   if (text == "timeseries") return ResourceKind::kTimeseries;
   return text == "summary" ? ResourceKind::kSummary : ResourceKind::kSkipped;
 }
@@ -89,9 +114,9 @@ void load_resources(MappingSet& set, SnapshotMode mode) {
   const uint64 rows = run(select_resources, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
     ResourceDef* resource = grow(set.resources);
-    assign(resource->name, get_text(row, 1));
-    resource->kind = kind_of(get_text(row, 2));
-    assign(resource->list_key, get_text(row, 3));
+    assign(resource->name, get_text(row, kResourceName));
+    resource->kind = resource_kind(get_text(row, kResourceKind));
+    assign(resource->list_key, get_text(row, kResourceListKey));
   }
 }
 
@@ -113,20 +138,20 @@ void load_mappings(MappingSet& set, SnapshotMode mode) {
   const uint64 rows = run(select_mappings, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
     MappingDef* mapping = grow(set.mappings);
-    mapping->mapping_id = get_int4(row, 1);
-    assign(mapping->resource, get_text(row, 2));
-    assign(mapping->provider, get_text(row, 3));
-    mapping->metric_id = get_int2(row, 4);
-    assign(mapping->secondary_field, get_text(row, 5));
-    assign(mapping->end_field, get_text(row, 6));
-    assign(mapping->unit_field, get_text(row, 7));
-    assign(mapping->unit, get_text(row, 8));
-    mapping->type_extends = get_bool(row, 9);
-    load_texts(mapping->value_fields, row, 10);
-    load_texts(mapping->instant_fields, row, 11);
-    mapping->enabled = get_bool(row, 12);
-    assign(mapping->base_field, get_text(row, 13));
-    assign(mapping->unit_up_to_one, get_text(row, 14));
+    mapping->mapping_id = get_int4(row, kMappingId);
+    assign(mapping->resource, get_text(row, kMappingResource));
+    assign(mapping->provider, get_text(row, kMappingProvider));
+    mapping->metric_id = get_int2(row, kMappingMetric);
+    assign(mapping->secondary_field, get_text(row, kMappingSecondary));
+    assign(mapping->end_field, get_text(row, kMappingEnd));
+    assign(mapping->unit_field, get_text(row, kMappingUnitField));
+    assign(mapping->unit, get_text(row, kMappingUnit));
+    mapping->type_extends = get_bool(row, kMappingTypeExtends);
+    load_texts(mapping->value_fields, row, kMappingValues);
+    load_texts(mapping->instant_fields, row, kMappingInstants);
+    mapping->enabled = get_bool(row, kMappingEnabled);
+    assign(mapping->base_field, get_text(row, kMappingBase));
+    assign(mapping->unit_up_to_one, get_text(row, kMappingUnitUpToOne));
   }
 }
 
@@ -134,9 +159,9 @@ void load_known_fields(MappingSet& set, SnapshotMode mode) {
   const uint64 rows = run(select_known_fields, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
     KnownFieldDef* field = grow(set.known_fields);
-    assign(field->resource, get_text(row, 1));
-    assign(field->path, get_text(row, 2));
-    load_texts(field->texts, row, 3);
+    assign(field->resource, get_text(row, kKnownResource));
+    assign(field->path, get_text(row, kKnownPath));
+    load_texts(field->texts, row, kKnownTexts);
   }
 }
 
@@ -156,7 +181,8 @@ Cache* compile_into(MemoryContext context, SnapshotMode mode) {
 
 int64 current_revision(SnapshotMode mode) {
   run(select_revision, {}, mode);
-  return get_int8(0, 1);
+  constexpr int kRevision = 1;
+  return get_int8(0, kRevision);
 }
 
 bool is_summary_channel(std::string_view channel) { return run(select_summary, {arg_text(channel)}) > 0; }

@@ -7,6 +7,9 @@
 
 namespace wearables::pg {
 
+// The number of the set of mappings that holds now, as an expression in a statement.
+#define REVISION_IN_FORCE "(SELECT max(r.revision) FROM wearables.revisions r)"
+
 // The revision in force. Within SPI.
 int64 current_revision(SnapshotMode mode);
 

@@ -1,3 +1,7 @@
+// Names of sources and metrics and their numbers; what may be assumed of them is in names.h. Locks: the table of
+// sources in RowExclusiveLock, which maintenance conflicts with, then advisory locks of names in ascending order, then
+// those of numbers, which are only tried. The cache of a session lives below TopMemoryContext and is emptied by
+// invalidations of the table of sources, and at the end of any transaction that did not commit.
 #include "core/parse/normalize.h"
 #include "core/vendor/vendor.h"
 
@@ -24,15 +28,14 @@ namespace {
 constexpr int kNamesMissing = MAKE_SQLSTATE('W', 'I', 'N', '0', '1');  // never leaves the library
 constexpr int kFirstSource = 1;
 constexpr int kFirstMetric = 10000;  // below are the shipped ones
-constexpr int kLast = PG_INT16_MAX;
 
-struct Known {
+struct NameCache {
   std::unordered_map<std::string, Source> sources;
   std::unordered_map<std::string, int16> metrics;
 };
 
-constinit MemoryContext known_context = nullptr;
-constinit Known* known_rows = nullptr;
+constinit MemoryContext names_context = nullptr;
+constinit NameCache* cached_names = nullptr;
 constinit Oid sources_table = InvalidOid;
 constinit uint32 highest_lock = 0;  // of the names that this transaction is making
 
@@ -41,13 +44,13 @@ void forget_at(Datum, Oid table) {
   if (!OidIsValid(table) || table == sources_table) forget_names();
 }
 
-Known& known() {
-  if (known_rows == nullptr) {
-    known_context = AllocSetContextCreate(TopMemoryContext, "wearables names", ALLOCSET_SMALL_SIZES);
-    known_rows = owned_by<Known>(known_context);
+NameCache& name_cache() {
+  if (cached_names == nullptr) {
+    names_context = AllocSetContextCreate(TopMemoryContext, "wearables names", ALLOCSET_SMALL_SIZES);
+    cached_names = owned_by<NameCache>(names_context);
     CacheRegisterRelcacheCallback(forget_at, Datum{0});
   }
-  return *known_rows;
+  return *cached_names;
 }
 
 // A row that maintenance has found unused counts as missing: making it anew is what keeps it.
@@ -65,7 +68,10 @@ Statement insert_source{R"(
 
 Statement count_sources{"SELECT count(*) FROM wearables.sources"};
 
-Statement select_metric{"SELECT m.metric_id FROM wearables.metrics m WHERE m.name = $1 AND m.unused_since IS NULL"};
+Statement select_label{"SELECT m.name, m.unit FROM wearables.metrics m WHERE m.metric_id = $1"};
+enum { kLabelName = 1, kLabelUnit };
+
+Statement select_extended{"SELECT m.metric_id FROM wearables.metrics m WHERE m.name = $1 AND m.unused_since IS NULL"};
 
 Statement select_metric_row{R"(
   SELECT m.metric_id, m.unit, m.lowest, m.highest, m.unused_since IS NOT NULL
@@ -118,7 +124,7 @@ uint32 lock_of(std::string_view key) {
 
 bool find_source(std::string_view provider, std::string_view type, std::string_view channel, Source* source) {
   const std::string_view key = key_of(provider, type, channel);
-  auto& sources = known().sources;
+  auto& sources = name_cache().sources;
   if (const auto* found = look_up<std::remove_reference_t<decltype(sources)>, Source>(sources, key)) {
     *source = *found;
     return true;
@@ -130,9 +136,9 @@ bool find_source(std::string_view provider, std::string_view type, std::string_v
 }
 
 int16 find_extended(std::string_view name) {
-  auto& metrics = known().metrics;
+  auto& metrics = name_cache().metrics;
   if (const auto* found = look_up<std::remove_reference_t<decltype(metrics)>, int16>(metrics, name)) return *found;
-  if (run(select_metric, {arg_text(name)}) == 0) return 0;
+  if (run(select_extended, {arg_text(name)}) == 0) return 0;
   const int16 metric_id = get_int2(0, 1);
   keep(metrics, name, metric_id);
   return metric_id;
@@ -252,8 +258,14 @@ Result<Done> add_closed(ClosedNames& closed, const MissingName& name) {
 
 }  // namespace
 
+MetricLabel metric_label(int16 metric_id, Look look) {
+  MemoryContext caller = CurrentMemoryContext;
+  if (run(select_label, {arg_int2(metric_id)}, look) == 0) return {};
+  return {copy_text(0, kLabelName, caller), copy_text(0, kLabelUnit, caller)};
+}
+
 void hold_names() {
-  (void)known();
+  (void)name_cache();
   sources_table = get_relname_relid("sources", get_namespace_oid("wearables", false));
   LockRelationOid(sources_table, RowExclusiveLock);
 }
@@ -332,9 +344,9 @@ bool find_metric(const char* name, Metric* metric) {
 }
 
 void forget_names() noexcept {
-  if (known_rows == nullptr) return;
-  known_rows->sources.clear();
-  known_rows->metrics.clear();
+  if (cached_names == nullptr) return;
+  cached_names->sources.clear();
+  cached_names->metrics.clear();
 }
 
 void forget_name_locks() noexcept { highest_lock = 0; }

@@ -1,8 +1,9 @@
 // The 16-bit numbers of sources, and of the metrics that a sample's type names (cholesterol/hdl).
 //
-// A name is found here, or made: by make_names(), in a transaction of the caller's choice. Whoever handles a batch never
-// makes one: it ends with is_names_missing() and a list, is undone, and begins again once they are made. So the worker
-// and drain() can commit names before they write, and nobody waits for a transaction that stays open after it made one.
+// A name is found here, or made: by make_names(), in a transaction of the caller's choice. Whoever handles a batch
+// never makes one: it ends with is_names_missing() and a list, is undone, and begins again once they are made. So the
+// worker and drain() can commit names before they write, and nobody waits for a transaction that stays open after it
+// made one.
 //
 // Locks, all until the transaction ends: hold_names() keeps maintenance from taking a name away. Who makes a name holds
 // its name and the number he gives it, by advisory locks that SQL cannot reach; a number is tried, never waited for.
@@ -13,7 +14,7 @@
 
 #include <string_view>
 
-#include "pg/server/server.h"
+#include "pg/server/spi.h"
 
 namespace wearables {
 struct ClosedNames;
@@ -50,6 +51,13 @@ struct Names {
   Source* sources;     // source_id 0: nothing of the batch is of it
   int16* new_metrics;
 };
+
+// A metric as it is shown, in the current context; null texts where there is no such metric. Within SPI.
+struct MetricLabel {
+  const char* name;
+  const char* unit;
+};
+MetricLabel metric_label(int16 metric_id, Look look);
 
 // From here to the end of the transaction maintenance takes no name away. Before the first look-up of any.
 void hold_names();

@@ -1,4 +1,6 @@
-// normalize(): the readings a body holds under the present mappings; writes nothing.
+// normalize(): the readings a body holds under the present mappings. It writes nothing, takes no lock, and reads by the
+// snapshot of the query that calls it, so that it may stand in any SELECT. The batch is owned by SPI's context, the
+// rows by the tuplestore of the caller.
 #include "core/vendor/vendor.h"
 #include "core/parse/normalize.h"
 
@@ -9,6 +11,7 @@
 #include "pg/server/boundary.h"
 #include "pg/server/confidential.h"
 #include "pg/parse/mapping.h"
+#include "pg/parse/names.h"
 #include "pg/receive/endpoint.h"
 #include "pg/server/instant.h"
 #include "pg/server/spi.h"
@@ -17,26 +20,39 @@ namespace wearables::pg {
 
 namespace {
 
-constexpr int kColumns = 14;
+// The columns of normalize(), from 0 on.
+enum {
+  kMetric,
+  kTs,
+  kProvider,
+  kSourceType,
+  kChannel,
+  kValue,
+  kValueSecondary,
+  kUnit,
+  kTsEnd,
+  kTzOffset,
+  kSummaryId,
+  kRefused,
+  kPointer,
+  kDetail,
+  kColumns
+};
+constexpr long kFewMetrics = 64;
+
 constexpr auto kSnapshot = SnapshotMode::kCallers;
 
 Statement select_body{
     "SELECT e.endpoint, e.event_type, e.payload FROM wearables.webhook_events e WHERE e.event_id = $1"};
 enum { kBodyEndpoint = 1, kBodyEventType, kBodyPayload };
 
-Statement select_metric{"SELECT m.name, m.unit FROM wearables.metrics m WHERE m.metric_id = $1"};
-
-struct MetricName {
-  const char* name;
-  const char* unit;
-};
 
 // Names and units, read once each.
-class MetricNames {
+class MetricLabels {
  public:
-  explicit MetricNames(const Batch& batch) : batch_(batch), known_(new_table()) {}
+  explicit MetricLabels(const Batch& batch) : batch_(batch), known_(new_table()) {}
 
-  MetricName of(int16 metric) {
+  MetricLabel of(int16 metric) {
     if (metric > kNoMetric) return of_row(metric);
     const NewMetric& made = batch_.new_metrics[~metric];
     return {made.name.c_str(), of_row(made.parent_id).unit};
@@ -45,7 +61,7 @@ class MetricNames {
  private:
   struct Entry {
     int16 metric_id;
-    MetricName name;
+    MetricLabel label;
   };
 
   static HTAB* new_table() {
@@ -53,19 +69,16 @@ class MetricNames {
     control.keysize = sizeof(int16);
     control.entrysize = sizeof(Entry);
     control.hcxt = CurrentMemoryContext;
-    return hash_create("metric names", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    return hash_create("metric labels", kFewMetrics, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
   }
 
-  MetricName of_row(int16 metric_id) {
+  MetricLabel of_row(int16 metric_id) {
     bool found;
     auto* entry = static_cast<Entry*>(hash_search(known_, &metric_id, HASH_ENTER, &found));
-    if (found) return entry->name;
-    MemoryContext caller = CurrentMemoryContext;
-    entry->name = {};
-    if (run(select_metric, {arg_int2(metric_id)}, kSnapshot) > 0) {
-      entry->name = {copy_text(0, 1, caller), copy_text(0, 2, caller)};
-    }
-    return entry->name;
+    if (found) return entry->label;
+    entry->label = {};
+    entry->label = metric_label(metric_id, kSnapshot);
+    return entry->label;
   }
 
   const Batch& batch_;
@@ -95,34 +108,34 @@ Output blank() {
 }
 
 // Wall-clock time of a document's own zone is an instant; that of a floating source needs its user.
-Datum instant_of(const Batch& batch, const Sample& sample, Micros at) {
+Datum instant_datum(const Batch& batch, const Sample& sample, Micros at) {
   if (sample.zone != 0 && at != kNoInstant) at = from_wall_clock(at, batch.zones[sample.zone - 1].c_str());
   return TimestampTzGetDatum(to_server(at));
 }
 
-Output output_of(const Batch& batch, const Sample& sample, const MetricName& metric) {
+Output output_of(const Batch& batch, const Sample& sample, const MetricLabel& metric) {
   Output output = blank();
   const SourceRef& source = batch.sources[sample.source];
-  set_text(&output, 0, metric.name);
-  set(&output, 1, instant_of(batch, sample, sample.ts));
-  set_text(&output, 2, source.provider);
-  set_text(&output, 3, source.type);
-  set_text(&output, 4, source.channel);
-  set(&output, 5, Float8GetDatum(sample.value));
-  set(&output, 6, Float8GetDatum(sample.secondary), std::isnan(sample.secondary));
-  set_text(&output, 7, metric.unit);
-  set(&output, 8, instant_of(batch, sample, sample.ts_end), sample.ts_end == kNoInstant);
-  set(&output, 9, Int16GetDatum(sample.tz_offset), sample.tz_offset == kNoOffset);
-  if (sample.document != kNone) set_text(&output, 10, batch.documents[sample.document].id);
+  set_text(&output, kMetric, metric.name);
+  set(&output, kTs, instant_datum(batch, sample, sample.ts));
+  set_text(&output, kProvider, source.provider);
+  set_text(&output, kSourceType, source.type);
+  set_text(&output, kChannel, source.channel);
+  set(&output, kValue, Float8GetDatum(sample.value));
+  set(&output, kValueSecondary, Float8GetDatum(sample.secondary), std::isnan(sample.secondary));
+  set_text(&output, kUnit, metric.unit);
+  set(&output, kTsEnd, instant_datum(batch, sample, sample.ts_end), sample.ts_end == kNoInstant);
+  set(&output, kTzOffset, Int16GetDatum(sample.tz_offset), sample.tz_offset == kNoOffset);
+  if (sample.document != kNone) set_text(&output, kSummaryId, batch.documents[sample.document].id);
   return output;
 }
 
-Output output_of(const Rejected& rejected, MetricNames& names) {
+Output output_of(const Rejected& rejected, MetricLabels& labels) {
   Output output = blank();
-  if (rejected.metric_id != kNoMetric) set_text(&output, 0, names.of(rejected.metric_id).name);
-  set_text(&output, 11, reason_name(rejected.reason));
-  set_text(&output, 12, rejected.pointer);
-  set_text(&output, 13, rejected.detail);
+  if (rejected.metric_id != kNoMetric) set_text(&output, kMetric, labels.of(rejected.metric_id).name);
+  set_text(&output, kRefused, reason_name(rejected.reason));
+  set_text(&output, kPointer, rejected.pointer);
+  set_text(&output, kDetail, rejected.detail);
   return output;
 }
 
@@ -132,15 +145,15 @@ void put(ReturnSetInfo* result, Output output) {
 
 // In the order of the body, refused readings in their place.
 void emit(const Batch& batch, ReturnSetInfo* result) {
-  MetricNames names(batch);
+  MetricLabels labels(batch);
   size_t refused = 0;
   for (const Sample& sample : batch.samples) {
     while (refused < batch.rejected.size() && batch.rejected[refused].ordinal < sample.ordinal) {
-      put(result, output_of(batch.rejected[refused++], names));
+      put(result, output_of(batch.rejected[refused++], labels));
     }
-    put(result, output_of(batch, sample, names.of(sample.metric)));
+    put(result, output_of(batch, sample, labels.of(sample.metric)));
   }
-  while (refused < batch.rejected.size()) put(result, output_of(batch.rejected[refused++], names));
+  while (refused < batch.rejected.size()) put(result, output_of(batch.rejected[refused++], labels));
 }
 
 void normalize_into(const Vendor& vendor, std::string_view event_type, std::string_view body, ReturnSetInfo* result) {

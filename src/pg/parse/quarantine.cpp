@@ -1,6 +1,10 @@
+// Rejected readings, one row each. The rows of an event are written by whoever handles it, under its user's lock, so
+// that no other session has them; of a former handling those that are still right stay as they are, and a replay that
+// changes nothing leaves no trace. Memory is that of the caller's context.
 #include "core/write/sample.h"
 
 #include "pg/parse/quarantine.h"
+#include "pg/parse/names.h"
 #include "pg/server/spi.h"
 
 namespace wearables::pg {
@@ -10,15 +14,15 @@ namespace {
 Statement select_former{R"(
   SELECT q.ordinal, q.pointer, q.reason, q.metric, q.detail FROM wearables.quarantine q
   WHERE q.event_id = $1 ORDER BY q.ordinal)"};
+enum { kFormerOrdinal = 1, kFormerPointer, kFormerReason, kFormerMetric, kFormerDetail };
 
 Statement delete_former{"DELETE FROM wearables.quarantine q WHERE q.event_id = $1 AND q.ordinal = ANY ($2::integer[])"};
-
-Statement select_metric{"SELECT m.name FROM wearables.metrics m WHERE m.metric_id = $1"};
 
 Statement insert_rejected{R"(
   INSERT INTO wearables.quarantine (event_id, ordinal, pointer, reason, metric, detail)
   SELECT $1, r.ordinal, r.pointer, r.reason, r.metric, r.detail
-  FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[]) AS r (ordinal, pointer, reason, metric, detail)
+  FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[])
+    AS r (ordinal, pointer, reason, metric, detail)
   ON CONFLICT (event_id, ordinal) DO NOTHING)"};
 
 Datum text_datum(std::string_view text) {
@@ -33,11 +37,13 @@ void remove_former(int64 event_id, const Batch& batch, const char* const* metric
   int count = 0;
   size_t next = 0;
   for (uint64 row = 0; row < rows; ++row) {
-    const auto ordinal = static_cast<std::uint32_t>(get_int4(row, 1));
+    const auto ordinal = static_cast<std::uint32_t>(get_int4(row, kFormerOrdinal));
     while (next < batch.rejected.size() && batch.rejected[next].ordinal < ordinal) ++next;
-    const Rejected* same = next < batch.rejected.size() && batch.rejected[next].ordinal == ordinal ? &batch.rejected[next] : nullptr;
-    const bool right = same != nullptr && get_text(row, 2) == same->pointer && get_text(row, 3) == reason_name(same->reason) &&
-                       get_text(row, 4) == metrics[next] && get_text(row, 5) == same->detail;
+    const bool again = next < batch.rejected.size() && batch.rejected[next].ordinal == ordinal;
+    const Rejected* same = again ? &batch.rejected[next] : nullptr;
+    const bool right = same != nullptr && get_text(row, kFormerPointer) == same->pointer &&
+                       get_text(row, kFormerReason) == reason_name(same->reason) &&
+                       get_text(row, kFormerMetric) == metrics[next] && get_text(row, kFormerDetail) == same->detail;
     if (!right) wrong[count++] = Int32GetDatum(static_cast<int32>(ordinal));
   }
   if (count > 0) run(delete_former, {arg_int8(event_id), arg_array(INT4OID, wrong, nullptr, count)});
@@ -45,15 +51,14 @@ void remove_former(int64 event_id, const Batch& batch, const char* const* metric
 
 // The name of each refusal's metric, empty for none; one look-up each while the metric stays the same.
 const char* const* metrics_of(const Batch& batch) {
-  MemoryContext caller = CurrentMemoryContext;
   auto** names = static_cast<const char**>(palloc(sizeof(char*) * (batch.rejected.size() + 1)));
   int16 last = kNoMetric;
   const char* name = "";
   for (size_t i = 0; i < batch.rejected.size(); ++i) {
     const int16 metric = batch.rejected[i].metric_id;
     if (metric != last) {
-      const bool found = metric != kNoMetric && run(select_metric, {arg_int2(metric)}) > 0;
-      name = found ? copy_text(0, 1, caller) : "";
+      name = metric == kNoMetric ? nullptr : metric_label(metric, Look::kFresh).name;
+      if (name == nullptr) name = "";
       last = metric;
     }
     names[i] = name;

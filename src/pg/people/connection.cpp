@@ -1,3 +1,6 @@
+// What events say of a user's link to a provider. Everything runs under the user's lock, so that rows of connections
+// are met in one order and a status never goes back. Statements find their row by key; a row that would not change is
+// not locked. Memory is that of the caller's context.
 #include "core/vendor/envelope.h"
 #include "core/write/version.h"
 
@@ -36,19 +39,6 @@ Statement upsert_freshness{R"(
   ON CONFLICT (user_id, provider) DO UPDATE SET last_data_at = excluded.last_data_at
     WHERE c.last_data_at IS NULL OR c.last_data_at < excluded.last_data_at)"};
 
-Statement insert_backfill{R"(
-  INSERT INTO wearables.backfills (user_id, endpoint, provider, resource, range_from, range_to, intent, state, event_id)
-  VALUES ($1, $2, $3, $4, coalesce($5, '-infinity'), coalesce($6, 'infinity'), 'vendor', 'announced', $7)
-  ON CONFLICT (user_id, endpoint, provider, resource, range_from, range_to, intent) DO NOTHING)"};
-
-Statement delete_backfill{R"(
-  DELETE FROM wearables.backfills b WHERE b.event_id = $1 AND b.intent = 'vendor' AND b.state = 'announced')"};
-
-Arg arg_instant_or_null(Micros at) {
-  return arg_datum(TIMESTAMPTZOID, at == kNoInstant ? 0 : TimestampTzGetDatum(to_server(at)),
-                   at == kNoInstant);
-}
-
 }  // namespace
 
 void apply_connection(const Event& event, Lifecycle lifecycle, int64 user_id) {
@@ -56,23 +46,13 @@ void apply_connection(const Event& event, Lifecycle lifecycle, int64 user_id) {
   auto* notice = owned_by<ConnectionNotice>(CurrentMemoryContext);
   call_core([&] { return store_into(*notice, read_connection(*event.vendor, event.body)); });
   const char* kind = lifecycle == Lifecycle::kConnected ? "connected" : "error";
-  const Micros origin = version_origin_ms(event.version) * 1000;
+  const Arg origin = arg_instant(to_server(version_origin_ms(event.version) * kMicrosPerMilli));
   const Arg error_type = arg_text_or_null(notice->error_type);
   run(insert_ledger, {arg_int8(event.event_id), arg_int8(user_id), arg_text(notice->provider),
-                      arg_text(kind), error_type, arg_instant_or_null(origin), arg_int8(event.version)});
+                      arg_text(kind), error_type, origin, arg_int8(event.version)});
   run(upsert_status, {arg_int8(user_id), arg_text(notice->provider), arg_text(kind), error_type,
-                      arg_instant_or_null(origin), arg_int8(event.version)});
+                      origin, arg_int8(event.version)});
 }
-
-void apply_backfill_notice(const Event& event, std::string_view resource, int64 user_id) {
-  auto* notice = owned_by<BackfillNotice>(CurrentMemoryContext);
-  call_core([&] { return store_into(*notice, read_backfill_notice(*event.vendor, event.body)); });
-  run(insert_backfill, {arg_int8(user_id), arg_text(event.endpoint), arg_text(notice->provider),
-                        arg_text(resource), arg_instant_or_null(notice->from),
-                        arg_instant_or_null(notice->to), arg_int8(event.event_id)});
-}
-
-void withdraw_backfill_notice(int64 event_id) { run(delete_backfill, {arg_int8(event_id)}); }
 
 void note_freshness(const Batch& batch, const Row* rows, int64 user_id) {
   const size_t sources = batch.sources.size();

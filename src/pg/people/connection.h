@@ -9,12 +9,6 @@ namespace wearables::pg {
 // user's lock.
 void apply_connection(const Event& event, Lifecycle lifecycle, int64 user_id);
 
-// A notice of history: records the range the vendor says is ready. Within SPI.
-void apply_backfill_notice(const Event& event, std::string_view resource, int64 user_id);
-
-// Takes back what the event announced, when no row knows its resource any more. Within SPI.
-void withdraw_backfill_notice(int64 event_id);
-
 // Moves last_data_at of every provider in the batch forward to its newest reading. Within SPI, under the
 // user's lock.
 void note_freshness(const Batch& batch, const Row* rows, int64 user_id);

@@ -1,3 +1,6 @@
+// Whose an event is. Rows of users and links are found by key and not locked. make_link() and park() take the parking
+// lock: the session holds no user's lock then, or takes no other after it, so that no two wait for each other. What is
+// copied lives in the caller's context.
 #include "pg/people/user.h"
 
 #include "pg/server/lock.h"
@@ -32,7 +35,10 @@ Statement select_zone{"SELECT u.time_zone FROM wearables.users u WHERE u.user_id
 
 Statement select_user{"SELECT 1 FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL"};
 
-int64 found_user() { return get_bool(0, 2) ? -1 : get_int8(0, 1); }
+// The columns of select_linked and select_by_client.
+enum { kUserId = 1, kUserErased };
+
+int64 found_user() { return get_bool(0, kUserErased) ? -1 : get_int8(0, kUserId); }
 
 // An event that names the person both ways frees those that name them by the vendor's id alone.
 void make_link(const Event& event, int64 user_id) {

@@ -1,7 +1,7 @@
 // Endpoints, kept by the session: their rows with the secrets as they stand there, and the vendor of each. A trigger on
-// both tables makes every session that sees a change forget them: at its commit, or at once for the session that makes
-// it; no lock is needed beside that of the statements. The rows live in contexts below TopMemoryContext, which are
-// replaced as a whole; they are read into a context of the caller's first, so that an error leaves what was endpoint_cache.
+// both tables makes every session that sees a change forget them: at its commit, or at once for the session that
+// makes it; no lock is needed beside that of the statements. The rows live in contexts below TopMemoryContext, which
+// are replaced as a whole; they are read into a context of the caller's first, so that an error leaves what was kept.
 // Secrets that files and variables hold are read anew into the caller's context for each delivery.
 #include "core/vendor/vendor.h"
 

@@ -3,6 +3,7 @@
 // user's lock, where it has a user; that it was read before that lock was there is caught by its revision.
 #include "pg/store/event.h"
 
+#include "pg/parse/mapping.h"
 #include "pg/receive/endpoint.h"
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
@@ -14,7 +15,7 @@ namespace {
 #define SELECT_EVENT(body)                                                                        \
   "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "               \
   "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, "           \
-  "(SELECT max(r.revision) FROM wearables.revisions r), e.status::text, e.quarantined, e.stale, " \
+  REVISION_IN_FORCE ", e.status::text, e.quarantined, e.stale, "                                \
   "e.inserted::bigint + e.changed + e.confirmed + e.unchanged "                                  \
   "FROM wearables.webhook_events e WHERE e.event_id = $1"
 
@@ -49,7 +50,7 @@ Statement update_event{R"(
 Statement update_failed{R"(
   UPDATE wearables.webhook_events e
   SET status = 'failed', error = $3, note = NULL, processed_at = clock_timestamp(),
-      revision = CASE WHEN $5 >= 0 THEN $5 ELSE (SELECT max(r.revision) FROM wearables.revisions r) END, drift = NULL,
+      revision = CASE WHEN $5 >= 0 THEN $5 ELSE )" REVISION_IN_FORCE R"( END, drift = NULL,
       inserted = NULL, changed = NULL, confirmed = NULL, unchanged = NULL, stale = NULL, quarantined = NULL,
       user_id = CASE WHEN NOT $4 THEN e.user_id END, wrote_metrics = CASE WHEN NOT $4 THEN e.wrote_metrics END,
       wrote_from = CASE WHEN NOT $4 THEN e.wrote_from END, wrote_to = CASE WHEN NOT $4 THEN e.wrote_to END
