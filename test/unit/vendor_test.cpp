@@ -98,7 +98,7 @@ TEST(Vendor, EachKnownOneIsComplete) {
     EXPECT_FALSE(vendor->event_types.empty());
     const auto& headers = vendor->signatures->headers;
     EXPECT_TRUE(!headers.empty() && headers.size() <= kMaxHeaderFamilies);
-    for (const Paths paths : {vendor->envelope.event_type, vendor->envelope.external_user_id,
+    for (const MemberPaths paths : {vendor->envelope.event_type, vendor->envelope.external_user_id,
                               vendor->envelope.client_user_id, vendor->connection.provider,
                               vendor->connection.external_user_id, vendor->connection.error_type,
                               vendor->backfill.provider, vendor->backfill.from, vendor->backfill.to}) {

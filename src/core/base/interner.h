@@ -1,7 +1,7 @@
 // Small numbers for texts that repeat.
 #pragma once
 
-#include "core/base/pure.h"
+#include "core/base/assert.h"
 
 #include <cstdint>
 #include <memory>
@@ -20,6 +20,7 @@ class Interner {
 
   // `next` is the index a new text gets, if it is below `limit`. kNoIndex when the text is new and that is full.
   std::uint16_t index_of(std::string_view text, std::size_t next, std::size_t limit) {
+    WEARABLES_ASSERT(next <= kNoIndex && limit <= kNoIndex);
     if (known_.size() > kFew) return among_many(text, next, limit);
     for (const auto& [known, index] : known_) {
       if (known == text) return index;

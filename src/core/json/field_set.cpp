@@ -172,6 +172,28 @@ void FieldSet::clear_below(const Node& node, Value* slots,
   }
 }
 
+bool FieldSet::is_consistent(const Node& node) const {
+  const std::size_t number = static_cast<std::size_t>(&node - nodes_.data());
+  if (node.number != number || node.parent > number || node.each >= nodes_.size()) return false;
+  if (node.list >= static_cast<int>(lists_.size())) return false;
+  if (node.slot >= static_cast<std::int32_t>(pointers_.size())) return false;
+  return std::all_of(node.children.begin(), node.children.end(), [&](const Child& known) {
+    const Node& below = nodes_[known.node];
+    return known.node > number && below.parent == number && known.slot == below.slot && known.within == !below.leaf() &&
+           child(node, {below.name, name_head(below.name)}) == &known;
+  });
+}
+
+bool FieldSet::is_consistent() const {
+  if (list_of_.size() != pointers_.size()) return false;
+  for (std::size_t list = 0; list < lists_.size(); ++list) {
+    for (const std::uint16_t slot : lists_[list]) {
+      if (slot >= pointers_.size() || list_of_[slot] != static_cast<int>(list)) return false;
+    }
+  }
+  return std::all_of(nodes_.begin(), nodes_.end(), [&](const Node& node) { return is_consistent(node); });
+}
+
 void append_escaped(std::string& pointer, std::string_view name) {
   const auto special = [](char c) { return c == '~' || c == '/'; };
   auto from = name.begin();

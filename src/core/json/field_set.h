@@ -112,10 +112,15 @@ class FieldSet {
   std::uint64_t version() const noexcept { return version_; }
   // What a walk that knows nothing yet guesses.
   std::vector<Guess> first_guesses() const;
+  // As many as first_guesses() has.
+  std::size_t guess_count() const noexcept { return 2 * nodes_.size(); }
   // The places of the guesses: which child of a node comes first, and which of its siblings behind a child.
   static std::size_t first_guess(const Node& node) noexcept { return 2 * std::size_t{node.number}; }
   static std::size_t next_guess(const Child& child) noexcept { return 2 * std::size_t{child.node} + 1; }
   void clear_below(const Node& node, Value* slots, Places* lists) const noexcept;
+
+  // Whether nodes, children, slots and lists say the same of each other: always true, for assertions.
+  bool is_consistent() const;
 
  private:
   // A table is a power of two, and a quarter full at most.
@@ -127,6 +132,7 @@ class FieldSet {
   std::uint32_t add_node(std::uint32_t parent, std::string_view name);
   void update_above(std::uint32_t at);
   void make_table(Node& node);
+  bool is_consistent(const Node& node) const;
 
   std::uint64_t version_;
   std::vector<Node> nodes_;            // the first is the record itself

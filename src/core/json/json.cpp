@@ -25,6 +25,7 @@ bool Walk::take_element(od::value& value, const WantedValue& list, std::size_t i
   const auto number = static_cast<std::size_t>(each->list);
   Places& places = list.destination->lists[number];
   const std::size_t columns = fields.lists()[number].size();
+  WEARABLES_ASSERT(columns > 0 && places.rows.size() % columns == 0);
   if (places.rows.size() / columns == kMaxPlaces) {
     ++places.left_out;
     return check(value, depth);
@@ -192,6 +193,7 @@ bool DocumentWalk::document(od::object& object, Holder self) {
     if (is_null) return true;
   }
   any_ = true;
+  WEARABLES_ASSERT(end_of_object() > self.offset);
   const std::size_t length = end_of_object() - self.offset;
   sink_.record({true, found_.values, found_.lists, self.base, self.index, self.offset, length});
   return true;

@@ -14,6 +14,7 @@ class Peek : public Walk {
       : Walk(body, nullptr), fields_(fields), values_(values), goal_(goal) {}
 
   Result<bool> run() {
+    WEARABLES_ASSERT(values_.size() == fields_.size());
     const Destination destination = destination_of(fields_, values_.data(), nullptr);
     const auto done = Walk::run(
         [&](od::object& root) {

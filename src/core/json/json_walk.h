@@ -7,6 +7,7 @@
 #endif
 
 #include "core/json/field_set.h"
+#include "core/base/assert.h"
 #include "core/json/json.h"
 #include "core/json/json_text.h"
 #include "core/json/json_workspace.h"
@@ -140,10 +141,13 @@ class Walk {
         : wanted(above),
           slots(above.destination->slots),
           guesses(above.destination->guesses),
-          next(guesses + FieldSet::first_guess(*above.node)) {}
+          next(guesses + FieldSet::first_guess(*above.node)) {
+      WEARABLES_ASSERT(FieldSet::first_guess(*above.node) < above.destination->fields->guess_count());
+    }
 
     // It was this child: what comes behind it is guessed next.
     [[gnu::always_inline]] void pass(const FieldSet::Child& child) noexcept {
+      WEARABLES_ASSERT(FieldSet::next_guess(child) < wanted.destination->fields->guess_count());
       next = guesses + FieldSet::next_guess(child);
     }
 

@@ -5,6 +5,7 @@
 #error "json.cpp includes this, after simdjson"
 #endif
 
+#include "core/base/assert.h"
 #include "core/json/field_set.h"
 
 #include <algorithm>
@@ -43,6 +44,7 @@ class Workspace {
       capacity_ = body.size();
     }
     copy_bytes(body);
+    WEARABLES_ASSERT(capacity_ >= body.size());
     std::memset(bytes_.get() + body.size(), 0, simdjson::SIMDJSON_PADDING);
     return bytes_.get();
   }
@@ -62,6 +64,7 @@ class Workspace {
     }
     const std::uint8_t* begin = next_;
     auto text = parser_.unescape(raw, next_);
+    WEARABLES_ASSERT(static_cast<std::size_t>(next_ - begin) <= room_);
     room_ -= static_cast<std::size_t>(next_ - begin);
     return text;
   }
@@ -71,6 +74,7 @@ class Workspace {
   FieldSet::Guess* guesses(const FieldSet& fields) {
     auto& kept = guesses_[fields.version()];
     if (kept.empty()) kept = fields.first_guesses();
+    WEARABLES_ASSERT(kept.size() == fields.guess_count());
     return kept.data();
   }
 

@@ -1,5 +1,6 @@
 #include "core/parse/mapping.h"
 
+#include "core/base/assert.h"
 #include "core/parse/plan.h"
 #include "core/write/sample.h"
 
@@ -278,7 +279,11 @@ Result<std::unique_ptr<Plan>> Plan::compile(const MappingSet& set) {
   if (auto done = add_all(*plan, set.known_fields, add_known_field); !done.ok()) {
     return done.error();
   }
-  for (PlanResource& resource : plan->resources) resource.make_provider_mappings();
+  WEARABLES_ASSERT(plan->source_fields.is_consistent());
+  for (PlanResource& resource : plan->resources) {
+    resource.make_provider_mappings();
+    WEARABLES_ASSERT(resource.fields.is_consistent() && !resource.provider_mappings.empty());
+  }
   return std::make_unique<Plan>(std::move(plan));
 }
 

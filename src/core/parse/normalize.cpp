@@ -1,10 +1,13 @@
 #include "core/parse/normalize.h"
 
+#include "core/base/assert.h"
 #include "core/json/json.h"
 #include "core/parse/plan.h"
 #include "core/parse/readings.h"
 #include "core/base/text.h"
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -36,6 +39,7 @@ class SampleSink final : public RecordSink {
   void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
   void null_at(std::string_view path) override { batch_.null_at = path; }
   void finish() { readings_->finish(); }
+  bool is_balanced() const noexcept { return lists_.empty(); }  // every list that began has ended
 
  private:
   struct List {
@@ -94,6 +98,7 @@ void SampleSink::restart() {
 }
 
 void SampleSink::record(const Record& record) {
+  WEARABLES_ASSERT(!lists_.empty());
   const List& list = lists_.back();
   readings_->start(record);
   if (!record.is_object) return readings_->reject_form(record);
@@ -116,6 +121,7 @@ class DocumentSink final : public RecordSink {
   void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
   void null_at(std::string_view path) override { batch_.null_at = path; }
   void finish() { readings_.finish(); }
+  bool is_balanced() const noexcept { return true; }
 
  private:
   std::string id() const;
@@ -167,12 +173,45 @@ void DocumentSink::record(const Record& record) {
 template <class Sink>
 Result<Done> finish(Result<Done> walked, Sink& sink, const char* what, std::string_view resource) {
   sink.finish();
+  WEARABLES_ASSERT(!walked.ok() || sink.is_balanced());
   if (walked.ok() || walked.error().code != Code::kUnexpectedShape) return walked;
   return {Code::kUnexpectedShape, std::string("no ") + what + " where " + std::string(resource) +
                                       " has them: " + walked.error().message};
 }
 
+bool is_consistent(const Batch& batch, const Sample& sample) {
+  return sample.source < batch.sources.size() && sample.zone <= batch.zones.size() &&
+         (sample.document == kNone || sample.document < batch.documents.size()) && sample.metric != kNoMetric &&
+         (sample.metric > kNoMetric || static_cast<std::size_t>(~sample.metric) < batch.new_metrics.size()) &&
+         std::isfinite(sample.value) && sample.ts != kNoInstant &&
+         (sample.ts_end == kNoInstant || sample.ts_end >= sample.ts);
+}
+
+// In the order of the body, a document's samples side by side.
+bool is_in_order(const Batch& batch) {
+  const auto& samples = batch.samples;
+  for (std::size_t i = 1; i < samples.size(); ++i) {
+    if (samples[i].ordinal <= samples[i - 1].ordinal || samples[i].document < samples[i - 1].document) return false;
+  }
+  const std::size_t told = std::min(batch.rejected.size(), kMaxRejected);  // one more tells of the others
+  for (std::size_t i = 1; i < told; ++i) {
+    if (batch.rejected[i].ordinal <= batch.rejected[i - 1].ordinal) return false;
+  }
+  return samples.empty() || samples.back().ordinal < batch.readings;
+}
+
 }  // namespace
+
+bool is_consistent(const Batch& batch, std::size_t body_size) {
+  return batch.readings == batch.samples.size() + batch.refused && batch.rejected.size() <= kMaxRejected + 1 &&
+         (batch.null_at.empty() || batch.readings == 0) && is_in_order(batch) &&
+         std::all_of(batch.samples.begin(), batch.samples.end(),
+                     [&](const Sample& sample) { return is_consistent(batch, sample); }) &&
+         std::all_of(batch.documents.begin(), batch.documents.end(), [&](const Document& document) {
+           return document.source < batch.sources.size() && document.offset <= body_size &&
+                  document.length <= body_size - document.offset;
+         });
+}
 
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,
                        Batch& batch, StopFlag stop, const ClosedNames* closed) {
@@ -183,12 +222,15 @@ Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_
   }
   if (found->def.kind == ResourceKind::kTimeseries) {
     SampleSink sink(impl, *found, body.size(), batch, closed);
-    return finish(walk_timeseries(body, found->fields, impl.source_fields, sink, stop), sink,
-                  "samples", resource);
+    auto done = finish(walk_timeseries(body, found->fields, impl.source_fields, sink, stop), sink, "samples", resource);
+    WEARABLES_ASSERT(!done.ok() || is_consistent(batch, body.size()));
+    return done;
   }
   DocumentSink sink(impl, *found, body.size(), batch, closed);
-  return finish(walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop), sink,
-                "documents", resource);
+  auto done = finish(walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop), sink, "documents",
+                     resource);
+  WEARABLES_ASSERT(!done.ok() || is_consistent(batch, body.size()));
+  return done;
 }
 
 }  // namespace wearables

@@ -38,6 +38,10 @@ struct ClosedNames {
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,
                        Batch& batch, StopFlag stop = nullptr, const ClosedNames* closed = nullptr);
 
+// Whether indexes, ordinals and counts of a batch are what the writers build on, for a body of so many bytes: always
+// true of what normalize() made, for assertions.
+bool is_consistent(const Batch& batch, std::size_t body_size);
+
 inline Result<Batch> normalize(const Plan& plan, std::string_view resource, std::string_view body,
                                StopFlag stop = nullptr) {
   Batch batch;

@@ -41,6 +41,7 @@ Readings::Readings(const Plan::Impl& plan, const PlanResource& resource, std::si
     : plan_(plan), resource_(resource), body_size_(body_size), closed_(closed), batch_(batch) {}
 
 void Readings::start(const Record& record) {
+  WEARABLES_ASSERT(!record.is_object || record.fields.size() == resource_.fields.size());
   record_ = &record;
   fields_ = record.fields;
   forget_time();
@@ -54,6 +55,7 @@ void Readings::start(const Record& record) {
 [[gnu::always_inline]] inline int Readings::first_present(
     const std::vector<std::uint16_t>& slots) const noexcept {
   for (const std::uint16_t slot : slots) {
+    WEARABLES_ASSERT(slot < fields_.size());
     if (fields_[slot].present()) return slot;
   }
   return kNoSlot;
@@ -63,6 +65,7 @@ bool Readings::add(const std::vector<std::uint16_t>& mappings, std::uint16_t sou
                    std::uint32_t document) {
   bool any = false;
   for (const std::uint16_t number : mappings) {
+    WEARABLES_ASSERT(number < resource_.mappings.size());
     const PlanMapping& mapping = resource_.mappings[number];
     any |= mapping.lists.empty() ? add_one(mapping, source, document)
                                  : add_rows(mapping, source, document);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/interner.h"
+#include "core/base/assert.h"
 #include "core/json/json.h"
 #include "core/parse/normalize.h"
 #include "core/parse/plan.h"
@@ -63,7 +64,10 @@ class Readings {
   // Notes the texts of fields that know their texts and not these.
   void note_texts(const std::vector<PlanTexts>& known, Fields fields);
 
-  const Value& field(int slot) const noexcept { return fields_[static_cast<std::size_t>(slot)]; }
+  const Value& field(int slot) const noexcept {
+    WEARABLES_ASSERT(slot >= 0 && static_cast<std::size_t>(slot) < fields_.size());
+    return fields_[static_cast<std::size_t>(slot)];
+  }
 
  private:
   static constexpr std::size_t kNoRow = Record::kNotListed;

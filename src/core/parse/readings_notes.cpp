@@ -36,6 +36,7 @@ std::uint16_t Readings::source(std::string_view provider, std::string_view type,
     made.channel = channel;
     source_closed_.push_back(is_closed(made));
   }
+  WEARABLES_ASSERT(index < batch_.sources.size() && source_closed_.size() == batch_.sources.size());
   return index;
 }
 
@@ -104,6 +105,7 @@ void Readings::note_unit(std::int16_t metric_id, std::string text) {
 }
 
 void Readings::finish() {
+  WEARABLES_ASSERT(batch_.rejected.size() == std::min<std::size_t>(batch_.refused, kMaxRejected));
   if (batch_.refused <= kMaxRejected) return;
   std::string many = std::to_string(batch_.refused - kMaxRejected);
   // these are read again once there is room, so it must be seen that there are some

@@ -17,7 +17,7 @@ constexpr std::size_t kMaxText = 500;
 // The paths of some fields, and where a walk puts what stands there.
 using Slots = std::vector<std::uint16_t>;
 
-Slots slots_of(FieldSet& fields, Paths paths) {
+Slots slots_of(FieldSet& fields, MemberPaths paths) {
   Slots slots;
   for (const std::string_view path : paths) slots.push_back(fields.add(path));
   WEARABLES_ASSERT(!slots.empty());
@@ -69,7 +69,10 @@ const VendorFields& fields_of(const Vendor& vendor) {
   for (const auto& fields : *compiled) {
     if (fields->vendor == &vendor) return *fields;
   }
-  return *compiled->emplace_back(std::make_unique<const VendorFields>(vendor));
+  const VendorFields& made = *compiled->emplace_back(std::make_unique<const VendorFields>(vendor));
+  WEARABLES_ASSERT(made.envelope.set.is_consistent() && made.connection.set.is_consistent() &&
+                   made.backfill.set.is_consistent());
+  return made;
 }
 
 // What a column can hold, else nothing.

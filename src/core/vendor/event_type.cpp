@@ -1,5 +1,6 @@
 #include "core/vendor/event_type.h"
 
+#include "core/base/assert.h"
 #include "core/vendor/vendor.h"
 
 #include <algorithm>
@@ -30,6 +31,7 @@ bool is_one_of(std::string_view word, std::string_view choices) noexcept {
 bool matches_word(std::string_view wanted, std::string_view word, EventType& type) noexcept {
   if (word.empty()) return false;
   if (!wanted.starts_with('{')) return word == wanted;
+  WEARABLES_ASSERT(wanted.size() > 2 && wanted.ends_with('}'));
   const std::string_view what = wanted.substr(1, wanted.size() - 2);
   if (what == "resource") {
     type.resource = word;

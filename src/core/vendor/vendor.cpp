@@ -1,5 +1,6 @@
 #include "core/vendor/vendor.h"
 
+#include "core/base/assert.h"
 #include "core/vendor/junction.h"
 
 #include <algorithm>
@@ -56,6 +57,8 @@ Result<Accepted> verify_delivery(std::span<const Candidate> candidates, std::str
     const Group group = group_of(candidates, scheme);
     if (group.places.front() != i) continue;  // tried before
     const auto accepted = scheme->verify_any(candidates[i].headers, body, group.acceptances, now_seconds);
+    WEARABLES_ASSERT(!accepted.ok() || accepted.value().place < group.places.size());
+    WEARABLES_ASSERT(!accepted.ok() || !candidates[i].headers.id.empty());
     if (accepted.ok()) return Accepted{group.places[accepted.value().place], accepted.value().sent_at};
     if (i == 0 || accepted.error().code > furthest.code) furthest = accepted.error();
   }

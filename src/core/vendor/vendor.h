@@ -13,24 +13,24 @@
 namespace wearables {
 
 // Dotted member paths in a body, in the order of preference.
-using Paths = std::span<const std::string_view>;
+using MemberPaths = std::span<const std::string_view>;
 
 struct EnvelopePaths {
-  Paths event_type;
-  Paths external_user_id;
-  Paths client_user_id;
+  MemberPaths event_type;
+  MemberPaths external_user_id;
+  MemberPaths client_user_id;
 };
 
 struct ConnectionPaths {
-  Paths provider;
-  Paths external_user_id;
-  Paths error_type;
+  MemberPaths provider;
+  MemberPaths external_user_id;
+  MemberPaths error_type;
 };
 
 struct BackfillPaths {
-  Paths provider;
-  Paths from;
-  Paths to;
+  MemberPaths provider;
+  MemberPaths from;
+  MemberPaths to;
 };
 
 struct Vendor {
