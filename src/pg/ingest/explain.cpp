@@ -31,7 +31,7 @@ Datum wearables_resource_of(PG_FUNCTION_ARGS) {
   const std::string_view event_type = pg::view_of(PG_GETARG_TEXT_PP(0));
   const std::string_view endpoint = pg::view_of(PG_GETARG_TEXT_PP(1));
   SPI_connect();
-  const Vendor& vendor = pg::vendor_of(endpoint, pg::Look::kCallersSnapshot);
+  const Vendor& vendor = pg::vendor_of(endpoint, pg::SnapshotMode::kCallers);
   SPI_finish();
   const std::string_view resource = classify(vendor, event_type).resource;
   if (resource.empty()) PG_RETURN_NULL();

@@ -37,7 +37,7 @@ void add(const Term& term, Outcome* outcome) {
 
 // Empty where there is no such metric.
 std::string_view metric_name(int16 metric_id) {
-  const char* name = metric_label(metric_id, Look::kFresh).name;
+  const char* name = metric_label(metric_id, SnapshotMode::kNew).name;
   return name == nullptr ? std::string_view{} : std::string_view{name};
 }
 

@@ -258,9 +258,9 @@ Result<Done> add_closed(ClosedNames& closed, const MissingName& name) {
 
 }  // namespace
 
-MetricLabel metric_label(int16 metric_id, Look look) {
+MetricLabel metric_label(int16 metric_id, SnapshotMode mode) {
   MemoryContext caller = CurrentMemoryContext;
-  if (run(select_label, {arg_int2(metric_id)}, look) == 0) return {};
+  if (run(select_label, {arg_int2(metric_id)}, mode) == 0) return {};
   return {copy_text(0, kLabelName, caller), copy_text(0, kLabelUnit, caller)};
 }
 

@@ -57,7 +57,7 @@ struct MetricLabel {
   const char* name;
   const char* unit;
 };
-MetricLabel metric_label(int16 metric_id, Look look);
+MetricLabel metric_label(int16 metric_id, SnapshotMode mode);
 
 // From here to the end of the transaction maintenance takes no name away. Before the first look-up of any.
 void hold_names();

@@ -57,7 +57,7 @@ const char* const* metrics_of(const Batch& batch) {
   for (size_t i = 0; i < batch.rejected.size(); ++i) {
     const int16 metric = batch.rejected[i].metric_id;
     if (metric != last) {
-      name = metric == kNoMetric ? nullptr : metric_label(metric, Look::kFresh).name;
+      name = metric == kNoMetric ? nullptr : metric_label(metric, SnapshotMode::kNew).name;
       if (name == nullptr) name = "";
       last = metric;
     }

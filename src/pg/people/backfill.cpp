@@ -5,7 +5,7 @@
 #include "pg/people/backfill.h"
 #include "pg/server/boundary.h"
 #include "pg/server/spi.h"
-#include "pg/write/sample.h"
+#include "pg/server/instant.h"
 
 namespace wearables::pg {
 

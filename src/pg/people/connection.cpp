@@ -46,7 +46,7 @@ void apply_connection(const Event& event, Lifecycle lifecycle, int64 user_id) {
   auto* notice = owned_by<ConnectionNotice>(CurrentMemoryContext);
   call_core([&] { return store_into(*notice, read_connection(*event.vendor, event.body)); });
   const char* kind = lifecycle == Lifecycle::kConnected ? "connected" : "error";
-  const Arg origin = arg_instant(to_server(version_origin_ms(event.version) * kMicrosPerMilli));
+  const Arg origin = arg_instant(to_server(version_origin_ms(event.version) * kMicrosPerMillisecond));
   const Arg error_type = arg_text_or_null(notice->error_type);
   run(insert_ledger, {arg_int8(event.event_id), arg_int8(user_id), arg_text(notice->provider),
                       arg_text(kind), error_type, origin, arg_int8(event.version)});

@@ -86,8 +86,8 @@ void listen() {
 
 // Whether what was just read stays true until a message says otherwise: an old snapshot may have shown what a message
 // told before has changed.
-bool is_current(uint64 changes_before, Look look) {
-  return changes_heard == changes_before && look == Look::kFresh && !IsolationUsesXactSnapshot();
+bool is_current(uint64 changes_before, SnapshotMode mode) {
+  return changes_heard == changes_before && mode == SnapshotMode::kNew && !IsolationUsesXactSnapshot();
 }
 
 // "a, b", in the current context.
@@ -140,25 +140,25 @@ void read_endpoints() {
   read.context = AllocSetContextCreate(CurrentMemoryContext, "wearables endpoints", ALLOCSET_SMALL_SIZES);
   read.endpoints = static_cast<Endpoint*>(MemoryContextAllocZero(read.context, sizeof(Endpoint) * (rows + 1)));
   for (uint64 row = 0; row < rows; ++row) add_endpoint_row(&read, row);
-  read.valid = is_current(changes, Look::kFresh);
+  read.valid = is_current(changes, SnapshotMode::kNew);
   replace(&endpoint_cache, read);
 }
 
 // As the owner: whoever may have an event read need not see endpoints.
-void read_vendors(Look look) {
+void read_vendors(SnapshotMode mode) {
   listen();
   const uint64 changes = changes_heard;
   VendorCache read{};
   read.context = AllocSetContextCreate(CurrentMemoryContext, "wearables vendors", ALLOCSET_SMALL_SIZES);
   const OwnerScope scope = enter_owner();
-  const uint64 rows = run(select_vendors, {}, look);
+  const uint64 rows = run(select_vendors, {}, mode);
   leave(scope);
   read.vendors = static_cast<NamedVendor*>(MemoryContextAllocZero(read.context, sizeof(NamedVendor) * (rows + 1)));
   for (uint64 row = 0; row < rows; ++row) {
     read.vendors[read.count++] = {copy_text(row, kVendorsEndpoint, read.context),
                                   require_vendor(get_text(row, kVendorsName))};
   }
-  read.valid = is_current(changes, look);
+  read.valid = is_current(changes, mode);
   replace(&vendor_cache, read);
 }
 
@@ -208,9 +208,9 @@ Endpoint* load_endpoints(const char* name, int* count) {
   return endpoints;
 }
 
-const Vendor& vendor_of(std::string_view endpoint, Look look) {
+const Vendor& vendor_of(std::string_view endpoint, SnapshotMode mode) {
   AcceptInvalidationMessages();
-  if (!vendor_cache.valid) read_vendors(look);
+  if (!vendor_cache.valid) read_vendors(mode);
   for (int i = 0; i < vendor_cache.count; ++i) {
     if (endpoint == vendor_cache.vendors[i].endpoint) return *vendor_cache.vendors[i].vendor;
   }
@@ -234,7 +234,7 @@ void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal,
                     errmsg("ordinal %d is outside 0 to %d", ordinal, kMaxSecrets - 1)));
   }
   if (!remove) {
-    check_secret_value(*vendor_of(endpoint, Look::kFresh).signatures, secret_kind, value);
+    check_secret_value(*vendor_of(endpoint, SnapshotMode::kNew).signatures, secret_kind, value);
   }
   const OwnerScope scope = enter_owner();
   if (run(find_endpoint, {arg_text(endpoint)}) == 0) {

@@ -27,6 +27,6 @@ Endpoint* load_endpoints(const char* name, int* count);
 
 // The vendor of an endpoint, enabled or not; the default one where the endpoint is gone: what it sent stays readable.
 // Within SPI; no secret is read.
-const Vendor& vendor_of(std::string_view endpoint, Look look);
+const Vendor& vendor_of(std::string_view endpoint, SnapshotMode mode);
 
 }  // namespace wearables::pg

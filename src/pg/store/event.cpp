@@ -149,7 +149,7 @@ void take_row(int64 event_id, MemoryContext caller, Event* event) {
   event->wrote = wrote_of_row(caller);
   event->revision = get_int8(0, kRevisionInForce);
   event->status = status_of(get_text(0, kStatus));
-  event->vendor = &vendor_of(event->endpoint, Look::kFresh);
+  event->vendor = &vendor_of(event->endpoint, SnapshotMode::kNew);
 }
 
 }  // namespace

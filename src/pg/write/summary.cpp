@@ -4,7 +4,7 @@
 // All of it runs under the user's lock, which is what makes the two steps one: a key that a document gives up is looked
 // for among the other documents after all documents of the body are stored. Rows are touched in the order of the key.
 // The list of keys that were given up lives in the caller's context; what one document needs is freed after it.
-#include "core/vendor/envelope.h"
+#include "core/json/storable_json.h"
 #include "core/write/document.h"
 #include "core/write/touched.h"
 
