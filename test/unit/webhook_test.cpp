@@ -148,6 +148,11 @@ TEST(VerifyChoices, SignatureList) {
                 .code = kBadSignature,
                 .why = std::move(why)};
   };
+  const auto asymmetric = [&](std::string name, std::string signature, std::string why) {
+    Case made = refused(std::move(name), std::move(signature), std::move(why));
+    made.code = kAsymmetric;
+    return made;
+  };
   expect_all({
       {.name = "element without comma; Python raises, C# refuses the list",
        .signature = "junk {v1}",
@@ -173,11 +178,12 @@ TEST(VerifyChoices, SignatureList) {
       refused("separated by newline", "v2,abc\n{v1}", "single blanks separate"),
       refused("upper case version", "V1,{sig}", "versions are v1, to the byte"),
       refused("without version", "{sig}", "versions are v1, to the byte"),
-      refused("only unknown versions", "v2,{sig} v1a,{sig} v10,{sig}",
+      refused("only unknown versions", "v2,{sig} v10,{sig}", "versions are v1, to the byte"),
+      asymmetric("no version but the asymmetric one that is known", "v2,{sig} v1a,{sig} v10,{sig}",
               "versions are v1, to the byte"),
       refused("blank behind the comma", "v1, {sig}", exact),
       refused("bytes beyond ASCII", "v1,\xc3\xa9\xc3\xa9", exact),
-      refused(
+      asymmetric(
           "valid ed25519 of the server's test, alone",
           "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7"
           "TBAg==",

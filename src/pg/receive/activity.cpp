@@ -123,7 +123,7 @@ Statement upsert_statement{R"(
       streak = CASE WHEN a.streak = 0 OR a.endpoint = '-' AND a.last_at < $4 - interval '1 day' THEN $3 ELSE a.streak + $3 END,
       streak_from = CASE WHEN a.streak = 0 OR a.endpoint = '-' AND a.last_at < $4 - interval '1 day' THEN $4 ELSE a.streak_from END)"};
 
-// What was refused for longer than a day is what senders give up (Svix after 27.6 hours): it is told until somebody has
+// What was refused for longer than a day is what senders give up (ours after 27.6 hours): it is told until somebody has
 // seen to it.
 Statement end_streaks{R"(
   UPDATE wearables.endpoint_activity a

@@ -282,6 +282,12 @@ PG_FUNCTION_INFO_V1(wearables_unreadable_endpoints);
 PG_FUNCTION_INFO_V1(wearables_set_secret);
 PG_FUNCTION_INFO_V1(wearables_endpoints_changed);
 PG_FUNCTION_INFO_V1(wearables_check_vendor);
+PG_FUNCTION_INFO_V1(wearables_default_vendor);
+
+Datum wearables_default_vendor(PG_FUNCTION_ARGS) {
+  const std::string_view name = wearables::default_vendor().name;
+  PG_RETURN_TEXT_P(cstring_to_text_with_len(name.data(), static_cast<int>(name.size())));
+}
 
 Datum wearables_check_vendor(PG_FUNCTION_ARGS) {
   (void)wearables::pg::require_vendor(wearables::pg::view_of(PG_GETARG_TEXT_PP(0)));

@@ -155,7 +155,7 @@ RETURN CASE reason
   WHEN 'no_secret' THEN 'give the endpoint its secret with set_secret()'
   WHEN 'secret_unreadable' THEN 'the cause is in the server''s log'
   WHEN 'stale_timestamp' THEN 'compare the clocks of sender, proxy and server'
-  WHEN 'missing_header' THEN 'a proxy drops the headers svix-* or webhook-*, or somebody else knocks'
+  WHEN 'missing_header' THEN 'a proxy drops the headers of the signature, or somebody else sends'
   WHEN 'disabled' THEN 'enable the endpoint, or take it away at the sender'
   WHEN 'unknown_endpoint' THEN 'the caller names an endpoint that is not there: see wearables.endpoints'
   WHEN 'no_endpoint' THEN 'add one with add_endpoint()'

@@ -33,7 +33,7 @@ CREATE VIEW wearables_internal.problems_of_endpoints AS
 SELECT 1 AS rank, 'failing' AS severity, 'no_secret' AS problem, e.name AS object,
        format('endpoint %s has no webhook secret and refuses every delivery', e.name) AS what, e.created_at AS since,
        'give it one' AS remedy,
-       format('SELECT wearables.set_secret(%L, ''webhook'', 0, ''whsec_...'')', e.name) AS statement
+       format('SELECT wearables.set_secret(%L, ''webhook'', 0, ''...'')', e.name) AS statement
 FROM wearables.endpoints e
 WHERE e.enabled
   AND NOT EXISTS (SELECT FROM wearables.endpoint_secrets s WHERE s.endpoint = e.name AND s.kind = 'webhook')

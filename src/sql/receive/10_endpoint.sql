@@ -4,9 +4,14 @@ CREATE FUNCTION wearables_internal.check_vendor(vendor text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_check_vendor';
 COMMENT ON FUNCTION wearables_internal.check_vendor(text) IS 'raises unless the library knows the vendor';
 
+CREATE FUNCTION wearables_internal.default_vendor() RETURNS text
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_default_vendor';
+COMMENT ON FUNCTION wearables_internal.default_vendor() IS 'the vendor of an endpoint that names none';
+
 CREATE TABLE wearables.endpoints (
   name           text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$'),
-  vendor         text NOT NULL DEFAULT 'junction' CHECK (wearables_internal.check_vendor(vendor)),
+  vendor         text NOT NULL DEFAULT wearables_internal.default_vendor()
+                 CHECK (wearables_internal.check_vendor(vendor)),
   environment    text NOT NULL DEFAULT 'production' CHECK (environment IN ('production', 'sandbox')),
   base_url       text,
   tolerance      interval NOT NULL DEFAULT '300 seconds' CHECK (tolerance BETWEEN '0' AND '100 years'),
@@ -66,16 +71,17 @@ LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wearables_unwritt
 COMMENT ON FUNCTION wearables_internal.unwritten_activity() IS 'what is counted and not yet in endpoint_activity';
 
 CREATE FUNCTION wearables.add_endpoint(
-  name text, environment text DEFAULT 'production', base_url text DEFAULT NULL, vendor text DEFAULT 'junction',
+  name text, environment text DEFAULT 'production', base_url text DEFAULT NULL, vendor text DEFAULT NULL,
   tolerance interval DEFAULT '300 seconds', success_status integer DEFAULT 202)
 RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   -- a key was given for one address: whoever changes the address must know the key to use it there
   DELETE FROM wearables.endpoint_secrets s USING wearables.endpoints e
   WHERE s.endpoint = $1 AND s.kind = 'api_key' AND e.name = $1
-    AND (e.vendor, e.environment, e.base_url) IS DISTINCT FROM ($4, $2, $3);
+    AND (e.vendor, e.environment, e.base_url)
+        IS DISTINCT FROM (coalesce($4, wearables_internal.default_vendor()), $2, $3);
   INSERT INTO wearables.endpoints (name, vendor, environment, base_url, tolerance, success_status)
-  VALUES ($1, $4, $2, $3, $5, $6::smallint)
+  VALUES ($1, coalesce($4, wearables_internal.default_vendor()), $2, $3, $5, $6::smallint)
   ON CONFLICT ON CONSTRAINT endpoints_pkey DO UPDATE
     SET vendor = excluded.vendor, environment = excluded.environment, base_url = excluded.base_url,
         tolerance = excluded.tolerance, success_status = excluded.success_status;
@@ -88,7 +94,7 @@ CREATE FUNCTION wearables.set_secret(endpoint text, kind text, ordinal integer, 
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_set_secret';
 COMMENT ON FUNCTION wearables.set_secret(text, text, integer, text) IS
-  'set (or, with NULL, remove) a secret: kind webhook (whsec_...) or api_key, ordinal 0 to 15 for rotation; value is '
+  'set (or, with NULL, remove) a secret: kind webhook (the sender''s signing secret) or api_key, ordinal 0 to 15 for rotation; value is '
   'the text, file:/absolute/path or env:NAME';
 
 CREATE FUNCTION wearables_internal.endpoints_changed() RETURNS trigger
