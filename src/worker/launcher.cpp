@@ -110,8 +110,7 @@ void complain_once(Slots* slots) {
   if (slots->complained) return;
   slots->complained = true;
   ereport(LOG, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-                errmsg("wearables_ingest has no place for another worker"),
-                errhint("Raise max_worker_processes.")));
+                errmsg("wearables_ingest has no place for another worker"), errhint("Raise max_worker_processes.")));
 }
 
 void start_missing(Slots* slots, const DatabaseList& wanted) {
@@ -142,8 +141,7 @@ void turn(Slots* slots) {
 }
 
 void wait_for_something() {
-  (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kPollMilliseconds,
-                  PG_WAIT_EXTENSION);
+  (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kPollMilliseconds, PG_WAIT_EXTENSION);
   ResetLatch(MyLatch);
   CHECK_FOR_INTERRUPTS();
   if (ConfigReloadPending) {

@@ -56,9 +56,7 @@ int guarded(void (*step)(void*), void* arg) {
   volatile int sqlstate = 0;
   MemoryContext context = CurrentMemoryContext;
   PG_TRY();
-  {
-    step(arg);
-  }
+  { step(arg); }
   PG_CATCH();
   {
     HOLD_INTERRUPTS();
@@ -152,7 +150,7 @@ void maintain(TimestampTz* due) {
   const int second = guarded(run_maintenance, &names);
   if (sqlstate == 0) sqlstate = second;
   note_maintenance(sqlstate);
-  *due = now + (sqlstate == 0                             ? kMaintenance
+  *due = now + (sqlstate == 0                            ? kMaintenance
                 : sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ? kMaintenanceBusy
                                                          : kMaintenanceAgain);
 }

@@ -25,9 +25,8 @@ namespace {
 namespace od = simdjson::ondemand;
 
 std::string heartrate_body(int samples) {
-  std::string body =
-      R"({"event_type":"daily.data.heartrate.created","user_id":"f0d1e2c3-0000-4000-8000-000000000001",)"
-      R"("client_user_id":"u1","team_id":"f0d1e2c3-0000-4000-8000-000000000002","data":{"data":[)";
+  std::string body = R"({"event_type":"daily.data.heartrate.created","user_id":"f0d1e2c3-0000-4000-8000-000000000001",)"
+                     R"("client_user_id":"u1","team_id":"f0d1e2c3-0000-4000-8000-000000000002","data":{"data":[)";
   char sample[160];
   for (int i = 0; i < samples; ++i) {
     const int second = i % 60;
@@ -64,17 +63,8 @@ wearables::MetricDef metric(std::int16_t id, const char* name, const char* unit)
 }
 
 wearables::MappingDef sleep_row(std::int32_t id, std::vector<std::string> fields) {
-  return {id,
-          "sleep",
-          "",
-          static_cast<std::int16_t>(id),
-          std::move(fields),
-          "",
-          {"bedtime_stop", "date"},
-          "",
-          "",
-          "",
-          false};
+  return {id, "sleep", "",   static_cast<std::int16_t>(id), std::move(fields), "", {"bedtime_stop", "date"}, "",
+          "", "",      false};
 }
 
 std::unique_ptr<wearables::Plan> make_plan() {
@@ -130,8 +120,7 @@ std::unique_ptr<wearables::Plan> make_plan() {
     set.known_fields.push_back({"", path, {}});
   }
   set.known_fields.push_back({"sleep", "type", {"long_sleep", "short_sleep"}});
-  set.known_fields.push_back(
-      {"", "source.provider", {"apple_health_kit", "fitbit", "garmin", "oura"}});
+  set.known_fields.push_back({"", "source.provider", {"apple_health_kit", "fitbit", "garmin", "oura"}});
   auto plan = wearables::Plan::compile(set);
   if (!plan.ok()) std::abort();
   return std::move(plan).value();
@@ -167,10 +156,7 @@ void walk(od::value value) {
 // With room for a copy that the parser can read, kept from body to body.
 class ParserWalk {
  public:
-  explicit ParserWalk(std::string_view body)
-      : body_(body), copy_(body.size() + simdjson::SIMDJSON_PADDING) {
-    copy();
-  }
+  explicit ParserWalk(std::string_view body) : body_(body), copy_(body.size() + simdjson::SIMDJSON_PADDING) { copy(); }
 
   void copy() { std::copy(body_.begin(), body_.end(), copy_.begin()); }
 
@@ -206,8 +192,8 @@ double seconds_of(int rounds, F&& f) {
   return cpu_seconds() - start;
 }
 
-void compare(const char* name, const wearables::Plan& plan, std::string_view resource,
-             const std::string& body, double seconds) {
+void compare(const char* name, const wearables::Plan& plan, std::string_view resource, const std::string& body,
+             double seconds) {
   ParserWalk parser(body);
   const int rounds = static_cast<int>(1 + 2'000'000 / body.size());
   std::vector<double> ratios;
@@ -227,13 +213,12 @@ void compare(const char* name, const wearables::Plan& plan, std::string_view res
   }
   std::sort(ratios.begin(), ratios.end());
   std::sort(without_copy.begin(), without_copy.end());
-  const double bytes =
-      static_cast<double>(body.size()) * rounds * static_cast<double>(ratios.size());
+  const double bytes = static_cast<double>(body.size()) * rounds * static_cast<double>(ratios.size());
   std::printf(
       "core normalizer, %s: ratio %.2f/%.2f/%.2f of simdjson's walk of a copy, %.2f of the walk alone, "
       "%.0f MB/s, %zu rounds\n",
-      name, ratios.front(), ratios[ratios.size() / 2], ratios.back(),
-      without_copy[without_copy.size() / 2], bytes / core_seconds / 1e6, ratios.size());
+      name, ratios.front(), ratios[ratios.size() / 2], ratios.back(), without_copy[without_copy.size() / 2],
+      bytes / core_seconds / 1e6, ratios.size());
 }
 
 long peak_kb() {

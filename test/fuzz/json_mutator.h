@@ -136,24 +136,22 @@ inline std::string mutated_json(std::string body, std::minstd_rand& random) {
     case 1:
       return body.insert(at.begin, value + ',');
     case 2:
-      return body.insert(at.begin, "\"" + std::string(kFuzzNames[pick(kFuzzNames.size())]) + "\":" +
-                                       std::string(kFuzzValues[pick(kFuzzValues.size())]) + ',');
+      return body.insert(at.begin, "\"" + std::string(kFuzzNames[pick(kFuzzNames.size())]) +
+                                       "\":" + std::string(kFuzzValues[pick(kFuzzValues.size())]) + ',');
     case 3:
-      return body.erase(at.begin,
-                        at.end - at.begin + (at.end < body.size() && body[at.end] == ','));
+      return body.erase(at.begin, at.end - at.begin + (at.end < body.size() && body[at.end] == ','));
     default:
       return body.replace(at.begin, at.end - at.begin, kFuzzValues[pick(kFuzzValues.size())]);
   }
 }
 
 // One mutation in four is libFuzzer's own, of bytes.
-inline std::size_t mutate_json(std::uint8_t* data, std::size_t size, std::size_t max_size,
-                               unsigned seed, std::size_t kept) {
+inline std::size_t mutate_json(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed,
+                               std::size_t kept) {
   std::minstd_rand random(seed);
   if (size < kept || random() % 4 == 0) return LLVMFuzzerMutate(data, size, max_size);
   std::string body(reinterpret_cast<const char*>(data) + kept, size - kept);
-  for (auto rounds = 1 + random() % 3; rounds > 0; --rounds)
-    body = mutated_json(std::move(body), random);
+  for (auto rounds = 1 + random() % 3; rounds > 0; --rounds) body = mutated_json(std::move(body), random);
   const std::size_t room = std::min(body.size(), max_size - kept);
   std::memcpy(data + kept, body.data(), room);
   return kept + room;

@@ -35,8 +35,7 @@ void check_sample(const Batch& batch, const Sample& sample) {
   require(sample.zone <= batch.zones.size());
   require(sample.document == kNone || sample.document < batch.documents.size());
   require(sample.ts >= kEarliestInstant && sample.ts <= kLatestInstant);
-  require(sample.ts_end == kNoInstant ||
-          (sample.ts_end >= sample.ts && sample.ts_end <= kLatestInstant));
+  require(sample.ts_end == kNoInstant || (sample.ts_end >= sample.ts && sample.ts_end <= kLatestInstant));
   require(sample.tz_offset == kNoOffset || (sample.tz_offset >= -1080 && sample.tz_offset <= 1080));
   const bool is_new = sample.metric < kNoMetric;
   require(!is_new || static_cast<std::size_t>(~sample.metric) < batch.new_metrics.size());
@@ -45,8 +44,7 @@ void check_sample(const Batch& batch, const Sample& sample) {
   const MetricDef& metric = metrics[static_cast<std::size_t>(id) - 1];
   require(std::isfinite(sample.value));
   require(sample.value >= metric.lowest && sample.value <= metric.highest);
-  require(std::isnan(sample.secondary) ||
-          (sample.secondary >= metric.lowest && sample.secondary <= metric.highest));
+  require(std::isnan(sample.secondary) || (sample.secondary >= metric.lowest && sample.secondary <= metric.highest));
 }
 
 void check_rejected(const Rejected& rejected) {
@@ -100,9 +98,8 @@ void check_unknowns(const Batch& batch) {
 void check_settled(const Batch& batch) {
   std::vector<Row> rows;
   for (const Sample& sample : batch.samples) {
-    rows.push_back({1, sample.ts, sample.ts_end, sample.value, sample.secondary, sample.document,
-                    sample.ordinal, sample.metric, static_cast<std::int16_t>(sample.source),
-                    sample.tz_offset});
+    rows.push_back({1, sample.ts, sample.ts_end, sample.value, sample.secondary, sample.document, sample.ordinal,
+                    sample.metric, static_cast<std::int16_t>(sample.source), sample.tz_offset});
   }
   const std::size_t dropped = settle(rows);
   require(rows.size() + dropped == batch.samples.size());
@@ -143,8 +140,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 #ifdef WEARABLES_FUZZ
 // The first byte names the resource.
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
-                                               std::size_t max_size, unsigned seed) {
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
+                                               unsigned seed) {
   if (seed % 64 == 0 && size > 0) data[0] = static_cast<std::uint8_t>(seed / 64);
   return testing::mutate_json(data, size, max_size, seed, 1);
 }

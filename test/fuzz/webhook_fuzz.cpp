@@ -76,13 +76,11 @@ void check_verify(const Delivery& delivery) {
   require(!verify(delivery.headers, delivery.body, {}, kNow).ok());
   require(!fresh.ok() || any_age.ok());
   if (!any_age.ok()) {
-    require(any_age.error().code == fresh.error().code ||
-            fresh.error().code == Code::kStaleTimestamp);
+    require(any_age.error().code == fresh.error().code || fresh.error().code == Code::kStaleTimestamp);
     return;
   }
   const std::int64_t seconds = any_age.value();
-  const bool near =
-      seconds >= kNow - kDefaultToleranceSeconds && seconds <= kNow + kDefaultToleranceSeconds;
+  const bool near = seconds >= kNow - kDefaultToleranceSeconds && seconds <= kNow + kDefaultToleranceSeconds;
   require(fresh.ok() == near);
   require(near || fresh.error().code == Code::kStaleTimestamp);
   check_verified(delivery, seconds);
@@ -96,8 +94,7 @@ void check_sign(const Delivery& delivery) {
   require(signature.value().size() == 47);
   const std::string now = std::to_string(kNow);
   require(verifies(delivery, {delivery.headers.id, now, signature.value()}, delivery.body));
-  const std::string list =
-      std::string(delivery.headers.signature) + " " + signature.value() + " v1,";
+  const std::string list = std::string(delivery.headers.signature) + " " + signature.value() + " v1,";
   require(verifies(delivery, {delivery.headers.id, now, list}, delivery.body));
   for (const std::size_t length : {3, 4, 8, 46}) {
     const std::string_view partial = std::string_view(signature.value()).substr(0, length);
@@ -111,8 +108,7 @@ void check_secret_errors(std::string_view secret) {
   if (result.ok()) return;
   require(result.error().code == Code::kBadSecret);
   const std::string& message = result.error().message;
-  require(message == check_secret("").error().message ||
-          message == check_secret("%").error().message ||
+  require(message == check_secret("").error().message || message == check_secret("%").error().message ||
           message == check_secret("whsk_").error().message);
 }
 
@@ -130,16 +126,14 @@ void check_version(std::string_view text) {
 }
 
 bool lies_in(std::string_view part, std::string_view whole) {
-  return part.empty() ||
-         (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+  return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
 }
 
 void check_event_type(std::string_view text) {
   const EventType type = classify(kJunction, text);
   require(lies_in(type.resource, text) && lies_in(type.action, text));
   require(type.resource.find('.') == std::string_view::npos);
-  const bool about_a_resource = type.family == EventFamily::kData ||
-                                type.family == EventFamily::kBackfillDone ||
+  const bool about_a_resource = type.family == EventFamily::kData || type.family == EventFamily::kBackfillDone ||
                                 type.family == EventFamily::kPage;
   require(type.resource.empty() != about_a_resource);
   require(type.family != EventFamily::kOther || type.action.empty());

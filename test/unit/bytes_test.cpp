@@ -49,9 +49,8 @@ TEST(Base64, PaddingMayBeMissing) {
 TEST(Base64, BitsBehindTheLastByteAreIgnored) { EXPECT_EQ(base64_decode("Zh=="), "f"); }
 
 TEST(Base64, OtherTextIsRefused) {
-  for (const char* text :
-       {"Z", "Zm9vY", "Zg===", "Zm9v=", "=", "==", "=Zg=", "Z=g=", "Zm9v\n", " Zm9v", "Zm 9v",
-        "Zm-_", "Zm9v!", "Zm9v.", "Zg==Zg==", "Zm9\xc3", "%"}) {
+  for (const char* text : {"Z", "Zm9vY", "Zg===", "Zm9v=", "=", "==", "=Zg=", "Z=g=", "Zm9v\n", " Zm9v", "Zm 9v",
+                           "Zm-_", "Zm9v!", "Zm9v.", "Zg==Zg==", "Zm9\xc3", "%"}) {
     EXPECT_EQ(base64_decode(text), std::nullopt) << text;
   }
   EXPECT_EQ(base64_decode(std::string_view("Zm\0v", 4)), std::nullopt);
@@ -92,10 +91,8 @@ struct Hmac {
 
 // RFC 4231, cases 1 to 4, 6 and 7 (5 is about truncation); and nothing at all.
 const Hmac kHmac[] = {
-    {std::string(20, '\x0b'), "Hi There",
-     "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
-    {"Jefe", "what do ya want for nothing?",
-     "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+    {std::string(20, '\x0b'), "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+    {"Jefe", "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
     {std::string(20, '\xaa'), std::string(50, '\xdd'),
      "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
     {"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17"

@@ -131,8 +131,7 @@ TEST(InstantReader, ReadsWhatParseInstantReads) {
   std::vector<std::string> texts;
   for (const Written& written : kReadable) texts.emplace_back(written.text);
   for (const char* text : kUnreadable) texts.emplace_back(text);
-  for (const char* time :
-       {"00:00:00", "23:59:59", "24:00:00", "23:59:60", "12:0:000", "12:00-00"}) {
+  for (const char* time : {"00:00:00", "23:59:59", "24:00:00", "23:59:60", "12:0:000", "12:00-00"}) {
     for (const char* zone : {"", "Z", "+02:00", ".5+02:00", "+0200"}) {
       texts.push_back("2024-05-01T" + std::string(time) + zone);
       texts.push_back("2024-05-02T" + std::string(time) + zone);

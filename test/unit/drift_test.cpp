@@ -12,9 +12,8 @@ namespace wearables {
 namespace {
 
 std::unique_ptr<Plan> plan_with(std::vector<KnownFieldDef> known) {
-  auto plan =
-      Plan::compile({testing::sample_metrics(), testing::sample_units(),
-                     testing::sample_resources(), testing::sample_mappings(), std::move(known)});
+  auto plan = Plan::compile({testing::sample_metrics(), testing::sample_units(), testing::sample_resources(),
+                             testing::sample_mappings(), std::move(known)});
   EXPECT_TRUE(plan.ok());
   return plan.ok() ? std::move(plan).value() : nullptr;
 }
@@ -48,33 +47,29 @@ std::string unknowns(std::string_view resource, std::string_view body) {
 }
 
 std::string samples(std::string_view source, std::string_view list) {
-  return R"({"event_type":"x","new_in_the_envelope":1,"data":{"new_beside":1,"source":)" +
-         std::string(source) + R"(,"data":[)" + std::string(list) + "]}}";
+  return R"({"event_type":"x","new_in_the_envelope":1,"data":{"new_beside":1,"source":)" + std::string(source) +
+         R"(,"data":[)" + std::string(list) + "]}}";
 }
 
 // What a sample says of its source is not looked at, whatever it is.
 TEST(Drift, ASourceInASampleIsSilent) {
   for (const char* source : {"null", "\"x\"", "7", "{\"new\":1}", "[{\"new\":1}]"}) {
     const std::string sample = R"({"timestamp":"2024-05-01T08:00:00Z","value":60,"source":)";
-    EXPECT_EQ(unknowns("heartrate",
-                       samples(R"({"provider":"garmin","type":"watch"})", sample + source + "}")),
-              "")
+    EXPECT_EQ(unknowns("heartrate", samples(R"({"provider":"garmin","type":"watch"})", sample + source + "}")), "")
         << source;
   }
 }
 
 TEST(Drift, KnownIsSilent) {
-  EXPECT_EQ(unknowns("heartrate",
-                     samples(R"({"provider":"garmin","type":"watch","slug":"","app_id":null})",
-                             R"({"id":1,"timestamp":"2024-05-01T08:00:00Z","unit":"bpm","value":60,
+  EXPECT_EQ(unknowns("heartrate", samples(R"({"provider":"garmin","type":"watch","slug":"","app_id":null})",
+                                          R"({"id":1,"timestamp":"2024-05-01T08:00:00Z","unit":"bpm","value":60,
                                  "type":"automatic","extra":{"any":[{"thing":1}]}})")),
             "");
 }
 
 TEST(Drift, EachUnknownOnce) {
-  EXPECT_EQ(unknowns("heartrate",
-                     samples(R"({"provider":"acme","type":"patch","colour":"red"})",
-                             R"({"timestamp":"2024-05-01T08:00:00Z","value":60,"trend":{"a":1}},
+  EXPECT_EQ(unknowns("heartrate", samples(R"({"provider":"acme","type":"patch","colour":"red"})",
+                                          R"({"timestamp":"2024-05-01T08:00:00Z","value":60,"trend":{"a":1}},
                                 {"trend":2,"timestamp":"2024-05-01T08:01:00Z","type":"manual","value":60},
                                 {"timestamp":"2024-05-01T08:02:00Z","type":"","value":60,"note":null})")),
             "note source.colour source.provider=acme source.type=patch trend type=manual");
@@ -95,31 +90,27 @@ TEST(Drift, GroupsOfARestPage) {
 }
 
 TEST(Drift, WithinObjectsAndDocuments) {
-  EXPECT_EQ(
-      unknowns("activity",
-               R"({"data":{"id":"a","calendar_date":"2024-05-01","source":{"provider":"oura","x":1},
+  EXPECT_EQ(unknowns("activity",
+                     R"({"data":{"id":"a","calendar_date":"2024-05-01","source":{"provider":"oura","x":1},
                          "heart_rate":{"max_bpm":99,"p95_bpm":90,"zones":[1,{"two":2}]}}})"),
-      "heart_rate.p95_bpm source.x");
+            "heart_rate.p95_bpm source.x");
   EXPECT_EQ(
-      unknowns(
-          "sleep",
-          R"({"event_type":"x","sleep":[{"id":"n","source":{"provider":"oura"},"state":"final","stream":{"a":1}},
+      unknowns("sleep",
+               R"({"event_type":"x","sleep":[{"id":"n","source":{"provider":"oura"},"state":"final","stream":{"a":1}},
                                   {"id":"m","source":{"provider":"acme"},"state":"final","snoring":3}]})"),
       "snoring source.provider=acme state=final");
 }
 
 TEST(Drift, WithinTheElementsOfAList) {
-  EXPECT_EQ(
-      unknowns("night",
-               R"({"data":{"id":"n","start":"2024-05-01T22:00:00Z","source":{"provider":"oura"},
+  EXPECT_EQ(unknowns("night",
+                     R"({"data":{"id":"n","start":"2024-05-01T22:00:00Z","source":{"provider":"oura"},
                          "zones":[1,2,3,4,5,6,7],"warmth":[{"value":1,"now":{"value":2,"then":3}},{"place":"toe"}]}})"),
-      "warmth.*.now.then warmth.*.place");
+            "warmth.*.now.then warmth.*.place");
 }
 
 TEST(Drift, NamesAreShownAsTextIs) {
   const std::string name(200, 'n');
-  const std::string seen =
-      unknowns("heartrate", samples(R"({"provider":"oura"})", "{\"" + name + R"(":1,"a\nb":1})"));
+  const std::string seen = unknowns("heartrate", samples(R"({"provider":"oura"})", "{\"" + name + R"(":1,"a\nb":1})"));
   EXPECT_LT(seen.size(), 100U);
   EXPECT_EQ(seen.find('\n'), std::string::npos);
   EXPECT_NE(seen.find(name.substr(0, 50)), std::string::npos);
@@ -128,8 +119,8 @@ TEST(Drift, NamesAreShownAsTextIs) {
 TEST(Drift, NoBodyTellsOfMoreThanTheLimit) {
   std::string members;
   for (int i = 0; i < 500; ++i) members += "\"m" + std::to_string(i) + "\":1,";
-  const auto batch = normalize(*plan(), "heartrate",
-                               samples(R"({"provider":"oura"})", "{" + members + R"("value":60})"));
+  const auto batch =
+      normalize(*plan(), "heartrate", samples(R"({"provider":"oura"})", "{" + members + R"("value":60})"));
   ASSERT_TRUE(batch.ok());
   EXPECT_EQ(batch.value().unknowns.size(), kMaxUnknowns);
 }

@@ -23,14 +23,14 @@ struct Expected {
 };
 
 const Expected kEnvelopes[] = {
-    {R"({"event_type":"daily.data.sleep.created","user_id":"u","client_user_id":"c","data":{}})",
-     true, "daily.data.sleep.created", "u", "c"},
+    {R"({"event_type":"daily.data.sleep.created","user_id":"u","client_user_id":"c","data":{}})", true,
+     "daily.data.sleep.created", "u", "c"},
     // The examples of Junction's introduction have the user inside data only.
-    {R"({"data":{"user_id":"inner","source_id":16},"event_type":"daily.data.heartrate.created"})",
-     true, "daily.data.heartrate.created", "inner", ""},
+    {R"({"data":{"user_id":"inner","source_id":16},"event_type":"daily.data.heartrate.created"})", true,
+     "daily.data.heartrate.created", "inner", ""},
     {R"({"data":{"user_id":"inner"},"user_id":"outer"})", true, "", "outer", ""},
-    {R"({"event_type":"labtest.match_review.created","data":{"user_id":null}})", true,
-     "labtest.match_review.created", "", ""},
+    {R"({"event_type":"labtest.match_review.created","data":{"user_id":null}})", true, "labtest.match_review.created",
+     "", ""},
     {R"({"user_id":"first","user_id":"last"})", true, "", "last", ""},
     {R"({"event\u005ftype":"a\u002eb"})", true, "a.b", "", ""},
     {R"({"event_type":17,"user_id":{"id":1},"client_user_id":["c"]})", true, "", "", ""},
@@ -66,8 +66,7 @@ const Expected kEnvelopes[] = {
     {R"([{"user_id":42},{"user_id":43}])", true, "", "", ""},
     // What no column can hold counts as absent.
     {R"({"user_id":"a\u0000b","client_user_id":"c"})", true, "", "", "c"},
-    {R"({"user_id":"\ud800","client_user_id":"\ud83d\ude00"})", true, "", "\xEF\xBF\xBD",
-     "\xF0\x9F\x98\x80"},
+    {R"({"user_id":"\ud800","client_user_id":"\ud83d\ude00"})", true, "", "\xEF\xBF\xBD", "\xF0\x9F\x98\x80"},
     {"\xEF\xBB\xBF{\"user_id\":\"u\"}", true, "", "u", ""},
     {"[]", true, "", "", ""},
     {"17", true, "", "", ""},
@@ -148,14 +147,13 @@ TEST(PeekEnvelope, FindsTheSameWhereverALongBodyIsCut) {
   const std::string filling(1300, ' ');
   for (std::size_t place = 900; place < 1100; ++place) {
     const std::string before(place, ' ');
-    for (
-        const std::string fields :
-        {R"("event_type":"e","user_id":"u","client_user_id":"c","data":[1,"\\"])",
-         R"("client_user_id":"\"éé","user_id":null,"event_type":"e","data":{"user_id":"inner","x":17})",
-         R"("data":{"user_id":"inner","x":["}"]},"event_type":"e\"","client_user_id":null)",
-         R"("type":"t","user_id":1234567890,"client_user_id":-12.5e3,"event_type":"event")",
-         R"("event_type":"e","client_user_id":7,"data":{"user_id":"inner"},"user_id":"outer")",
-         R"("client_user_id":1234567890,"user_id":"  ","event_type":17,"data":{"user_id":1234},"type":"t")"}) {
+    for (const std::string fields :
+         {R"("event_type":"e","user_id":"u","client_user_id":"c","data":[1,"\\"])",
+          R"("client_user_id":"\"éé","user_id":null,"event_type":"e","data":{"user_id":"inner","x":17})",
+          R"("data":{"user_id":"inner","x":["}"]},"event_type":"e\"","client_user_id":null)",
+          R"("type":"t","user_id":1234567890,"client_user_id":-12.5e3,"event_type":"event")",
+          R"("event_type":"e","client_user_id":7,"data":{"user_id":"inner"},"user_id":"outer")",
+          R"("client_user_id":1234567890,"user_id":"  ","event_type":17,"data":{"user_id":1234},"type":"t")"}) {
       const std::string body = "{" + before + fields + filling + "}";
       expect_same(peek_envelope(kJunction, body), read_envelope(kJunction, body), body);
     }
@@ -164,8 +162,7 @@ TEST(PeekEnvelope, FindsTheSameWhereverALongBodyIsCut) {
 
 TEST(PeekEnvelope, ReadsNoFurtherThanItMust) {
   const std::string rest = R"(,"data": tru garbage)" + std::string(2000, '{');
-  const Envelope known =
-      peek_envelope(kJunction, R"({"event_type":"e","user_id":"u","client_user_id":null)" + rest);
+  const Envelope known = peek_envelope(kJunction, R"({"event_type":"e","user_id":"u","client_user_id":null)" + rest);
   EXPECT_EQ(known.event_type, "e");
   EXPECT_EQ(known.external_user_id, "u");
   EXPECT_EQ(peek_envelope(kJunction, R"({"event_type":"e","user_id":"u")" + rest).event_type, "");
@@ -198,12 +195,11 @@ struct Connection {
 };
 
 const Connection kConnections[] = {
-    {R"({"data":{"provider":{"name":"Oura","slug":"oura","logo":""},"external_user_id":"o1"}})",
-     "oura", "o1", ""},
+    {R"({"data":{"provider":{"name":"Oura","slug":"oura","logo":""},"external_user_id":"o1"}})", "oura", "o1", ""},
     {R"({"data":{"source":{"slug":"fitbit"},"external_user_id":null}})", "fitbit", "", ""},
     {R"({"data":{"source":{"slug":"old"},"provider":{"slug":"new"}}})", "new", "", ""},
-    {R"({"data":{"provider":"whoop_v2","error_type":"token_refresh_failed","error_details":{}}})",
-     "whoop_v2", "", "token_refresh_failed"},
+    {R"({"data":{"provider":"whoop_v2","error_type":"token_refresh_failed","error_details":{}}})", "whoop_v2", "",
+     "token_refresh_failed"},
 };
 
 TEST(ReadConnection, TakesAnObjectOrASlug) {
@@ -226,15 +222,15 @@ TEST(ReadConnection, SaysWhatIsWrong) {
 }
 
 TEST(ReadBackfillNotice, ReadsTheRange) {
-  const auto whole = read_backfill_notice(kJunction, 
+  const auto whole = read_backfill_notice(
+      kJunction,
       R"({"data":{"provider":"oura","start_date":"2024-05-01T00:00:00+00:00","end_date":"2024-05-03","is_final":true}})");
   ASSERT_TRUE(whole.ok());
   EXPECT_EQ(whole.value().provider, "oura");
   EXPECT_EQ(whole.value().from, kFirstOfMay);
   EXPECT_EQ(whole.value().to, kFirstOfMay + 2 * kDay);
 
-  const auto without =
-      read_backfill_notice(kJunction, R"({"data":{"provider":{"slug":"garmin"},"start_date":7}})");
+  const auto without = read_backfill_notice(kJunction, R"({"data":{"provider":{"slug":"garmin"},"start_date":7}})");
   ASSERT_TRUE(without.ok());
   EXPECT_EQ(without.value().provider, "garmin");
   EXPECT_EQ(without.value().from, kNoInstant);
@@ -274,7 +270,8 @@ TEST(StorableJson, OfBareWordsNullRemains) {
     const char* text;
     const char* expected;
   } cases[] = {
-      {R"({"a":NaN,"b":[-Infinity, undefined ,1],"c":"NaN","NaN":inf})", R"({"a":null,"b":[null, null ,1],"c":"NaN","NaN":null})"},
+      {R"({"a":NaN,"b":[-Infinity, undefined ,1],"c":"NaN","NaN":inf})",
+       R"({"a":null,"b":[null, null ,1],"c":"NaN","NaN":null})"},
       {"[nan]", "[null]"},
       {"{\"a\\\"NaN\":+Infinity}", "{\"a\\\"NaN\":null}"},
       {"[NaN,1e999]", "[null,null ]"},
@@ -299,7 +296,8 @@ TEST(StorableJson, OfWhatIsNestedTooDeepNullRemains) {
   for (const std::size_t depth : {kMaxDepth + 1UL, 5'000UL, 2'000'000UL}) {
     const std::string too_deep = lists(depth - kMaxDepth + 1, R"({"a":"]"},NaN)");
     EXPECT_EQ(storable_json(lists(kMaxDepth - 1, "1," + too_deep + ",2")), lists(kMaxDepth - 1, "1,[null],2"));
-    EXPECT_EQ(storable_json(R"({"a":)" + lists(depth, "") + R"(,"b":NaN})"), R"({"a":)" + lists(kMaxDepth - 1, "null") + R"(,"b":null})");
+    EXPECT_EQ(storable_json(R"({"a":)" + lists(depth, "") + R"(,"b":NaN})"),
+              R"({"a":)" + lists(kMaxDepth - 1, "null") + R"(,"b":null})");
     const std::string open = std::string(depth, '[');
     EXPECT_EQ(storable_json(open), open);
     EXPECT_EQ(storable_json(lists(depth, "tru")), lists(depth, "tru"));
@@ -383,8 +381,8 @@ TEST(StorableJson, ReplacesOnlyNumbersThatNoDoubleNeeds) {
 }
 
 TEST(StorableJson, MakesNoJsonOfWhatIsNone) {
-  for (const char* text : {"01e200000", "-01e200000", "+1e200000", "tru1e200000", "1.e200000",
-                           "1e200000e1", "-", "\"1e200000", "\"\\\"1e200000"}) {
+  for (const char* text : {"01e200000", "-01e200000", "+1e200000", "tru1e200000", "1.e200000", "1e200000e1", "-",
+                           "\"1e200000", "\"\\\"1e200000"}) {
     EXPECT_FALSE(read_envelope(kJunction, storable_json(text)).is_json) << text;
   }
 }

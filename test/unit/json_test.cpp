@@ -40,14 +40,13 @@ TEST(FieldSet, GivesEveryPathItsSlot) {
 }
 
 TEST(FieldSet, KnowsAPathWhenItSeesOne) {
-  for (const char* path : {"a", "a.b.c", "with blank", "\xC3\xA9", "a-b_c/d~e", "a.0", "a.*",
-                           "a.*.b", "a.0.b.*", "a*.b*"}) {
+  for (const char* path :
+       {"a", "a.b.c", "with blank", "\xC3\xA9", "a-b_c/d~e", "a.0", "a.*", "a.*.b", "a.0.b.*", "a*.b*"}) {
     EXPECT_TRUE(FieldSet::valid(path)) << path;
   }
   EXPECT_TRUE(FieldSet::valid(std::string(kMaxMemberName, 'x')));
   EXPECT_FALSE(FieldSet::valid(std::string(kMaxMemberName + 1, 'x')));
-  for (const char* path :
-       {"", ".", "a.", ".a", "a..b", "a\"b", "a\\b", "a\tb", "*", "*.a", "a.*.*", "a.*.b.*"}) {
+  for (const char* path : {"", ".", "a.", ".a", "a..b", "a\"b", "a\\b", "a\tb", "*", "*.a", "a.*.*", "a.*.b.*"}) {
     EXPECT_FALSE(FieldSet::valid(path)) << path;
   }
 }
@@ -72,8 +71,8 @@ TEST(FieldSet, FindsEveryNameAmongMany) {
   std::string body = "{";
   std::string expected;
   for (std::size_t i = 0; i < 300; ++i) {
-    const std::string name = (i % 3 == 0 ? "measured_" : "") + std::to_string(i) +
-                             std::string(i % 40, static_cast<char>('a' + i % 26));
+    const std::string name =
+        (i % 3 == 0 ? "measured_" : "") + std::to_string(i) + std::string(i % 40, static_cast<char>('a' + i % 26));
     set.add(name);
     body += (i == 0 ? "\"" : ",\"") + name + "\":" + std::to_string(i) + ",\"" + name + "x\":true";
     expected += " " + std::to_string(i);
@@ -128,14 +127,12 @@ TEST(WalkObjects, ReadsEscapedNamesAndTexts) {
 TEST(WalkObjects, NumbersOfAnySize) {
   const FieldSet set = fields({"v"});
   for (const char* number :
-       {"0", "-0", "0.0", "18446744073709551616", "123456789012345678901234567890", "1E+2",
-        "1e-400", "-1.7976931348623157e308",
-        "0.1000000000000000055511151231257827021181583404541015625"}) {
+       {"0", "-0", "0.0", "18446744073709551616", "123456789012345678901234567890", "1E+2", "1e-400",
+        "-1.7976931348623157e308", "0.1000000000000000055511151231257827021181583404541015625"}) {
     EXPECT_EQ(object("{\"v\":" + std::string(number) + "}", set), " " + std::string(number) + "\n");
   }
   for (const char* number : {"1e400", "-1e400", "1.5E+309"}) {
-    EXPECT_EQ(object("{\"v\":" + std::string(number) + " }", set),
-              " inf:" + std::string(number) + "\n");
+    EXPECT_EQ(object("{\"v\":" + std::string(number) + " }", set), " inf:" + std::string(number) + "\n");
   }
   const std::string endless(400, '9');
   EXPECT_EQ(object("{\"v\":" + endless + "}", set), " inf:" + endless + "\n");
@@ -143,12 +140,10 @@ TEST(WalkObjects, NumbersOfAnySize) {
 
 // A walk guesses the next member by the body before, and no guess may be seen.
 TEST(WalkObjects, FindsMembersInAnyOrderAfterAnother) {
-  const FieldSet set =
-      fields({"a", "b", "eight_by", "nine_byte", "fifteen_bytes__", "sixteen_bytes___",
-              "more_than_sixteen", "more_than_sixteem", "o.a", "o.b", "o"});
-  const std::string usual =
-      R"({"a":1,"b":2,"eight_by":3,"nine_byte":4,"fifteen_bytes__":5,"sixteen_bytes___":6,)"
-      R"("more_than_sixteen":7,"more_than_sixteem":8,"o":{"a":9,"b":10}})";
+  const FieldSet set = fields({"a", "b", "eight_by", "nine_byte", "fifteen_bytes__", "sixteen_bytes___",
+                               "more_than_sixteen", "more_than_sixteem", "o.a", "o.b", "o"});
+  const std::string usual = R"({"a":1,"b":2,"eight_by":3,"nine_byte":4,"fifteen_bytes__":5,"sixteen_bytes___":6,)"
+                            R"("more_than_sixteen":7,"more_than_sixteem":8,"o":{"a":9,"b":10}})";
   const std::string expected = " 1 2 3 4 5 6 7 8 9 10 {}\n";
   const char* others[] = {
       R"({"o":{"b":10,"a":9},"more_than_sixteem":8,"more_than_sixteen":7,"sixteen_bytes___":6,)"
@@ -179,22 +174,19 @@ TEST(WalkObjects, TakesEveryObjectOfAList) {
 TEST(WalkObjects, RefusesWhatIsNotOneJsonValue) {
   const FieldSet set = fields({"v"});
   const char* const tails[] = {
-      "",         "\"v\"",        "\"v\":",     "\"v\":1",    "tru garbage}", "tru}",
-      "truex}",   "nul}",         "nulll}",     "True}",      "NaNs}",         "Infinite}",
-      "01}",      "-}",           "+1}",        "1.}",        ".5}",          "1e}",
-      "1e+}",     "0x10}",        "1 2}",       "--1}",       "1-}",          "\"a}",
-      "\"\\q\"}", "\"\\u12g4\"}", "\"\\u12\"}", "\"a\tb\"}",  "[1,]}",        "[1}",
-      "[1 2]}",   "{\"a\":1,}}",  "{\"a\" 1}}", "{a:1}}",     "{1:1}}",       "{\"\\x\":1}}",
-      "1}}",      "1}]",          "1},",        "1} 1",       "1}{}",         "{\"a\":1]}",
-      "[[1]}",    "'a'}",         "1,}",        "/* c */ 1}", "1} //",        "\x01}",
+      "",           "\"v\"",        "\"v\":",     "\"v\":1",      "tru garbage}", "tru}",       "truex}", "nul}",
+      "nulll}",     "True}",        "NaNs}",      "Infinite}",    "01}",          "-}",         "+1}",    "1.}",
+      ".5}",        "1e}",          "1e+}",       "0x10}",        "1 2}",         "--1}",       "1-}",    "\"a}",
+      "\"\\q\"}",   "\"\\u12g4\"}", "\"\\u12\"}", "\"a\tb\"}",    "[1,]}",        "[1}",        "[1 2]}", "{\"a\":1,}}",
+      "{\"a\" 1}}", "{a:1}}",       "{1:1}}",     "{\"\\x\":1}}", "1}}",          "1}]",        "1},",    "1} 1",
+      "1}{}",       "{\"a\":1]}",   "[[1]}",      "'a'}",         "1,}",          "/* c */ 1}", "1} //",  "\x01}",
   };
   for (const char* tail : tails) {
     EXPECT_EQ(object("{\"v\":1,\"later\":" + std::string(tail), set), "invalid") << tail;
   }
   for (const char* whole :
-       {"",    " ",   "\n\t",         "{",         "[",  "\"",  "}",           "]",
-        ",",   "tru", "nul",          "-",         "01", "1 1", "\"a\" \"b\"", "\"\\x\"",
-        "{}x", "[]]", "\xEF\xBB\xBF", "\xEF\xBB{}"}) {
+       {"",    " ",           "\n\t",    "{",   "[",   "\"",           "}",         "]", ",", "tru", "nul", "-", "01",
+        "1 1", "\"a\" \"b\"", "\"\\x\"", "{}x", "[]]", "\xEF\xBB\xBF", "\xEF\xBB{}"}) {
     EXPECT_EQ(object(whole, set), "invalid") << whole;
   }
 }
@@ -207,9 +199,7 @@ TEST(WalkObjects, RefusesWhatIsNotUtf8) {
   EXPECT_EQ(object(std::string("{\"v\":1}\0", 8), set), "invalid");
 }
 
-TEST(WalkObjects, SkipsAByteOrderMark) {
-  EXPECT_EQ(object("\xEF\xBB\xBF{\"v\":1}", fields({"v"})), " 1\n");
-}
+TEST(WalkObjects, SkipsAByteOrderMark) { EXPECT_EQ(object("\xEF\xBB\xBF{\"v\":1}", fields({"v"})), " 1\n"); }
 
 std::string nested(std::size_t depth, const std::string& inner = "") {
   return std::string(depth, '[') + inner + std::string(depth, ']');
@@ -230,12 +220,16 @@ TEST(Walk, WhatIsNestedDeepCostsNothingBesideIt) {
     const std::string objects = repeated(depth, R"({"w":)", "NaN", "}");
     EXPECT_EQ(object(R"({"u":)" + lists + R"(,"v":1,"w":{"x":)" + objects + "}}", set), " 1 {}\n") << depth;
     EXPECT_EQ(object(R"([{"v":)" + lists + "}," + lists + "," + objects + R"(,{"v":2}])", set),
-              "/0 [] -\n/2 - " + std::string(depth > 1 ? "-" : "") + "\n/3 2 -\n") << depth;
+              "/0 [] -\n/2 - " + std::string(depth > 1 ? "-" : "") + "\n/3 2 -\n")
+        << depth;
     EXPECT_EQ(samples(R"({"u":)" + lists + R"(,"source":{"u":)" + lists + R"(},"data":[{"v":1,"u":)" + objects + "}," +
                       lists + R"(,{"v":)" + lists + "}]}"),
-              "list -\n/data/0 1\n/data/1 no object\n/data/2 []\nend\n") << depth;
-    EXPECT_EQ(documents(R"({"u":)" + lists + R"(,"data":[{"id":"n","u":)" + objects + "}," + lists + "]}").substr(0, 12),
-              "/data/0 'n' ") << depth;
+              "list -\n/data/0 1\n/data/1 no object\n/data/2 []\nend\n")
+        << depth;
+    EXPECT_EQ(
+        documents(R"({"u":)" + lists + R"(,"data":[{"id":"n","u":)" + objects + "}," + lists + "]}").substr(0, 12),
+        "/data/0 'n' ")
+        << depth;
     EXPECT_EQ(object(lists, set), "") << depth;
     EXPECT_EQ(samples(lists), "shape") << depth;
     EXPECT_EQ(documents(objects), "shape") << depth;
@@ -248,9 +242,7 @@ TEST(Walk, ReadsNoReadingThatIsNestedTooDeep) {
     const std::size_t from = text.rfind("/data");
     return text.substr(text.rfind('\n', from) + 1).substr(text.find(' ', from) - text.rfind('\n', from) - 1);
   };
-  const auto lists = [&](std::size_t depth) {
-    return repeated(depth, R"({"source":{},"data":[)", R"({"v":1})", "]}");
-  };
+  const auto lists = [&](std::size_t depth) { return repeated(depth, R"({"source":{},"data":[)", R"({"v":1})", "]}"); };
   EXPECT_EQ(last_line(samples(lists(249))).substr(0, 3), " 1\n");
   EXPECT_EQ(last_line(documents(repeated(249, R"({"data":[)", R"({"id":"n"})", "]}"))).substr(0, 5), " 'n' ");
   for (const std::size_t depth : {250U, 1'000U, 5'000U}) {
@@ -266,13 +258,26 @@ TEST(Walk, ReadsNoReadingThatIsNestedTooDeep) {
 TEST(Walk, ChecksWhatIsNestedTooDeep) {
   const FieldSet set = fields({"v"});
   const char* const good[] = {
-      "",     "1",         "null",           "NaN,-Infinity,undefined", "\"\\ud800\"", "\"\\u0041\\n]\"", " 1 , 2 ",
-      "{}",   R"({"":1})", R"({"a":[{}],"b":{"c":1e400}} )", "[ ],{ }", "true,false", "\"]\",\"[\"",
+      "",
+      "1",
+      "null",
+      "NaN,-Infinity,undefined",
+      "\"\\ud800\"",
+      "\"\\u0041\\n]\"",
+      " 1 , 2 ",
+      "{}",
+      R"({"":1})",
+      R"({"a":[{}],"b":{"c":1e400}} )",
+      "[ ],{ }",
+      "true,false",
+      "\"]\",\"[\"",
   };
   const char* const bad[] = {
-      "1,",      "[",      "]",       "{",        "}",        "{]",      "[}",      "tru",      "01",     "1 2",   "1,,2", ",1",
-      "{1:1}",   R"({"a"})", R"({"a":})", R"({"a":1,})", R"({"a" 1})", R"({"a":1 "b":2})", "{a:1}", "\"\\x\"", R"({"\q":1})",
-      "\"a\" \"b\"", "[1 2]", "[1,]", ":", "\"a\":1", "NaNa", "nul",
+      "1,",    "[",        "]",           "{",           "}",          "{]",
+      "[}",    "tru",      "01",          "1 2",         "1,,2",       ",1",
+      "{1:1}", R"({"a"})", R"({"a":})",   R"({"a":1,})", R"({"a" 1})", R"({"a":1 "b":2})",
+      "{a:1}", "\"\\x\"",  R"({"\q":1})", "\"a\" \"b\"", "[1 2]",      "[1,]",
+      ":",     "\"a\":1",  "NaNa",        "nul",
   };
   for (const std::size_t depth : {498U, 499U, 500U, 3'000U}) {
     for (const char* inner : good) {
@@ -284,22 +289,27 @@ TEST(Walk, ChecksWhatIsNestedTooDeep) {
   }
 }
 
-const char* const kBareWords[] = {"NaN", "nan",  "-NaN", "+nan", "Infinity", "-Infinity", "+Infinity", "INFINITY",
-                                  "inf", "-inf", "+Inf", "undefined", "Undefined"};
+const char* const kBareWords[] = {"NaN",      "nan", "-NaN", "+nan", "Infinity",  "-Infinity", "+Infinity",
+                                  "INFINITY", "inf", "-inf", "+Inf", "undefined", "Undefined"};
 
 TEST(Walk, ABareWordIsAValue) {
   const FieldSet set = fields({"v", "w"});
   for (const std::string word : kBareWords) {
-    EXPECT_EQ(object("{\"v\":" + word + " , \"u\":[" + word + ",{\"x\": " + word + "\n}],\"w\":1}", set), " word 1\n") << word;
+    EXPECT_EQ(object("{\"v\":" + word + " , \"u\":[" + word + ",{\"x\": " + word + "\n}],\"w\":1}", set), " word 1\n")
+        << word;
     EXPECT_EQ(object(word, set), "invalid");
-    EXPECT_EQ(samples("{\"data\":[{\"v\":1,\"u\":" + word + "}," + word + ",{\"v\":" + word + "}],\"source\":" + word + "}"),
-              "list -\n/data/0 1\n/data/1 no object\n/data/2 word\nend\n") << word;
+    EXPECT_EQ(
+        samples("{\"data\":[{\"v\":1,\"u\":" + word + "}," + word + ",{\"v\":" + word + "}],\"source\":" + word + "}"),
+        "list -\n/data/0 1\n/data/1 no object\n/data/2 word\nend\n")
+        << word;
     EXPECT_EQ(documents("{\"data\":{\"id\":\"n\",\"a\":{\"b\":" + word + "}}}"),
-              "/data 'n' word 8+" + std::to_string(21 + word.size()) + '\n') << word;
+              "/data 'n' word 8+" + std::to_string(21 + word.size()) + '\n')
+        << word;
     EXPECT_EQ(samples("{\"data\":" + word + "}"), "shape");
     EXPECT_EQ(documents("{\"data\":" + word + "}"), "shape");
   }
-  for (const char* word : {"NaNs", "NaN(1)", "Infinit", "--inf", "-undefined", "None", "nul", "-", "+", "True", "N", "inf1", "1.#INF"}) {
+  for (const char* word :
+       {"NaNs", "NaN(1)", "Infinit", "--inf", "-undefined", "None", "nul", "-", "+", "True", "N", "inf1", "1.#INF"}) {
     EXPECT_EQ(object("{\"v\":" + std::string(word) + "}", set), "invalid") << word;
     EXPECT_EQ(object("{\"u\":" + std::string(word) + ",\"v\":1}", set), "invalid") << word;
   }
@@ -334,9 +344,12 @@ TEST(Walk, SaysWhatStandsWhereReadingsShould) {
       {R"({"groups":{"p":[{"data":null}]}})", "", no_document},
       {R"({"nights":null})", nowhere, "null at nights"},
       {R"({"data":null,"nights":7})", "null at data", R"("nights" is a number, not an object or a list)"},
-      {R"({"data":7})", R"("data" is a number, not a list or an object)", R"("data" is a number, not an object or a list)"},
-      {R"({"data":"none"})", R"("data" is a string, not a list or an object)", R"("data" is a string, not an object or a list)"},
-      {R"({"data":true})", R"("data" is a boolean, not a list or an object)", R"("data" is a boolean, not an object or a list)"},
+      {R"({"data":7})", R"("data" is a number, not a list or an object)",
+       R"("data" is a number, not an object or a list)"},
+      {R"({"data":"none"})", R"("data" is a string, not a list or an object)",
+       R"("data" is a string, not an object or a list)"},
+      {R"({"data":true})", R"("data" is a boolean, not a list or an object)",
+       R"("data" is a boolean, not an object or a list)"},
       {R"({"data":NaN})", R"("data" is a word unknown to JSON, not a list or an object)",
        R"("data" is a word unknown to JSON, not an object or a list)"},
       {R"({"data":{"data":-1e400}})", R"("data.data" is a number, not a list or an object)", "record "},
@@ -356,7 +369,8 @@ TEST(Walk, SaysWhatStandsWhereReadingsShould) {
   };
   for (const Place& one : places) {
     NullPlace of_samples, of_documents;
-    EXPECT_EQ(told(walk_timeseries(one.body, set, set, of_samples, nullptr), of_samples).substr(0, 200), one.samples) << one.body.substr(0, 80);
+    EXPECT_EQ(told(walk_timeseries(one.body, set, set, of_samples, nullptr), of_samples).substr(0, 200), one.samples)
+        << one.body.substr(0, 80);
     NullPlace sink;
     const auto done = walk_documents(one.body, "nights", set, 0, of_documents, nullptr);
     std::string words = told(done, of_documents);
@@ -370,8 +384,7 @@ const Case kDocuments[] = {
     {R"({"data":{"data":[{"id":"n"}]}})", "/data/data/0 'n' - 17+10\n"},
     {R"({"nights":[{"id":"n"}]})", "/nights/0 'n' - 11+10\n"},
     {R"({"nights":{"id":"n"}})", "/nights 'n' - 10+10\n"},
-    {R"([{"data":{"id":"n"}},{"nights":[{"id":"m"}]}])",
-     "/0/data 'n' - 9+10\n/1/nights/0 'm' - 32+10\n"},
+    {R"([{"data":{"id":"n"}},{"nights":[{"id":"m"}]}])", "/0/data 'n' - 9+10\n/1/nights/0 'm' - 32+10\n"},
     {R"( {"id":"n" } )", " 'n' - 1+11\n"},
     {R"([{"id":"n"},{"id":"m"}])", "/0 'n' - 1+10\n/1 'm' - 12+10\n"},
     // A meal's data is its food, and a list beside an id is no list of documents either.
@@ -406,22 +419,18 @@ TEST(WalkDocuments, FindsTheDocumentsInEveryShape) {
 }
 
 TEST(WalkDocuments, CutsTheTextOutOfTheBody) {
-  const std::string body =
-      "{ \"nights\" : [ {\"id\":\"a\" , \"a\":{\"b\":[{}]} }\n, {\"id\":\"b\"}] }";
+  const std::string body = "{ \"nights\" : [ {\"id\":\"a\" , \"a\":{\"b\":[{}]} }\n, {\"id\":\"b\"}] }";
   class Cut final : public RecordSink {
    public:
     explicit Cut(const std::string& body) : body_(body) {}
-    void record(const Record& record) override {
-      texts.push_back(body_.substr(record.offset, record.length));
-    }
+    void record(const Record& record) override { texts.push_back(body_.substr(record.offset, record.length)); }
     std::vector<std::string> texts;
 
    private:
     const std::string& body_;
   } cut(body);
   ASSERT_TRUE(walk_documents(body, "nights", fields({"id"}), 0, cut, nullptr).ok());
-  EXPECT_EQ(cut.texts,
-            (std::vector<std::string>{"{\"id\":\"a\" , \"a\":{\"b\":[{}]} }", "{\"id\":\"b\"}"}));
+  EXPECT_EQ(cut.texts, (std::vector<std::string>{"{\"id\":\"a\" , \"a\":{\"b\":[{}]} }", "{\"id\":\"b\"}"}));
 }
 
 int g_asked;
@@ -469,12 +478,10 @@ TEST(Walk, HasRoomForTextsThatAreReadTwice) {
 
 // The walk copies what it needs padding for, so a body may end where its memory ends.
 TEST(Walk, ReadsNothingBehindTheBody) {
-  for (const std::string& whole :
-       {std::string(R"({"v":1,"w":"\u0041","x":[true,null,1e400]})"),
-        std::string(R"({"data":{"data":[{"v":"x"}],"source":{"provider":"p"}}})")}) {
+  for (const std::string& whole : {std::string(R"({"v":1,"w":"\u0041","x":[true,null,1e400]})"),
+                                   std::string(R"({"data":{"data":[{"v":"x"}],"source":{"provider":"p"}}})")}) {
     for (std::size_t length = 0; length < whole.size(); ++length) {
-      const std::vector<char> cut(whole.begin(),
-                                  whole.begin() + static_cast<std::ptrdiff_t>(length));
+      const std::vector<char> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
       const std::string_view body(cut.data(), cut.size());
       EXPECT_EQ(object(body, fields({"v"})), "invalid") << length;
       EXPECT_EQ(samples(body), "invalid") << length;

@@ -17,8 +17,7 @@ using testing::shown;
 const Case kTimeseries[] = {
     {R"({"data":{"source":{"provider":"p"},"data":[{"v":1},{"v":2}]}})",
      "list 'p'\n/data/data/0 1\n/data/data/1 2\nend\n"},
-    {R"({"data":{"data":[{"v":1},{}],"source":{"provider":"p"}}})",
-     "list 'p'\n/data/data/0 1\n/data/data/1 -\nend\n"},
+    {R"({"data":{"data":[{"v":1},{}],"source":{"provider":"p"}}})", "list 'p'\n/data/data/0 1\n/data/data/1 -\nend\n"},
     {R"({"data":{"data":[7,"x",null,[{"v":1}]]}})",
      "list -\n/data/data/0 no object\n/data/data/1 no object\n/data/data/2 no object\n/data/data/3 "
      "no "
@@ -33,10 +32,8 @@ const Case kTimeseries[] = {
     {R"({"groups":{"g":{"data":[{"v":1}]}}})", "list - of g\n/groups/g/data/0 1\nend\n"},
     {R"([{"data":{"data":[{"v":1}]}},3,{"data":{"data":[{"v":2}]}}])",
      "list -\n/0/data/data/0 1\nend\nlist -\n/2/data/data/0 2\nend\n"},
-    {R"({"data":{"data":{"source":{"provider":"p"},"data":[{"v":1}]}}})",
-     "list 'p'\n/data/data/data/0 1\nend\n"},
-    {R"({"d\u0061ta":{"data":[{"v":1}],"\u0073ource":{"provider":"p"}}})",
-     "list 'p'\n/data/data/0 1\nend\n"},
+    {R"({"data":{"data":{"source":{"provider":"p"},"data":[{"v":1}]}}})", "list 'p'\n/data/data/data/0 1\nend\n"},
+    {R"({"d\u0061ta":{"data":[{"v":1}],"\u0073ource":{"provider":"p"}}})", "list 'p'\n/data/data/0 1\nend\n"},
     // Equal names: every list is walked, once; the last source counts when it stands behind them.
     {R"({"data":{"data":[{"v":1}],"data":[{"v":2}],"source":{"provider":"p"},"source":{"provider":"q"}}})",
      "list 'q'\n/data/data/0 1\nend\nlist 'q'\n/data/data/0 2\nend\n"},
@@ -77,8 +74,7 @@ const Case kUnlikeSamples[] = {
     {R"([{"v":1},{"vv":2},{"v ":3},{"":4},{"v":5}])", "1 - - - 5"},
     {R"([{"v":1},{"\u0076":2},{"v":3},{"v\n":4},{"v\ud800":5}])", "1 2 3 - -"},
     {R"([{"v":1},{"v":2,"v":3},{"v" :4},{ "v"	: 5 },{"v":{}}])", "1 3 4 5 {}"},
-    {R"([{"a_name_of_17_byte":1,"v":1},{"a_name_of_17_bytX":1,"v":2},{"b_name_of_17_byte":1,"v":3}])",
-     "1 2 3"},
+    {R"([{"a_name_of_17_byte":1,"v":1},{"a_name_of_17_bytX":1,"v":2},{"b_name_of_17_byte":1,"v":3}])", "1 2 3"},
     {R"([{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1,"q":1,"v":1},)"
      R"({"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1,"v":2,"q":1}])",
      "1 2"},
@@ -88,8 +84,7 @@ TEST(WalkTimeseries, ComparesNoNameBeyondTheBody) {
   for (const std::size_t size : {59U, 60U, 61U, 62U, 63U, 64U, 100U, 5'000U}) {
     const std::string name(size, 'n');
     const std::string body = R"([{")" + name + R"(":1,"v":1},{")" + name + R"(":2,"v":2},{"n":3}])";
-    EXPECT_EQ(samples(R"({"source":{},"data":)" + body + "}"),
-              "list -\n/data/0 1\n/data/1 2\n/data/2 -\nend\n");
+    EXPECT_EQ(samples(R"({"source":{},"data":)" + body + "}"), "list -\n/data/0 1\n/data/1 2\n/data/2 -\nend\n");
   }
 }
 
@@ -120,9 +115,7 @@ class Eager final : public RecordSink {
     return source[0].present();
   }
   void restart() override { text_ = "again: "; }
-  void record(const Record& record) override {
-    text_ += (record.is_object ? shown(record.fields[0]) : "no") + ' ';
-  }
+  void record(const Record& record) override { text_ += (record.is_object ? shown(record.fields[0]) : "no") + ' '; }
 
   const std::string& text() const { return text_; }
 
@@ -133,16 +126,13 @@ class Eager final : public RecordSink {
 TEST(WalkTimeseries, TakesAListBeforeItsSource) {
   const Case cases[] = {
       {R"({"data":{"source":{"provider":"p"},"data":[{"v":1}]}})", "list 'p' 1 end "},
-      {R"({"data":{"data":[{"v":1},7],"x":1,"source":{"provider":"p"}}})",
-       "early 1 no end source 'p' "},
+      {R"({"data":{"data":[{"v":1},7],"x":1,"source":{"provider":"p"}}})", "early 1 no end source 'p' "},
       {R"({"groups":{"g":[{"data":[{"v":1}],"source":{"provider":"p"}},{"data":[],"source":{"provider":"q"}}]}})",
        "early 1 end source 'p' gearly end source 'q' g"},
       {R"({"data":[{"v":1}]})", "again: list - 1 end "},
       {R"({"data":[{"v":1}],"source":{"provider":null}})", "again: list null 1 end "},
-      {R"({"data":[{"v":1}],"data":[{"v":2}],"source":{"provider":"p"}})",
-       "again: list 'p' 1 end list 'p' 2 end "},
-      {R"({"data":[{"v":1}],"source":{"provider":"p"},"data":[{"v":2}]})",
-       "again: list 'p' 1 end list 'p' 2 end "},
+      {R"({"data":[{"v":1}],"data":[{"v":2}],"source":{"provider":"p"}})", "again: list 'p' 1 end list 'p' 2 end "},
+      {R"({"data":[{"v":1}],"source":{"provider":"p"},"data":[{"v":2}]})", "again: list 'p' 1 end list 'p' 2 end "},
       {R"({"data":[{"v":1}],"data":{"source":{"provider":"q"},"data":[]},"source":{"provider":"p"}})",
        "again: list 'q' end list 'p' 1 end "},
       {R"({"data":[{"v":1},{"data":[{"v":2}],"source":{"provider":"q"}}],"source":{"provider":"p"}})",

@@ -34,26 +34,21 @@ struct Broken {
 
 const Broken kBroken[] = {
     {[](MappingSet& set) { set.mappings[0].metric_id = 9; }, "mapping 17: there is no metric 9"},
-    {[](MappingSet& set) { set.mappings[0].resource = "heart"; },
-     "mapping 17: there is no resource \"heart\""},
-    {[](MappingSet& set) { set.mappings[0].value_fields.clear(); },
-     "mapping 17: it has no value field"},
-    {[](MappingSet& set) { set.mappings[0].instant_fields.clear(); },
-     "mapping 17: it has no instant field"},
+    {[](MappingSet& set) { set.mappings[0].resource = "heart"; }, "mapping 17: there is no resource \"heart\""},
+    {[](MappingSet& set) { set.mappings[0].value_fields.clear(); }, "mapping 17: it has no value field"},
+    {[](MappingSet& set) { set.mappings[0].instant_fields.clear(); }, "mapping 17: it has no instant field"},
     {[](MappingSet& set) {
        set.mappings[0].value_fields = {"value", ""};
      },
      "mapping 17: \"\" is not a path of member names"},
     {[](MappingSet& set) { set.mappings[0].instant_fields = {"a..b"}; },
      "mapping 17: \"a..b\" is not a path of member names"},
-    {[](MappingSet& set) { set.mappings[0].end_field = ".end"; },
-     "mapping 17: \".end\" is not a path of member names"},
+    {[](MappingSet& set) { set.mappings[0].end_field = ".end"; }, "mapping 17: \".end\" is not a path of member names"},
     {[](MappingSet& set) { set.mappings[0].secondary_field = "x."; },
      "mapping 17: \"x.\" is not a path of member names"},
     {[](MappingSet& set) { set.mappings[0].unit_field = "a\\b"; },
      "mapping 17: \"a\\b\" is not a path of member names"},
-    {[](MappingSet& set) { set.mappings[0].value_fields = {std::string(61, 'x')}; },
-     "is not a path of member names"},
+    {[](MappingSet& set) { set.mappings[0].value_fields = {std::string(61, 'x')}; }, "is not a path of member names"},
     {[](MappingSet& set) { set.mappings[0].base_field = "*.start"; },
      "mapping 17: \"*.start\" is not a path of member names"},
     {[](MappingSet& set) { set.mappings[0].instant_fields = {"times.*"}; },
@@ -62,13 +57,10 @@ const Broken kBroken[] = {
        set.mappings[0].value_fields = {"values.*", "value"};
      },
      "mapping 17: where one field is read by *, each value field must be"},
-    {[](MappingSet& set) { set.metrics.push_back(metric(1, "again", "")); },
-     "metric 1: stands twice"},
-    {[](MappingSet& set) { set.metrics.push_back(metric(0, "zero", "")); },
-     "metric 0: its number is not above 0"},
+    {[](MappingSet& set) { set.metrics.push_back(metric(1, "again", "")); }, "metric 1: stands twice"},
+    {[](MappingSet& set) { set.metrics.push_back(metric(0, "zero", "")); }, "metric 0: its number is not above 0"},
     {[](MappingSet& set) { set.metrics[0].name.clear(); }, "metric 1: has no name"},
-    {[](MappingSet& set) { set.metrics[0].lowest = std::nan(""); },
-     "metric 1: its lowest value is above its highest"},
+    {[](MappingSet& set) { set.metrics[0].lowest = std::nan(""); }, "metric 1: its lowest value is above its highest"},
     {[](MappingSet& set) {
        set.units.push_back({7, "x", 1, 0});
      },
@@ -77,8 +69,7 @@ const Broken kBroken[] = {
     {[](MappingSet& set) { set.units[0].offset = std::numeric_limits<double>::infinity(); },
      "unit \"Hz\" of metric 1: factor"},
     {[](MappingSet& set) { set.units[0].text.clear(); }, "unit \"\" of metric 1: has no text"},
-    {[](MappingSet& set) { set.resources.push_back(set.resources[0]); },
-     "resource \"heartrate\": stands twice"},
+    {[](MappingSet& set) { set.resources.push_back(set.resources[0]); }, "resource \"heartrate\": stands twice"},
     {[](MappingSet& set) { set.resources[0].name.clear(); }, "resource \"\": has no name"},
 };
 
@@ -111,15 +102,14 @@ TEST(PlanCompile, AnUnknownUnitIsTheFaultOfItsRowAlone) {
   set.mappings[1].unit_up_to_one = "mile";
   const auto plan = Plan::compile(set);
   ASSERT_TRUE(plan.ok());
-  const auto batch = normalize(
-      *plan.value(), "heartrate",
-      R"({"source":{"provider":"p"},"data":[)"
-      R"({"timestamp":0,"value":60,"hrv":40},{"timestamp":0,"value":1,"unit":"Hz","hrv":0.5}]})");
+  const auto batch =
+      normalize(*plan.value(), "heartrate",
+                R"({"source":{"provider":"p"},"data":[)"
+                R"({"timestamp":0,"value":60,"hrv":40},{"timestamp":0,"value":1,"unit":"Hz","hrv":0.5}]})");
   ASSERT_TRUE(batch.ok());
   std::string text;
   for (const Rejected& rejected : batch.value().rejected) {
-    text += std::string(reason_name(rejected.reason)) + ' ' + rejected.pointer + ' ' +
-            rejected.detail + '\n';
+    text += std::string(reason_name(rejected.reason)) + ' ' + rejected.pointer + ' ' + rejected.detail + '\n';
   }
   EXPECT_EQ(text, "unknown_unit /data/0 furlong\nunknown_unit /data/1 mile\n");
   ASSERT_EQ(batch.value().samples.size(), 2U);

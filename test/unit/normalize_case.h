@@ -78,13 +78,11 @@ inline std::string readings(std::string_view resource, std::string_view body) {
 
 // A timeseries event with one source and these samples.
 inline std::string event(const std::string& samples) {
-  return R"({"user_id":"u","data":{"source":{"provider":"oura","type":"ring"},"data":[)" + samples +
-         "]}}";
+  return R"({"user_id":"u","data":{"source":{"provider":"oura","type":"ring"},"data":[)" + samples + "]}}";
 }
 
 inline std::string document(const std::string& members) {
-  return R"({"user_id":"u","data":{"id":"d1","source":{"provider":"oura","type":"ring"},)" +
-         members + "}}";
+  return R"({"user_id":"u","data":{"id":"d1","source":{"provider":"oura","type":"ring"},)" + members + "}}";
 }
 
 struct BodyCase {

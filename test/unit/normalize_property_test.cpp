@@ -56,10 +56,8 @@ const Record kRecords[] = {
      R"({"timestamp":<"2024-05-01T12:00:00Z">,"start":<null>,"value":<61>,"unit":<"bpm">,"type":<null>,"timezone_offset":<3600>,"time_zone":<null>})"},
     {"blood_pressure",
      R"({"timestamp":<"2024-05-01T12:00:00Z">,"systolic":<120>,"diastolic":<80>,"unit":<"mmHg">,"grouping":<["cuff",null]>})"},
-    {"steps",
-     R"({"start":<"2024-05-01T12:00:00Z">,"end":<"2024-05-01T13:00:00Z">,"value":<61>,"unit":<"count">})"},
-    {"cholesterol",
-     R"({"timestamp":<"2024-05-01T12:00:00Z">,"value":<1.5>,"unit":<"mmol/L">,"type":<"hdl">})"},
+    {"steps", R"({"start":<"2024-05-01T12:00:00Z">,"end":<"2024-05-01T13:00:00Z">,"value":<61>,"unit":<"count">})"},
+    {"cholesterol", R"({"timestamp":<"2024-05-01T12:00:00Z">,"value":<1.5>,"unit":<"mmol/L">,"type":<"hdl">})"},
     {"sleep",
      R"({"id":<"d">,"source":<{"provider":"oura","type":"ring"}>,"bedtime_stop":<"2024-05-01T12:00:00Z">,"date":<"2024-05-01">,"hr_lowest":<47>,"hr_average":<53>,"average_hrv":<61>,"respiratory_rate":<14>,"timezone_offset":<7200>,"time_zone":<null>,"updated_at":<"2024-05-01T12:00:00Z">})"},
     {"night",
@@ -90,15 +88,13 @@ std::string replaced(const std::string& text, std::size_t which, const std::stri
 }
 
 std::string plain(const std::string& text) {
-  return replaced(text + "<>", static_cast<std::size_t>(std::count(text.begin(), text.end(), '<')),
-                  "");
+  return replaced(text + "<>", static_cast<std::size_t>(std::count(text.begin(), text.end(), '<')), "");
 }
 
 // `text` between two records like it that are known to be good.
 std::string body_of(const Record& record, const std::string& text) {
   const std::string list = "[" + plain(record.text) + "," + text + "," + plain(record.text) + "]";
-  if (plan().kind(record.resource, nullptr) == ResourceKind::kSummary)
-    return "{\"data\":" + list + "}";
+  if (plan().kind(record.resource, nullptr) == ResourceKind::kSummary) return "{\"data\":" + list + "}";
   return R"({"data":{"data":)" + list + R"(,"source":{"provider":"oura"}}})";
 }
 
@@ -136,8 +132,7 @@ TEST(NormalizeProperty, WhatStandsAroundTheRecordsMayBeAnything) {
   };
   // Nested marks: the innermost text without marks of its own is replaced, one mark at a time.
   for (const std::string& body : bodies) {
-    for (std::size_t open = body.find('<'); open != std::string::npos;
-         open = body.find('<', open + 1)) {
+    for (std::size_t open = body.find('<'); open != std::string::npos; open = body.find('<', open + 1)) {
       std::size_t close = open;
       for (int depth = 0; close < body.size(); ++close) {
         depth += body[close] == '<' ? 1 : body[close] == '>' ? -1 : 0;

@@ -69,15 +69,13 @@ TEST(NormalizeSummary, ListsSideBySide) {
   };
   const std::string tail = " oura/ring/night of d1\n";
   expect_readings({
-      {"night",
-       night(R"("stages":[4,2,null,-1],"starts":[0,600,700,900.5],"ends":[600,700,800,901])"),
-       "stage 2024-05-01T22:00:00..2024-05-01T22:10:00 4" + tail +
-           "stage 2024-05-01T22:10:00..2024-05-01T22:11:40 2" + tail +
-           "stage 2024-05-01T22:15:00.500000..2024-05-01T22:15:01 -1" + tail},
+      {"night", night(R"("stages":[4,2,null,-1],"starts":[0,600,700,900.5],"ends":[600,700,800,901])"),
+       "stage 2024-05-01T22:00:00..2024-05-01T22:10:00 4" + tail + "stage 2024-05-01T22:10:00..2024-05-01T22:11:40 2" +
+           tail + "stage 2024-05-01T22:15:00.500000..2024-05-01T22:15:01 -1" + tail},
       // The order of the lists does not matter; what is longer than the stages says nothing.
       {"night", night(R"("ends":[60,120,180],"starts":[0,60,120],"stages":[1,2])"),
-       "stage 2024-05-01T22:00:00..2024-05-01T22:01:00 1" + tail +
-           "stage 2024-05-01T22:01:00..2024-05-01T22:02:00 2" + tail},
+       "stage 2024-05-01T22:00:00..2024-05-01T22:01:00 1" + tail + "stage 2024-05-01T22:01:00..2024-05-01T22:02:00 2" +
+           tail},
       // One wrong place spoils its own reading alone.
       {"night", night(R"("stages":[1,"x",{},9,2,3,4],"starts":[0,1,2,3,"4",1e300],"ends":[-1])"),
        "! end_before_start /data/ends/0\n! not_a_number /data/stages/1\n! not_a_number "
@@ -86,16 +84,14 @@ TEST(NormalizeSummary, ListsSideBySide) {
       // An instant may be written out; the base is asked for only by numbers.
       {"night", document(R"("stages":[1,2],"starts":["2024-05-01T22:00:00Z",5],"ends":[])"),
        "stage 2024-05-01T22:00:00 1" + tail + "! missing_timestamp /data/stages/1\n"},
-      {"night", document(R"("start":"soon","stages":[1],"starts":[5])"),
-       "! bad_timestamp /data/start\n"},
+      {"night", document(R"("start":"soon","stages":[1],"starts":[5])"), "! bad_timestamp /data/start\n"},
       // Preference holds for each place.
       {"night", night(R"("stages":[null,1],"kinds":[3,4,5],"starts":[0,60,120])"),
-       "stage 2024-05-01T22:00:00 3" + tail + "stage 2024-05-01T22:01:00 1" + tail +
-           "stage 2024-05-01T22:02:00 5" + tail},
+       "stage 2024-05-01T22:00:00 3" + tail + "stage 2024-05-01T22:01:00 1" + tail + "stage 2024-05-01T22:02:00 5" +
+           tail},
       {"night", night(R"("stages":[],"starts":[0])"), ""},
       {"night", night(R"("stages":1,"starts":0)"), ""},
-      {"night", night(R"("stages":[1,2],"stages":[3],"starts":[0,60])"),
-       "stage 2024-05-01T22:00:00 3" + tail},
+      {"night", night(R"("stages":[1,2],"stages":[3],"starts":[0,60])"), "stage 2024-05-01T22:00:00 3" + tail},
       {"night", R"({"nights":[)" + document(R"("start":0,"stages":[1],"starts":[0])") + "]}",
        "! missing_id /nights/0\n"},
   });
@@ -110,8 +106,8 @@ TEST(NormalizeSummary, ListsOfObjectsAndPlacesOfLists) {
       {"night",
        night(R"("warmth":[{"date":"2024-05-01","value":36.5},{"value":97,"unit":"°F"},)"
              R"({"now":{"value":37}},{"date":"x","value":36},{"value":"36"},7,{}])"),
-       "temperature 2024-05-01T00:00:00 36.5" + tail + "temperature 2024-05-01T22:00:00 48.5" +
-           tail + "temperature 2024-05-01T22:00:00 37" + tail +
+       "temperature 2024-05-01T00:00:00 36.5" + tail + "temperature 2024-05-01T22:00:00 48.5" + tail +
+           "temperature 2024-05-01T22:00:00 37" + tail +
            "! bad_timestamp /data/warmth/3/date\n! not_a_number /data/warmth/4/value\n"},
       {"night", night(R"("zones":[60,120,180,240])"),
        "zone_1 2024-05-01T22:00:00 60" + tail + "zone_3 2024-05-01T22:00:00 180" + tail},
@@ -185,9 +181,9 @@ TEST(NormalizeSummary, OfAVeryLongListTheRestIsOneRefusal) {
     stages += ",1";
     starts += "," + std::to_string(i);
   }
-  const auto result = normalize(plan(), "night",
-                                document(R"("start":"2024-05-01T22:00:00Z","stages":[)" + stages +
-                                         R"(],"starts":[)" + starts + "]"));
+  const auto result =
+      normalize(plan(), "night",
+                document(R"("start":"2024-05-01T22:00:00Z","stages":[)" + stages + R"(],"starts":[)" + starts + "]"));
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result.value().samples.size(), kMaxPlaces);
   ASSERT_EQ(result.value().rejected.size(), 1U);

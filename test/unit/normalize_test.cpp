@@ -18,9 +18,7 @@ TEST(NormalizeTimeseries, EveryResource) {
        event(
            R"({"timestamp":"2024-05-01T12:00:00+00:00","value":61.5,"unit":"bpm","type":null,"timezone_offset":7200})"),
        "heartrate 2024-05-01T12:00:00 61.5 oura/ring/timeseries offset=120\n"},
-      {"heartrate",
-       event(
-           R"({"start":"2024-05-01T12:00:00.199497+00:00","end":"2024-05-01T12:01:00Z","value":61})"),
+      {"heartrate", event(R"({"start":"2024-05-01T12:00:00.199497+00:00","end":"2024-05-01T12:01:00Z","value":61})"),
        "heartrate 2024-05-01T12:00:00.199497 61 oura/ring/timeseries\n"},
       {"hrv",
        event(
@@ -36,8 +34,7 @@ TEST(NormalizeTimeseries, EveryResource) {
            R"({"timestamp":"2024-05-01T12:00:00Z","value":97,"unit":"%"},{"timestamp":"2024-05-01T12:01:00Z","value":0.97,"unit":"%"})"),
        "blood_oxygen 2024-05-01T12:00:00 97 oura/ring/timeseries\n! out_of_range "
        "/data/data/1/value\n"},
-      {"respiratory_rate",
-       event(R"({"timestamp":"2024-05-01T12:00:00Z","value":14.25,"unit":"bpm"})"),
+      {"respiratory_rate", event(R"({"timestamp":"2024-05-01T12:00:00Z","value":14.25,"unit":"bpm"})"),
        "respiratory_rate 2024-05-01T12:00:00 14.25 oura/ring/timeseries\n"},
       {"blood_pressure",
        event(
@@ -78,8 +75,7 @@ TEST(NormalizeTimeseries, EveryResource) {
        "heartrate 2024-05-01T12:00:00 50 oura/ring/timeseries\nheartrate_max 2024-05-01T12:00:00 "
        "90 oura/ring/timeseries\nheartrate_max 2024-05-01T12:01:00 91 oura/ring/timeseries\n! "
        "missing_value /data/data/2\n"},
-      {"empty", event(R"({"timestamp":"2024-05-01T12:00:00Z","value":1},7)"),
-       "! not_an_object /data/data/1\n"},
+      {"empty", event(R"({"timestamp":"2024-05-01T12:00:00Z","value":1},7)"), "! not_an_object /data/data/1\n"},
   });
 }
 
@@ -92,20 +88,16 @@ TEST(NormalizeTimeseries, EveryShape) {
   const std::string of_other = "heartrate 2024-05-01T12:00:00 70 fitbit/unknown/timeseries\n";
   const std::string bare = R"({"data":[{"timestamp":"2024-05-01T12:00:00Z","value":80}]})";
   expect_readings({
-      {"heartrate", R"({"event_type":"daily.data.heartrate.created","data":)" + group + "}",
-       of_group},
+      {"heartrate", R"({"event_type":"daily.data.heartrate.created","data":)" + group + "}", of_group},
       {"heartrate", R"({"data":[)" + group + "," + other + "]}", of_group + of_other},
-      {"heartrate",
-       R"({"groups":{"x":[)" + group + "," + bare + R"(],"fitbit":[)" + other +
-           R"(]},"next":null})",
+      {"heartrate", R"({"groups":{"x":[)" + group + "," + bare + R"(],"fitbit":[)" + other + R"(]},"next":null})",
        of_group + "heartrate 2024-05-01T12:00:00 80 x/unknown/timeseries\n" + of_other},
       {"heartrate", R"([{"data":)" + group + R"(},{"data":)" + other + "}]", of_group + of_other},
       {"heartrate", other, of_other},
       {"heartrate", bare, "! missing_source /data/0\n"},
       {"heartrate", R"({"data":{"source":{"provider":"","slug":"","name":"Oura"},"data":[{},7]}})",
        "! missing_source /data/data/0\n! not_an_object /data/data/1\n"},
-      {"heartrate", R"({"data":{"source":{"provider":"a\u0000b"},"data":[{}]}})",
-       "! missing_source /data/data/0\n"},
+      {"heartrate", R"({"data":{"source":{"provider":"a\u0000b"},"data":[{}]}})", "! missing_source /data/data/0\n"},
       {"heartrate", R"({"data":{"source":"oura","data":[{}]}})", "! missing_source /data/data/0\n"},
       {"heartrate", event(""), ""},
       {"heartrate", R"({"groups":{}})", ""},
@@ -115,18 +107,16 @@ TEST(NormalizeTimeseries, EveryShape) {
 // Where no provider has a row of its own, a list is read before its source is known.
 TEST(NormalizeTimeseries, TheSourceBehindItsSamples) {
   const auto group = [](int value, const std::string& source) {
-    return R"({"data":[{"timestamp":"2024-05-01T12:00:00Z","value":)" + std::to_string(value) +
-           "}]" + source + "}";
+    return R"({"data":[{"timestamp":"2024-05-01T12:00:00Z","value":)" + std::to_string(value) + "}]" + source + "}";
   };
   const std::string p = R"(,"source":{"provider":"p"})";
   const std::string q = R"(,"source":{"provider":"q"})";
   const auto reading = [](const std::string& what) { return what + "/unknown/timeseries\n"; };
   const std::string at = "heartrate 2024-05-01T12:00:00 ";
-  const std::string groups = R"({"groups":{"g":[)" + group(60, p) + "," + group(61, q) + "," +
-                             group(62, "") + "," + group(63, p) + "]}}";
+  const std::string groups =
+      R"({"groups":{"g":[)" + group(60, p) + "," + group(61, q) + "," + group(62, "") + "," + group(63, p) + "]}}";
   expect_readings({
-      {"heartrate", groups,
-       reading(at + "60 p") + reading(at + "61 q") + reading(at + "62 g") + reading(at + "63 p")},
+      {"heartrate", groups, reading(at + "60 p") + reading(at + "61 q") + reading(at + "62 g") + reading(at + "63 p")},
       {"hrv", groups,
        reading("hrv 2024-05-01T12:00:00 60 p") + reading("hrv 2024-05-01T12:00:00 61 q") +
            reading("hrv 2024-05-01T12:00:00 62 g") + reading("hrv 2024-05-01T12:00:00 63 p")},
@@ -139,14 +129,12 @@ TEST(NormalizeTimeseries, TheSourceBehindItsSamples) {
 
 TEST(NormalizeTimeseries, EveryWayAValueCanBeWrong) {
   const std::string at = R"({"timestamp":"2024-05-01T12:00:00Z")";
-  std::string samples =
-      at + "}," + at + R"(,"value":null},)" + at + R"(,"value":"61"},)" + at +
-      R"(,"value":true},)" + at + R"(,"value":{}},)" + at + R"(,"value":[61]},)" + at +
-      R"(,"value":9},)" + at + R"(,"value":401},)" + at + R"(,"value":1e400},)" + at +
-      R"(,"value":-1e400},)" + at +
-      R"(,"value":60,"unit":"bpm/min and much more than can be shown in a table of refusals"},)" +
-      at + R"(,"value":1e308,"unit":"Hz"},)" + at + R"(,"value":1,"unit":"Hz"},)" + at +
-      R"(,"value":60,"value":61},null,"x",7,[])";
+  std::string samples = at + "}," + at + R"(,"value":null},)" + at + R"(,"value":"61"},)" + at + R"(,"value":true},)" +
+                        at + R"(,"value":{}},)" + at + R"(,"value":[61]},)" + at + R"(,"value":9},)" + at +
+                        R"(,"value":401},)" + at + R"(,"value":1e400},)" + at + R"(,"value":-1e400},)" + at +
+                        R"(,"value":60,"unit":"bpm/min and much more than can be shown in a table of refusals"},)" +
+                        at + R"(,"value":1e308,"unit":"Hz"},)" + at + R"(,"value":1,"unit":"Hz"},)" + at +
+                        R"(,"value":60,"value":61},null,"x",7,[])";
   EXPECT_EQ(readings("heartrate", event(samples)),
             "! missing_value /data/data/0\n! missing_value /data/data/1\n"
             "! not_a_number /data/data/2/value\n! not_a_number /data/data/3/value\n"
@@ -165,19 +153,17 @@ TEST(NormalizeTimeseries, EveryWayAValueCanBeWrong) {
 // A name that a row knows has that row's id, units and range; any other has its parent's.
 TEST(NormalizeTimeseries, TheTypeLeadsToAMetricOfItsOwn) {
   const auto at = [](const char* type, const char* value) {
-    return R"({"timestamp":"2024-05-01T12:00:00Z","unit":"mg/dL","type":")" + std::string(type) +
-           R"(","value":)" + value + "}";
+    return R"({"timestamp":"2024-05-01T12:00:00Z","unit":"mg/dL","type":")" + std::string(type) + R"(","value":)" +
+           value + "}";
   };
-  const std::string body = event(at("hdl", "10") + "," + at("triglycerides", "100") + "," +
-                                 at("cholesterol/triglycerides", "200") + "," +
-                                 at("triglycerides", "500") + "," + at("ldl", "500"));
+  const std::string body =
+      event(at("hdl", "10") + "," + at("triglycerides", "100") + "," + at("cholesterol/triglycerides", "200") + "," +
+            at("triglycerides", "500") + "," + at("ldl", "500"));
   const std::string tail = " oura/ring/timeseries\n";
-  EXPECT_EQ(readings("cholesterol", body), "cholesterol/hdl 2024-05-01T12:00:00 5" + tail +
-                                               "cholesterol/triglycerides 2024-05-01T12:00:00 1" +
-                                               tail +
-                                               "cholesterol/triglycerides 2024-05-01T12:00:00 2" +
-                                               tail + "! out_of_range /data/data/3/value\n" +
-                                               "cholesterol/ldl 2024-05-01T12:00:00 250" + tail);
+  EXPECT_EQ(readings("cholesterol", body),
+            "cholesterol/hdl 2024-05-01T12:00:00 5" + tail + "cholesterol/triglycerides 2024-05-01T12:00:00 1" + tail +
+                "cholesterol/triglycerides 2024-05-01T12:00:00 2" + tail + "! out_of_range /data/data/3/value\n" +
+                "cholesterol/ldl 2024-05-01T12:00:00 250" + tail);
   const auto batch = normalize(plan(), "cholesterol", body);
   ASSERT_TRUE(batch.ok());
   const Batch& found = batch.value();
@@ -190,8 +176,7 @@ TEST(NormalizeTimeseries, TheTypeLeadsToAMetricOfItsOwn) {
 }
 
 TEST(NormalizeTimeseries, ARefusedReadingMakesNoMetric) {
-  const auto batch = normalize(plan(), "cholesterol",
-                               event(R"({"timestamp":"2024-05-01","type":"vldl","value":-1})"));
+  const auto batch = normalize(plan(), "cholesterol", event(R"({"timestamp":"2024-05-01","type":"vldl","value":-1})"));
   ASSERT_TRUE(batch.ok());
   EXPECT_TRUE(batch.value().new_metrics.empty());
   ASSERT_EQ(batch.value().rejected.size(), 1U);
@@ -204,8 +189,7 @@ TEST(NormalizeTimeseries, EveryWayToSayWhen) {
   };
   const std::string tail = " 60 oura/ring/timeseries";
   EXPECT_EQ(at(R"("timestamp":1714564800)"), "heartrate 2024-05-01T12:00:00" + tail + "\n");
-  EXPECT_EQ(at(R"("timestamp":1714564800500)"),
-            "heartrate 2024-05-01T12:00:00.500000" + tail + "\n");
+  EXPECT_EQ(at(R"("timestamp":1714564800500)"), "heartrate 2024-05-01T12:00:00.500000" + tail + "\n");
   EXPECT_EQ(at(R"("timestamp":null,"start":"2024-05-01T14:00:00+02:00")"),
             "heartrate 2024-05-01T12:00:00" + tail + "\n");
   EXPECT_EQ(at(R"("timestamp":"2024-05-01")"), "heartrate 2024-05-01T00:00:00" + tail + "\n");
@@ -239,35 +223,26 @@ TEST(NormalizeTimeseries, EveryWayToSayWhen) {
 
   EXPECT_EQ(at(R"("end":"2024-05-01T12:00:00Z")"), "! missing_timestamp /data/data/0\n");
   EXPECT_EQ(at(R"("timestamp":null)"), "! missing_timestamp /data/data/0\n");
-  for (const char* text :
-       {R"("")", R"("yesterday")", R"("2024-02-30")", "true", "{}", "[]", "1e400"}) {
-    EXPECT_EQ(at(R"("timestamp":)" + std::string(text)), "! bad_timestamp /data/data/0/timestamp\n")
-        << text;
+  for (const char* text : {R"("")", R"("yesterday")", R"("2024-02-30")", "true", "{}", "[]", "1e400"}) {
+    EXPECT_EQ(at(R"("timestamp":)" + std::string(text)), "! bad_timestamp /data/data/0/timestamp\n") << text;
   }
-  for (const char* text : {R"("1899-12-31T23:59:59Z")", R"("2200-01-01T00:00:01Z")",
-                           R"("0001-01-01")", "99999999999", "-9e9"}) {
-    EXPECT_EQ(at(R"("timestamp":)" + std::string(text)),
-              "! timestamp_out_of_range /data/data/0/timestamp\n")
-        << text;
+  for (const char* text :
+       {R"("1899-12-31T23:59:59Z")", R"("2200-01-01T00:00:01Z")", R"("0001-01-01")", "99999999999", "-9e9"}) {
+    EXPECT_EQ(at(R"("timestamp":)" + std::string(text)), "! timestamp_out_of_range /data/data/0/timestamp\n") << text;
   }
 }
 
 TEST(NormalizeTimeseries, TheEndIsOnTheClockOfTheStart) {
-  const auto at = [](const std::string& members) {
-    return readings("steps", event("{\"value\":1," + members + "}"));
-  };
+  const auto at = [](const std::string& members) { return readings("steps", event("{\"value\":1," + members + "}")); };
   // A day ends with its last moment: the next midnight on the clock of the place.
-  EXPECT_EQ(
-      at(R"("start":"2024-05-01","end":"2024-05-01","time_zone":"Asia/Tokyo")"),
-      "steps 2024-05-01T00:00:00..2024-05-02T00:00:00 1 oura/ring/timeseries zone=Asia/Tokyo\n");
+  EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-05-01","time_zone":"Asia/Tokyo")"),
+            "steps 2024-05-01T00:00:00..2024-05-02T00:00:00 1 oura/ring/timeseries zone=Asia/Tokyo\n");
   EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-05-02","timezone_offset":7200)"),
             "steps 2024-04-30T22:00:00..2024-05-02T22:00:00 1 oura/ring/timeseries offset=120\n");
   EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-04-30")"),
             "steps 2024-05-01T00:00:00..2024-05-01T00:00:00 1 oura/ring/timeseries\n");
-  EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-04-29")"),
-            "! end_before_start /data/data/0/end\n");
-  EXPECT_EQ(at(R"("start":"2024-05-01","end":"2200-01-01")"),
-            "! timestamp_out_of_range /data/data/0/end\n");
+  EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-04-29")"), "! end_before_start /data/data/0/end\n");
+  EXPECT_EQ(at(R"("start":"2024-05-01","end":"2200-01-01")"), "! timestamp_out_of_range /data/data/0/end\n");
   EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-05-01T09:00:00Z","time_zone":"Asia/Tokyo")"),
             "! bad_timestamp /data/data/0/end\n");
   EXPECT_EQ(at(R"("start":"2024-05-01T08:00:00Z","end":"2201-05-01T09:00:00Z")"),
@@ -277,23 +252,36 @@ TEST(NormalizeTimeseries, TheEndIsOnTheClockOfTheStart) {
 // R5: a word that JSON does not have costs the reading it stands in, and no reading where none is read.
 TEST(Normalize, ABareWordCostsItsReadingAlone) {
   for (const std::string word : {"NaN", "Infinity", "-Infinity", "undefined"}) {
-    const std::string good = R"({"timestamp":"2024-05-01T12:00:00Z","value":60,"end":null,"unread":)" + word + R"(,"more":[)" + word + "]}";
+    const std::string good =
+        R"({"timestamp":"2024-05-01T12:00:00Z","value":60,"end":null,"unread":)" + word + R"(,"more":[)" + word + "]}";
     const std::string kept = "heartrate 2024-05-01T12:00:00 60 oura/ring/timeseries\n";
     EXPECT_EQ(readings("heartrate", event(R"({"timestamp":"2024-05-01T11:00:00Z","value":)" + word + "}," + good +
                                           R"(,{"value":60,"timestamp":)" + word + "}," + word + "," + good)),
-              "! not_a_number /data/data/0/value\n" + kept + "! bad_timestamp /data/data/2/timestamp\n! not_an_object /data/data/3\n" + kept)
+              "! not_a_number /data/data/0/value\n" + kept +
+                  "! bad_timestamp /data/data/2/timestamp\n! not_an_object /data/data/3\n" + kept)
         << word;
-    EXPECT_EQ(readings("heartrate", R"({"x":)" + word + R"(,"data":{"source":{"provider":"oura","type":"ring","x":)" + word +
-                                        R"(},"data":[)" + good + "]}}"), kept) << word;
-    EXPECT_EQ(readings("heartrate", R"({"data":{"source":{"provider":"oura","type":)" + word + R"(},"data":[)" + good + "]}}"),
-              "heartrate 2024-05-01T12:00:00 60 oura/unknown/timeseries\n") << word;
-    EXPECT_EQ(readings("heartrate", R"({"data":{"source":)" + word + R"(,"data":[)" + good + "]}}"), "! missing_source /data/data/0\n");
-    EXPECT_EQ(readings("blood_pressure", event(R"({"timestamp":"2024-05-01T12:00:00Z","systolic":120,"diastolic":)" + word +
-                                               R"(},{"timestamp":"2024-05-01T12:00:00Z","systolic":120,"diastolic":80,"unit":)" + word + "}")),
-              "! not_a_number /data/data/0/diastolic\nblood_pressure 2024-05-01T12:00:00 120/80 oura/ring/timeseries\n") << word;
-    EXPECT_EQ(readings("sleep", R"({"data":[{"id":"n","source_provider":"oura","date":"2024-05-01","hr_lowest":)" + word +
-                                    R"(,"average_hrv":60,"x":{"y":)" + word + R"(}},{"id":)" + word + R"(,"source_provider":"oura","date":"2024-05-01","average_hrv":60},)" + word + "]}"),
-              "! not_a_number /data/0/hr_lowest\nhrv 2024-05-01T00:00:00 60 oura/unknown/sleep of n\n! missing_id /data/1\n! not_an_object /data/2\n") << word;
+    EXPECT_EQ(readings("heartrate", R"({"x":)" + word + R"(,"data":{"source":{"provider":"oura","type":"ring","x":)" +
+                                        word + R"(},"data":[)" + good + "]}}"),
+              kept)
+        << word;
+    EXPECT_EQ(readings("heartrate",
+                       R"({"data":{"source":{"provider":"oura","type":)" + word + R"(},"data":[)" + good + "]}}"),
+              "heartrate 2024-05-01T12:00:00 60 oura/unknown/timeseries\n")
+        << word;
+    EXPECT_EQ(readings("heartrate", R"({"data":{"source":)" + word + R"(,"data":[)" + good + "]}}"),
+              "! missing_source /data/data/0\n");
+    EXPECT_EQ(
+        readings("blood_pressure",
+                 event(R"({"timestamp":"2024-05-01T12:00:00Z","systolic":120,"diastolic":)" + word +
+                       R"(},{"timestamp":"2024-05-01T12:00:00Z","systolic":120,"diastolic":80,"unit":)" + word + "}")),
+        "! not_a_number /data/data/0/diastolic\nblood_pressure 2024-05-01T12:00:00 120/80 oura/ring/timeseries\n")
+        << word;
+    EXPECT_EQ(
+        readings("sleep", R"({"data":[{"id":"n","source_provider":"oura","date":"2024-05-01","hr_lowest":)" + word +
+                              R"(,"average_hrv":60,"x":{"y":)" + word + R"(}},{"id":)" + word +
+                              R"(,"source_provider":"oura","date":"2024-05-01","average_hrv":60},)" + word + "]}"),
+        "! not_a_number /data/0/hr_lowest\nhrv 2024-05-01T00:00:00 60 oura/unknown/sleep of n\n! missing_id /data/1\n! not_an_object /data/2\n")
+        << word;
   }
 }
 
@@ -302,9 +290,13 @@ TEST(Normalize, WhatIsNestedDeepCostsItselfAlone) {
     const std::string deep = std::string(depth, '[') + std::string(depth, ']');
     const std::string good = R"({"timestamp":"2024-05-01T12:00:00Z","value":60,"unread":)" + deep + "}";
     const std::string kept = "heartrate 2024-05-01T12:00:00 60 oura/ring/timeseries\n";
-    EXPECT_EQ(readings("heartrate", event(good + "," + deep + R"(,{"timestamp":"2024-05-01T12:00:00Z","value":)" + deep + "}," + good)),
+    EXPECT_EQ(readings("heartrate", event(good + "," + deep + R"(,{"timestamp":"2024-05-01T12:00:00Z","value":)" +
+                                          deep + "}," + good)),
               kept + "! not_an_object /data/data/1\n! not_a_number /data/data/2/value\n" + kept);
-    EXPECT_EQ(readings("sleep", R"({"x":)" + deep + R"(,"data":{"id":"n","source_provider":"oura","date":"2024-05-01","average_hrv":60,"x":)" + deep + "}}"),
+    EXPECT_EQ(readings("sleep",
+                       R"({"x":)" + deep +
+                           R"(,"data":{"id":"n","source_provider":"oura","date":"2024-05-01","average_hrv":60,"x":)" +
+                           deep + "}}"),
               "hrv 2024-05-01T00:00:00 60 oura/unknown/sleep of n\n");
     std::string groups = R"({"data":{"source":{"provider":"oura","type":"ring"},"data":[)" + good + "]},\"data\":";
     for (std::size_t i = 0; i < depth; ++i) groups += R"({"data":)";
@@ -317,15 +309,15 @@ TEST(Normalize, WhatIsNestedDeepCostsItselfAlone) {
 }
 
 TEST(Normalize, NullInPlaceOfReadingsIsNone) {
-  for (const auto& [resource, body, place] : std::vector<BodyCase>{
-           {"heartrate", R"({"data":null})", "data"},
-           {"heartrate", R"({"data":{"source":{"provider":"oura"},"data":null}})", "data.data"},
-           {"heartrate", R"({"groups":null})", "groups"},
-           {"heartrate", R"({"groups":{"oura":[{"data":null}]}})", ""},
-           {"sleep", R"({"data":null})", "data"},
-           {"sleep", R"({"data":{"data":null}})", "data.data"},
-           {"sleep", R"({"sleep":null})", "sleep"},
-           {"heartrate", R"({"data":[]})", ""}}) {
+  for (const auto& [resource, body, place] :
+       std::vector<BodyCase>{{"heartrate", R"({"data":null})", "data"},
+                             {"heartrate", R"({"data":{"source":{"provider":"oura"},"data":null}})", "data.data"},
+                             {"heartrate", R"({"groups":null})", "groups"},
+                             {"heartrate", R"({"groups":{"oura":[{"data":null}]}})", ""},
+                             {"sleep", R"({"data":null})", "data"},
+                             {"sleep", R"({"data":{"data":null}})", "data.data"},
+                             {"sleep", R"({"sleep":null})", "sleep"},
+                             {"heartrate", R"({"data":[]})", ""}}) {
     Batch batch;
     batch.null_at = "of the body before";
     ASSERT_TRUE(normalize(plan(), resource, body, batch).ok()) << body;
@@ -371,8 +363,8 @@ TEST(Normalize, CanBeStopped) {
 std::string groups(int providers, const std::string& samples) {
   std::string text;
   for (int i = 0; i < providers; ++i) {
-    text += (i == 0 ? "" : ",") + (R"({"source":{"provider":"p)" + std::to_string(i) +
-                                   R"("},"data":[)" + samples + "]}");
+    text +=
+        (i == 0 ? "" : ",") + (R"({"source":{"provider":"p)" + std::to_string(i) + R"("},"data":[)" + samples + "]}");
   }
   return "{\"data\":[" + text + "]}";
 }
@@ -380,16 +372,14 @@ std::string groups(int providers, const std::string& samples) {
 std::string typed(int types, int first = 0) {
   std::string text;
   for (int i = first; i < first + types; ++i) {
-    text += (i == first ? "" : ",") +
-            (R"({"timestamp":1714564800,"value":1,"type":"t)" + std::to_string(i) + "\"}");
+    text += (i == first ? "" : ",") + (R"({"timestamp":1714564800,"value":1,"type":"t)" + std::to_string(i) + "\"}");
   }
   return text;
 }
 
 // What stands first counts, and so does what is refused for another reason.
 TEST(Normalize, ABodyNamesSoManySourcesAndMetrics) {
-  const auto sources =
-      normalize(plan(), "heartrate", groups(66'000, R"({"timestamp":1714564800,"value":60})"));
+  const auto sources = normalize(plan(), "heartrate", groups(66'000, R"({"timestamp":1714564800,"value":60})"));
   ASSERT_TRUE(sources.ok());
   EXPECT_EQ(sources.value().readings, 66'000U);
   EXPECT_EQ(sources.value().samples.size(), kMaxSources);
@@ -401,12 +391,10 @@ TEST(Normalize, ABodyNamesSoManySourcesAndMetrics) {
   ASSERT_TRUE(types.ok());
   EXPECT_EQ(types.value().readings, 66'000U);
   EXPECT_EQ(types.value().samples.size(), kMaxMetricNames);
-  EXPECT_EQ(shown(types.value().rejected.at(0)),
-            "! too_many_names /data/data/500/type \"t500\"");
+  EXPECT_EQ(shown(types.value().rejected.at(0)), "! too_many_names /data/data/500/type \"t500\"");
 
-  const auto known = normalize(
-      plan(), "cholesterol",
-      event(R"({"timestamp":1714564800,"value":-1,"type":"hdl"},)" + typed(kMaxMetricNames)));
+  const auto known = normalize(plan(), "cholesterol",
+                               event(R"({"timestamp":1714564800,"value":-1,"type":"hdl"},)" + typed(kMaxMetricNames)));
   ASSERT_TRUE(known.ok());
   EXPECT_EQ(known.value().samples.size(), kMaxMetricNames - 1);
 }
@@ -434,7 +422,8 @@ TEST(Normalize, WhatTheDatabaseHasNoRoomForIsRefused) {
 TEST(Normalize, SoManyRefusalsAreToldOneByOne) {
   std::string samples = "7";
   for (int i = 1; i < 5'000; ++i) samples += ",7";
-  const auto many = normalize(plan(), "heartrate", event(samples + R"(,{"timestamp":1714564800,"value":60,"unit":"furlong"})"));
+  const auto many =
+      normalize(plan(), "heartrate", event(samples + R"(,{"timestamp":1714564800,"value":60,"unit":"furlong"})"));
   ASSERT_TRUE(many.ok());
   const Batch& batch = many.value();
   EXPECT_EQ(batch.refused, 5'001U);
@@ -464,8 +453,8 @@ TEST(Normalize, ABodyHoldsSoManyDocuments) {
 TEST(Normalize, AHundredThousandSamplesTakeLittleMoreThanTheirSize) {
   std::string samples;
   for (int i = 0; i < 100'000; ++i) {
-    samples += (i == 0 ? "" : ",") + (R"({"timestamp":)" + std::to_string(1714564800 + i) +
-                                      R"(,"value":)" + std::to_string(50 + i % 100) + "}");
+    samples += (i == 0 ? "" : ",") + (R"({"timestamp":)" + std::to_string(1714564800 + i) + R"(,"value":)" +
+                                      std::to_string(50 + i % 100) + "}");
   }
   const auto result = normalize(plan(), "heartrate", event(samples));
   ASSERT_TRUE(result.ok());

@@ -57,8 +57,8 @@ const Case kCases[] = {
 TEST(RetryDelay, Table) {
   for (const Case& c : kCases) {
     EXPECT_DOUBLE_EQ(retry_delay_seconds(c.policy, c.attempt, c.random), c.seconds)
-        << "base " << c.policy.base_seconds << " cap " << c.policy.cap_seconds << " attempt "
-        << c.attempt << " random " << c.random;
+        << "base " << c.policy.base_seconds << " cap " << c.policy.cap_seconds << " attempt " << c.attempt << " random "
+        << c.random;
   }
 }
 

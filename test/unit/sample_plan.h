@@ -73,8 +73,8 @@ inline std::vector<UnitDef> sample_units() {
 
 inline std::vector<ResourceDef> sample_resources() {
   std::vector<ResourceDef> resources;
-  for (const char* name : {"heartrate", "hrv", "blood_oxygen", "respiratory_rate", "blood_pressure",
-                           "steps", "cholesterol", "body_temperature", "stress", "empty"}) {
+  for (const char* name : {"heartrate", "hrv", "blood_oxygen", "respiratory_rate", "blood_pressure", "steps",
+                           "cholesterol", "body_temperature", "stress", "empty"}) {
     resources.push_back({name, ResourceKind::kTimeseries, ""});
   }
   resources.push_back({"sleep", ResourceKind::kSummary, "sleep"});
@@ -114,8 +114,7 @@ inline std::vector<MappingDef> sample_mappings() {
       mapping(23, "night", 16, {"zones.0"}, {"start"}),
       mapping(24, "night", 17, {"zones.2"}, {"start"}),
       mapping(25, "night", 18, {"efficiency"}, {"start"}),
-      mapping(26, "night", 19, {"warmth.*.now.value", "warmth.*.value"},
-              {"warmth.*.date", "start"}),
+      mapping(26, "night", 19, {"warmth.*.now.value", "warmth.*.value"}, {"warmth.*.date", "start"}),
   };
   rows[2].provider = "apple_health_kit";
   rows[3].provider = "apple_health_kit";
@@ -135,8 +134,7 @@ inline std::vector<MappingDef> sample_mappings() {
 }
 
 inline std::unique_ptr<Plan> sample_plan() {
-  auto plan =
-      Plan::compile({sample_metrics(), sample_units(), sample_resources(), sample_mappings()});
+  auto plan = Plan::compile({sample_metrics(), sample_units(), sample_resources(), sample_mappings()});
   if (!plan.ok()) std::abort();
   return std::move(plan).value();
 }

@@ -17,8 +17,7 @@ namespace {
 
 const double kNone64 = std::numeric_limits<double>::quiet_NaN();
 
-Row row(std::int16_t metric, Micros ts, std::int16_t source, std::uint32_t ordinal,
-        double value = 60) {
+Row row(std::int16_t metric, Micros ts, std::int16_t source, std::uint32_t ordinal, double value = 60) {
   return {1, ts, kNoInstant, value, kNone64, kNone, ordinal, metric, source, kNoOffset};
 }
 
@@ -74,8 +73,8 @@ TEST(Settle, AgreesWithAMapOnAnyBatch) {
     std::vector<Row> rows;
     const auto size = random() % 60;
     for (std::uint32_t i = 0; i < size; ++i) {
-      rows.push_back(row(static_cast<std::int16_t>(random() % 3), random() % 5,
-                         static_cast<std::int16_t>(random() % 2), i));
+      rows.push_back(
+          row(static_cast<std::int16_t>(random() % 3), random() % 5, static_cast<std::int16_t>(random() % 2), i));
     }
     std::map<std::tuple<int, Micros, int>, std::uint32_t> last;
     for (const Row& one : rows) last[{one.metric_id, one.ts, one.source_id}] = one.ordinal;
@@ -119,9 +118,8 @@ struct Judged {
 TEST(Judge, IsR2) {
   EXPECT_EQ(judge(row(1, 1, 1, 0), nullptr), Verdict::kInsert);
   const Judged cases[] = {
-      {5, 4, true, Verdict::kStale},     {5, 4, false, Verdict::kStale},
-      {5, 5, true, Verdict::kUnchanged}, {5, 5, false, Verdict::kChange},
-      {5, 6, true, Verdict::kConfirm},   {5, 6, false, Verdict::kChange},
+      {5, 4, true, Verdict::kStale},   {5, 4, false, Verdict::kStale},  {5, 5, true, Verdict::kUnchanged},
+      {5, 5, false, Verdict::kChange}, {5, 6, true, Verdict::kConfirm}, {5, 6, false, Verdict::kChange},
   };
   for (const Judged& one : cases) {
     Row stored = row(1, 1, 1, 0, 60);

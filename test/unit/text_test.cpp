@@ -12,15 +12,13 @@ TEST(JsonText, IsNumber) {
   for (const char* text : {"0", "-0", "10", "1.5", "1e5", "1E-5", "-1.25e+400"}) {
     EXPECT_TRUE(is_number(text)) << text;
   }
-  for (const char* text :
-       {"", "-", "01", "1.", ".1", "1e", "1e+", "+1", "1x", "1 ", "1.5.5", "1e5e5"}) {
+  for (const char* text : {"", "-", "01", "1.", ".1", "1e", "1e+", "+1", "1x", "1 ", "1.5.5", "1e5e5"}) {
     EXPECT_FALSE(is_number(text)) << text;
   }
 }
 
 TEST(JsonText, EscapesValid) {
-  for (const char* text : {"", "abc", "\\n\\u12aF\\ud800", "a\" \\q"})
-    EXPECT_TRUE(escapes_valid(text)) << text;
+  for (const char* text : {"", "abc", "\\n\\u12aF\\ud800", "a\" \\q"}) EXPECT_TRUE(escapes_valid(text)) << text;
   for (const char* text : {"\\", "\\q", "\\u", "\\u123", "\\u123g", "\\U0041"}) {
     EXPECT_FALSE(escapes_valid(text)) << text;
   }
@@ -29,8 +27,7 @@ TEST(JsonText, EscapesValid) {
 TEST(Text, ShowsNothing) {
   for (const std::string_view text : {"", " ", "  \t\n\x7f"}) EXPECT_TRUE(shows_nothing(text));
   EXPECT_TRUE(shows_nothing({"\0 ", 2}));
-  for (const std::string_view text : {"a", " a", "\n?", "\xC3\xA9"})
-    EXPECT_FALSE(shows_nothing(text));
+  for (const std::string_view text : {"a", " a", "\n?", "\xC3\xA9"}) EXPECT_FALSE(shows_nothing(text));
 }
 
 TEST(Text, PrintableCutsBetweenCharacters) {

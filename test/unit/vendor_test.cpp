@@ -98,10 +98,10 @@ TEST(Vendor, EachKnownOneIsComplete) {
     EXPECT_FALSE(vendor->event_types.empty());
     const auto& headers = vendor->signatures->headers;
     EXPECT_TRUE(!headers.empty() && headers.size() <= kMaxHeaderFamilies);
-    for (const MemberPaths paths : {vendor->envelope.event_type, vendor->envelope.external_user_id,
-                              vendor->envelope.client_user_id, vendor->connection.provider,
-                              vendor->connection.external_user_id, vendor->connection.error_type,
-                              vendor->backfill.provider, vendor->backfill.from, vendor->backfill.to}) {
+    for (const MemberPaths paths :
+         {vendor->envelope.event_type, vendor->envelope.external_user_id, vendor->envelope.client_user_id,
+          vendor->connection.provider, vendor->connection.external_user_id, vendor->connection.error_type,
+          vendor->backfill.provider, vendor->backfill.from, vendor->backfill.to}) {
       EXPECT_FALSE(paths.empty());
     }
   }
@@ -131,7 +131,8 @@ TEST(AnotherVendor, HasItsOwnEventTypes) {
 }
 
 TEST(AnotherVendor, HasItsOwnPlacesInABody) {
-  const std::string body = R"({"topic":"heartrate.new","person":"p","who":{"id":"w","reference":"r"},"event_type":"x"})";
+  const std::string body =
+      R"({"topic":"heartrate.new","person":"p","who":{"id":"w","reference":"r"},"event_type":"x"})";
   for (const Envelope& envelope : {read_envelope(kAcme, body), peek_envelope(kAcme, body)}) {
     EXPECT_EQ(envelope.event_type, "heartrate.new");
     EXPECT_EQ(envelope.external_user_id, "w");

@@ -41,26 +41,16 @@ struct Reference {
 // Lines of svix/rust-ksuid tests/test_kuids.txt: plain KSUIDs, so the fifth byte is random here and
 // moves the time by at most a second.
 const Reference kReferences[] = {
-    {"000000pryYUMiBILyxOCoroLz6w", 1400000000, 0x1b},
-    {"02GY99XXwBHbeBundUPJoqYpvet", 1404299266, 0x1c},
-    {"04X6IIDacKaayM4WWom0flpf3mY", 1408598532, 0x1c},
-    {"06neRUhXJYTR91j4xEPDUA0V5tP", 1412897798, 0x99},
-    {"094CagOCzNhvjoRZRDVDHJKnqOz", 1417197064, 0xfc},
-    {"1n4zDt7GFkSswJ3xakbE7WmJcJT", 1610664034, 0x3b},
-    {"3cQWawBPNBPWPAu0slalPsUJVtw", 1825627334, 0xa0},
-    {"4w2Lu1POk4NI1LlS7tLO6RhxXcp", 1980400910, 0xfb},
-    {"7H7bKtN2s0UqDwbgAUpul99vKUo", 2255553934, 0x45},
-    {"7yC48WC7YZoBtnM8lJG6tAlIF7E", 2337239988, 0x00},
-    {"Avog4wr5pg8jsUvRKS0bMcWGvfR", 2685480534, 0xb8},
-    {"Bv1Y3dd1slBcykUPsem6C9zAyvc", 2801560716, 0x01},
-    {"EaVkoxCTqthH0fcB70FCa4GRXoM", 3115407134, 0xc5},
-    {"IFCpYyuaJTvWzRQ3LSviJIPgWpj", 3545333734, 0xfe},
-    {"LttuItm9X2fy8zJjGq3WTYL8xQ2", 3975260334, 0x56},
-    {"PYaz2yfEQqhwTqOA1KjjaCFmw13", 4405186934, 0xf8},
-    {"TDI3mvlbqSOCDSP3OYhbnmCLXrh", 4835113534, 0x9a},
-    {"Wrz8WuzgQFoPNN5M7FejEOHRUkH", 5265040134, 0x81},
-    {"aUPf7mFrUnN0EOdNdxHfaKaityu", 5690667468, 0x81},
-    {"aWgEPSxXBanB99NnxEAvXojbELl", 5694967295, 0xe5},
+    {"000000pryYUMiBILyxOCoroLz6w", 1400000000, 0x1b}, {"02GY99XXwBHbeBundUPJoqYpvet", 1404299266, 0x1c},
+    {"04X6IIDacKaayM4WWom0flpf3mY", 1408598532, 0x1c}, {"06neRUhXJYTR91j4xEPDUA0V5tP", 1412897798, 0x99},
+    {"094CagOCzNhvjoRZRDVDHJKnqOz", 1417197064, 0xfc}, {"1n4zDt7GFkSswJ3xakbE7WmJcJT", 1610664034, 0x3b},
+    {"3cQWawBPNBPWPAu0slalPsUJVtw", 1825627334, 0xa0}, {"4w2Lu1POk4NI1LlS7tLO6RhxXcp", 1980400910, 0xfb},
+    {"7H7bKtN2s0UqDwbgAUpul99vKUo", 2255553934, 0x45}, {"7yC48WC7YZoBtnM8lJG6tAlIF7E", 2337239988, 0x00},
+    {"Avog4wr5pg8jsUvRKS0bMcWGvfR", 2685480534, 0xb8}, {"Bv1Y3dd1slBcykUPsem6C9zAyvc", 2801560716, 0x01},
+    {"EaVkoxCTqthH0fcB70FCa4GRXoM", 3115407134, 0xc5}, {"IFCpYyuaJTvWzRQ3LSviJIPgWpj", 3545333734, 0xfe},
+    {"LttuItm9X2fy8zJjGq3WTYL8xQ2", 3975260334, 0x56}, {"PYaz2yfEQqhwTqOA1KjjaCFmw13", 4405186934, 0xf8},
+    {"TDI3mvlbqSOCDSP3OYhbnmCLXrh", 4835113534, 0x9a}, {"Wrz8WuzgQFoPNN5M7FejEOHRUkH", 5265040134, 0x81},
+    {"aUPf7mFrUnN0EOdNdxHfaKaityu", 5690667468, 0x81}, {"aWgEPSxXBanB99NnxEAvXojbELl", 5694967295, 0xe5},
 };
 
 TEST(MessageTime, ReferenceList) {
@@ -71,10 +61,9 @@ TEST(MessageTime, ReferenceList) {
 }
 
 TEST(MessageTime, IdsSortByTimeByteForByte) {
-  EXPECT_TRUE(std::is_sorted(std::begin(kReferences), std::end(kReferences),
-                             [](const Reference& a, const Reference& b) {
-                               return std::string_view(a.ksuid) < std::string_view(b.ksuid);
-                             }));
+  EXPECT_TRUE(std::is_sorted(
+      std::begin(kReferences), std::end(kReferences),
+      [](const Reference& a, const Reference& b) { return std::string_view(a.ksuid) < std::string_view(b.ksuid); }));
 }
 
 TEST(MessageTime, OtherIdsHaveNone) {
@@ -112,8 +101,7 @@ TEST(MessageTime, OtherIdsHaveNone) {
 
 // The numbers are for ever: they are stored with every sample.
 TEST(Version, KnownAnswers) {
-  EXPECT_EQ(version_of(1649367553200, "junction", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"),
-            1729487231464775648);
+  EXPECT_EQ(version_of(1649367553200, "junction", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"), 1729487231464775648);
   EXPECT_EQ(version_of(0, "junction", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"), 532448);
   EXPECT_EQ(version_of(0, "", ""), 451392);
   EXPECT_EQ(version_of(1, "a", "b"), 1415975);

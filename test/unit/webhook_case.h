@@ -26,8 +26,8 @@ inline constexpr std::string_view kNowText = "1614265330";
 inline constexpr std::string_view kValid = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 
 // The signature a sender would write, over these very texts; independent of sign().
-inline std::string raw_signature(std::string_view secret, std::string_view id,
-                                 std::string_view timestamp, std::string_view body) {
+inline std::string raw_signature(std::string_view secret, std::string_view id, std::string_view timestamp,
+                                 std::string_view body) {
   const std::string key = base64_decode(secret).value();
   const std::string text = std::string(id) + "." + std::string(timestamp) + "." + std::string(body);
   return base64_encode(bytes_of(hmac_sha256(key, text)));

@@ -32,10 +32,8 @@ struct Known {
 const Known kKnown[] = {
     {std::string(kSecret), std::string(kId), kNow, std::string(kBody), std::string(kValid)},
     {std::string(kOtherSecret), "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk", 1649367553,
-     R"({"email":"test@example.com","username":"test_user"})",
-     "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw="},
-    {"plJ3nmyCDGBKInavdOK15jsl", "msg_loFOjxBNrRLzqYUf", 1731705121,
-     R"({"event_type":"ping","data":{"success":true}})",
+     R"({"email":"test@example.com","username":"test_user"})", "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw="},
+    {"plJ3nmyCDGBKInavdOK15jsl", "msg_loFOjxBNrRLzqYUf", 1731705121, R"({"event_type":"ping","data":{"success":true}})",
      "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="},
     {std::string(kSecret), std::string(kId), kNow, std::string(1048576, 'a'),
      "v1,txpEUxqWZJ5nteTnymUVa+7C4NHpBeXJ6CsBAW0c3/A="},
@@ -88,10 +86,7 @@ TEST(VerifyChoices, Timestamp) {
        .signed_timestamp = "1614265330",
        .code = kBadTimestamp,
        .why = raw},
-      {.name = "letters behind, signed so",
-       .timestamp = "1614265330abc",
-       .code = kBadTimestamp,
-       .why = raw},
+      {.name = "letters behind, signed so", .timestamp = "1614265330abc", .code = kBadTimestamp, .why = raw},
       {.name = "fraction; JS, Python and PHP cut it off",
        .timestamp = "1614265330.9",
        .signed_timestamp = "1614265330",
@@ -143,10 +138,8 @@ TEST(VerifyChoices, SignatureList) {
   const std::string skipped = "an element that is no v1 signature is passed over, never an error";
   const std::string exact = "the text must be equal to the byte: 44 characters of base64";
   const auto refused = [](std::string name, std::string signature, std::string why) {
-    return Case{.name = std::move(name),
-                .signature = std::move(signature),
-                .code = kBadSignature,
-                .why = std::move(why)};
+    return Case{
+        .name = std::move(name), .signature = std::move(signature), .code = kBadSignature, .why = std::move(why)};
   };
   const auto asymmetric = [&](std::string name, std::string signature, std::string why) {
     Case made = refused(std::move(name), std::move(signature), std::move(why));
@@ -154,24 +147,18 @@ TEST(VerifyChoices, SignatureList) {
     return made;
   };
   expect_all({
-      {.name = "element without comma; Python raises, C# refuses the list",
-       .signature = "junk {v1}",
-       .why = skipped},
+      {.name = "element without comma; Python raises, C# refuses the list", .signature = "junk {v1}", .why = skipped},
       {.name = "v1 alone; Python and Ruby raise", .signature = "v1 {v1}", .why = skipped},
       {.name = "v1 and comma alone", .signature = "v1, {v1}", .why = skipped},
       {.name = "two blanks; Python raises, C# refuses",
        .signature = "v2,abc  {v1}",
        .why = "empty elements are skipped, as in seven libraries"},
       {.name = "blanks around", .signature = " {v1} ", .why = "the same"},
-      {.name = "ed25519 first",
-       .signature = "v1a,AAAA {v1}",
-       .why = "the server may send v1a beside v1"},
+      {.name = "ed25519 first", .signature = "v1a,AAAA {v1}", .why = "the server may send v1a beside v1"},
       {.name = "the same signature twice", .signature = "{v1} {v1}"},
-      refused("text behind a second comma; JS, Java, Go and Kotlin read the field", "{v1},extra",
-              exact),
+      refused("text behind a second comma; JS, Java, Go and Kotlin read the field", "{v1},extra", exact),
       refused("unpadded", std::string(kValid.substr(0, 46)), exact),
-      refused("junk inside; Python drops it",
-              "v1,g0hM!9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", exact),
+      refused("junk inside; Python drops it", "v1,g0hM!9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", exact),
       refused("doubled padding", "{v1}=", exact),
       refused("separated by tab; Ruby splits there", "v2,abc\t{v1}", "single blanks separate"),
       refused("separated by comma", "v2,abc,{v1}", "single blanks separate"),
@@ -180,43 +167,39 @@ TEST(VerifyChoices, SignatureList) {
       refused("without version", "{sig}", "versions are v1, to the byte"),
       refused("only unknown versions", "v2,{sig} v10,{sig}", "versions are v1, to the byte"),
       asymmetric("no version but the asymmetric one that is known", "v2,{sig} v1a,{sig} v10,{sig}",
-              "versions are v1, to the byte"),
+                 "versions are v1, to the byte"),
       refused("blank behind the comma", "v1, {sig}", exact),
       refused("bytes beyond ASCII", "v1,\xc3\xa9\xc3\xa9", exact),
-      asymmetric(
-          "valid ed25519 of the server's test, alone",
-          "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7"
-          "TBAg==",
-          "asymmetric signatures are skipped, as everywhere"),
+      asymmetric("valid ed25519 of the server's test, alone",
+                 "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7"
+                 "TBAg==",
+                 "asymmetric signatures are skipped, as everywhere"),
   });
 }
 
 // What an operator is to do must stand in the refusal: no retry makes such a signature match.
 TEST(VerifyChoices, AsymmetricSignaturesAreNamed) {
-  const std::string asymmetric =
-      "the sender signs asymmetrically (v1a); set the endpoint to symmetric there";
+  const std::string asymmetric = "the sender signs asymmetrically (v1a); set the endpoint to symmetric there";
   const std::string other = "no v1 signature matches";
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"v1a,AAAA", asymmetric},      {"v2,x v1a,AAAA v1a,BBBB", asymmetric},
-      {"v1a,", asymmetric},          {"v1a,AAAA v1,AAAA", other},
-      {"v1,AAAA v1a,AAAA", other},   {"v1a", other},
-      {"v2,AAAA", other},            {"xv1a,AAAA", other}};
+      {"v1a,AAAA", asymmetric},    {"v2,x v1a,AAAA v1a,BBBB", asymmetric},
+      {"v1a,", asymmetric},        {"v1a,AAAA v1,AAAA", other},
+      {"v1,AAAA v1a,AAAA", other}, {"v1a", other},
+      {"v2,AAAA", other},          {"xv1a,AAAA", other}};
   for (const auto& [signature, message] : cases) {
     const std::string timestamp = std::to_string(kNow);
     const std::string_view secrets[] = {kSecret};
     const auto result = verify({kId, timestamp, signature}, "x", secrets, kNow);
     ASSERT_FALSE(result.ok()) << signature;
     EXPECT_EQ(result.error().message, message) << signature;
-    EXPECT_EQ(result.error().code, message == asymmetric ? Code::kAsymmetric : Code::kBadSignature)
-        << signature;
+    EXPECT_EQ(result.error().code, message == asymmetric ? Code::kAsymmetric : Code::kBadSignature) << signature;
   }
 }
 
 TEST(VerifyChoices, SecretsAndBodies) {
   const std::string secret(kSecret);
   const std::string other(kOtherSecret);
-  const std::string alphabet =
-      "a typing error must show when the secret is set, as in JS, Go, Rust";
+  const std::string alphabet = "a typing error must show when the secret is set, as in JS, Go, Rust";
   expect_all({
       {.name = "missing padding; Go, Rust and C# refuse it",
        .body = "x",
@@ -242,20 +225,12 @@ TEST(VerifyChoices, SecretsAndBodies) {
        .secrets = {secret.substr(0, 8) + " " + secret.substr(8)},
        .code = kBadSecret,
        .why = alphabet},
-      {.name = "one character too many",
-       .secrets = {secret + "A"},
-       .code = kBadSecret,
-       .why = alphabet},
+      {.name = "one character too many", .secrets = {secret + "A"}, .code = kBadSecret, .why = alphabet},
       {.name = "only white space", .secrets = {" \n"}, .code = kBadSecret},
-      {.name = "malformed beside good",
-       .secrets = {"%", secret},
-       .why = "one bad row must not stop deliveries"},
+      {.name = "malformed beside good", .secrets = {"%", secret}, .why = "one bad row must not stop deliveries"},
       {.name = "good beside malformed", .secrets = {secret, ""}, .why = "the same"},
       {.name = "malformed beside wrong", .secrets = {"%", other}, .code = kBadSignature},
-      {.name = "none usable",
-       .secrets = {"%", "whsec_"},
-       .code = kBadSecret,
-       .why = "fails closed"},
+      {.name = "none usable", .secrets = {"%", "whsec_"}, .code = kBadSecret, .why = "fails closed"},
       {.name = "no secret, no headers", .id = "", .secrets = {}, .code = kNoSecret},
       {.name = "no secret, ignoring age", .secrets = {}, .ignore_age = true, .code = kNoSecret},
       {.name = "body is not UTF-8; JS signs it decoded, Python raises, Rust refuses",
@@ -275,19 +250,15 @@ TEST(VerifyChoices, SecretsAndBodies) {
 
 TEST(Verify, RefusesEveryPrefixOfASignature) {
   for (std::size_t length = 1; length < kValid.size(); ++length) {
-    expect_all({{.name = "RUSTSEC-2024-0010",
-                 .signature = std::string(kValid.substr(0, length)),
-                 .code = kBadSignature}});
+    expect_all(
+        {{.name = "RUSTSEC-2024-0010", .signature = std::string(kValid.substr(0, length)), .code = kBadSignature}});
   }
 }
 
 TEST(Verify, EveryBitOfIdTimestampBodyAndSignatureCounts) {
   const std::string_view secrets[] = {kSecret};
-  std::string parts[] = {std::string(kId), std::string(kNowText), std::string(kBody),
-                         std::string(kValid)};
-  const auto passes = [&] {
-    return verify({parts[0], parts[1], parts[3]}, parts[2], secrets, kNow, INT64_MAX).ok();
-  };
+  std::string parts[] = {std::string(kId), std::string(kNowText), std::string(kBody), std::string(kValid)};
+  const auto passes = [&] { return verify({parts[0], parts[1], parts[3]}, parts[2], secrets, kNow, INT64_MAX).ok(); };
   ASSERT_TRUE(passes());
   for (std::string& part : parts) {
     for (std::size_t bit = 0; bit < part.size() * 8; ++bit) {
@@ -314,10 +285,9 @@ TEST(Verify, AgesFarApartDoNotOverflow) {
 }
 
 TEST(Verify, ToleranceZeroIsThisVerySecond) {
-  expect_all(
-      {{.name = "now", .tolerance = 0},
-       {.name = "past", .timestamp = "1614265329", .tolerance = 0, .code = kStaleTimestamp},
-       {.name = "future", .timestamp = "1614265331", .tolerance = 0, .code = kStaleTimestamp}});
+  expect_all({{.name = "now", .tolerance = 0},
+              {.name = "past", .timestamp = "1614265329", .tolerance = 0, .code = kStaleTimestamp},
+              {.name = "future", .timestamp = "1614265331", .tolerance = 0, .code = kStaleTimestamp}});
 }
 
 TEST(CheckSecret, NamesWhatIsWrongAndNeverTheSecret) {
@@ -343,14 +313,12 @@ std::string picked(const Offers& offers) {
   HeaderPicker picker(kHeaderFamilies);
   for (const auto& [name, value] : offers) picker.offer(name, value);
   const SignedHeaders headers = picker.headers();
-  return std::string(headers.id) + "|" + std::string(headers.timestamp) + "|" +
-         std::string(headers.signature);
+  return std::string(headers.id) + "|" + std::string(headers.timestamp) + "|" + std::string(headers.signature);
 }
 
 TEST(HeaderPicker, TakesOneFamilyWhole) {
   const Offers svix = {{"svix-id", "a"}, {"svix-timestamp", "b"}, {"svix-signature", "c"}};
-  const Offers webhook = {
-      {"webhook-id", "x"}, {"webhook-timestamp", "y"}, {"webhook-signature", "z"}};
+  const Offers webhook = {{"webhook-id", "x"}, {"webhook-timestamp", "y"}, {"webhook-signature", "z"}};
   Offers both = webhook;
   both.insert(both.end(), svix.begin(), svix.end());
   EXPECT_EQ(picked(svix), "a|b|c");
@@ -361,14 +329,12 @@ TEST(HeaderPicker, TakesOneFamilyWhole) {
   Offers partial = both;
   partial.pop_back();  // without svix-signature
   EXPECT_EQ(picked(partial), "x|y|z");
-  EXPECT_EQ(picked({{"svix-id", "a"}, {"webhook-timestamp", "y"}, {"webhook-signature", "z"}}),
-            "a||");
+  EXPECT_EQ(picked({{"svix-id", "a"}, {"webhook-timestamp", "y"}, {"webhook-signature", "z"}}), "a||");
   EXPECT_EQ(picked({{"webhook-id", "x"}, {"webhook-signature", "z"}}), "x||z");
 }
 
 TEST(HeaderPicker, NamesAreFoldedAndWhole) {
-  EXPECT_EQ(picked({{"Webhook-Id", "a"}, {"WEBHOOK-TIMESTAMP", "b"}, {"webhook-SIGNATURE", "c"}}),
-            "a|b|c");
+  EXPECT_EQ(picked({{"Webhook-Id", "a"}, {"WEBHOOK-TIMESTAMP", "b"}, {"webhook-SIGNATURE", "c"}}), "a|b|c");
   EXPECT_EQ(picked({{"Svix-Id", "a"}, {"SVIX-TIMESTAMP", "b"}, {"svix-SIGNATURE", "c"}}), "a|b|c");
   EXPECT_EQ(picked({{"svix-idx", "a"},
                     {"xsvix-id", "a"},

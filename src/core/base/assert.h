@@ -9,10 +9,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define WEARABLES_ASSERT(condition)                                                                    \
-  ((condition) ? static_cast<void>(0)                                                                  \
-               : (std::fprintf(stderr, "%s:%d: assertion failed: %s\n", __FILE__, __LINE__, #condition), \
-                  std::abort()))
+#define WEARABLES_ASSERT(condition) \
+  ((condition)                      \
+       ? static_cast<void>(0)       \
+       : (std::fprintf(stderr, "%s:%d: assertion failed: %s\n", __FILE__, __LINE__, #condition), std::abort()))
 #else
 #define WEARABLES_ASSERT(condition) static_cast<void>(sizeof(!(condition)))
 #endif

@@ -13,17 +13,14 @@
 namespace wearables {
 namespace {
 
-constexpr std::string_view kBase64Digits =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;  // libcrypto counts in int
 
 const unsigned char* unsigned_data(std::string_view bytes) noexcept {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
 
-unsigned char* unsigned_data(std::string& bytes) noexcept {
-  return reinterpret_cast<unsigned char*>(bytes.data());
-}
+unsigned char* unsigned_data(std::string& bytes) noexcept { return reinterpret_cast<unsigned char*>(bytes.data()); }
 
 // The error queue belongs to the whole process: the server reads it after its own calls.
 void require(bool done) {
@@ -41,9 +38,8 @@ using Mac = std::unique_ptr<EVP_MAC_CTX, FreeMac>;
 const EVP_MAC_CTX* hmac_sha256_pattern() {
   static const EVP_MAC_CTX* const kept = [] {
     char hash[] = "SHA256";
-    const OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash, 0),
-        OSSL_PARAM_construct_end()};
+    const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash, 0),
+                                     OSSL_PARAM_construct_end()};
     EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
     require(hmac != nullptr);
     EVP_MAC_CTX* const pattern = EVP_MAC_CTX_new(hmac);

@@ -29,9 +29,7 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept;
 // All throw std::bad_alloc when libcrypto fails: out of memory is the only way it can.
 // The message is the parts, one behind the other; none of them is copied.
 Digest hmac_sha256(std::string_view key, std::initializer_list<std::string_view> message);
-inline Digest hmac_sha256(std::string_view key, std::string_view message) {
-  return hmac_sha256(key, {message});
-}
+inline Digest hmac_sha256(std::string_view key, std::string_view message) { return hmac_sha256(key, {message}); }
 Digest sha256(std::string_view message);
 
 }  // namespace wearables

@@ -63,12 +63,12 @@ bool take_date(Cursor& text, std::int64_t* days) noexcept {
   unsigned year = 0;
   unsigned month = 0;
   unsigned day = 0;
-  if (!text.take_number<4>(&year) || !text.take('-') || !text.take_number<2>(&month) ||
-      !text.take('-') || !text.take_number<2>(&day)) {
+  if (!text.take_number<4>(&year) || !text.take('-') || !text.take_number<2>(&month) || !text.take('-') ||
+      !text.take_number<2>(&day)) {
     return false;
   }
-  const std::chrono::year_month_day date{std::chrono::year{static_cast<int>(year)},
-                                         std::chrono::month{month}, std::chrono::day{day}};
+  const std::chrono::year_month_day date{std::chrono::year{static_cast<int>(year)}, std::chrono::month{month},
+                                         std::chrono::day{day}};
   if (!date.ok()) return false;
   *days = std::chrono::sys_days{date}.time_since_epoch().count();
   return true;
@@ -117,8 +117,7 @@ std::optional<ParsedInstant> parse_instant(std::string_view text) noexcept {
   if (cursor.done()) return ParsedInstant{midnight, true, false};
 
   Micros time = 0;
-  if (!(cursor.take_either('T', 't') || cursor.take(' ')) || !take_time(cursor, &time))
-    return std::nullopt;
+  if (!(cursor.take_either('T', 't') || cursor.take(' ')) || !take_time(cursor, &time)) return std::nullopt;
   if (cursor.done()) return ParsedInstant{midnight + time, false, false};
 
   Micros offset = 0;
@@ -159,8 +158,7 @@ inline bool same_bytes(const char* one, const char* other, std::size_t size) noe
 
 std::optional<ParsedInstant> InstantReader::read(std::string_view text) noexcept {
   Micros time = 0;
-  if (text.size() == size_ && same_around_time(text) &&
-      read_plain_time(text.data() + kTimeAt, &time)) {
+  if (text.size() == size_ && same_around_time(text) && read_plain_time(text.data() + kTimeAt, &time)) {
     return ParsedInstant{midnight_ + time, false, has_zone_};
   }
   const auto parsed = parse_instant(text);

@@ -12,19 +12,19 @@ namespace wearables {
 
 // Every way the core can fail. The shell maps each to one SQLSTATE (pg/server/boundary.cpp).
 enum class Code {
-  kInvalidArgument,   // a caller's parameter is outside its documented domain
-  kNoSecret,          // no signing secret is configured: nothing can be verified
-  kBadSecret,         // a secret is not what its kind requires
-  kMissingHeader,     // one of id, timestamp, signature is absent
-  kBadTimestamp,      // the timestamp header is not whole Unix seconds
-  kStaleTimestamp,    // outside the tolerance, past or future
-  kBadSignature,      // no v1 signature matches
-  kAsymmetric,        // the sender signs with a private key alone (v1a)
-  kBadMessageId,      // a message id that no signature can cover unambiguously
-  kInvalidJson,       // the body is not one JSON value
-  kUnexpectedShape,   // JSON, but not of the shape its event type promises
-  kInvalidMapping,    // a mapping row cannot be compiled
-  kStopped,           // the caller's stop flag was set
+  kInvalidArgument,  // a caller's parameter is outside its documented domain
+  kNoSecret,         // no signing secret is configured: nothing can be verified
+  kBadSecret,        // a secret is not what its kind requires
+  kMissingHeader,    // one of id, timestamp, signature is absent
+  kBadTimestamp,     // the timestamp header is not whole Unix seconds
+  kStaleTimestamp,   // outside the tolerance, past or future
+  kBadSignature,     // no v1 signature matches
+  kAsymmetric,       // the sender signs with a private key alone (v1a)
+  kBadMessageId,     // a message id that no signature can cover unambiguously
+  kInvalidJson,      // the body is not one JSON value
+  kUnexpectedShape,  // JSON, but not of the shape its event type promises
+  kInvalidMapping,   // a mapping row cannot be compiled
+  kStopped,          // the caller's stop flag was set
 };
 
 // message: lower case, no full stop, never a secret and never a reading of somebody's body.

@@ -68,8 +68,7 @@ std::uint16_t FieldSet::add(std::string_view path) {
   const auto slot = static_cast<std::uint16_t>(pointers_.size());
   if (known >= 0) {
     const auto place = static_cast<std::size_t>(known);
-    return list < 0 ? static_cast<std::uint16_t>(known)
-                    : lists_[static_cast<std::size_t>(list)][place];
+    return list < 0 ? static_cast<std::uint16_t>(known) : lists_[static_cast<std::size_t>(list)][place];
   }
   pointers_.push_back(std::move(pointer));
   list_of_.push_back(list);
@@ -163,8 +162,7 @@ void FieldSet::update_above(std::uint32_t at) {
   }
 }
 
-void FieldSet::clear_below(const Node& node, Value* slots,
-                           Places* lists) const noexcept {
+void FieldSet::clear_below(const Node& node, Value* slots, Places* lists) const noexcept {
   if (const Node* below = each(node)) lists[below->list].clear();
   for (const Child& child : node.children) {
     if (child.slot >= 0) slots[child.slot].kind = Kind::kMissing;

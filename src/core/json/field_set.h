@@ -63,9 +63,9 @@ class FieldSet {
   struct Node {
     std::string name;
     std::uint32_t number = 0;  // of the node
-    std::int32_t slot = -1;  // -1: only a step on the way; below "*" the column of the row
-    int list = -1;           // of what "*" stands for
-    std::uint32_t each = 0;  // what "*" leads to, 0 for none
+    std::int32_t slot = -1;    // -1: only a step on the way; below "*" the column of the row
+    int list = -1;             // of what "*" stands for
+    std::uint32_t each = 0;    // what "*" leads to, 0 for none
     std::uint32_t parent = 0;
     bool open = false;  // whatever is below it is known
     std::vector<Child> children;
@@ -103,9 +103,7 @@ class FieldSet {
   const Node& root() const noexcept { return nodes_.front(); }
   const Node& node(const Child& child) const noexcept { return nodes_[child.node]; }
   const Child* child(const Node& node, const MemberName& name) const noexcept;
-  const Node* each(const Node& node) const noexcept {
-    return node.each == 0 ? nullptr : &nodes_[node.each];
-  }
+  const Node* each(const Node& node) const noexcept { return node.each == 0 ? nullptr : &nodes_[node.each]; }
   std::string path_of(const Node& node) const;
 
   // Another number after each change, and never that of another set: what was kept for it is to be made anew.
@@ -166,8 +164,7 @@ struct FoundFields {
 // Appends a member name with its "~" and "/" as RFC 6901 wants them.
 void append_escaped(std::string& pointer, std::string_view name);
 
-inline const FieldSet::Child* FieldSet::child(const Node& node,
-                                              const MemberName& name) const noexcept {
+inline const FieldSet::Child* FieldSet::child(const Node& node, const MemberName& name) const noexcept {
   if (node.table.empty()) return nullptr;
   const std::size_t last = node.table.size() - 1;
   for (std::size_t at = place_of(name, last + 1); node.table[at] != 0; at = (at + 1) & last) {

@@ -32,7 +32,7 @@ bool Walk::take_element(od::value& value, const WantedValue& list, std::size_t i
   }
   places.rows.resize(places.rows.size() + columns);
   const Destination row{&fields, places.rows.data() + places.rows.size() - columns, nullptr, list.destination->guesses,
-                   list.destination->notes};
+                        list.destination->notes};
   return take(value, {&row, each}, depth);
 }
 
@@ -47,8 +47,7 @@ void Walk::note_unknown(const WantedValue& wanted, std::string_view name) {
 
 bool Walk::pass_over(od::value& value) {
   deep_ = true;
-  return end_of_value(body_, offset_of(value)) != std::string_view::npos ||
-         passed(simdjson::TAPE_ERROR);
+  return end_of_value(body_, offset_of(value)) != std::string_view::npos || passed(simdjson::TAPE_ERROR);
 }
 
 void Walk::note_instead(od::value& value, std::string_view path, const char* expected) {
@@ -73,8 +72,7 @@ void Walk::report(RecordSink& sink) const {
   if (deep_) sink.too_deep();
   for (const UnknownMember& unknown : unknowns_) {
     const std::string above = unknown.fields->path_of(*unknown.node);
-    sink.unknown(unknown.before + above + (above.empty() ? "" : ".") +
-                 printable(unknown.name, kMaxMemberName));
+    sink.unknown(unknown.before + above + (above.empty() ? "" : ".") + printable(unknown.name, kMaxMemberName));
   }
 }
 
@@ -82,8 +80,8 @@ namespace {
 
 class DocumentWalk : public Walk {
  public:
-  DocumentWalk(std::string_view body, std::string_view list_key, const FieldSet& fields,
-               std::uint16_t id_slot, RecordSink& sink, bool (*stop)())
+  DocumentWalk(std::string_view body, std::string_view list_key, const FieldSet& fields, std::uint16_t id_slot,
+               RecordSink& sink, bool (*stop)())
       : Walk(body, stop),
         list_key_(list_key),
         id_slot_(id_slot),
@@ -162,8 +160,8 @@ bool DocumentWalk::element(od::value& value, const Holder& self) {
 // What stands around documents is not theirs: only of one that stands by itself are the members
 // wanted, and then read a second time.
 bool DocumentWalk::event(od::object& object, Holder self) {
-  const bool walked = each_member(
-      object, [&](const Name& name, od::value& value) { return event_member(name, value, self); });
+  const bool walked =
+      each_member(object, [&](const Name& name, od::value& value) { return event_member(name, value, self); });
   if (!walked || self.holds_documents || !self.has_id) return walked;
   bool filled = false;
   return passed(object.reset().get(filled)) && document(object, self);
@@ -183,8 +181,7 @@ bool DocumentWalk::document(od::object& object, Holder self) {
   MemberCursor cursor(wanted_);
   const bool walked = each_field(
       object, [&](od::field & field) __attribute__((always_inline)) {
-        return is_container(field.value()) ? container(field, self)
-                                           : take_scalar_field(field, cursor, self.depth + 1);
+        return is_container(field.value()) ? container(field, self) : take_scalar_field(field, cursor, self.depth + 1);
       });
   if (!walked || self.holds_documents) return walked;
   if (!found_.values[id_slot_].present()) {
@@ -249,15 +246,14 @@ class ObjectWalk : public Walk {
         wanted_{&destination_, &fields.root()} {}
 
   Result<Done> run() {
-    auto done =
-        Walk::run([&](od::object& root) { return object(root, Record::kNotListed); },
-                  [&](od::array& array) {
-                    return each_element(array, [&](od::value& value, std::size_t index) {
-                      if (*start(value) != '{') return check(value, 2);
-                      od::object element;
-                      return passed(value.get_object().get(element)) && object(element, index);
-                    });
-                  });
+    auto done = Walk::run([&](od::object& root) { return object(root, Record::kNotListed); },
+                          [&](od::array& array) {
+                            return each_element(array, [&](od::value& value, std::size_t index) {
+                              if (*start(value) != '{') return check(value, 2);
+                              od::object element;
+                              return passed(value.get_object().get(element)) && object(element, index);
+                            });
+                          });
     report(sink_);
     return done;
   }
@@ -287,8 +283,8 @@ void RecordSink::unknown(std::string) {}
 void RecordSink::null_at(std::string_view) {}
 void RecordSink::too_deep() {}
 
-Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields,
-                             const FieldSet& source_fields, RecordSink& sink, bool (*stop)()) {
+Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields, const FieldSet& source_fields,
+                             RecordSink& sink, bool (*stop)()) {
   TimeseriesWalk walk(body, sample_fields, source_fields, sink, stop, true);
   auto done = walk.run();
   if (!walk.must_restart()) return done;
@@ -296,9 +292,8 @@ Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_field
   return TimeseriesWalk(body, sample_fields, source_fields, sink, stop, false).run();
 }
 
-Result<Done> walk_documents(std::string_view body, std::string_view list_key,
-                            const FieldSet& fields, std::uint16_t id_slot, RecordSink& sink,
-                            bool (*stop)()) {
+Result<Done> walk_documents(std::string_view body, std::string_view list_key, const FieldSet& fields,
+                            std::uint16_t id_slot, RecordSink& sink, bool (*stop)()) {
   return DocumentWalk(body, list_key, fields, id_slot, sink, stop).run();
 }
 

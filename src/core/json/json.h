@@ -23,13 +23,13 @@ namespace wearables {
 
 struct Record {
   bool is_object;
-  std::span<const Value> fields;             // by slot; meaningless when it is not an object
-  std::span<const Places> lists;             // of the field set
-  std::string_view list;                     // RFC 6901 pointer to the list that holds it
-  std::size_t index;   // in that list; kNotListed when `list` points to the record itself
-  std::size_t offset;  // of its text in the body
-  std::size_t length;  // documents only
-  bool too_deep = false;  // an object that is nested too deep to be read: counts as none
+  std::span<const Value> fields;  // by slot; meaningless when it is not an object
+  std::span<const Places> lists;  // of the field set
+  std::string_view list;          // RFC 6901 pointer to the list that holds it
+  std::size_t index;              // in that list; kNotListed when `list` points to the record itself
+  std::size_t offset;             // of its text in the body
+  std::size_t length;             // documents only
+  bool too_deep = false;          // an object that is nested too deep to be read: counts as none
 
   static constexpr std::size_t kNotListed = static_cast<std::size_t>(-1);
 };
@@ -70,14 +70,13 @@ class RecordSink {
 
 // kUnexpectedShape when no list of samples stands in any of the places named in normalize.h, nor
 // null; the message says what stands there.
-Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields,
-                             const FieldSet& source_fields, RecordSink& sink, bool (*stop)());
+Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields, const FieldSet& source_fields,
+                             RecordSink& sink, bool (*stop)());
 
 // kUnexpectedShape as above, when no document or list of them does. `id_slot` is the field that
 // tells a document from an object around a list of them.
-Result<Done> walk_documents(std::string_view body, std::string_view list_key,
-                            const FieldSet& fields, std::uint16_t id_slot, RecordSink& sink,
-                            bool (*stop)());
+Result<Done> walk_documents(std::string_view body, std::string_view list_key, const FieldSet& fields,
+                            std::uint16_t id_slot, RecordSink& sink, bool (*stop)());
 
 // The body as one record; of a list, every element that is an object. Else there is no record.
 Result<Done> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink);
@@ -94,8 +93,7 @@ class PeekGoal {
 // Reads the members of a body that is one object into `values` (by slot; their texts are good until
 // the next walk) until before another member the goal is reached: true, and nothing behind is read.
 // What no field wants is passed over unchecked; of equal names the last that was read counts.
-Result<bool> peek_object(std::string_view body, const FieldSet& fields, std::span<Value> values,
-                         const PeekGoal& goal);
+Result<bool> peek_object(std::string_view body, const FieldSet& fields, std::span<Value> values, const PeekGoal& goal);
 
 // Gives back what walks keep from body to body when that is large: for after a body that was.
 void forget_large_body();

@@ -9,8 +9,7 @@ namespace wearables {
 
 class Peek : public Walk {
  public:
-  Peek(std::string_view body, const FieldSet& fields, std::span<Value> values,
-       const PeekGoal& goal)
+  Peek(std::string_view body, const FieldSet& fields, std::span<Value> values, const PeekGoal& goal)
       : Walk(body, nullptr), fields_(fields), values_(values), goal_(goal) {}
 
   Result<bool> run() {
@@ -38,8 +37,7 @@ class Peek : public Walk {
     if (wanted.node == nullptr || first == '[') return true;
     if (first != '{') return take(value, wanted, depth);
     od::object object;
-    return wanted.node->leaf() ||
-           (passed(value.get_object().get(object)) && members(object, wanted, depth));
+    return wanted.node->leaf() || (passed(value.get_object().get(object)) && members(object, wanted, depth));
   }
 
   const FieldSet& fields_;
@@ -48,8 +46,7 @@ class Peek : public Walk {
   bool known_ = false;
 };
 
-Result<bool> peek_object(std::string_view body, const FieldSet& fields, std::span<Value> values,
-                         const PeekGoal& goal) {
+Result<bool> peek_object(std::string_view body, const FieldSet& fields, std::span<Value> values, const PeekGoal& goal) {
   return Peek(body, fields, values, goal).run();
 }
 

@@ -213,8 +213,7 @@ bool is_bare_word(std::string_view token) noexcept {
   if (same_letters(token, "undefined")) return true;
   if (token.starts_with('-') || token.starts_with('+')) token.remove_prefix(1);
   constexpr std::array<std::string_view, 3> kWords{"nan", "infinity", "inf"};
-  return std::any_of(kWords.begin(), kWords.end(),
-                     [&](std::string_view word) { return same_letters(token, word); });
+  return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) { return same_letters(token, word); });
 }
 
 const char* kind_in_words(std::string_view token) noexcept {
@@ -293,7 +292,7 @@ std::string without_far_items(std::string_view text) {
   std::string kept;
   std::vector<std::size_t> items;  // of the containers around, commas counted
   std::size_t total = 0;
-  std::size_t skipped_at = 0;      // how deep the container is whose rest is skipped; 0: none
+  std::size_t skipped_at = 0;  // how deep the container is whose rest is skipped; 0: none
   for (std::size_t at = 0; at < text.size();) {
     const char c = text[at];
     const std::size_t end = c == '"' ? skip_string(text, at + 1) : at + 1;

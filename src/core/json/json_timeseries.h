@@ -12,8 +12,8 @@ namespace wearables {
 
 class TimeseriesWalk : public Walk {
  public:
-  TimeseriesWalk(std::string_view body, const FieldSet& fields, const FieldSet& source_fields,
-                 RecordSink& sink, bool (*stop)(), bool early)
+  TimeseriesWalk(std::string_view body, const FieldSet& fields, const FieldSet& source_fields, RecordSink& sink,
+                 bool (*stop)(), bool early)
       : Walk(body, stop),
         source_fields_(source_fields),
         sink_(sink),
@@ -79,27 +79,25 @@ class TimeseriesWalk : public Walk {
 };
 
 inline Result<Done> TimeseriesWalk::run() {
-  auto done =
-      Walk::run([&](od::object& object) { return event(object, "", Record::kNotListed, 1); },
-                [&](od::array& array) {
-                  bool empty = true;
-                  const bool walked = each_element(array, [&](od::value& value, std::size_t index) {
-                    empty = false;
-                    if (*start(value) != '{') return check(value, 2);
-                    od::object object;
-                    return passed(value.get_object().get(object)) && event(object, "", index, 2);
-                  });
-                  any_ = any_ || empty;
-                  return walked;
-                });
+  auto done = Walk::run([&](od::object& object) { return event(object, "", Record::kNotListed, 1); },
+                        [&](od::array& array) {
+                          bool empty = true;
+                          const bool walked = each_element(array, [&](od::value& value, std::size_t index) {
+                            empty = false;
+                            if (*start(value) != '{') return check(value, 2);
+                            od::object object;
+                            return passed(value.get_object().get(object)) && event(object, "", index, 2);
+                          });
+                          any_ = any_ || empty;
+                          return walked;
+                        });
   if (must_restart_) return done;
   report(sink_);
   if (!done.ok() || any_) return done;
   return nothing_found(sink_, "no list in \"data\", \"data.data\" or \"groups\"");
 }
 
-inline bool TimeseriesWalk::event(od::object& object, std::string_view base, std::size_t index,
-                                  int depth) {
+inline bool TimeseriesWalk::event(od::object& object, std::string_view base, std::size_t index, int depth) {
   Holder self{Role::kEvent, base, index, depth, {}, {}, {}};
   return holder(object, self);
 }
@@ -113,8 +111,7 @@ inline bool TimeseriesWalk::holder(od::object& object, Holder& self) {
   if (!walked) return false;
   if (self.names_early_list) {
     in_early_ = false;
-    if (!sink_.source_behind(self.source.empty() ? no_source_ : self.source, self.group))
-      return begin_restart();
+    if (!sink_.source_behind(self.source.empty() ? no_source_ : self.source, self.group)) return begin_restart();
   }
   return self.postponed.empty() || postponed_lists(object, self);
 }
@@ -124,8 +121,7 @@ inline bool TimeseriesWalk::member(const Name& name, od::value& value, Holder& s
     if (*start(value) == '[') return data_member(value, self);
     if (*start(value) == '{' && self.role != Role::kElement) {
       const std::string base = member_pointer(self.base, self.index, "data");
-      return group(value,
-                   {Role::kGroup, base, Record::kNotListed, self.depth + 1, self.group, {}, {}});
+      return group(value, {Role::kGroup, base, Record::kNotListed, self.depth + 1, self.group, {}, {}});
     }
     if (self.role != Role::kElement) note_instead(value, path_of_data(self), "a list or an object");
   }
@@ -204,8 +200,8 @@ inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   return walked;
 }
 
-[[gnu::flatten]] inline bool TimeseriesWalk::element(od::value& value, std::string_view list,
-                                                     std::size_t index, int depth) {
+[[gnu::flatten]] inline bool TimeseriesWalk::element(od::value& value, std::string_view list, std::size_t index,
+                                                     int depth) {
   const std::size_t offset = offset_of(value);
   const bool is_object = *start(value) == '{';
   if (!is_object || depth > kMaxDepth) [[unlikely]] {
@@ -233,8 +229,7 @@ inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
 }
 
 // Of a sample; false too when it is a list of samples, before any of it is walked.
-[[gnu::noinline]] inline bool TimeseriesWalk::container(od::field& field, int depth,
-                                                        bool* is_list) {
+[[gnu::noinline]] inline bool TimeseriesWalk::container(od::field& field, int depth, bool* is_list) {
   Name name;
   if (!read_name(field, &name)) return false;
   od::value& value = field.value();
@@ -242,8 +237,7 @@ inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   return !*is_list && take(value, name == kNameSource ? WantedValue{} : member_of(wanted_, name), depth);
 }
 
-[[gnu::noinline]] inline bool TimeseriesWalk::element_with_list(od::object& object,
-                                                                std::string_view list,
+[[gnu::noinline]] inline bool TimeseriesWalk::element_with_list(od::object& object, std::string_view list,
                                                                 std::size_t index, int depth) {
   bool filled = false;
   if (!passed(object.reset().get(filled))) return false;
@@ -260,8 +254,7 @@ inline bool TimeseriesWalk::groups(od::value& value, const Holder& self) {
   return each_member(object, [&](const Name& name, od::value& member) {
     const std::string pointer = member_pointer(base, Record::kNotListed, name.text);
     if (*start(member) != '[') {
-      return group(member,
-                   {Role::kGroup, pointer, Record::kNotListed, self.depth + 2, name.text, {}, {}});
+      return group(member, {Role::kGroup, pointer, Record::kNotListed, self.depth + 2, name.text, {}, {}});
     }
     od::array array;
     if (!passed(member.get_array().get(array))) return false;

@@ -26,8 +26,7 @@ namespace wearables {
 }
 
 [[gnu::always_inline]] inline bool Walk::take(od::value& value, const WantedValue& wanted, int depth) {
-  return is_container(value) ? take_container(value, wanted, depth)
-                             : take_scalar(value, wanted.slot);
+  return is_container(value) ? take_container(value, wanted, depth) : take_scalar(value, wanted.slot);
 }
 
 [[gnu::always_inline]] inline bool Walk::take_scalar(od::value& value, Value* slot) {
@@ -43,8 +42,7 @@ namespace wearables {
   }
 }
 
-[[gnu::always_inline]] inline bool Walk::take_scalar_field(od::field& field, MemberCursor& cursor,
-                                                           int depth) {
+[[gnu::always_inline]] inline bool Walk::take_scalar_field(od::field& field, MemberCursor& cursor, int depth) {
   static_assert(kMaxMemberName + 1 <= simdjson::SIMDJSON_PADDING);
   const FieldSet::Child& child = **cursor.next;
   if (child.within || !child.name.begins(field.key().raw())) [[unlikely]]
@@ -120,8 +118,7 @@ namespace wearables {
   return true;
 }
 
-[[gnu::noinline]] inline bool Walk::take_bare_word(od::value& value, Value* slot,
-                                                   simdjson::error_code otherwise) {
+[[gnu::noinline]] inline bool Walk::take_bare_word(od::value& value, Value* slot, simdjson::error_code otherwise) {
   if (!is_bare_word(without_blanks(value.raw_json_token()))) return passed(otherwise);
   if (slot != nullptr) slot->kind = Kind::kBareWord;
   return true;
@@ -139,8 +136,7 @@ inline bool Walk::make_places(od::array& array, const WantedValue& wanted) {
   return true;
 }
 
-[[gnu::noinline]] inline bool Walk::take_container(od::value& value, const WantedValue& wanted,
-                                                   int depth) {
+[[gnu::noinline]] inline bool Walk::take_container(od::value& value, const WantedValue& wanted, int depth) {
   Value* slot = wanted.slot;
   const bool is_object = *start(value) == '{';
   if (slot != nullptr) slot->kind = is_object ? Kind::kObject : Kind::kArray;
@@ -159,8 +155,7 @@ inline bool Walk::make_places(od::array& array, const WantedValue& wanted) {
 
 inline bool Walk::take_members(od::object& object, const WantedValue& wanted, int depth) {
   if (wanted.node == nullptr) {
-    return each_member(object,
-                       [&](const Name&, od::value& member) { return check(member, depth); });
+    return each_member(object, [&](const Name&, od::value& member) { return check(member, depth); });
   }
   MemberCursor cursor(wanted);
   return each_field(

@@ -92,8 +92,7 @@ class Walk {
     std::size_t index = 0;
     for (auto&& element : array) {
       od::value value;
-      if (!passed(std::forward<decltype(element)>(element).get(value)) || !f(value, index++))
-        return false;
+      if (!passed(std::forward<decltype(element)>(element).get(value)) || !f(value, index++)) return false;
     }
     return true;
   }
@@ -180,12 +179,8 @@ class Walk {
   static bool is_container(od::value& value) noexcept {
     return (*start(value) | 0x20) == '{';  // or '[': they differ in this bit
   }
-  static bool is_null_word(od::value& value) noexcept {
-    return without_blanks(value.raw_json_token()) == "null";
-  }
-  std::size_t offset_of(od::value& value) const noexcept {
-    return static_cast<std::size_t>(start(value) - bytes_);
-  }
+  static bool is_null_word(od::value& value) noexcept { return without_blanks(value.raw_json_token()) == "null"; }
+  std::size_t offset_of(od::value& value) const noexcept { return static_cast<std::size_t>(start(value) - bytes_); }
   std::size_t start_of_root() const noexcept { return body_.find('{'); }
   // Just behind the object that was walked last.
   std::size_t end_of_object();
@@ -294,17 +289,15 @@ inline bool Walk::take_root_scalar(std::string_view text) {
 inline bool Walk::check_root_scalar(std::string_view text) {
   if (text.starts_with('"')) {
     std::string_view ignored;
-    return (document_.get_string().get(ignored) == simdjson::SUCCESS ||
-            escapes_valid(text.substr(1)) || passed(simdjson::STRING_ERROR)) &&
+    return (document_.get_string().get(ignored) == simdjson::SUCCESS || escapes_valid(text.substr(1)) ||
+            passed(simdjson::STRING_ERROR)) &&
            at_end();
   }
-  return is_number(text) || text == "null" || text == "true" || text == "false" ||
-         passed(simdjson::TAPE_ERROR);
+  return is_number(text) || text == "null" || text == "true" || text == "false" || passed(simdjson::TAPE_ERROR);
 }
 
 inline bool Walk::at_end() {
-  return document_.current_location().error() == simdjson::OUT_OF_BOUNDS ||
-         passed(simdjson::TRAILING_CONTENT);
+  return document_.current_location().error() == simdjson::OUT_OF_BOUNDS || passed(simdjson::TRAILING_CONTENT);
 }
 
 inline std::size_t Walk::end_of_object() {

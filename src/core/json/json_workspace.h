@@ -86,8 +86,7 @@ class Workspace {
   // Room for one record of what a field set wants; the next call takes it back.
   FoundFields room_for(const FieldSet& fields) {
     if (values_.size() < fields.size()) values_.resize(fields.size());
-    return {{values_.data(), fields.size()},
-            std::vector<Places>(fields.lists().size())};
+    return {{values_.data(), fields.size()}, std::vector<Places>(fields.lists().size())};
   }
 
  private:
@@ -98,8 +97,7 @@ class Workspace {
     for (std::size_t at = 0; at < body.size(); at += kPiece) {
       const std::string_view piece = body.substr(at, kPiece);
       std::memcpy(bytes_.get() + at, piece.data(), piece.size());
-      has_backslash_ =
-          has_backslash_ || std::memchr(bytes_.get() + at, '\\', piece.size()) != nullptr;
+      has_backslash_ = has_backslash_ || std::memchr(bytes_.get() + at, '\\', piece.size()) != nullptr;
     }
   }
 
@@ -120,7 +118,7 @@ class Workspace {
   bool has_backslash_ = false;
   std::vector<Value> values_;
   std::unordered_map<std::uint64_t, std::vector<FieldSet::Guess>> guesses_;  // by version of the field set
-  std::vector<std::unique_ptr<std::uint8_t[]>> texts_;  // unescaped
+  std::vector<std::unique_ptr<std::uint8_t[]>> texts_;                       // unescaped
   std::uint8_t* next_ = nullptr;
   std::size_t room_ = 0;  // from there on
 };

@@ -65,11 +65,10 @@ class QuotedName {
   // Behind `text` as many bytes can be read as the longest name has, and 16 at least.
   bool begins(const char* text) const noexcept {
     // without a branch for the length, which cannot be foreseen
-    const std::uint64_t other = ((load_word(text) ^ words_[0]) & masks_[0]) |
-                                ((load_word(text + kWord) ^ words_[1]) & masks_[1]);
+    const std::uint64_t other =
+        ((load_word(text) ^ words_[0]) & masks_[0]) | ((load_word(text + kWord) ^ words_[1]) & masks_[1]);
     return other == 0 &&
-           (text_.size() <= kFront ||
-            std::memcmp(text + kFront, text_.data() + kFront, text_.size() - kFront) == 0);
+           (text_.size() <= kFront || std::memcmp(text + kFront, text_.data() + kFront, text_.size() - kFront) == 0);
   }
 
  private:

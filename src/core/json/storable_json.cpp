@@ -12,8 +12,7 @@ constexpr std::string_view kNull = "null";
 
 std::string storable_json(std::string_view text) {
   std::string replaced;
-  std::string storable =
-      without_far_items(replace_unstorable_values(text, &replaced) ? replaced : text);
+  std::string storable = without_far_items(replace_unstorable_values(text, &replaced) ? replaced : text);
   for (std::size_t at = find_unstorable_escape(storable, 0); at < storable.size();
        at = find_unstorable_escape(storable, at)) {
     storable.replace(at, kReplacement.size(), kReplacement);

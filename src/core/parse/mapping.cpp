@@ -42,8 +42,7 @@ Result<Done> add_metric(Plan::Impl& plan, const MetricDef& def) {
 }
 
 Result<Done> add_unit(Plan::Impl& plan, const UnitDef& def) {
-  const std::string row =
-      "unit " + quoted(def.text) + " of metric " + std::to_string(def.metric_id);
+  const std::string row = "unit " + quoted(def.text) + " of metric " + std::to_string(def.metric_id);
   PlanMetric* metric = find_metric(plan, def.metric_id);
   if (metric == nullptr) return invalid(row, "there is no such metric");
   if (def.text.empty()) return invalid(row, "has no text");
@@ -122,8 +121,7 @@ Result<Done> set_lists(const FieldSet& fields, const std::string& row, PlanMappi
   return invalid(row, "where one field is read by *, each value field must be");
 }
 
-Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::string& row,
-                        PlanMapping& mapping) {
+Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::string& row, PlanMapping& mapping) {
   if (def.value_fields.empty()) return invalid(row, "it has no value field");
   if (def.instant_fields.empty()) return invalid(row, "it has no instant field");
   Paths paths(fields);
@@ -148,18 +146,15 @@ std::uint16_t same_time(const std::vector<PlanMapping>& mappings, const PlanMapp
 }
 
 bool is_canonical(const PlanMapping& mapping, const PlanMetric& metric) {
-  const auto none = [&](const std::string& unit) {
-    return unit.empty() || unit == metric.def.unit;
-  };
-  return mapping.unit == PlanMapping::kNoField && !mapping.type_extends &&
-         none(mapping.constant_unit) && none(mapping.unit_up_to_one);
+  const auto none = [&](const std::string& unit) { return unit.empty() || unit == metric.def.unit; };
+  return mapping.unit == PlanMapping::kNoField && !mapping.type_extends && none(mapping.constant_unit) &&
+         none(mapping.unit_up_to_one);
 }
 
 Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
   const std::string row = "mapping " + std::to_string(def.mapping_id);
-  const auto resource =
-      std::find_if(plan.resources.begin(), plan.resources.end(),
-                   [&](const PlanResource& known) { return known.def.name == def.resource; });
+  const auto resource = std::find_if(plan.resources.begin(), plan.resources.end(),
+                                     [&](const PlanResource& known) { return known.def.name == def.resource; });
   if (resource == plan.resources.end()) {
     return invalid(row, "there is no resource " + quoted(def.resource));
   }
@@ -186,14 +181,12 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
   return Done{};
 }
 
-void know(FieldSet& fields, std::vector<PlanTexts>& texts, std::string_view path,
-          const KnownFieldDef& def) {
+void know(FieldSet& fields, std::vector<PlanTexts>& texts, std::string_view path, const KnownFieldDef& def) {
   if (def.texts.empty()) return fields.know(path);
   const std::uint16_t slot = fields.add(path);
-  const auto known = std::find_if(texts.begin(), texts.end(),
-                                  [&](const PlanTexts& other) { return other.slot == slot; });
-  PlanTexts& list =
-      known != texts.end() ? *known : texts.emplace_back(PlanTexts{slot, def.path, {}});
+  const auto known =
+      std::find_if(texts.begin(), texts.end(), [&](const PlanTexts& other) { return other.slot == slot; });
+  PlanTexts& list = known != texts.end() ? *known : texts.emplace_back(PlanTexts{slot, def.path, {}});
   list.texts.insert(list.texts.end(), def.texts.begin(), def.texts.end());
 }
 
@@ -216,8 +209,7 @@ Result<Done> add_known_field(Plan::Impl& plan, const KnownFieldDef& def) {
 }
 
 template <class Def>
-Result<Done> add_all(Plan::Impl& plan, const std::vector<Def>& rows,
-                     Result<Done> (*add)(Plan::Impl&, const Def&)) {
+Result<Done> add_all(Plan::Impl& plan, const std::vector<Def>& rows, Result<Done> (*add)(Plan::Impl&, const Def&)) {
   for (const Def& row : rows) {
     if (auto added = add(plan, row); !added.ok()) return added;
   }
@@ -227,13 +219,11 @@ Result<Done> add_all(Plan::Impl& plan, const std::vector<Def>& rows,
 }  // namespace
 
 const UnitDef* PlanMetric::find_unit(std::string_view text) const noexcept {
-  const auto found = std::find_if(units.begin(), units.end(),
-                                  [&](const UnitDef& unit) { return unit.text == text; });
+  const auto found = std::find_if(units.begin(), units.end(), [&](const UnitDef& unit) { return unit.text == text; });
   return found == units.end() ? nullptr : &*found;
 }
 
-const std::vector<std::uint16_t>& PlanResource::mappings_for(
-    std::string_view provider_name) const noexcept {
+const std::vector<std::uint16_t>& PlanResource::mappings_for(std::string_view provider_name) const noexcept {
   for (const ProviderMappings& group : provider_mappings) {
     if (group.provider == provider_name) return group.mappings;
   }
@@ -250,8 +240,7 @@ void PlanResource::make_provider_mappings() {
     }
     ProviderMappings& group = provider_mappings.emplace_back(ProviderMappings{name, {}});
     for (const PlanMapping& row : mappings) {
-      const bool applies =
-          row.provider == name || (row.provider.empty() && !own.contains(row.metric));
+      const bool applies = row.provider == name || (row.provider.empty() && !own.contains(row.metric));
       if (!applies || !row.enabled) continue;
       group.mappings.push_back(static_cast<std::uint16_t>(&row - mappings.data()));
     }
@@ -259,9 +248,8 @@ void PlanResource::make_provider_mappings() {
 }
 
 const PlanResource* Plan::Impl::find(std::string_view resource) const noexcept {
-  const auto found =
-      std::find_if(resources.begin(), resources.end(),
-                   [&](const PlanResource& known) { return known.def.name == resource; });
+  const auto found = std::find_if(resources.begin(), resources.end(),
+                                  [&](const PlanResource& known) { return known.def.name == resource; });
   return found == resources.end() ? nullptr : &*found;
 }
 

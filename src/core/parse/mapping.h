@@ -40,18 +40,18 @@ struct ResourceDef {
 struct MappingDef {
   std::int32_t mapping_id;
   std::string resource;
-  std::string provider;                      // empty: any provider without a row of its own
+  std::string provider;  // empty: any provider without a row of its own
   std::int16_t metric_id;
-  std::vector<std::string> value_fields;     // the first that is present and not null counts
-  std::string secondary_field;               // empty: none
-  std::vector<std::string> instant_fields;   // the first that is present and not null counts
-  std::string end_field;                     // empty: none
-  std::string unit_field;                    // empty: none
-  std::string unit;                          // constant; both empty: canonical
-  bool type_extends;                         // the metric is metric/type, to be made where no row is of that name
-  bool enabled = true;  // false: yields nothing; with a provider, the general row is off for it too
-  std::string base_field = {};      // numbers in instant_fields and end_field are seconds since this
-  std::string unit_up_to_one = {};  // instead of `unit` where the value lies within -1..1
+  std::vector<std::string> value_fields;    // the first that is present and not null counts
+  std::string secondary_field;              // empty: none
+  std::vector<std::string> instant_fields;  // the first that is present and not null counts
+  std::string end_field;                    // empty: none
+  std::string unit_field;                   // empty: none
+  std::string unit;                         // constant; both empty: canonical
+  bool type_extends;                        // the metric is metric/type, to be made where no row is of that name
+  bool enabled = true;                      // false: yields nothing; with a provider, the general row is off for it too
+  std::string base_field = {};              // numbers in instant_fields and end_field are seconds since this
+  std::string unit_up_to_one = {};          // instead of `unit` where the value lies within -1..1
 };
 
 // A field that is known and needs no mapping, with all below it. With texts: those it may hold.
@@ -75,7 +75,7 @@ class Plan {
   // kInvalidMapping names the row: an unknown metric or resource, an empty or malformed path.
   static Result<std::unique_ptr<Plan>> compile(const MappingSet& set);
 
-  struct Impl;                                  // plan.h
+  struct Impl;  // plan.h
   explicit Plan(std::unique_ptr<Impl> impl);
   ~Plan();
   const Impl& impl() const noexcept { return *impl_; }

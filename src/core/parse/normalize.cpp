@@ -24,8 +24,8 @@ std::string_view string_in(const Value& value) noexcept {
 
 class SampleSink final : public RecordSink {
  public:
-  SampleSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
-             Batch& batch, const ClosedNames* closed)
+  SampleSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
+             const ClosedNames* closed)
       : plan_(plan), resource_(resource), body_size_(body_size), batch_(batch), closed_(closed) {
     restart();
   }
@@ -64,8 +64,7 @@ SampleSink::List SampleSink::list_of(std::span<const Value> source, std::string_
   std::string_view provider = string_in(source[kSourceProvider]);
   if (provider.empty()) provider = string_in(source[kSourceSlug]);
   if (provider.empty()) provider = group;
-  return {readings_->source(provider, string_in(source[kSourceType]), "timeseries"),
-          &resource_.mappings_for(provider)};
+  return {readings_->source(provider, string_in(source[kSourceType]), "timeseries"), &resource_.mappings_for(provider)};
 }
 
 void SampleSink::begin_list(std::span<const Value> source, std::string_view group) {
@@ -104,15 +103,14 @@ void SampleSink::record(const Record& record) {
   if (!record.is_object) return readings_->reject_form(record);
   if (!readings_->is_source(list.source)) return readings_->reject_source(list.source);
   if (readings_->add(*list.mappings, list.source, kNone) || list.mappings->empty()) return;
-  const PlanMapping* only =
-      list.mappings->size() == 1 ? &resource_.mappings[list.mappings->front()] : nullptr;
+  const PlanMapping* only = list.mappings->size() == 1 ? &resource_.mappings[list.mappings->front()] : nullptr;
   readings_->reject_reading(Reason::kMissingValue, only);
 }
 
 class DocumentSink final : public RecordSink {
  public:
-  DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
-               Batch& batch, const ClosedNames* closed)
+  DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
+               const ClosedNames* closed)
       : resource_(resource), batch_(batch), readings_(plan, resource, body_size, batch, closed) {
     batch.clear();
   }
@@ -136,8 +134,7 @@ class DocumentSink final : public RecordSink {
 // A name, or a whole number as it is written; empty when there is neither.
 std::string DocumentSink::id() const {
   const Value& value = readings_.field(resource_.id);
-  const bool integer =
-      value.kind == Kind::kNumber && value.text.find_first_of(".eE") == std::string_view::npos;
+  const bool integer = value.kind == Kind::kNumber && value.text.find_first_of(".eE") == std::string_view::npos;
   if (value.kind != Kind::kString && !integer) return {};
   return is_printable(value.text, kMaxId) ? std::string(value.text) : std::string();
 }
@@ -165,8 +162,8 @@ void DocumentSink::record(const Record& record) {
   std::vector<Document>& documents = batch_.documents;
   if (documents.size() == kMaxDocuments) return readings_.reject_reading(Reason::kTooManyDocuments);
   const auto index = static_cast<std::uint32_t>(documents.size());
-  documents.push_back({std::move(id), source, readings_.plausible_instant(resource_.updated_at),
-                       record.offset, record.length});
+  documents.push_back(
+      {std::move(id), source, readings_.plausible_instant(resource_.updated_at), record.offset, record.length});
   readings_.add(resource_.mappings_for(provider), source, index);
 }
 
@@ -175,8 +172,8 @@ Result<Done> finish(Result<Done> walked, Sink& sink, const char* what, std::stri
   sink.finish();
   WEARABLES_ASSERT(!walked.ok() || sink.is_balanced());
   if (walked.ok() || walked.error().code != Code::kUnexpectedShape) return walked;
-  return {Code::kUnexpectedShape, std::string("no ") + what + " where " + std::string(resource) +
-                                      " has them: " + walked.error().message};
+  return {Code::kUnexpectedShape,
+          std::string("no ") + what + " where " + std::string(resource) + " has them: " + walked.error().message};
 }
 
 bool is_consistent(const Batch& batch, const Sample& sample) {
@@ -213,8 +210,8 @@ bool is_consistent(const Batch& batch, std::size_t body_size) {
          });
 }
 
-Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,
-                       Batch& batch, StopFlag stop, const ClosedNames* closed) {
+Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body, Batch& batch, StopFlag stop,
+                       const ClosedNames* closed) {
   const Plan::Impl& impl = plan.impl();
   const PlanResource* found = impl.find(resource);
   if (found == nullptr || found->def.kind == ResourceKind::kSkipped) {

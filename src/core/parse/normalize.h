@@ -35,8 +35,8 @@ struct ClosedNames {
 // another shape is kUnexpectedShape, and the message says of which; a resource that the plan skips
 // or does not know is kInvalidArgument. The readings take the place of what `batch` held; after an
 // error it means nothing.
-Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body,
-                       Batch& batch, StopFlag stop = nullptr, const ClosedNames* closed = nullptr);
+Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body, Batch& batch,
+                       StopFlag stop = nullptr, const ClosedNames* closed = nullptr);
 
 // Whether indexes, ordinals and counts of a batch are what the writers build on, for a body of so many bytes: always
 // true of what normalize() made, for assertions.

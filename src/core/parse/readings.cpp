@@ -17,8 +17,8 @@ constexpr double kMaxOffsetSeconds = 18 * 3600;
 // The shape of an IANA name; whether there is such a zone, only the database knows.
 bool usable_zone(std::string_view text) noexcept {
   const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
-           c == '_' || c == '-' || c == '+';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '_' ||
+           c == '-' || c == '+';
   };
   return !text.empty() && text.size() <= kMaxZone && std::all_of(text.begin(), text.end(), fits);
 }
@@ -36,8 +36,8 @@ std::int16_t offset_minutes(const Value& value) noexcept {
 
 }  // namespace
 
-Readings::Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
-                   Batch& batch, const ClosedNames* closed)
+Readings::Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
+                   const ClosedNames* closed)
     : plan_(plan), resource_(resource), body_size_(body_size), closed_(closed), batch_(batch) {}
 
 void Readings::start(const Record& record) {
@@ -52,8 +52,7 @@ void Readings::start(const Record& record) {
   fields_ = with_row_;
 }
 
-[[gnu::always_inline]] inline int Readings::first_present(
-    const std::vector<std::uint16_t>& slots) const noexcept {
+[[gnu::always_inline]] inline int Readings::first_present(const std::vector<std::uint16_t>& slots) const noexcept {
   for (const std::uint16_t slot : slots) {
     WEARABLES_ASSERT(slot < fields_.size());
     if (fields_[slot].present()) return slot;
@@ -61,14 +60,12 @@ void Readings::start(const Record& record) {
   return kNoSlot;
 }
 
-bool Readings::add(const std::vector<std::uint16_t>& mappings, std::uint16_t source,
-                   std::uint32_t document) {
+bool Readings::add(const std::vector<std::uint16_t>& mappings, std::uint16_t source, std::uint32_t document) {
   bool any = false;
   for (const std::uint16_t number : mappings) {
     WEARABLES_ASSERT(number < resource_.mappings.size());
     const PlanMapping& mapping = resource_.mappings[number];
-    any |= mapping.lists.empty() ? add_one(mapping, source, document)
-                                 : add_rows(mapping, source, document);
+    any |= mapping.lists.empty() ? add_one(mapping, source, document) : add_rows(mapping, source, document);
   }
   return any;
 }
@@ -85,8 +82,8 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   return any;
 }
 
-[[gnu::always_inline]] inline bool Readings::add_one(const PlanMapping& mapping,
-                                                     std::uint16_t source, std::uint32_t document) {
+[[gnu::always_inline]] inline bool Readings::add_one(const PlanMapping& mapping, std::uint16_t source,
+                                                     std::uint32_t document) {
   const int value = first_present(mapping.values);
   if (value == kNoSlot) return false;
   if (batch_.samples.size() == batch_.samples.capacity()) make_room();
@@ -123,8 +120,7 @@ bool Readings::reject_left_out(const PlanMapping& mapping) {
     const std::size_t left_out = record_->lists[list].left_out;
     if (left_out == 0) continue;
     row_ = kMaxPlaces;
-    reject_reading(Reason::kTooManyPlaces, plan_.metrics[mapping.metric].def.metric_id, slot,
-           std::to_string(left_out));
+    reject_reading(Reason::kTooManyPlaces, plan_.metrics[mapping.metric].def.metric_id, slot, std::to_string(left_out));
     return true;
   }
   return false;
@@ -143,16 +139,14 @@ void Readings::take_row(const PlanMapping& mapping) {
   forget_time();
 }
 
-[[gnu::always_inline]] inline bool Readings::fail(Reason reason, int slot,
-                                                  std::string_view detail) noexcept {
+[[gnu::always_inline]] inline bool Readings::fail(Reason reason, int slot, std::string_view detail) noexcept {
   rejection_.reason = reason;
   rejection_.slot = slot;
   rejection_.detail = detail;
   return false;
 }
 
-[[gnu::always_inline]] inline bool Readings::measure(const PlanMapping& mapping, int value,
-                                                     Sample& sample) {
+[[gnu::always_inline]] inline bool Readings::measure(const PlanMapping& mapping, int value, Sample& sample) {
   sample.secondary = std::numeric_limits<double>::quiet_NaN();
   if (!convert(mapping, value, &sample.value)) return false;
   if (mapping.secondary == kNoSlot) return true;
@@ -160,8 +154,7 @@ void Readings::take_row(const PlanMapping& mapping) {
   return convert(mapping, mapping.secondary, &sample.secondary);
 }
 
-[[gnu::always_inline]] inline bool Readings::convert(const PlanMapping& mapping, int slot,
-                                                     double* result) {
+[[gnu::always_inline]] inline bool Readings::convert(const PlanMapping& mapping, int slot, double* result) {
   if (field(slot).kind != Kind::kNumber) return fail(Reason::kNotANumber, slot);
   *result = field(slot).number;
   if (!mapping.canonical) {
@@ -170,8 +163,7 @@ void Readings::take_row(const PlanMapping& mapping) {
   }
   // Open ranges are infinite, so infinity is asked about by itself. NaN fails every comparison.
   const MetricDef& metric = choice_.metric->def;
-  const bool plausible =
-      std::isfinite(*result) && *result >= metric.lowest && *result <= metric.highest;
+  const bool plausible = std::isfinite(*result) && *result >= metric.lowest && *result <= metric.highest;
   return plausible || fail(Reason::kOutOfRange, slot);
 }
 
@@ -204,8 +196,7 @@ bool Readings::convert_unit(std::string_view text, int slot) {
   const Value& type = fields_[resource_.type];
   if (type.kind != Kind::kString || !is_printable(type.text, kMaxName)) {
     const bool text = type.kind == Kind::kString;
-    return fail(Reason::kMissingType, type.present() ? resource_.type : kNoSlot,
-                text ? type.text : std::string_view());
+    return fail(Reason::kMissingType, type.present() ? resource_.type : kNoSlot, text ? type.text : std::string_view());
   }
   const bool same = type_.mapping == &mapping && type_.text == type.text;
   if (!same && !extend_metric(mapping, type.text)) return false;

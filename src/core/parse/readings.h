@@ -22,8 +22,8 @@ class Readings {
   static constexpr int kNoSlot = PlanMapping::kNoField;
 
   // `closed` may be null; it must live as long as this.
-  Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size,
-           Batch& batch, const ClosedNames* closed);
+  Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
+           const ClosedNames* closed);
 
   // The record that add() and reject_reading() speak of; it must live until the next one.
   void start(const Record& record);
@@ -31,14 +31,13 @@ class Readings {
   // What mappings, by their numbers in the resource, yield of the record: for each value that is
   // there a sample, or the reason why it is none. False when there is no value. `document` is kNone
   // for timeseries.
-  bool add(const std::vector<std::uint16_t>& mappings, std::uint16_t source,
-           std::uint32_t document);
+  bool add(const std::vector<std::uint16_t>& mappings, std::uint16_t source, std::uint32_t document);
 
   // Refuses a record; `mapping` is the only one that could have read it, null when there is none.
   void reject_reading(Reason reason, const PlanMapping* mapping = nullptr);
 
   // The index of a source in the batch; or else why it has none.
-  static constexpr std::uint16_t kNoSource = 0xffff;       // the provider is not a usable name
+  static constexpr std::uint16_t kNoSource = 0xffff;  // the provider is not a usable name
   static constexpr std::uint16_t kTooManySources = 0xfffe;
   // Whether readings of it are taken; so they are while it is not known yet (begin_list_before_source()).
   bool is_source(std::uint16_t index) const noexcept {
@@ -125,8 +124,8 @@ class Readings {
 
   // A metric that a type named: the plan's own, or one to be made after its parent.
   struct Extended {
-    std::string name;                // empty: the plan's own
-    const PlanMetric* metric;        // whose unit, units and range hold
+    std::string name;          // empty: the plan's own
+    const PlanMetric* metric;  // whose unit, units and range hold
     bool closed = false;
     std::int16_t named = kNoMetric;  // as Sample::metric, once a sample has it
   };
@@ -137,11 +136,11 @@ class Readings {
     std::size_t extended = kNotExtended;
   } choice_;
   Interner extended_names_;
-  std::vector<Extended> extended_;  // by index of the name
-  Interner sources_;                // those after the first few
+  std::vector<Extended> extended_;   // by index of the name
+  Interner sources_;                 // those after the first few
   std::vector<bool> source_closed_;  // by index
   Interner zones_;
-  std::uint32_t first_untold_ = 0;   // ordinal of the first refusal beyond kMaxRejected
+  std::uint32_t first_untold_ = 0;                                // ordinal of the first refusal beyond kMaxRejected
   bool untold_for_sources_ = false, untold_for_metrics_ = false;  // some of those beyond
 
   struct {

@@ -22,8 +22,7 @@ void Readings::note_texts(const std::vector<PlanTexts>& known, Fields fields) {
   }
 }
 
-std::uint16_t Readings::source(std::string_view provider, std::string_view type,
-                               std::string_view channel) {
+std::uint16_t Readings::source(std::string_view provider, std::string_view type, std::string_view channel) {
   if (!is_printable(provider, kMaxName)) return kNoSource;
   if (!is_printable(type, kMaxName)) type = "unknown";
   const std::size_t next = batch_.sources.size();
@@ -41,13 +40,13 @@ std::uint16_t Readings::source(std::string_view provider, std::string_view type,
 }
 
 bool Readings::is_closed(const SourceRef& source) const {
-  return closed_ != nullptr && std::find(closed_->sources.begin(), closed_->sources.end(), source) !=
-                                   closed_->sources.end();
+  return closed_ != nullptr &&
+         std::find(closed_->sources.begin(), closed_->sources.end(), source) != closed_->sources.end();
 }
 
 bool Readings::is_closed(const std::string& metric) const {
-  return closed_ != nullptr && std::find(closed_->metrics.begin(), closed_->metrics.end(), metric) !=
-                                   closed_->metrics.end();
+  return closed_ != nullptr &&
+         std::find(closed_->metrics.begin(), closed_->metrics.end(), metric) != closed_->metrics.end();
 }
 
 // Interner::index_of() for the batch's sources: as long as they are few, no text is made to ask.
@@ -55,8 +54,7 @@ std::uint16_t Readings::index_of_source(std::string_view provider, std::string_v
   constexpr std::size_t kFew = 8;
   const std::vector<SourceRef>& known = batch_.sources;
   for (std::size_t i = 0; i < std::min(known.size(), kFew); ++i) {
-    if (known[i].provider == provider && known[i].type == type)
-      return static_cast<std::uint16_t>(i);
+    if (known[i].provider == provider && known[i].type == type) return static_cast<std::uint16_t>(i);
   }
   static_assert(kFew <= kMaxSources);
   if (known.size() < kFew) return static_cast<std::uint16_t>(known.size());
@@ -71,13 +69,11 @@ void Readings::reject_source(std::uint16_t index) {
   if (index == kNoSource) return reject_reading(Reason::kMissingSource);
   if (index == kTooManySources) return reject_reading(Reason::kTooManyNames);
   const SourceRef& named = batch_.sources[index];
-  reject_reading(Reason::kNoMoreNames, kNoMetric, kNoSlot,
-         named.provider + '/' + named.type + '/' + named.channel);
+  reject_reading(Reason::kNoMoreNames, kNoMetric, kNoSlot, named.provider + '/' + named.type + '/' + named.channel);
 }
 
 void Readings::reject_reading(Reason reason, const PlanMapping* mapping) {
-  const std::int16_t metric_id =
-      mapping != nullptr ? plan_.metrics[mapping->metric].def.metric_id : kNoMetric;
+  const std::int16_t metric_id = mapping != nullptr ? plan_.metrics[mapping->metric].def.metric_id : kNoMetric;
   reject_reading(reason, metric_id, kNoSlot, {});
 }
 
@@ -86,9 +82,8 @@ void Readings::reject_reading(Reason reason, std::int16_t metric_id, int slot, s
   ++batch_.refused;
   if (reason == Reason::kUnknownUnit) note_unit(metric_id, printable(detail, kMaxDetail));
   if (batch_.rejected.size() < kMaxRejected) {
-    batch_.rejected.push_back(
-        {ordinal, reason, metric_id, pointer_to(slot),
-         printable(detail, reason == Reason::kNoMoreNames ? kMaxNames : kMaxDetail)});
+    batch_.rejected.push_back({ordinal, reason, metric_id, pointer_to(slot),
+                               printable(detail, reason == Reason::kNoMoreNames ? kMaxNames : kMaxDetail)});
   } else {
     if (batch_.refused == kMaxRejected + 1) first_untold_ = ordinal;
     if (reason == Reason::kNoMoreNames) {

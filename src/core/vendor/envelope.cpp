@@ -158,8 +158,7 @@ constexpr std::size_t kHead = 1024;
 
 // The head of an object closed as if it ended there. Right only where another member begins behind
 // what is looked for: what the cut went through is none.
-bool peek_at_head(std::string_view body, const EnvelopeFields& fields, std::vector<Value>& values,
-                  Envelope& envelope) {
+bool peek_at_head(std::string_view body, const EnvelopeFields& fields, std::vector<Value>& values, Envelope& envelope) {
   for (const char* end : {"}", "\"}"}) {
     std::fill(values.begin(), values.end(), Value{});
     const auto peeked =
@@ -182,8 +181,7 @@ class EnvelopeSink final : public RecordSink {
     if (first_) envelope_ = next;
     envelope_.is_deep = is_deep;
     first_ = false;
-    for (auto field :
-         {&Envelope::event_type, &Envelope::external_user_id, &Envelope::client_user_id}) {
+    for (auto field : {&Envelope::event_type, &Envelope::external_user_id, &Envelope::client_user_id}) {
       if (envelope_.*field != next.*field) (envelope_.*field).clear();
     }
   }

@@ -18,7 +18,7 @@ inline constexpr std::size_t kMaxEventType = 200;  // bytes
 // is written; one that no text column holds is none. Of a list of events, what all of them agree on.
 struct Envelope {
   bool is_json = false;
-  bool is_deep = false;  // nested deeper than kMaxDepth somewhere, where nothing was read
+  bool is_deep = false;    // nested deeper than kMaxDepth somewhere, where nothing was read
   std::string event_type;  // a text that is not blank; cut, printable
   std::string external_user_id;
   std::string client_user_id;

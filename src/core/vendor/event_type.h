@@ -25,8 +25,8 @@ enum class Lifecycle { kNothing, kConnected, kError };
 // Views into the text that was given.
 struct EventType {
   EventFamily family = EventFamily::kOther;
-  std::string_view resource;  // "heartrate"; for kConnection empty
-  std::string_view action;    // "created", "updated", "error"; may be empty
+  std::string_view resource;                  // "heartrate"; for kConnection empty
+  std::string_view action;                    // "created", "updated", "error"; may be empty
   Lifecycle lifecycle = Lifecycle::kNothing;  // kConnection only
 };
 

@@ -27,9 +27,8 @@ bool blank(const SignedHeaders& headers) noexcept {
 }  // namespace
 
 bool HeaderFamily::has(std::string_view name) const noexcept {
-  return std::any_of(std::begin(kHeaderFields), std::end(kHeaderFields), [&](const HeaderField& field) {
-    return equal_ignoring_case(name, this->*field.name);
-  });
+  return std::any_of(std::begin(kHeaderFields), std::end(kHeaderFields),
+                     [&](const HeaderField& field) { return equal_ignoring_case(name, this->*field.name); });
 }
 
 HeaderPicker::HeaderPicker(std::span<const HeaderFamily> families) noexcept : families_(families) {

@@ -24,8 +24,7 @@ std::string_view trimmed(std::string_view text) noexcept {
 Result<std::string> decode_secret(std::string_view secret) {
   std::string_view text = trimmed(secret);
   if (text.starts_with("whsk_") || text.starts_with("whpk_")) {
-    return {Code::kBadSecret,
-            "a whsk_ or whpk_ key is for asymmetric signatures, not a signing secret"};
+    return {Code::kBadSecret, "a whsk_ or whpk_ key is for asymmetric signatures, not a signing secret"};
   }
   if (text.starts_with(kSecretPrefix)) text.remove_prefix(kSecretPrefix.size());
   if (text.empty()) return {Code::kBadSecret, "the signing secret is empty"};
@@ -68,15 +67,14 @@ Result<Done> check_age(std::int64_t seconds, const AgeLimit& limit) {
   const std::uint64_t distance = later - earlier;
   if (distance <= static_cast<std::uint64_t>(limit.tolerance)) return Done{};
   return {Code::kStaleTimestamp, "the timestamp lies " + std::to_string(distance) + " s in the " +
-                                     (past ? "past" : "future") + ", tolerated are " +
-                                     std::to_string(limit.tolerance) + " s"};
+                                     (past ? "past" : "future") + ", tolerated are " + std::to_string(limit.tolerance) +
+                                     " s"};
 }
 
 constexpr std::string_view kScheme = "v1,";
 constexpr std::size_t kSignatureSize = kScheme.size() + 44;  // base64 of 32 bytes
 
-std::string signature_of(const SignedHeaders& headers, std::string_view body,
-                         std::string_view key) {
+std::string signature_of(const SignedHeaders& headers, std::string_view body, std::string_view key) {
   const Digest digest = hmac_sha256(key, {headers.id, ".", headers.timestamp, ".", body});
   return std::string(kScheme) + base64_encode(bytes_of(digest));
 }
@@ -117,8 +115,7 @@ class Matcher {
 
   bool matches(std::string_view key) {
     if (signatures_.empty()) return false;
-    const auto known = std::find_if(tried_.begin(), tried_.end(),
-                                    [&](const Tried& tried) { return tried.key == key; });
+    const auto known = std::find_if(tried_.begin(), tried_.end(), [&](const Tried& tried) { return tried.key == key; });
     if (known != tried_.end()) return known->matches;
     const std::string expected = signature_of(headers_, body_, key);
     bool any = false;
@@ -164,8 +161,7 @@ Keys keys_of(const Acceptance& acceptance) {
 
 // What costs nothing comes first: a body is hashed only for a delivery that is fresh.
 Result<Accepted> check_delivery(const SignedHeaders& headers, std::string_view body,
-                                std::span<const Acceptance> acceptances,
-                                const std::optional<std::int64_t>& now) {
+                                std::span<const Acceptance> acceptances, const std::optional<std::int64_t>& now) {
   std::vector<Keys> keys;
   Error why{Code::kNoSecret, "no signing secret is configured"};
   bool any = false;
@@ -203,8 +199,7 @@ Result<Accepted> check_delivery(const SignedHeaders& headers, std::string_view b
   if (!any_fresh && stale) return *stale;
   if (ambiguous) return Error{Code::kBadMessageId, "the id header holds a full stop"};
   if (only_asymmetric(headers.signature)) {
-    return Error{Code::kAsymmetric,
-                 "the sender signs asymmetrically (v1a); set the endpoint to symmetric there"};
+    return Error{Code::kAsymmetric, "the sender signs asymmetrically (v1a); set the endpoint to symmetric there"};
   }
   return Error{Code::kBadSignature, kMismatch};
 }

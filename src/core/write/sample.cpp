@@ -12,9 +12,7 @@ namespace {
 auto key(const Row& row) noexcept { return std::tie(row.metric_id, row.ts, row.source_id); }
 
 // The row that is kept stands last among those of its key.
-auto rank(const Row& row) noexcept {
-  return std::tie(row.metric_id, row.ts, row.source_id, row.version, row.ordinal);
-}
+auto rank(const Row& row) noexcept { return std::tie(row.metric_id, row.ts, row.source_id, row.version, row.ordinal); }
 
 bool rank_less(const Row& a, const Row& b) noexcept { return rank(a) < rank(b); }
 
@@ -88,8 +86,8 @@ bool same_reading(const Row& a, const Row& b) noexcept {
 }
 
 bool is_settled(std::span<const Row> rows) noexcept {
-  return std::adjacent_find(rows.begin(), rows.end(),
-                            [](const Row& a, const Row& b) { return !key_less(a, b); }) == rows.end();
+  return std::adjacent_find(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return !key_less(a, b); }) ==
+         rows.end();
 }
 
 std::size_t settle(std::span<Row> rows) {

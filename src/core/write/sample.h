@@ -23,12 +23,12 @@ inline constexpr std::size_t kMaxSources = 100;      // providers with their sou
 inline constexpr std::size_t kMaxMetricNames = 500;  // types that extend a metric's name: a panel of analytes has 300
 inline constexpr std::size_t kMaxZones = 100;
 inline constexpr std::size_t kMaxDocuments = 50000;
-inline constexpr std::size_t kMaxRejected = 1000;    // refused readings that are told one by one
+inline constexpr std::size_t kMaxRejected = 1000;  // refused readings that are told one by one
 
 // Why a reading was refused. reason_name() is what `quarantine.reason` shows.
 enum class Reason : std::uint8_t {
   kNotAnObject,
-  kNestedTooDeep,     // below kMaxDepth levels of lists and objects
+  kNestedTooDeep,  // below kMaxDepth levels of lists and objects
   kMissingValue,
   kNotANumber,
   kOutOfRange,
@@ -113,7 +113,7 @@ struct Batch {
   std::vector<NewMetric> new_metrics;  // each with a sample
   std::vector<SourceRef> sources;
   std::vector<Document> documents;
-  std::vector<std::string> zones;  // IANA names
+  std::vector<std::string> zones;          // IANA names
   std::vector<Rejected> rejected;          // the first kMaxRejected, then one kMoreRefused for the others
   std::uint32_t refused = 0;               // all of them
   std::vector<Unknown> unknowns;           // each once; fields and texts, kMaxUnknowns of both

@@ -14,8 +14,7 @@ constexpr std::int64_t kHashMask = (std::int64_t{1} << kVersionHashBits) - 1;
 
 }  // namespace
 
-std::int64_t version_of(std::int64_t origin_ms, std::string_view endpoint,
-                        std::string_view message_id) {
+std::int64_t version_of(std::int64_t origin_ms, std::string_view endpoint, std::string_view message_id) {
   std::string name(endpoint);
   name.append(1, '\0').append(message_id);
   const Digest digest = sha256(name);
@@ -30,8 +29,6 @@ std::int64_t version_at(std::int64_t origin_ms, std::int64_t version) noexcept {
   return result;
 }
 
-std::int64_t version_origin_ms(std::int64_t version) noexcept {
-  return version >> kVersionHashBits;
-}
+std::int64_t version_origin_ms(std::int64_t version) noexcept { return version >> kVersionHashBits; }
 
 }  // namespace wearables

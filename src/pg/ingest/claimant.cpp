@@ -85,8 +85,8 @@ void append(Claimants* claimants, const Claimant& claimant) {
   if (claimants->count == claimants->capacity) {
     claimants->capacity = Max(64, 2 * claimants->capacity);
     const Size size = sizeof(Claimant) * claimants->capacity;
-    claimants->found = static_cast<Claimant*>(claimants->found == nullptr ? palloc(size)
-                                                                          : repalloc_huge(claimants->found, size));
+    claimants->found =
+        static_cast<Claimant*>(claimants->found == nullptr ? palloc(size) : repalloc_huge(claimants->found, size));
   }
   claimants->found[claimants->count++] = claimant;
 }

@@ -59,8 +59,7 @@ Batch* normalize_event(const Event& event, std::string_view resource, const Clos
 }
 
 void settle_rows(std::vector<Row>& rows, Counts* counts) {
-  counts->stale += static_cast<int64>(
-      call_core([&]() -> Result<size_t> { return settle(rows); }));
+  counts->stale += static_cast<int64>(call_core([&]() -> Result<size_t> { return settle(rows); }));
 }
 
 void note_metric(Outcome* outcome, int16 metric_id) {
@@ -68,8 +67,7 @@ void note_metric(Outcome* outcome, int16 metric_id) {
     if (outcome->metrics[i] == metric_id) return;
   }
   const Size size = sizeof(int16) * (outcome->metric_count + 1);
-  outcome->metrics =
-      static_cast<int16*>(outcome->metrics == nullptr ? palloc(size) : repalloc(outcome->metrics, size));
+  outcome->metrics = static_cast<int16*>(outcome->metrics == nullptr ? palloc(size) : repalloc(outcome->metrics, size));
   outcome->metrics[outcome->metric_count++] = metric_id;
 }
 
@@ -120,9 +118,7 @@ void write_timeseries(const Event& event, int64 user_id, std::vector<Row>& rows,
 }
 
 // Whether a former handling may have left rows.
-bool has_written(const Event& event) {
-  return event.status == Status::kProcessed || event.status == Status::kFailed;
-}
+bool has_written(const Event& event) { return event.status == Status::kProcessed || event.status == Status::kFailed; }
 
 // What the event wrote when its resource was of another kind: no handling of this kind would find it.
 void remove_former(const Event& event, std::string_view resource, ResourceKind kind, int64 user_id, Outcome* outcome) {
@@ -285,7 +281,8 @@ bool leaves_no_trace(const Event& event, const Outcome& outcome) {
   // a name for which there was no room then gives other counts under the same revision
   return event.status == outcome.status && wrote.revision == event.revision &&
          wrote.quarantined == counts.quarantined &&
-         wrote.stood + wrote.stale == counts.inserted + counts.changed + counts.confirmed + counts.unchanged + counts.stale &&
+         wrote.stood + wrote.stale ==
+             counts.inserted + counts.changed + counts.confirmed + counts.unchanged + counts.stale &&
          counts.inserted + counts.changed + counts.confirmed + outcome.removed == 0;
 }
 

@@ -15,8 +15,8 @@ namespace wearables::pg {
 namespace {
 
 struct NormalizeState {
-  bool loaded;               // the attempt has come to the event
-  int64 revision;            // of the mappings it is made under, where loaded
+  bool loaded;     // the attempt has come to the event
+  int64 revision;  // of the mappings it is made under, where loaded
   size_t body_size;
   MissingNames missing;
   const ClosedNames* closed;

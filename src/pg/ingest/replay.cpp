@@ -208,12 +208,18 @@ Datum totals_datum(const Totals& totals, FunctionCallInfo fcinfo) {
   }
   const Counts& counts = totals.counts;
   auto of = [&totals](Status status) { return Int64GetDatum(totals.by_status[static_cast<int>(status)]); };
-  Datum values[12] = {Int64GetDatum(totals.events),    of(Status::kProcessed),
-                      of(Status::kSkipped),            of(Status::kParked),
-                      of(Status::kFailed),             Int64GetDatum(counts.inserted),
-                      Int64GetDatum(counts.changed),   Int64GetDatum(counts.confirmed),
-                      Int64GetDatum(counts.unchanged), Int64GetDatum(counts.stale),
-                      Int64GetDatum(counts.quarantined), Int64GetDatum(totals.removed)};
+  Datum values[12] = {Int64GetDatum(totals.events),
+                      of(Status::kProcessed),
+                      of(Status::kSkipped),
+                      of(Status::kParked),
+                      of(Status::kFailed),
+                      Int64GetDatum(counts.inserted),
+                      Int64GetDatum(counts.changed),
+                      Int64GetDatum(counts.confirmed),
+                      Int64GetDatum(counts.unchanged),
+                      Int64GetDatum(counts.stale),
+                      Int64GetDatum(counts.quarantined),
+                      Int64GetDatum(totals.removed)};
   bool nulls[12] = {};
   return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }

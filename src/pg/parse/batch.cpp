@@ -62,8 +62,7 @@ Row make_row(const Sample& sample, int64 version, const Names& names) {
 Batch* borrow_batch(MemoryContext context) {
   if (cache == nullptr) cache = owned_by<BatchCache>(TopMemoryContext);
   if (cache->lent) return owned_by<Batch>(context);
-  auto* callback =
-      static_cast<MemoryContextCallback*>(MemoryContextAllocZero(context, sizeof(MemoryContextCallback)));
+  auto* callback = static_cast<MemoryContextCallback*>(MemoryContextAllocZero(context, sizeof(MemoryContextCallback)));
   callback->func = take_back_batch;
   MemoryContextRegisterResetCallback(context, callback);
   cache->lent = true;

@@ -126,8 +126,7 @@ void load_texts(std::vector<std::string>& texts, uint64 row, int column) {
   Datum* elements;
   bool* nulls;
   int count;
-  deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls,
-                    &count);
+  deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
   for (int i = 0; i < count; ++i) {
     const text* element = DatumGetTextPP(elements[i]);
     assign(*grow(texts), {VARDATA_ANY(element), VARSIZE_ANY_EXHDR(element)});
@@ -198,8 +197,7 @@ void keep_plan() noexcept { loaded_in_this_transaction = false; }
 
 const Plan& plan_at(int64 revision, SnapshotMode mode) {
   if (cache != nullptr && cached_revision == revision) return *cache->plan;
-  MemoryContext context =
-      AllocSetContextCreate(CurTransactionContext, "wearables plan", ALLOCSET_SMALL_SIZES);
+  MemoryContext context = AllocSetContextCreate(CurTransactionContext, "wearables plan", ALLOCSET_SMALL_SIZES);
   // the plan is kept for whoever comes next in this session: it must not depend on who asks
   const OwnerScope scope = enter_owner();
   Cache* fresh = compile_into(context, mode);

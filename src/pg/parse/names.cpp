@@ -89,9 +89,11 @@ Statement insert_metric{R"(
 Statement count_extended{"SELECT count(*) FROM wearables.metrics m WHERE m.origin = 'extended'"};
 
 // The lowest number from $1 on that no row has.
-#define FREE_NUMBER(table, number)                                                                        \
-  "SELECT c.n FROM (SELECT $1::integer AS n UNION ALL SELECT t." number " + 1 FROM wearables." table " t " \
-  "WHERE t." number " >= $1) c WHERE c.n <= 32767 AND NOT EXISTS (SELECT FROM wearables." table " o "       \
+#define FREE_NUMBER(table, number)                                                                   \
+  "SELECT c.n FROM (SELECT $1::integer AS n UNION ALL SELECT t." number " + 1 FROM wearables." table \
+  " t "                                                                                              \
+  "WHERE t." number " >= $1) c WHERE c.n <= 32767 AND NOT EXISTS (SELECT FROM wearables." table      \
+  " o "                                                                                              \
   "WHERE o." number " = c.n) ORDER BY c.n LIMIT 1"
 Statement free_source{FREE_NUMBER("sources", "source_id")};
 Statement free_metric{FREE_NUMBER("metrics", "metric_id")};
@@ -114,8 +116,8 @@ void keep(Map& map, std::string_view key, const Value& value) {
 }
 
 std::string_view key_of(std::string_view provider, std::string_view type, std::string_view channel) {
-  return psprintf("%.*s\n%.*s\n%.*s", static_cast<int>(provider.size()), provider.data(),
-                  static_cast<int>(type.size()), type.data(), static_cast<int>(channel.size()), channel.data());
+  return psprintf("%.*s\n%.*s\n%.*s", static_cast<int>(provider.size()), provider.data(), static_cast<int>(type.size()),
+                  type.data(), static_cast<int>(channel.size()), channel.data());
 }
 
 uint32 lock_of(std::string_view key) {
@@ -233,8 +235,7 @@ bool lock_name(const MissingName& name, bool wait) {
   if (name.lock < highest_lock) {
     ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                     errmsg("another transaction is making a name that this one needs"),
-                    errdetail("It may wait for one that this transaction has made."),
-                    errhint("Do it again.")));
+                    errdetail("It may wait for one that this transaction has made."), errhint("Do it again.")));
   }
   wait_for_name(name.is_source, name.lock);
   highest_lock = name.lock;
@@ -329,9 +330,7 @@ const ClosedNames* closed_names(const MissingNames& missing, MemoryContext conte
   return closed;
 }
 
-void end_for_names() {
-  ereport(ERROR, (errcode(kNamesMissing), errmsg("names are to be made first")));
-}
+void end_for_names() { ereport(ERROR, (errcode(kNamesMissing), errmsg("names are to be made first"))); }
 
 bool is_names_missing(int sqlstate) noexcept { return sqlstate == kNamesMissing; }
 
@@ -370,7 +369,6 @@ Datum wearables_free_number(PG_FUNCTION_ARGS) {
   leave(scope);
   SPI_finish();
   if (number > 0) PG_RETURN_INT16(number);
-  ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                  errmsg("there is no number left for another row")));
+  ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("there is no number left for another row")));
 }
 }

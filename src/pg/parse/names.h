@@ -33,10 +33,10 @@ struct MissingName {
   const char* provider;  // of a source
   const char* type;
   const char* channel;
-  const char* metric;    // of a metric
+  const char* metric;  // of a metric
   int16 parent_id;
-  uint32 lock;           // the number of its lock: names are made in ascending order of it
-  bool full;             // out of make_names(): there is no room for it
+  uint32 lock;  // the number of its lock: names are made in ascending order of it
+  bool full;    // out of make_names(): there is no room for it
 };
 
 // Lives in `context`, which outlives the attempt that fills it.
@@ -48,7 +48,7 @@ struct MissingNames {
 
 // What a batch names, by its indexes.
 struct Names {
-  Source* sources;     // source_id 0: nothing of the batch is of it
+  Source* sources;  // source_id 0: nothing of the batch is of it
   int16* new_metrics;
 };
 

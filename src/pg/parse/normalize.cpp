@@ -46,7 +46,6 @@ Statement select_body{
     "SELECT e.endpoint, e.event_type, e.payload FROM wearables.webhook_events e WHERE e.event_id = $1"};
 enum { kBodyEndpoint = 1, kBodyEventType, kBodyPayload };
 
-
 // Names and units, read once each.
 class MetricLabels {
  public:
@@ -92,8 +91,7 @@ struct Output {
 
 void set_text(Output* output, int column, std::string_view text) {
   output->nulls[column] = text.empty();
-  output->values[column] =
-      PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
+  output->values[column] = PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
 }
 
 void set(Output* output, int column, Datum value, bool null = false) {

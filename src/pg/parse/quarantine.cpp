@@ -88,10 +88,9 @@ int64 quarantine(int64 event_id, bool again, const Batch& batch) {
     no_detail[i] = rejected.detail.empty();
     detail[i] = text_datum(rejected.detail);
   }
-  run(insert_rejected,
-      {arg_int8(event_id), arg_array(INT4OID, ordinal, nullptr, count), arg_array(TEXTOID, pointer, nullptr, count),
-       arg_array(TEXTOID, reason, nullptr, count), arg_array(TEXTOID, metric, no_metric, count),
-       arg_array(TEXTOID, detail, no_detail, count)});
+  run(insert_rejected, {arg_int8(event_id), arg_array(INT4OID, ordinal, nullptr, count),
+                        arg_array(TEXTOID, pointer, nullptr, count), arg_array(TEXTOID, reason, nullptr, count),
+                        arg_array(TEXTOID, metric, no_metric, count), arg_array(TEXTOID, detail, no_detail, count)});
   return batch.refused;
 }
 

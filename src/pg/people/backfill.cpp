@@ -20,8 +20,7 @@ Statement delete_backfill{R"(
   DELETE FROM wearables.backfills b WHERE b.event_id = $1 AND b.intent = 'vendor' AND b.state = 'announced')"};
 
 Arg arg_instant_or_null(Micros at) {
-  return arg_datum(TIMESTAMPTZOID, at == kNoInstant ? 0 : TimestampTzGetDatum(to_server(at)),
-                   at == kNoInstant);
+  return arg_datum(TIMESTAMPTZOID, at == kNoInstant ? 0 : TimestampTzGetDatum(to_server(at)), at == kNoInstant);
 }
 
 }  // namespace
@@ -29,9 +28,8 @@ Arg arg_instant_or_null(Micros at) {
 void apply_backfill_notice(const Event& event, std::string_view resource, int64 user_id) {
   auto* notice = owned_by<BackfillNotice>(CurrentMemoryContext);
   call_core([&] { return store_into(*notice, read_backfill_notice(*event.vendor, event.body)); });
-  run(insert_backfill, {arg_int8(user_id), arg_text(event.endpoint), arg_text(notice->provider),
-                        arg_text(resource), arg_instant_or_null(notice->from),
-                        arg_instant_or_null(notice->to), arg_int8(event.event_id)});
+  run(insert_backfill, {arg_int8(user_id), arg_text(event.endpoint), arg_text(notice->provider), arg_text(resource),
+                        arg_instant_or_null(notice->from), arg_instant_or_null(notice->to), arg_int8(event.event_id)});
 }
 
 void withdraw_backfill_notice(int64 event_id) { run(delete_backfill, {arg_int8(event_id)}); }

@@ -48,10 +48,10 @@ void apply_connection(const Event& event, Lifecycle lifecycle, int64 user_id) {
   const char* kind = lifecycle == Lifecycle::kConnected ? "connected" : "error";
   const Arg origin = arg_instant(to_server(version_origin_ms(event.version) * kMicrosPerMillisecond));
   const Arg error_type = arg_text_or_null(notice->error_type);
-  run(insert_ledger, {arg_int8(event.event_id), arg_int8(user_id), arg_text(notice->provider),
-                      arg_text(kind), error_type, origin, arg_int8(event.version)});
-  run(upsert_status, {arg_int8(user_id), arg_text(notice->provider), arg_text(kind), error_type,
-                      origin, arg_int8(event.version)});
+  run(insert_ledger, {arg_int8(event.event_id), arg_int8(user_id), arg_text(notice->provider), arg_text(kind),
+                      error_type, origin, arg_int8(event.version)});
+  run(upsert_status,
+      {arg_int8(user_id), arg_text(notice->provider), arg_text(kind), error_type, origin, arg_int8(event.version)});
 }
 
 void note_freshness(const Batch& batch, const Row* rows, int64 user_id) {
@@ -64,8 +64,7 @@ void note_freshness(const Batch& batch, const Row* rows, int64 user_id) {
   }
   for (size_t i = 0; i < sources; ++i) {
     if (newest[i] == kNoInstant) continue;
-    run(upsert_freshness, {arg_int8(user_id), arg_text(batch.sources[i].provider),
-                           arg_instant(to_server(newest[i]))});
+    run(upsert_freshness, {arg_int8(user_id), arg_text(batch.sources[i].provider), arg_instant(to_server(newest[i]))});
   }
 }
 

@@ -26,10 +26,10 @@ namespace {
 struct State {
   Budget budget;
   Turn turn;
-  JobKindSet kinds;      // that may be worked on
-  MemoryContext cycle;   // reset between two claims
-  ErrorData* cancel;     // the session was cancelled: raised when all is put in order
-  int unbegun;           // claimed jobs that are not begun
+  JobKindSet kinds;       // that may be worked on
+  MemoryContext cycle;    // reset between two claims
+  ErrorData* cancel;      // the session was cancelled: raised when all is put in order
+  int unbegun;            // claimed jobs that are not begun
   int troubles, blocked;  // put off in a row: for anything but a lock, for a lock
 };
 
@@ -163,8 +163,8 @@ void reclaim_lost(State* state, LostClaim* lost) {
   const Job& job = lost->job;
   ErrorData* error;
   if (lost->why == LostClaim::Why::kInOrder) {
-    error = record_failure(
-        {&job, FailureAction::kPutOff, ERRCODE_ADMIN_SHUTDOWN, "the session that worked on it ended"});
+    error =
+        record_failure({&job, FailureAction::kPutOff, ERRCODE_ADMIN_SHUTDOWN, "the session that worked on it ended"});
   } else if (job.suspect && job.attempt >= max_attempts(*job.kind)) {
     error = record_failure({&job, FailureAction::kFail, ERRCODE_CRASH_SHUTDOWN,
                             "the session that worked on it was lost, at every attempt"});

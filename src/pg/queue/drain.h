@@ -8,19 +8,19 @@ namespace wearables::pg {
 
 // A turn ends when one of these is reached; what is claimed then and not begun goes back.
 struct Budget {
-  int64 jobs;           // 0: no bound
-  TimestampTz until;    // DT_NOEND: no bound
-  bool (*stop)();       // the caller has something else to do; may be null
+  int64 jobs;         // 0: no bound
+  TimestampTz until;  // DT_NOEND: no bound
+  bool (*stop)();     // the caller has something else to do; may be null
 };
 
 struct Turn {
-  bool schema_fits;     // false: the library is of another version than the schema, nothing was done
-  bool paused;          // nothing was done either
-  int64 done, failed;   // jobs that succeeded; attempts that failed
-  int64 put_off;        // how often one waits for something outside it
-  bool more;            // ended by its budget
-  bool trouble;         // ended because nothing succeeds for now: wait before the next
-  TimestampTz due;      // when the next job is due, DT_NOEND: none is; only where it ended for want of work
+  bool schema_fits;    // false: the library is of another version than the schema, nothing was done
+  bool paused;         // nothing was done either
+  int64 done, failed;  // jobs that succeeded; attempts that failed
+  int64 put_off;       // how often one waits for something outside it
+  bool more;           // ended by its budget
+  bool trouble;        // ended because nothing succeeds for now: wait before the next
+  TimestampTz due;     // when the next job is due, DT_NOEND: none is; only where it ended for want of work
 };
 
 // Works the queue until no job is ready or the budget is spent. Runs within a non-atomic SPI connection: it commits.

@@ -21,8 +21,8 @@ namespace {
 constexpr double kShortestWait = 0.25;
 constexpr double kLongestWait = 30.0;
 
-#define THIS_CLAIM                                                                                             \
-  " j.job_id = $1 AND j.leased_by IS NOT DISTINCT FROM $2 AND j.leased_at IS NOT DISTINCT FROM $3 "            \
+#define THIS_CLAIM                                                                                  \
+  " j.job_id = $1 AND j.leased_by IS NOT DISTINCT FROM $2 AND j.leased_at IS NOT DISTINCT FROM $3 " \
   "AND j.state = 'running'"
 #define NO_LEASE " leased_by = NULL, leased_at = NULL, leased_until = NULL "
 #define NO_WAITS " waits = 0, waiting_since = NULL,"
@@ -76,9 +76,9 @@ Statement free_subject_statement{R"(
 Statement subject_statement{"SELECT j.subject FROM wearables.jobs j WHERE j.job_id = $1"};
 
 // Not locked: whoever works on one of them must not run into this look.
-Statement running_statement{
-    "SELECT " CLAIMED ", j.attempt, j.suspect, j.kind::text, NULL::jsonb, j.leased_until < clock_timestamp() "
-    "FROM wearables.jobs j WHERE j.state = 'running'"};
+Statement running_statement{"SELECT " CLAIMED
+                            ", j.attempt, j.suspect, j.kind::text, NULL::jsonb, j.leased_until < clock_timestamp() "
+                            "FROM wearables.jobs j WHERE j.state = 'running'"};
 
 // Of one that was found lost: not where its session is at work on it after all, and only beyond its lease.
 Statement hold_lost_statement{"SELECT FROM wearables.jobs j WHERE" THIS_CLAIM " FOR UPDATE SKIP LOCKED"};

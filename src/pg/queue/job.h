@@ -11,10 +11,10 @@ namespace wearables::pg {
 struct Job {
   const JobKind* kind;
   int64 job_id;
-  int64 event_id;             // 0: it is about no event
-  TimestampTz received_at;    // of the event
-  Jsonb* argument;            // null: none; owned by `context`
-  int32 leased_by;            // with leased_at: this claim
+  int64 event_id;           // 0: it is about no event
+  TimestampTz received_at;  // of the event
+  Jsonb* argument;          // null: none; owned by `context`
+  int32 leased_by;          // with leased_at: this claim
   TimestampTz leased_at;
   TimestampTz waiting_since;  // 0: it was not put off
   int32 attempt;              // the number of this one

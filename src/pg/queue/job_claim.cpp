@@ -22,34 +22,35 @@ constexpr double kSubjectWait = 10.0;
 
 // --- Statements
 
-#define TAKE                                                                                       \
+#define TAKE                                                                                                        \
   "UPDATE wearables.jobs j SET state = 'running', blocked = false, leased_by = $2, leased_at = clock_timestamp(), " \
   "leased_until = clock_timestamp() + make_interval(secs => $3) "
-#define READY                                                                              \
-  "x.state = 'ready' AND NOT x.suspect AND x.kind = $4::wearables.job_kind "                \
+#define READY                                                                \
+  "x.state = 'ready' AND NOT x.suspect AND x.kind = $4::wearables.job_kind " \
   "AND x.run_at <= clock_timestamp()"
 #define BY_AGE "ORDER BY x.priority, x.run_at, x.job_id "
 #define OF_CLAIM "RETURNING " CLAIMED ", j.attempt + 1, false, $4::text, j.argument, j.run_at"
 
-#define CLAIM(which)                                                                           \
-  TAKE "WHERE j.job_id = ANY (ARRAY(SELECT x.job_id FROM wearables.jobs x WHERE " READY which \
-       BY_AGE "LIMIT $1 FOR UPDATE SKIP LOCKED)) " OF_CLAIM
+#define CLAIM(which)                                                                                 \
+  TAKE "WHERE j.job_id = ANY (ARRAY(SELECT x.job_id FROM wearables.jobs x WHERE " READY which BY_AGE \
+       "LIMIT $1 FOR UPDATE SKIP LOCKED)) " OF_CLAIM
 
 // $5: where to begin
 #define LIVE " AND x.priority = 0 AND x.run_at >= $5 "
 #define OTHERS " AND x.priority > 0 "
 
 // Of the first kMaxClaim candidates ($6) those whose subject is not worked on, one of each; the rest are moved.
-#define CLAIM_BY_SUBJECT(which)                                                                                    \
-  "WITH candidate AS MATERIALIZED (SELECT x.job_id, x.subject, x.priority, x.run_at FROM wearables.jobs x WHERE "  \
-  READY which BY_AGE "LIMIT $6 FOR UPDATE SKIP LOCKED), "                                                          \
-  "judged AS MATERIALIZED (SELECT c.*, c.subject IS NULL OR "                                                      \
-  "row_number() OVER (PARTITION BY c.subject ORDER BY c.priority, c.run_at, c.job_id) = 1 AND NOT EXISTS ("        \
-  "SELECT FROM wearables.jobs r WHERE r.state = 'running' AND r.kind = $4::wearables.job_kind "                    \
-  "AND r.subject = c.subject) AS is_free FROM candidate c), "                                                      \
-  "moved AS (UPDATE wearables.jobs j SET blocked = true, run_at = clock_timestamp() + make_interval(secs => $7) "  \
-  "WHERE j.job_id = ANY (ARRAY(SELECT x.job_id FROM judged x WHERE NOT x.is_free))) "                              \
-  TAKE "WHERE j.job_id = ANY (ARRAY(SELECT x.job_id FROM judged x WHERE x.is_free " BY_AGE "LIMIT $1)) " OF_CLAIM
+#define CLAIM_BY_SUBJECT(which)                                                                                         \
+  "WITH candidate AS MATERIALIZED (SELECT x.job_id, x.subject, x.priority, x.run_at FROM wearables.jobs x WHERE " READY \
+      which BY_AGE                                                                                                      \
+  "LIMIT $6 FOR UPDATE SKIP LOCKED), "                                                                                  \
+  "judged AS MATERIALIZED (SELECT c.*, c.subject IS NULL OR "                                                           \
+  "row_number() OVER (PARTITION BY c.subject ORDER BY c.priority, c.run_at, c.job_id) = 1 AND NOT EXISTS ("             \
+  "SELECT FROM wearables.jobs r WHERE r.state = 'running' AND r.kind = $4::wearables.job_kind "                         \
+  "AND r.subject = c.subject) AS is_free FROM candidate c), "                                                           \
+  "moved AS (UPDATE wearables.jobs j SET blocked = true, run_at = clock_timestamp() + make_interval(secs => $7) "       \
+  "WHERE j.job_id = ANY (ARRAY(SELECT x.job_id FROM judged x WHERE NOT x.is_free))) " TAKE                              \
+  "WHERE j.job_id = ANY (ARRAY(SELECT x.job_id FROM judged x WHERE x.is_free " BY_AGE "LIMIT $1)) " OF_CLAIM
 
 Statement claim_live{CLAIM(LIVE)};
 Statement claim_others{CLAIM(OTHERS)};

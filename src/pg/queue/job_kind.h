@@ -24,8 +24,8 @@ struct ConcurrencyRule {
 // When a job that failed comes again. What the environment is to blame for (trouble.h) is always put off and costs no
 // attempt; bad data and what is too large is given up at once.
 struct RetryRule {
-  int max_attempts;            // 0: wearables_ingest.max_attempts
-  double base_seconds;         // negative: wearables_ingest.retry_base
+  int max_attempts;     // 0: wearables_ingest.max_attempts
+  double base_seconds;  // negative: wearables_ingest.retry_base
   double cap_seconds;
   double jitter;               // share of the delay that is drawn, 0 to 1
   const int* put_off_classes;  // SQLSTATE classes that are put off, too, as ERRCODE_TO_CATEGORY() gives them
@@ -47,8 +47,8 @@ struct JobEnd {
 // and should look at stop_requested(). Handlers run as the owner, within SPI, under lock_timeout; they raise what makes
 // the attempt fail. `outside` runs without snapshot, lock and transaction id and may use none.
 struct JobKind {
-  const char* name;        // constant, its value of wearables.job_kind
-  size_t state_size;       // bytes of Job::state, zeroed for each attempt
+  const char* name;   // constant, its value of wearables.job_kind
+  size_t state_size;  // bytes of Job::state, zeroed for each attempt
   void (*work)(Job* job);
   void (*begin)(Job* job);  // may be null
   void (*outside)(Job* job);

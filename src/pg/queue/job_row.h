@@ -10,7 +10,16 @@ namespace wearables::pg {
 #define CLAIMED "j.job_id, j.event_id, j.received_at, j.leased_by, j.leased_at, j.waiting_since"
 
 enum JobColumn {
-  kJobId = 1, kEventId, kReceivedAt, kLeasedBy, kLeasedAt, kWaitingSince, kAttempt, kSuspect, kKind, kArgument,
+  kJobId = 1,
+  kEventId,
+  kReceivedAt,
+  kLeasedBy,
+  kLeasedAt,
+  kWaitingSince,
+  kAttempt,
+  kSuspect,
+  kKind,
+  kArgument,
   kRunAt,            // of a claim
   kExpired = kRunAt  // of the running jobs
 };

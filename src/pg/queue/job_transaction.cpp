@@ -27,9 +27,7 @@ int wait_milliseconds(Patience patience) {
   return waited ? kShortWaitMilliseconds : kWaitMilliseconds;
 }
 
-void note_wait_in_vain() {
-  wait_again_at = GetCurrentTimestamp() + INT64CONST(5000) * kWaitMilliseconds;
-}
+void note_wait_in_vain() { wait_again_at = GetCurrentTimestamp() + INT64CONST(5000) * kWaitMilliseconds; }
 
 // Whatever the site's defaults are: a job writes, and looks anew with each statement.
 void set_transaction_modes() {
@@ -53,9 +51,7 @@ ErrorData* try_commit() {
   const bool without_portal = ActivePortal == nullptr;
   ErrorData* volatile error = nullptr;
   PG_TRY();
-  {
-    commit();
-  }
+  { commit(); }
   PG_CATCH();
   {
     MemoryContextSwitchTo(caller);

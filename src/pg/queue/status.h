@@ -14,16 +14,16 @@ enum class Doing { kIdle, kDraining, kMaintaining, kPaused, kWaitingForSchema, k
 // may see fields of two moments.
 struct WorkerStatus {
   Doing doing;
-  int64 job_id, event_id;        // 0: none
-  TimestampTz since;             // of this
+  int64 job_id, event_id;  // 0: none
+  TimestampTz since;       // of this
   TimestampTz started_at;
-  int64 done, failed;            // jobs since it started
-  int last_sqlstate;             // 0: none yet
-  int64 last_error_job;          // 0: not of a job
+  int64 done, failed;    // jobs since it started
+  int last_sqlstate;     // 0: none yet
+  int64 last_error_job;  // 0: not of a job
   TimestampTz last_error_at;
-  int maintenance_sqlstate;      // of the last maintenance that failed; 0: it succeeded
-  TimestampTz maintained_at;     // when it last succeeded
-  int64 memory;                  // bytes in its memory contexts, now and then
+  int maintenance_sqlstate;   // of the last maintenance that failed; 0: it succeeded
+  TimestampTz maintained_at;  // when it last succeeded
+  int64 memory;               // bytes in its memory contexts, now and then
 };
 
 // A worker's slot, once it has one; null for any other session.

@@ -25,7 +25,7 @@ struct Slot {
   char endpoint[kNameSize];
   char message_id[kIdSize];  // a sample; empty: none was well-formed
   int64 count, written;
-  TimestampTz first, last;   // since the last flush
+  TimestampTz first, last;  // since the last flush
   TimestampTz logged_at;
 };
 
@@ -155,8 +155,8 @@ int copy_unwritten(Copied* copied) {
 
 void write(const Copied& copied) {
   const Slot& row = copied.row;
-  run(upsert_statement, {arg_text(row.endpoint), arg_text(name_of(row.fate)), arg_int8(copied.count), arg_instant(row.first),
-                         arg_instant(row.last), arg_text_or_null(row.message_id)});
+  run(upsert_statement, {arg_text(row.endpoint), arg_text(name_of(row.fate)), arg_int8(copied.count),
+                         arg_instant(row.first), arg_instant(row.last), arg_text_or_null(row.message_id)});
   pending.flushed[pending.count++] = {copied.slot, copied.count};
 }
 
@@ -172,7 +172,8 @@ void settle(bool committed) {
   pending.count = 0;
   const int accepted = pending.accepted;
   pending.accepted = 0;
-  if (committed && accepted > 0) (void)count_delivery(pending.schema, pending.endpoint, Fate::kAccepted, pending.message_id, accepted);
+  if (committed && accepted > 0)
+    (void)count_delivery(pending.schema, pending.endpoint, Fate::kAccepted, pending.message_id, accepted);
 }
 
 }  // namespace
@@ -285,9 +286,9 @@ namespace {
 using namespace wearables::pg;
 
 void put_slot(ReturnSetInfo* result, const Slot& slot) {
-  Datum values[6] = {CStringGetTextDatum(slot.endpoint), CStringGetTextDatum(name_of(slot.fate)),
+  Datum values[6] = {CStringGetTextDatum(slot.endpoint),       CStringGetTextDatum(name_of(slot.fate)),
                      Int64GetDatum(slot.count - slot.written), TimestampTzGetDatum(slot.first),
-                     TimestampTzGetDatum(slot.last), CStringGetTextDatum(slot.message_id)};
+                     TimestampTzGetDatum(slot.last),           CStringGetTextDatum(slot.message_id)};
   bool nulls[6] = {false, false, false, false, false, slot.message_id[0] == '\0'};
   tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }

@@ -39,8 +39,7 @@ Statement upsert_secret{R"(
   INSERT INTO wearables.endpoint_secrets (endpoint, kind, ordinal, value) VALUES ($1, $2, $3, $4)
   ON CONFLICT (endpoint, kind, ordinal) DO UPDATE SET value = excluded.value, set_at = clock_timestamp())"};
 
-Statement delete_secret{
-    "DELETE FROM wearables.endpoint_secrets WHERE endpoint = $1 AND kind = $2 AND ordinal = $3"};
+Statement delete_secret{"DELETE FROM wearables.endpoint_secrets WHERE endpoint = $1 AND kind = $2 AND ordinal = $3"};
 
 Statement find_endpoint{"SELECT 1 FROM wearables.endpoints WHERE name = $1"};
 
@@ -198,8 +197,8 @@ Endpoint* load_endpoints(const char* name, int* count) {
   CommandCounterIncrement();
   AcceptInvalidationMessages();
   if (!endpoint_cache.valid) read_endpoints();
-  auto* endpoints = static_cast<Endpoint*>(
-      MemoryContextAllocZero(caller, sizeof(Endpoint) * (endpoint_cache.count + 1)));
+  auto* endpoints =
+      static_cast<Endpoint*>(MemoryContextAllocZero(caller, sizeof(Endpoint) * (endpoint_cache.count + 1)));
   *count = 0;
   for (int i = 0; i < endpoint_cache.count; ++i) {
     if (name != nullptr && strcmp(name, endpoint_cache.endpoints[i].name) != 0) continue;
@@ -226,8 +225,7 @@ SecretKind kind_of_secret(std::string_view kind) {
                   errhint("Give webhook or api_key.")));
 }
 
-void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal, bool remove,
-                std::string_view value) {
+void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal, bool remove, std::string_view value) {
   const SecretKind secret_kind = kind_of_secret(kind);
   if (ordinal < 0 || ordinal >= kMaxSecrets) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -238,8 +236,7 @@ void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal,
   }
   const OwnerScope scope = enter_owner();
   if (run(find_endpoint, {arg_text(endpoint)}) == 0) {
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                    errmsg("the endpoint of a secret is not known"),
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the endpoint of a secret is not known"),
                     // arguments in the wrong order must not bring the secret into the log
                     errdetail("There is no endpoint \"%.*s\".", static_cast<int>(endpoint.size()), endpoint.data()),
                     errdetail_log("There is no endpoint of the name that was given."),
@@ -248,8 +245,7 @@ void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal,
   if (remove) {
     run(delete_secret, {arg_text(endpoint), arg_text(kind), arg_int2(static_cast<int16>(ordinal))});
   } else {
-    run(upsert_secret, {arg_text(endpoint), arg_text(kind), arg_int2(static_cast<int16>(ordinal)),
-                        arg_text(value)});
+    run(upsert_secret, {arg_text(endpoint), arg_text(kind), arg_int2(static_cast<int16>(ordinal)), arg_text(value)});
   }
   leave(scope);
 }
@@ -299,8 +295,7 @@ Datum wearables_set_secret(PG_FUNCTION_ARGS) {
   Confidential frame;
   begin_confidential(&frame);
   if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2)) {
-    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-                    errmsg("endpoint, kind and ordinal must not be null"),
+    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("endpoint, kind and ordinal must not be null"),
                     errhint("Only value may be null: it removes the secret.")));
   }
   const std::string_view endpoint = view_of(PG_GETARG_TEXT_PP(0));
@@ -321,7 +316,5 @@ Datum wearables_endpoints_changed(PG_FUNCTION_ARGS) {
   return PointerGetDatum(nullptr);
 }
 
-Datum wearables_unreadable_endpoints(PG_FUNCTION_ARGS) {
-  return wearables::pg::unreadable_endpoints();
-}
+Datum wearables_unreadable_endpoints(PG_FUNCTION_ARGS) { return wearables::pg::unreadable_endpoints(); }
 }

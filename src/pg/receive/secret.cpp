@@ -26,9 +26,7 @@ constexpr std::string_view kFile = "file:";
 constexpr std::string_view kEnvironment = "env:";
 constexpr off_t kMaxSecretFile = 4096;
 
-bool starts_with(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
+bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
 const char* or_empty(const char* text) { return text == nullptr ? "" : text; }
 
@@ -95,8 +93,7 @@ bool read_file(std::string_view path, MemoryContext context, std::string_view* s
   return true;
 }
 
-bool read_environment(std::string_view name, MemoryContext context, std::string_view* secret,
-                      const char** cause) {
+bool read_environment(std::string_view name, MemoryContext context, std::string_view* secret, const char** cause) {
   const char* prefix = or_empty(settings().secret_env_prefix);
   if (*prefix == '\0' || !starts_with(name, prefix)) {
     *cause = "its variable does not begin with wearables_ingest.secret_env_prefix";
@@ -169,8 +166,8 @@ void check_secret_value(const SignatureScheme& scheme, SecretKind kind, std::str
   if (kind == SecretKind::kWebhook) {
     call_core([&scheme, value] { return scheme.check_secret(value); });
   } else if (value.empty()) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PASSWORD), errmsg("the secret is empty"),
-                    errhint("NULL removes a secret.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PASSWORD), errmsg("the secret is empty"), errhint("NULL removes a secret.")));
   }
 }
 

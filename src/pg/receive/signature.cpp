@@ -14,8 +14,7 @@ namespace wearables::pg {
 
 namespace {
 
-constexpr int64 kPostgresEpochSeconds =
-    static_cast<int64>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+constexpr int64 kPostgresEpochSeconds = static_cast<int64>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
 
 // Whole seconds since 1970, as every official library takes them.
 int64 unix_seconds(TimestampTz at) {
@@ -54,8 +53,7 @@ int64 whole_seconds(const Interval* interval) {
 
 TimestampTz finite(TimestampTz at) {
   if (!TIMESTAMP_NOT_FINITE(at)) return at;
-  ereport(ERROR,
-          (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("the time of a signature must be finite")));
+  ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("the time of a signature must be finite")));
 }
 
 // The header of (message id, instant, body, secret), in the current context.

@@ -15,9 +15,9 @@ inline std::string_view view_of(const void* varlena_value) {
 // What came of trying candidates: plain data, so that it may live in a frame that an error leaves.
 struct Verification {
   bool verified;
-  size_t place;         // of the candidate
-  int64 sent_at;        // Unix seconds
-  Code code;            // unless verified, as `message`
+  size_t place;   // of the candidate
+  int64 sent_at;  // Unix seconds
+  Code code;      // unless verified, as `message`
   char message[200];
 };
 

@@ -61,13 +61,13 @@ Receipt reject_delivery(const Rejection& rejection, std::string_view message_id)
   const char* endpoint = rejection.endpoint == nullptr ? "-" : rejection.endpoint;
   if (note_delivery(endpoint, rejection.fate, message_id)) {
     const bool plain = is_plain_id(message_id);
-    ereport(LOG, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-                  errmsg("wearables_ingest refused a delivery with status %d: %s", rejection.http_status,
-                         rejection.reason),
-                  errdetail("Endpoint %s, message %.*s.", endpoint, plain ? static_cast<int>(message_id.size()) : 1,
-                            plain ? message_id.data() : "-"),
-                  errhint("Others like it are counted in wearables.endpoint_activity, with a line in ten seconds "
-                          "at most.")));
+    ereport(LOG,
+            (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+             errmsg("wearables_ingest refused a delivery with status %d: %s", rejection.http_status, rejection.reason),
+             errdetail("Endpoint %s, message %.*s.", endpoint, plain ? static_cast<int>(message_id.size()) : 1,
+                       plain ? message_id.data() : "-"),
+             errhint("Others like it are counted in wearables.endpoint_activity, with a line in ten seconds "
+                     "at most.")));
   }
   return {"refused", 0, rejection.http_status, rejection.reason};
 }
@@ -116,10 +116,10 @@ Receipt store(const Endpoint& endpoint, const Delivery& delivery) {
     return Done{};
   });
   const int64 origin = origin_ms(*endpoint.vendor, delivery.message_id, delivery.sent_at);
-  const InsertedEvent event = insert_event(
-      {endpoint.name, delivery.message_id, delivery.received_at, origin, name_or_nothing(envelope->event_type),
-       name_or_nothing(envelope->external_user_id), name_or_nothing(envelope->client_user_id), delivery.headers,
-       delivery.body});
+  const InsertedEvent event =
+      insert_event({endpoint.name, delivery.message_id, delivery.received_at, origin,
+                    name_or_nothing(envelope->event_type), name_or_nothing(envelope->external_user_id),
+                    name_or_nothing(envelope->client_user_id), delivery.headers, delivery.body});
   (void)note_delivery(endpoint.name, Fate::kAccepted, delivery.message_id);
   return {event.is_new ? "accepted" : "duplicate", event.event_id, endpoint.success_status, nullptr};
 }
@@ -135,12 +135,10 @@ Rejection no_endpoint(const char* name, bool by_header) {
   const char* disabled = copy_text(0, kDisabledOfThatName, CurrentMemoryContext);
   const int64 all_disabled = get_int8(0, kDisabledCount);
   const int status = by_header ? kUnauthorized : kNotFound;
-  const char* reason =
-      by_header ? default_vendor().signatures->mismatch : "the endpoint is not known or not enabled";
+  const char* reason = by_header ? default_vendor().signatures->mismatch : "the endpoint is not known or not enabled";
   if (disabled != nullptr) return {status, reason, Fate::kDisabled, disabled};
   if (name != nullptr) return {status, reason, Fate::kUnknownEndpoint, nullptr};
-  return {kUnauthorized, "no endpoint is configured", all_disabled > 0 ? Fate::kDisabled : Fate::kNoEndpoint,
-          nullptr};
+  return {kUnauthorized, "no endpoint is configured", all_disabled > 0 ? Fate::kDisabled : Fate::kNoEndpoint, nullptr};
 }
 
 // Before it is known whose endpoint is meant: the id under the headers of the first vendor that finds one.
@@ -180,14 +178,13 @@ Receipt receive(Jsonb* headers, const void* stored_body, const char* endpoint_na
   const Verification verification = verify_candidates(candidates, body, now);
   if (!verification.verified) {
     const char* only = count == 1 ? endpoints[0].name : nullptr;
-    return reject_delivery({kUnauthorized, pstrdup(verification.message), fate_of(verification.code, endpoints, count),
-                            only},
-                           id);
+    return reject_delivery(
+        {kUnauthorized, pstrdup(verification.message), fate_of(verification.code, endpoints, count), only}, id);
   }
   const Endpoint& endpoint = endpoints[verification.place];
-  return store(endpoint, {candidates[verification.place].headers.id,
-                          audited_headers(headers, *endpoint.vendor->signatures), stored_body, verification.sent_at,
-                          now});
+  return store(endpoint,
+               {candidates[verification.place].headers.id, audited_headers(headers, *endpoint.vendor->signatures),
+                stored_body, verification.sent_at, now});
 }
 
 namespace {
@@ -242,8 +239,8 @@ Datum http_reply(const char* endpoint, const void* body) {
                               ? reject_delivery({kBadRequest, kRollbackRefused, Fate::kRollbackAsked, nullptr}, {})
                               : receive_within_spi(headers, body, endpoint);
   end_confidential(frame);
-  (void)set_config_option("response.status", psprintf("%d", receipt.http_status), PGC_USERSET,
-                          PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+  (void)set_config_option("response.status", psprintf("%d", receipt.http_status), PGC_USERSET, PGC_S_SESSION,
+                          GUC_ACTION_LOCAL, true, 0, false);
   StringInfoData answer;
   initStringInfo(&answer);
   appendStringInfo(&answer, "{\"status\":\"%s\"", receipt.status);

@@ -41,8 +41,7 @@ void describe(Failure& failure, int sqlstate, std::string_view message) noexcept
 void raise(const Failure& failure) {
   // a stopped core means that an interrupt waits: the server's own error is the right one
   if (failure.sqlstate == ERRCODE_QUERY_CANCELED) CHECK_FOR_INTERRUPTS();
-  ereport(ERROR, (errcode(failure.sqlstate),
-                  errmsg("%s", failure.message)));
+  ereport(ERROR, (errcode(failure.sqlstate), errmsg("%s", failure.message)));
   pg_unreachable();
 }
 

@@ -63,8 +63,7 @@ template <class T, class... Args>
 T* owned_by(MemoryContext context, Args&&... args) {
   static_assert(alignof(T) <= MAXIMUM_ALIGNOF);
   static_assert(std::is_nothrow_constructible_v<T, Args...>);
-  auto* callback = static_cast<MemoryContextCallback*>(
-      MemoryContextAllocZero(context, sizeof(MemoryContextCallback)));
+  auto* callback = static_cast<MemoryContextCallback*>(MemoryContextAllocZero(context, sizeof(MemoryContextCallback)));
   void* place = MemoryContextAlloc(context, sizeof(T));
   T* object = ::new (place) T(std::forward<Args>(args)...);
   callback->arg = object;

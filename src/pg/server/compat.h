@@ -37,8 +37,8 @@ inline void compat_init_range_table(EState* estate, RangeTblEntry* entry) {
 }
 
 // Index entries of a row just inserted, or of an updated one that moved (not HOT).
-inline void compat_insert_index_tuples(ResultRelInfo* info, TupleTableSlot* slot, EState* estate,
-                                       bool update, bool only_summarizing) {
+inline void compat_insert_index_tuples(ResultRelInfo* info, TupleTableSlot* slot, EState* estate, bool update,
+                                       bool only_summarizing) {
 #if PG_VERSION_NUM >= 160000
   (void)ExecInsertIndexTuples(info, slot, estate, update, false, nullptr, NIL, only_summarizing);
 #else
@@ -59,13 +59,13 @@ inline Update compat_update(Relation heap, ItemPointer tid, TupleTableSlot* slot
   LockTupleMode mode;
 #if PG_VERSION_NUM >= 160000
   TU_UpdateIndexes indexes = TU_None;
-  const TM_Result result = table_tuple_update(heap, tid, slot, command, snapshot, InvalidSnapshot, true,
-                                              &failure, &mode, &indexes);
+  const TM_Result result =
+      table_tuple_update(heap, tid, slot, command, snapshot, InvalidSnapshot, true, &failure, &mode, &indexes);
   return {result, indexes != TU_None, indexes == TU_Summarizing};
 #else
   bool indexes = false;
-  const TM_Result result = table_tuple_update(heap, tid, slot, command, snapshot, InvalidSnapshot, true,
-                                              &failure, &mode, &indexes);
+  const TM_Result result =
+      table_tuple_update(heap, tid, slot, command, snapshot, InvalidSnapshot, true, &failure, &mode, &indexes);
   return {result, indexes, false};
 #endif
 }

@@ -101,7 +101,5 @@ Datum wearables_lock_parking(PG_FUNCTION_ARGS) {
   PG_RETURN_VOID();
 }
 
-Datum wearables_try_lock_maintenance(PG_FUNCTION_ARGS) {
-  PG_RETURN_BOOL(wearables::pg::try_lock_maintenance());
-}
+Datum wearables_try_lock_maintenance(PG_FUNCTION_ARGS) { PG_RETURN_BOOL(wearables::pg::try_lock_maintenance()); }
 }

@@ -50,8 +50,7 @@ void set(const Switches& switches) {
   jit_enabled = switches.jit;
 }
 
-PlannedStmt* plan_with(const Switches& during, Query* query, const char* text, int options,
-                       ParamListInfo parameters) {
+PlannedStmt* plan_with(const Switches& during, Query* query, const char* text, int options, ParamListInfo parameters) {
   const Switches before = switches_now();
   PlannedStmt* volatile planned = nullptr;
   PG_TRY();
@@ -60,9 +59,7 @@ PlannedStmt* plan_with(const Switches& during, Query* query, const char* text, i
     planned = plan_as_usual(query, text, options, parameters);
   }
   PG_FINALLY();
-  {
-    set(before);
-  }
+  { set(before); }
   PG_END_TRY();
   return planned;
 }
@@ -83,9 +80,10 @@ void complain_of_scan(const PlannedStmt* planned, Index which) {
   if (table == nullptr || !grows(table)) return;
   const char* schema = get_namespace_name(get_rel_namespace(entry->relid));
   if (schema == nullptr || strcmp(schema, "wearables") != 0) return;
-  ereport(LOG, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                errmsg("wearables_ingest must read all of wearables.%s, for want of an index", table),
-                errhint("Make the indexes that the extension made: compare \\d wearables.%s with a new database.", table)));
+  ereport(LOG,
+          (errcode(ERRCODE_UNDEFINED_OBJECT),
+           errmsg("wearables_ingest must read all of wearables.%s, for want of an index", table),
+           errhint("Make the indexes that the extension made: compare \\d wearables.%s with a new database.", table)));
 }
 
 void look_for_scans(const PlannedStmt* planned, const Plan* node);

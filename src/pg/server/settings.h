@@ -4,18 +4,18 @@
 namespace wearables::pg {
 
 struct Settings {
-  int body_limit_kb;        // largest body that receive() takes, in kB
-  int chunk_rows;           // rows per write
-  int max_attempts;         // of a job, before it is a dead letter
-  int lease_seconds;        // after which a silent worker's job is taken back
-  int retry_base_seconds;   // wait after the first failure; doubles
-  int workers;              // per database
-  int naptime_seconds;      // safety poll of an idle worker
-  int max_sources;          // in the whole database
+  int body_limit_kb;         // largest body that receive() takes, in kB
+  int chunk_rows;            // rows per write
+  int max_attempts;          // of a job, before it is a dead letter
+  int lease_seconds;         // after which a silent worker's job is taken back
+  int retry_base_seconds;    // wait after the first failure; doubles
+  int workers;               // per database
+  int naptime_seconds;       // safety poll of an idle worker
+  int max_sources;           // in the whole database
   int max_extended_metrics;  // that a sample's type names
-  char* databases;          // comma-separated
-  char* secret_directory;   // below which file: secrets lie; empty: nowhere
-  char* secret_env_prefix;  // of the variables that env: secrets may name; empty: none
+  char* databases;           // comma-separated
+  char* secret_directory;    // below which file: secrets lie; empty: nowhere
+  char* secret_env_prefix;   // of the variables that env: secrets may name; empty: none
 };
 
 // Values in force; read-only for everybody but the server's settings machinery.

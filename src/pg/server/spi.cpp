@@ -21,8 +21,8 @@ text* make_text(std::string_view value) {
 
 void prepare(Statement& statement, Oid* types, int count) {
   // planned once: left to itself the server would plan statements over the partitions anew each time
-  SPIPlanPtr plan = SPI_prepare_cursor(marked_text(statement.text, statement.planning), count, types,
-                                       CURSOR_OPT_GENERIC_PLAN);
+  SPIPlanPtr plan =
+      SPI_prepare_cursor(marked_text(statement.text, statement.planning), count, types, CURSOR_OPT_GENERIC_PLAN);
   if (plan == nullptr || SPI_keepplan(plan) != 0) {
     ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
                     errmsg("cannot prepare a statement: %s", SPI_result_code_string(SPI_result)),
@@ -61,8 +61,7 @@ Arg arg_array(Oid element, Datum* values, bool* nulls, int count) {
   get_typlenbyvalalign(element, &length, &by_value, &align);
   int dims[1] = {count};
   int bounds[1] = {1};
-  ArrayType* array =
-      construct_md_array(values, nulls, 1, dims, bounds, element, length, by_value, align);
+  ArrayType* array = construct_md_array(values, nulls, 1, dims, bounds, element, length, by_value, align);
   return {PointerGetDatum(array), get_array_type(element), false};
 }
 
@@ -100,13 +99,11 @@ uint64 run(Statement& statement, std::span<const Arg> args, SnapshotMode mode) {
   if (statement.plan == nullptr) prepare(statement, args);
   forget_last_result();
   Values values = values_of(args);
-  const int code =
-      SPI_execute_plan(statement.plan, values.values, values.nulls, mode == SnapshotMode::kCallers, 0);
+  const int code = SPI_execute_plan(statement.plan, values.values, values.nulls, mode == SnapshotMode::kCallers, 0);
   // SPI leaves its own, which lasts as long as the connection
   MemoryContextSwitchTo(caller);
   if (code < 0) {
-    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
-                    errmsg("a statement failed: %s", SPI_result_code_string(code)),
+    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("a statement failed: %s", SPI_result_code_string(code)),
                     errdetail_internal("%s", statement.text)));
   }
   return SPI_processed;
@@ -115,7 +112,8 @@ uint64 run(Statement& statement, std::span<const Arg> args, SnapshotMode mode) {
 namespace {
 
 bool writes_plainly(const PlannedStmt* planned, Oid table) {
-  if (planned->commandType != CMD_INSERT || planned->hasModifyingCTE || !IsA(planned->planTree, ModifyTable)) return false;
+  if (planned->commandType != CMD_INSERT || planned->hasModifyingCTE || !IsA(planned->planTree, ModifyTable))
+    return false;
   const auto* modify = reinterpret_cast<const ModifyTable*>(planned->planTree);
   if (list_length(modify->resultRelations) != 1 || !IsA(modify->plan.lefttree, Result)) return false;
   return rt_fetch(linitial_int(modify->resultRelations), planned->rtable)->relid == table;
@@ -137,7 +135,8 @@ bool is_plain_insert(Statement& statement, Oid table, std::initializer_list<Oid>
   }
   CachedPlan* plan = SPI_plan_get_cached_plan(statement.plan);
   if (plan == nullptr) return false;
-  const bool plain = list_length(plan->stmt_list) == 1 && writes_plainly(linitial_node(PlannedStmt, plan->stmt_list), table);
+  const bool plain =
+      list_length(plan->stmt_list) == 1 && writes_plainly(linitial_node(PlannedStmt, plan->stmt_list), table);
   ReleaseCachedPlan(plan, CurrentResourceOwner);
   return plain;
 }

@@ -80,8 +80,8 @@ void stop_point(const char* name) {
 bool is_stepped() noexcept { return setting != nullptr && strstr(setting, ":step") != nullptr; }
 
 void define_stop_points() {
-  DefineCustomStringVariable("wearables_ingest.stop_point", "A place at which this session pauses, fails or dies.", nullptr,
-                             &setting, "", PGC_SUSET, 0, nullptr, forget, nullptr);
+  DefineCustomStringVariable("wearables_ingest.stop_point", "A place at which this session pauses, fails or dies.",
+                             nullptr, &setting, "", PGC_SUSET, 0, nullptr, forget, nullptr);
 }
 
 }  // namespace wearables::pg

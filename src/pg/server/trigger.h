@@ -9,7 +9,6 @@ namespace wearables::pg {
 
 // The call's trigger data, on one of `tables` of schema wearables. Raises for any other call: a trigger function
 // that was attached to another relation would read its columns as if they were ours.
-const TriggerData* trigger_on(FunctionCallInfo fcinfo, const char* function,
-                              std::initializer_list<const char*> tables);
+const TriggerData* trigger_on(FunctionCallInfo fcinfo, const char* function, std::initializer_list<const char*> tables);
 
 }  // namespace wearables::pg

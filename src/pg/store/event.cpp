@@ -12,11 +12,11 @@ namespace wearables::pg {
 
 namespace {
 
-#define SELECT_EVENT(body)                                                                        \
-  "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "               \
-  "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, "           \
-  REVISION_IN_FORCE ", e.status::text, e.quarantined, e.stale, "                                \
-  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged "                                  \
+#define SELECT_EVENT(body)                                                                                \
+  "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "                       \
+  "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, " REVISION_IN_FORCE \
+  ", e.status::text, e.quarantined, e.stale, "                                                            \
+  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged "                                           \
   "FROM wearables.webhook_events e WHERE e.event_id = $1"
 
 Statement select_event{SELECT_EVENT("e.payload") " AND e.received_at = $2"};
@@ -25,8 +25,22 @@ Statement select_event_head{SELECT_EVENT("NULL::bytea") " AND e.received_at = $2
 #undef SELECT_EVENT
 
 enum EventColumn {
-  kReceivedAt = 1, kVersion, kEndpoint, kEventType, kExternalUserId, kClientUserId, kPayload, kRevision, kWroteMetrics,
-  kWroteFrom, kWroteTo, kRevisionInForce, kStatus, kQuarantined, kStale, kStood
+  kReceivedAt = 1,
+  kVersion,
+  kEndpoint,
+  kEventType,
+  kExternalUserId,
+  kClientUserId,
+  kPayload,
+  kRevision,
+  kWroteMetrics,
+  kWroteFrom,
+  kWroteTo,
+  kRevisionInForce,
+  kStatus,
+  kQuarantined,
+  kStale,
+  kStood
 };
 
 // Newest first: a key that is removed is then free for the older event that rightly claims it.
@@ -102,8 +116,10 @@ Status status_of(std::string_view name) {
 }
 
 Wrote wrote_of_row(MemoryContext context) {
-  Wrote wrote{get_int8(0, kRevision, -1), nullptr, get_instant(0, kWroteFrom), get_instant(0, kWroteTo),
-              get_int4(0, kQuarantined), get_int4(0, kStale), get_int8(0, kStood)};
+  Wrote wrote{get_int8(0, kRevision, -1), nullptr,
+              get_instant(0, kWroteFrom), get_instant(0, kWroteTo),
+              get_int4(0, kQuarantined),  get_int4(0, kStale),
+              get_int8(0, kStood)};
   bool null;
   const Datum metrics = get(0, kWroteMetrics, &null);
   if (!null) {
@@ -121,8 +137,7 @@ struct Span {
 
 Span span_to_remember(const Outcome& outcome) {
   if (outcome.metric_count == 0) {
-    return {arg_datum(INT2ARRAYOID, 0, true), arg_datum(TIMESTAMPTZOID, 0, true),
-            arg_datum(TIMESTAMPTZOID, 0, true)};
+    return {arg_datum(INT2ARRAYOID, 0, true), arg_datum(TIMESTAMPTZOID, 0, true), arg_datum(TIMESTAMPTZOID, 0, true)};
   }
   Datum* values = static_cast<Datum*>(palloc(sizeof(Datum) * outcome.metric_count));
   for (int i = 0; i < outcome.metric_count; ++i) values[i] = Int16GetDatum(outcome.metrics[i]);
@@ -156,9 +171,8 @@ void take_row(int64 event_id, MemoryContext caller, Event* event) {
 
 bool load_event(int64 event_id, TimestampTz received_at, Event* event) {
   lock_events();
-  const uint64 rows = received_at == 0
-                          ? run(select_event_anywhere, {arg_int8(event_id)})
-                          : run(select_event, {arg_int8(event_id), arg_instant(received_at)});
+  const uint64 rows = received_at == 0 ? run(select_event_anywhere, {arg_int8(event_id)})
+                                       : run(select_event, {arg_int8(event_id), arg_instant(received_at)});
   if (rows > 0) take_row(event_id, CurrentMemoryContext, event);
   return rows > 0;
 }
@@ -186,14 +200,14 @@ void mark_event(const Event& event, const Outcome& outcome) {
   Assert(counts.unchanged >= 0 && counts.stale >= 0 && counts.quarantined >= 0);
   Assert(outcome.metric_count == 0 || outcome.from <= outcome.to);
   const Span span = span_to_remember(outcome);
-  const uint64 marked = run(
-      update_event,
-      {arg_int8(event.event_id), arg_instant(event.received_at), arg_text(name_of(outcome.status)),
-       arg_int8(event.revision), arg_datum(INT8OID, Int64GetDatum(outcome.user_id), outcome.user_id == 0),
-       arg_text_or_null(outcome.note == nullptr ? "" : outcome.note), arg_count(counts.inserted),
-       arg_count(counts.changed), arg_count(counts.confirmed), arg_count(counts.unchanged),
-       arg_count(counts.stale), arg_count(counts.quarantined), span.metrics, span.from, span.to,
-       arg_datum(INT8OID, Int64GetDatum(event.wrote.revision), event.wrote.revision < 0), arg_drift(outcome)});
+  const uint64 marked =
+      run(update_event,
+          {arg_int8(event.event_id), arg_instant(event.received_at), arg_text(name_of(outcome.status)),
+           arg_int8(event.revision), arg_datum(INT8OID, Int64GetDatum(outcome.user_id), outcome.user_id == 0),
+           arg_text_or_null(outcome.note == nullptr ? "" : outcome.note), arg_count(counts.inserted),
+           arg_count(counts.changed), arg_count(counts.confirmed), arg_count(counts.unchanged), arg_count(counts.stale),
+           arg_count(counts.quarantined), span.metrics, span.from, span.to,
+           arg_datum(INT8OID, Int64GetDatum(event.wrote.revision), event.wrote.revision < 0), arg_drift(outcome)});
   Assert(marked <= 1);
   // it was read before its user's lock was there: what a replay wrote meanwhile must not be undone or forgotten
   if (marked > 0 || outcome.user_id == 0) return;

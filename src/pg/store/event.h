@@ -12,11 +12,11 @@ namespace wearables::pg {
 
 // What a former handling of the event left behind.
 struct Wrote {
-  int64 revision;       // -1: never handled
-  ArrayType* metrics;   // null: wrote no sample
+  int64 revision;      // -1: never handled
+  ArrayType* metrics;  // null: wrote no sample
   TimestampTz from, to;
   int32 quarantined, stale;
-  int64 stood;          // rows that stood at the event's version then; fewer do now, if others came
+  int64 stood;  // rows that stood at the event's version then; fewer do now, if others came
 };
 
 enum class Status { kReceived, kProcessed, kSkipped, kParked, kFailed };
@@ -33,7 +33,7 @@ struct Event {
   std::string_view body;
   Status status;
   Wrote wrote;
-  int64 revision;       // in force now, read with the event
+  int64 revision;  // in force now, read with the event
 };
 
 // Reads the event into the current context; false when there is none. received_at 0: not known, every
@@ -54,18 +54,18 @@ EventKey* find_events_newest_first(Datum* event_ids, int count, int* found);
 // What became of an event. What is pointed to lives in the context of the caller of ingest().
 struct Outcome {
   Status status;
-  const char* note;          // why skipped or parked
-  int64 user_id;             // 0: unknown
+  const char* note;  // why skipped or parked
+  int64 user_id;     // 0: unknown
   Counts counts;
-  int64 removed;             // samples a former handling wrote and this one does not yield
-  Touched* touched;          // what was done to samples; null: nothing
-  InstantRange freed;        // of what was removed the timeseries, whose keys other events may claim
-  bool wall_clock;           // some instants hang on the user's time zone
-  int16* metrics;            // timeseries metrics written, for a later replay
+  int64 removed;       // samples a former handling wrote and this one does not yield
+  Touched* touched;    // what was done to samples; null: nothing
+  InstantRange freed;  // of what was removed the timeseries, whose keys other events may claim
+  bool wall_clock;     // some instants hang on the user's time zone
+  int16* metrics;      // timeseries metrics written, for a later replay
   int metric_count;
-  TimestampTz from, to;      // their span
-  Datum* drift;              // what no row knew: texts, kDriftColumns for each term
-  int drift_count;           // of the texts
+  TimestampTz from, to;  // their span
+  Datum* drift;          // what no row knew: texts, kDriftColumns for each term
+  int drift_count;       // of the texts
 };
 
 // Marks the event handled: status, revision, counts. Within SPI.

@@ -39,18 +39,16 @@ InsertedEvent insert_event(const NewEvent& event) {
   Assert(!event.endpoint.empty() && event.payload != nullptr);
   // a session that has switched synchronous_commit off must not lose what the sender was promised
   ForceSyncCommit();
-  const int64 version = call_core([&]() -> Result<std::int64_t> {
-    return version_of(event.origin_ms, event.endpoint, event.message_id);
-  });
+  const int64 version = call_core(
+      [&]() -> Result<std::int64_t> { return version_of(event.origin_ms, event.endpoint, event.message_id); });
   lock_events();
-  const uint64 rows = run(
-      insert_statement,
-      {arg_text(event.endpoint), arg_text(event.message_id), arg_instant(event.received_at), arg_int8(version),
-       arg_text_or_null(event.event_type), arg_text_or_null(event.external_user_id),
-       arg_text_or_null(event.client_user_id),
-       arg_datum(JSONBOID, event.headers == nullptr ? Datum{0} : JsonbPGetDatum(event.headers),
-                 event.headers == nullptr),
-       arg_datum(BYTEAOID, PointerGetDatum(event.payload), false)});
+  const uint64 rows =
+      run(insert_statement, {arg_text(event.endpoint), arg_text(event.message_id), arg_instant(event.received_at),
+                             arg_int8(version), arg_text_or_null(event.event_type),
+                             arg_text_or_null(event.external_user_id), arg_text_or_null(event.client_user_id),
+                             arg_datum(JSONBOID, event.headers == nullptr ? Datum{0} : JsonbPGetDatum(event.headers),
+                                       event.headers == nullptr),
+                             arg_datum(BYTEAOID, PointerGetDatum(event.payload), false)});
   Assert(rows == 1);
   (void)rows;
   const InsertedEvent inserted{get_int8(0, kEventId), get_int4(0, kDeliveries) == 1};

@@ -16,8 +16,8 @@ struct NewEvent {
   std::string_view event_type;  // "pull.<resource>" for a page
   std::string_view external_user_id;
   std::string_view client_user_id;
-  Jsonb* headers;               // kept for audit; null: none
-  const void* payload;          // bytea, stored byte for byte
+  Jsonb* headers;       // kept for audit; null: none
+  const void* payload;  // bytea, stored byte for byte
 };
 
 struct InsertedEvent {

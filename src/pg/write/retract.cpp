@@ -111,11 +111,10 @@ void remove_page(const Event& event, int64 user_id, int16 metric, const Orphans&
                  InstantRange* removed) {
   if (orphans.count == 0) return;
   const uint64 gone =
-      run(delete_written, {arg_int8(user_id), arg_int2(metric),
-                           arg_array(TIMESTAMPTZOID, orphans.ts, nullptr, orphans.count),
-                           arg_array(INT2OID, orphans.source, nullptr, orphans.count), arg_int8(event.version),
-                           arg_datum(TIMESTAMPTZOID, orphans.ts[0]),
-                           arg_datum(TIMESTAMPTZOID, orphans.ts[orphans.count - 1])});
+      run(delete_written,
+          {arg_int8(user_id), arg_int2(metric), arg_array(TIMESTAMPTZOID, orphans.ts, nullptr, orphans.count),
+           arg_array(INT2OID, orphans.source, nullptr, orphans.count), arg_int8(event.version),
+           arg_datum(TIMESTAMPTZOID, orphans.ts[0]), arg_datum(TIMESTAMPTZOID, orphans.ts[orphans.count - 1])});
   for (uint64 row = 0; row < gone; ++row) {
     const Row key = key_of(metric, row);
     removed->add(key.ts);
@@ -127,9 +126,8 @@ void retract_metric(const Event& event, int64 user_id, int16 metric, Yield yield
                     Touched* touched, InstantRange* removed) {
   MemoryContext caller = CurrentMemoryContext;
   MemoryContext scratch = AllocSetContextCreate(caller, "wearables orphans", ALLOCSET_DEFAULT_SIZES);
-  Cursor cursor = open_cursor(select_written,
-                              {arg_int8(user_id), arg_int2(metric), arg_instant(event.wrote.from),
-                               arg_instant(event.wrote.to), arg_int8(event.version)});
+  Cursor cursor = open_cursor(select_written, {arg_int8(user_id), arg_int2(metric), arg_instant(event.wrote.from),
+                                               arg_instant(event.wrote.to), arg_int8(event.version)});
   for (uint64 stored; (stored = fetch(cursor, kPageRows)) > 0;) {
     CHECK_FOR_INTERRUPTS();
     MemoryContextSwitchTo(scratch);

@@ -38,8 +38,7 @@ void store_chunk(void* arg) {
 }
 
 bool is_overtaken(const ErrorData* error) {
-  return error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
-         error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
+  return error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION || error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
 }
 
 bool any_to_write(const Chunk& chunk) {

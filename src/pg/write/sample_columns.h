@@ -142,9 +142,8 @@ inline constexpr int kSampleColumnCount = std::tuple_size_v<decltype(kSampleColu
 // Calls f(column, index) for each column, by code of its own for each: for what is done to every row.
 template <class F>
 constexpr void for_each_column(F&& f) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (f(std::get<I>(kSampleColumns), static_cast<int>(I)), ...);
-  }(std::make_index_sequence<kSampleColumnCount>{});
+  [&]<std::size_t... I>(std::index_sequence<I...>) { (f(std::get<I>(kSampleColumns), static_cast<int>(I)), ...); }
+  (std::make_index_sequence<kSampleColumnCount>{});
 }
 
 // The same columns at run time, by index: for what is done by a statement anyway.
@@ -163,7 +162,11 @@ inline constexpr auto kColumnInfo = [] {
   std::array<ColumnInfo, kSampleColumnCount> all{};
   for_each_column([&]<class Column>(const Column& column, int i) {
     using Stored = typename Column::Stored;
-    all[i] = {column.name, column.part, Column::Codec::kType, Column::Codec::kTypeName, sizeof(Stored),
+    all[i] = {column.name,
+              column.part,
+              Column::Codec::kType,
+              Column::Codec::kTypeName,
+              sizeof(Stored),
               Column::kNullable,
               [](int64 user_id, const Row& row, bool* null) { return datum_of(Column::encode(user_id, row, null)); },
               [](Datum value, bool null, StoredRow* stored) {
@@ -260,9 +263,8 @@ constexpr TextWriter& operator<<(TextWriter& out, ColumnNames list) {
   return write_list(out, list.columns, [&](const ColumnInfo& column, int) { out << list.prefix << column.name; });
 }
 constexpr TextWriter& operator<<(TextWriter& out, Assignments list) {
-  return write_list(out, list.columns, [&](const ColumnInfo& column, int) {
-    out << column.name << " = " << list.prefix << column.name;
-  });
+  return write_list(out, list.columns,
+                    [&](const ColumnInfo& column, int) { out << column.name << " = " << list.prefix << column.name; });
 }
 constexpr TextWriter& operator<<(TextWriter& out, Parameters list) {
   return write_list(out, list.columns, [&](const ColumnInfo&, int i) { out << "$" << list.first + i; });

@@ -50,8 +50,7 @@ struct PendingInsert {
 constinit PendingInsert* current_insert = nullptr;
 
 void begin_insert() {
-  MemoryContext context =
-      AllocSetContextCreate(TopTransactionContext, "wearables insert", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext context = AllocSetContextCreate(TopTransactionContext, "wearables insert", ALLOCSET_DEFAULT_SIZES);
   auto* begun = static_cast<PendingInsert*>(MemoryContextAlloc(context, sizeof(PendingInsert)));
   *begun = {context, GetCurrentSubTransactionId(), owned_by<std::vector<PendingRow>>(context),
             owned_by<std::vector<SourceRef>>(context), current_insert};
@@ -105,9 +104,9 @@ Metric metric_named(const char* name, const char* unit) {
                     errhint("Metrics are the rows of wearables.metrics.")));
   }
   if (unit != nullptr && strcmp(metric.unit, unit) != 0) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("unit \"%s\" is not that of metric \"%s\"", unit, name),
-                    errhint("Give the value in the metric's canonical unit, or leave unit out.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unit \"%s\" is not that of metric \"%s\"", unit, name),
+             errhint("Give the value in the metric's canonical unit, or leave unit out.")));
   }
   return metric;
 }
@@ -144,9 +143,9 @@ Micros check_instant(TimestampTz at) {
 const char* source_column(const Tuple& tuple, Column which, const char* name, const char* if_null) {
   const char* text = text_column(tuple, which, if_null);
   if (*text == '\0') {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("column \"%s\" of a sample must not be empty", name),
-                    errhint("Leave it out for the default.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" of a sample must not be empty", name),
+             errhint("Leave it out for the default.")));
   }
   return text;
 }
@@ -233,7 +232,7 @@ Result<Done> sort_by_user(std::vector<PendingRow>& pending) {
 
 // The rows of the user at `begin`, settled; returns where the next user begins.
 Result<size_t> rows_of_user(const std::vector<PendingRow>& pending, size_t begin, const int16* source_ids,
-                         std::vector<Row>& rows) {
+                            std::vector<Row>& rows) {
   rows.clear();
   size_t end = begin;
   for (; end < pending.size() && pending[end].user_id == pending[begin].user_id; ++end) {
@@ -245,8 +244,7 @@ Result<size_t> rows_of_user(const std::vector<PendingRow>& pending, size_t begin
 }
 
 void lock_all(const std::vector<PendingRow>& pending) {
-  auto* users = static_cast<int64*>(
-      MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int64) * (pending.size() + 1)));
+  auto* users = static_cast<int64*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int64) * (pending.size() + 1)));
   for (size_t i = 0; i < pending.size(); ++i) users[i] = pending[i].user_id;
   lock_users(users, static_cast<int>(pending.size()));
 }
@@ -294,9 +292,9 @@ void end_insert() {
 OwnerScope enter_as_writer() {
   const Oid points = get_relname_relid("sample_points", get_namespace_oid("wearables", false));
   if (check_enable_rls(points, InvalidOid, true) == RLS_ENABLED) {
-    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                    errmsg("permission denied to insert into view \"samples\""),
-                    errdetail("Row-level security of table \"sample_points\" applies to this role.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied to insert into view \"samples\""),
+             errdetail("Row-level security of table \"sample_points\" applies to this role.")));
   }
   return enter_owner();
 }

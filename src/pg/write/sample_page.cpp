@@ -51,8 +51,7 @@ struct PagePosition {
   OffsetNumber offset;
 };
 
-bool judge_at(const PagePosition& position, const SampleTable& table, int64 user_id, const Row& row,
-              Judged* judged) {
+bool judge_at(const PagePosition& position, const SampleTable& table, int64 user_id, const Row& row, Judged* judged) {
   const ItemId item = PageGetItemId(position.page, position.offset);
   if (!ItemIdIsNormal(item)) return false;
   HeapTupleData tuple;
@@ -70,12 +69,12 @@ bool judge_at(const PagePosition& position, const SampleTable& table, int64 user
 
 }  // namespace
 
-int judge_following(const SampleTable& table, int64 user_id, ItemPointerData tid, const Row* rows,
-                int count, Judged* judged) {
+int judge_following(const SampleTable& table, int64 user_id, ItemPointerData tid, const Row* rows, int count,
+                    Judged* judged) {
   // there each row that was read has to be remembered
   if (IsolationIsSerializable()) return 0;
   PagePosition position{nullptr, InvalidBuffer, ItemPointerGetBlockNumber(&tid),
-              OffsetNumberNext(ItemPointerGetOffsetNumber(&tid))};
+                        OffsetNumberNext(ItemPointerGetOffsetNumber(&tid))};
   int done = 0;
   for (bool on = true; on && done < count && position.block < table.blocks;) {
     position.buffer = ReadBuffer(table.heap, position.block);

@@ -75,7 +75,8 @@ Statement insert_one{kInsertOne.data};
 bool planner_writes_plainly(Oid table) {
   return [table]<std::size_t... I>(std::index_sequence<I...>) {
     return is_plain_insert(insert_one, table, {kColumnInfo[I].type...});
-  }(std::make_index_sequence<kSampleColumnCount>{});
+  }
+  (std::make_index_sequence<kSampleColumnCount>{});
 }
 
 // What the planner itself would write by nothing but its own ModifyTable. Of the rest the SQL form takes care.
@@ -139,8 +140,7 @@ void position(Scan* scan, int64 user_id, int16 metric_id, Micros from, Micros to
   ScanKeyInit(&scan->keys[1], kMetricKey, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(metric_id));
   ScanKeyInit(&scan->keys[2], kTsKey, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
               TimestampTzGetDatum(to_server(from)));
-  ScanKeyInit(&scan->keys[3], kTsKey, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
-              TimestampTzGetDatum(to_server(to)));
+  ScanKeyInit(&scan->keys[3], kTsKey, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE, TimestampTzGetDatum(to_server(to)));
   index_rescan(scan->index, scan->keys, kScanKeys, nullptr, 0);
 }
 
@@ -164,8 +164,7 @@ int follow(Scan* scan, const SampleTable& table, int64 user_id, const Row* rows,
 }
 
 // The rows are of one metric: one merge of two ascending streams.
-void judge_metric(Scan* scan, const SampleTable& table, int64 user_id, const Row* rows, int count,
-                    Judged* judged) {
+void judge_metric(Scan* scan, const SampleTable& table, int64 user_id, const Row* rows, int count, Judged* judged) {
   const Micros last = rows[count - 1].ts;
   position(scan, user_id, rows[0].metric_id, rows[0].ts, last);
   int next = 0;
@@ -242,8 +241,8 @@ TupleTableSlot* next_slot(InsertBuffer* buffer, const SampleTable& table) {
   return buffer->slots[buffer->used++];
 }
 
-void insert_new(const SampleTable& table, const ResultTable& target, CommandId command, int64 user_id,
-                const Row* rows, int count, const Judged* judged) {
+void insert_new(const SampleTable& table, const ResultTable& target, CommandId command, int64 user_id, const Row* rows,
+                int count, const Judged* judged) {
   InsertBuffer buffer;
   buffer.made = buffer.used = 0;
   buffer.bulk = GetBulkInsertState();
@@ -320,7 +319,8 @@ bool open_sample_table(SampleTable* table) {
   if (is_plain(table->heap)) {
     const Oid key = RelationGetPrimaryKeyIndex(table->heap
 #if PG_VERSION_NUM >= 180000
-                                               , false
+                                               ,
+                                               false
 #endif
     );
     if (OidIsValid(key)) {

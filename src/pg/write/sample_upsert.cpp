@@ -15,9 +15,12 @@ namespace {
 
 constexpr auto kSelectStored = static_text([](TextWriter& out) {
   out << R"(
-  SELECT k.i::integer, )" << ColumnNames{kSetColumns, "s."} << R"(
-  FROM unnest()" << ArrayParameters{kKeyOfUser, 2} << R"() WITH ORDINALITY
-    AS k ()" << ColumnNames{kKeyOfUser} << R"(, i)
+  SELECT k.i::integer, )"
+      << ColumnNames{kSetColumns, "s."} << R"(
+  FROM unnest()"
+      << ArrayParameters{kKeyOfUser, 2} << R"() WITH ORDINALITY
+    AS k ()"
+      << ColumnNames{kKeyOfUser} << R"(, i)
   CROSS JOIN LATERAL (
     SELECT p.* FROM wearables.sample_points p
     WHERE p.user_id = $1 AND p.metric_id = k.metric_id AND p.ts = k.ts AND p.source_id = k.source_id
@@ -29,16 +32,24 @@ enum SelectStoredColumn { kOrdinality = 1, kFirstSetColumn };
 
 constexpr auto kUpsert = static_text([](TextWriter& out) {
   out << R"(
-  INSERT INTO wearables.sample_points AS s (user_id, )" << ColumnNames{kColumnsOfUser} << R"()
-  SELECT $1, )" << ColumnNames{kColumnsOfUser, "n."} << R"(
-  FROM unnest()" << ArrayParameters{kColumnsOfUser, 2} << R"() AS n ()" << ColumnNames{kColumnsOfUser} << R"()
-  ON CONFLICT ()" << ColumnNames{kKeyColumns} << R"() DO UPDATE
-    SET )" << Assignments{kSetColumns, "excluded."} << R"(
+  INSERT INTO wearables.sample_points AS s (user_id, )"
+      << ColumnNames{kColumnsOfUser} << R"()
+  SELECT $1, )"
+      << ColumnNames{kColumnsOfUser, "n."} << R"(
+  FROM unnest()"
+      << ArrayParameters{kColumnsOfUser, 2} << R"() AS n ()" << ColumnNames{kColumnsOfUser} << R"()
+  ON CONFLICT ()"
+      << ColumnNames{kKeyColumns} << R"() DO UPDATE
+    SET )"
+      << Assignments{kSetColumns, "excluded."} << R"(
     WHERE s.version < excluded.version
        OR (s.version = excluded.version
-           AND ()" << ColumnNames{kReadingColumns, "s."} << R"()
-               IS DISTINCT FROM ()" << ColumnNames{kReadingColumns, "excluded."} << R"())
-  RETURNING )" << ColumnNames{kKeyOfUser, "s."};
+           AND ()"
+      << ColumnNames{kReadingColumns, "s."} << R"()
+               IS DISTINCT FROM ()"
+      << ColumnNames{kReadingColumns, "excluded."} << R"())
+  RETURNING )"
+      << ColumnNames{kKeyOfUser, "s."};
 });
 Statement upsert_statement{kUpsert.data};
 

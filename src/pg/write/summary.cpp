@@ -29,10 +29,12 @@ constexpr auto kClaimColumns = joined(std::array{kMetricColumn, kTsColumn}, kRea
 constexpr auto kUpsertDocument = static_text([](TextWriter& out) {
   out << R"(
   WITH claims AS (
-    SELECT coalesce(array_agg(ROW(c.metric_id, c.ts, $5, )" << ColumnNames{kReadingColumns, "c."} << R"()
+    SELECT coalesce(array_agg(ROW(c.metric_id, c.ts, $5, )"
+      << ColumnNames{kReadingColumns, "c."} << R"()
                               ::wearables.summary_sample ORDER BY c.metric_id, c.ts), '{}') AS samples,
            min(c.ts) AS first_ts, max(c.ts) AS last_ts
-    FROM unnest()" << ArrayParameters{kClaimColumns, 9} << R"() AS c ()" << ColumnNames{kClaimColumns} << R"()),
+    FROM unnest()"
+      << ArrayParameters{kClaimColumns, 9} << R"() AS c ()" << ColumnNames{kClaimColumns} << R"()),
   former AS (
     SELECT s.version, s.samples, s.source_id, s.doc, s.event_id FROM wearables.summaries s
     WHERE s.user_id = $1 AND s.resource = $2 AND s.summary_id = $3),
@@ -81,14 +83,17 @@ enum GivenUpColumn { kLive = 1, kGivenUpMetric, kGivenUpTs, kGivenUpSource };
 constexpr auto kSelectClaims = static_text([](TextWriter& out) {
   out << R"(
   WITH given_up AS (
-    SELECT DISTINCT )" << ColumnNames{kKeyOfUser, "k."} << R"(
-    FROM unnest()" << ArrayParameters{kKeyOfUser, 2} << R"() AS k ()" << ColumnNames{kKeyOfUser} << R"()),
+    SELECT DISTINCT )"
+      << ColumnNames{kKeyOfUser, "k."} << R"(
+    FROM unnest()"
+      << ArrayParameters{kKeyOfUser, 2} << R"() AS k ()" << ColumnNames{kKeyOfUser} << R"()),
   claims AS (
     SELECT c.*, d.version, d.summary_id, d.resource
     FROM wearables.summaries d CROSS JOIN LATERAL unnest(d.samples) c
     WHERE d.user_id = $1 AND d.last_ts >= $5 AND d.first_ts <= $6)
   SELECT DISTINCT ON (g.metric_id, g.ts, g.source_id)
-         c.version, )" << ColumnNames{kKeyOfUser, "g."} << ", " << ColumnNames{kReadingColumns, "c."} << R"(
+         c.version, )"
+      << ColumnNames{kKeyOfUser, "g."} << ", " << ColumnNames{kReadingColumns, "c."} << R"(
   FROM given_up g
   LEFT JOIN claims c ON c.metric_id = g.metric_id AND c.ts = g.ts AND c.source_id = g.source_id
   ORDER BY g.metric_id, g.ts, g.source_id, c.version DESC NULLS LAST, c.summary_id DESC, c.resource DESC)";
@@ -133,7 +138,7 @@ struct DocumentRow {
   std::string_view doc;  // JSON text that jsonb takes
   int64 version;
   int16 source_id;
-  const Row* rows;       // what it claims, settled
+  const Row* rows;  // what it claims, settled
   int row_count;
 };
 
@@ -143,9 +148,9 @@ bool store_document(const Event& event, std::string_view resource, int64 user_id
                     GivenUp* given_up) {
   Assert(is_settled({document.rows, static_cast<size_t>(document.row_count)}));
   ArgList args;
-  for (const Arg& arg : {arg_int8(user_id), arg_text(resource), arg_text(document.summary_id),
-                         arg_int8(document.version), arg_int2(document.source_id), arg_text(document.doc),
-                         arg_int8(event.event_id), arg_int8(event.version)}) {
+  for (const Arg& arg :
+       {arg_int8(user_id), arg_text(resource), arg_text(document.summary_id), arg_int8(document.version),
+        arg_int2(document.source_id), arg_text(document.doc), arg_int8(event.event_id), arg_int8(event.version)}) {
     args.add(arg);
   }
   add_arrays(&args, arrays_of(kClaimColumns, document.rows, document.row_count));
@@ -178,11 +183,11 @@ Claim* find_claims(int64 user_id, const GivenUp& given_up, int* count) {
     from = Min(from, DatumGetTimestampTz(given_up.ts[i]));
     to = Max(to, DatumGetTimestampTz(given_up.ts[i]));
   }
-  const uint64 rows = run(select_claims,
-                          {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
-                           arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
-                           arg_array(INT2OID, given_up.source, nullptr, given_up.count), arg_instant(from),
-                           arg_instant(to)});
+  const uint64 rows =
+      run(select_claims,
+          {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
+           arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
+           arg_array(INT2OID, given_up.source, nullptr, given_up.count), arg_instant(from), arg_instant(to)});
   Assert(rows <= static_cast<uint64>(given_up.count));
   auto* claims = static_cast<Claim*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Claim) * (rows + 1)));
   for (uint64 row = 0; row < rows; ++row) claims[row] = claim_of(row);
