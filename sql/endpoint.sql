@@ -39,8 +39,6 @@ SELECT wearables.add_endpoint('x', success_status => 302);
 \echo :SQLSTATE
 SELECT wearables.add_endpoint('x', success_status => 100000);
 \echo :SQLSTATE
-SELECT wearables.add_endpoint('x', vendor => NULL);
-\echo :SQLSTATE
 \set VERBOSITY default
 -- only a vendor whose deliveries can be verified and read, whatever way it comes into the table
 SELECT wearables.add_endpoint('x', vendor => 'acme');

@@ -102,10 +102,10 @@ copy_sources() {
   done
 }
 
-# Checksum and path of each source in a folder, if it has any.
+# Checksum and path of each source in a folder, if it has any: a new folder has none.
 sums_of() {
-  (cd "$1" && find Makefile CMakeLists.txt wearables_ingest.control src test -type f \
-    ! -name '*.o' ! -name '*.d' ! -name '*.pyc' -print0 2>/dev/null | sort -z | xargs -0 -r sha256sum)
+  (cd "$1" && { find Makefile CMakeLists.txt wearables_ingest.control src test -type f \
+    ! -name '*.o' ! -name '*.d' ! -name '*.pyc' -print0 2>/dev/null || true; } | sort -z | xargs -0 -r sha256sum)
 }
 
 # make_extension LOG [MAKE-ARGUMENT...]: builds in `build`, installs into $area/dest.

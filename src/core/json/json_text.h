@@ -98,8 +98,9 @@ std::size_t find_unstorable_escape(std::string_view text, std::size_t from) noex
 // inside a string.
 std::string_view find_unstorable_number(std::string_view text, std::size_t from) noexcept;
 
-// A JSON text of more than kMaxStoredValues values takes many times its size as jsonb. Of such a text, what remains when
-// each list and object ends after kKeptItems, and all of them after kMaxStoredValues; of any other, the text itself.
+// A JSON text of more than kMaxStoredValues values takes many times its size as jsonb. Of such a text, what remains
+// when each list and object ends after kKeptItems, and all of them after kMaxStoredValues; of any other, the text
+// itself.
 inline constexpr std::size_t kMaxStoredValues = 100'000;
 inline constexpr std::size_t kKeptItems = 1'000;
 std::string without_far_items(std::string_view text);

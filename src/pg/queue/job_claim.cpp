@@ -40,16 +40,17 @@ constexpr double kSubjectWait = 10.0;
 #define OTHERS " AND x.priority > 0 "
 
 // Of the first kMaxClaim candidates ($6) those whose subject is not worked on, one of each; the rest are moved.
-#define CLAIM_BY_SUBJECT(which)                                                                                         \
-  "WITH candidate AS MATERIALIZED (SELECT x.job_id, x.subject, x.priority, x.run_at FROM wearables.jobs x WHERE " READY \
-      which BY_AGE                                                                                                      \
-  "LIMIT $6 FOR UPDATE SKIP LOCKED), "                                                                                  \
-  "judged AS MATERIALIZED (SELECT c.*, c.subject IS NULL OR "                                                           \
-  "row_number() OVER (PARTITION BY c.subject ORDER BY c.priority, c.run_at, c.job_id) = 1 AND NOT EXISTS ("             \
-  "SELECT FROM wearables.jobs r WHERE r.state = 'running' AND r.kind = $4::wearables.job_kind "                         \
-  "AND r.subject = c.subject) AS is_free FROM candidate c), "                                                           \
-  "moved AS (UPDATE wearables.jobs j SET blocked = true, run_at = clock_timestamp() + make_interval(secs => $7) "       \
-  "WHERE j.job_id = ANY (ARRAY(SELECT x.job_id FROM judged x WHERE NOT x.is_free))) " TAKE                              \
+#define CLAIM_BY_SUBJECT(which)                                                                             \
+  "WITH candidate AS MATERIALIZED (SELECT x.job_id, x.subject, x.priority, x.run_at FROM wearables.jobs x " \
+  "WHERE " READY which BY_AGE                                                                               \
+  "LIMIT $6 FOR UPDATE SKIP LOCKED), "                                                                      \
+  "judged AS MATERIALIZED (SELECT c.*, c.subject IS NULL OR "                                               \
+  "row_number() OVER (PARTITION BY c.subject ORDER BY c.priority, c.run_at, c.job_id) = 1 AND NOT EXISTS (" \
+  "SELECT FROM wearables.jobs r WHERE r.state = 'running' AND r.kind = $4::wearables.job_kind "             \
+  "AND r.subject = c.subject) AS is_free FROM candidate c), "                                               \
+  "moved AS (UPDATE wearables.jobs j "                                                                      \
+  "SET blocked = true, run_at = clock_timestamp() + make_interval(secs => $7) "                             \
+  "WHERE j.job_id = ANY (ARRAY(SELECT x.job_id FROM judged x WHERE NOT x.is_free))) " TAKE                  \
   "WHERE j.job_id = ANY (ARRAY(SELECT x.job_id FROM judged x WHERE x.is_free " BY_AGE "LIMIT $1)) " OF_CLAIM
 
 Statement claim_live{CLAIM(LIVE)};

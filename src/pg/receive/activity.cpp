@@ -112,27 +112,35 @@ bool count_delivery(Oid schema, const char* endpoint, Fate fate, std::string_vie
 
 // --- Writing
 
-// `streak`: refusals since the endpoint last accepted something; where none matched, without a day's pause.
+// `streak`: refusals since the endpoint last accepted something; where none matched, without a day's pause. A gap that
+// is longer than the longest, or that is the first in 14 days, takes its place.
+#define KEEPS_GAP "a.longest_gap > $4 - a.last_at AND a.longest_gap_at > $4 - interval '14 days'"
+#define NEW_STREAK "a.streak = 0 OR a.endpoint = '-' AND a.last_at < $4 - interval '1 day'"
+
 Statement upsert_statement{R"(
-  INSERT INTO wearables.endpoint_activity AS a (endpoint, reason, count, first_at, last_at, message_id, streak, streak_from)
+  INSERT INTO wearables.endpoint_activity AS a
+    (endpoint, reason, count, first_at, last_at, message_id, streak, streak_from)
   VALUES ($1, $2, $3, $4, $5, $6, $3, $4)
   ON CONFLICT (endpoint, reason) DO UPDATE
   SET count = a.count + $3, last_at = $5, message_id = coalesce($6, a.message_id),
-      longest_gap = CASE WHEN a.longest_gap > $4 - a.last_at AND a.longest_gap_at > $4 - interval '14 days' THEN a.longest_gap ELSE $4 - a.last_at END,
-      longest_gap_at = CASE WHEN a.longest_gap > $4 - a.last_at AND a.longest_gap_at > $4 - interval '14 days' THEN a.longest_gap_at ELSE $4 END,
-      streak = CASE WHEN a.streak = 0 OR a.endpoint = '-' AND a.last_at < $4 - interval '1 day' THEN $3 ELSE a.streak + $3 END,
-      streak_from = CASE WHEN a.streak = 0 OR a.endpoint = '-' AND a.last_at < $4 - interval '1 day' THEN $4 ELSE a.streak_from END)"};
+      longest_gap = CASE WHEN )" KEEPS_GAP R"( THEN a.longest_gap ELSE $4 - a.last_at END,
+      longest_gap_at = CASE WHEN )" KEEPS_GAP R"( THEN a.longest_gap_at ELSE $4 END,
+      streak = CASE WHEN )" NEW_STREAK R"( THEN $3 ELSE a.streak + $3 END,
+      streak_from = CASE WHEN )" NEW_STREAK R"( THEN $4 ELSE a.streak_from END)"};
 
 // What was refused for longer than a day is what senders give up (ours after 27.6 hours): it is told until somebody has
 // seen to it.
+#define LASTED "a.last_at - a.streak_from >= interval '1 day'"
+
 Statement end_streaks{R"(
   UPDATE wearables.endpoint_activity a
   SET streak = 0, streak_from = NULL,
-      lost_from = CASE WHEN a.last_at - a.streak_from >= interval '1 day' THEN least(a.lost_from, a.streak_from) ELSE a.lost_from END,
-      lost_to = CASE WHEN a.last_at - a.streak_from >= interval '1 day' THEN a.last_at ELSE a.lost_to END,
-      lost = CASE WHEN a.last_at - a.streak_from >= interval '1 day' THEN a.lost + a.streak ELSE a.lost END
+      lost_from = CASE WHEN )" LASTED R"( THEN least(a.lost_from, a.streak_from) ELSE a.lost_from END,
+      lost_to = CASE WHEN )" LASTED R"( THEN a.last_at ELSE a.lost_to END,
+      lost = CASE WHEN )" LASTED R"( THEN a.lost + a.streak ELSE a.lost END
   FROM wearables.endpoint_activity b
-  WHERE b.endpoint = a.endpoint AND b.reason = 'accepted' AND a.reason <> 'accepted' AND a.streak > 0 AND a.last_at <= b.last_at)"};
+  WHERE b.endpoint = a.endpoint AND b.reason = 'accepted' AND a.reason <> 'accepted' AND a.streak > 0
+    AND a.last_at <= b.last_at)"};
 
 struct Copied {
   int slot;

@@ -41,8 +41,9 @@ bool is_plain_id(std::string_view message_id) noexcept;
 // A second has passed since the last flush, and something is there to be written.
 bool flush_is_due() noexcept;
 
-// Writes what was counted; it counts as written when the transaction commits. Within SPI, as owner. Nothing where another
-// session does it, and nothing where it meets a lock or an error: then the next flush does. Raises a cancel alone.
+// Writes what was counted; it counts as written when the transaction commits. Within SPI, as owner. Nothing where
+// another session does it, and nothing where it meets a lock or an error: then the next flush does. Raises a cancel
+// alone.
 void flush_activity();
 
 // For the module's callbacks and shared memory.

@@ -1,6 +1,6 @@
-// receive(): verifies a delivery and hands it to the store, all in the caller's transaction. It takes no lock of its own;
-// what the store takes is held to the caller's commit. A rejected delivery writes nothing but what is counted of it.
-// Endpoints and texts live in SPI's context; the receipt's reason is copied out of it before it goes.
+// receive(): verifies a delivery and hands it to the store, all in the caller's transaction. It takes no lock of its
+// own; what the store takes is held to the caller's commit. A rejected delivery writes nothing but what is counted of
+// it. Endpoints and texts live in SPI's context; the receipt's reason is copied out of it before it goes.
 #include "core/vendor/envelope.h"
 
 #include <algorithm>

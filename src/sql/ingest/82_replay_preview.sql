@@ -2,7 +2,8 @@
 
 CREATE FUNCTION wearables.replay_preview(event_id bigint)
 RETURNS TABLE (change text, metric text, ts timestamptz, provider text, source_type text, channel text,
-               old_value double precision, new_value double precision, old_secondary double precision, new_secondary double precision)
+               old_value double precision, new_value double precision,
+               old_secondary double precision, new_secondary double precision)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -42,12 +43,15 @@ BEGIN
     after := ARRAY(SELECT p FROM wearables.sample_points p
                    WHERE p.user_id = e.user_id AND p.metric_id = ANY (metrics) AND p.ts BETWEEN from_ts AND to_ts);
     own := ARRAY(SELECT s.version FROM wearables.summaries s
-                 WHERE s.user_id = e.user_id AND s.summary_id IN (SELECT n.summary_id FROM wearables.normalize($1) n)) || e.version;
+                 WHERE s.user_id = e.user_id
+                   AND s.summary_id IN (SELECT n.summary_id FROM wearables.normalize($1) n)) || e.version;
     RETURN QUERY
     SELECT CASE WHEN o.ts IS NULL THEN 'inserted' WHEN n.ts IS NULL THEN 'removed'
-                WHEN (o.value, o.value_secondary, o.ts_end, o.tz_offset) IS DISTINCT FROM (n.value, n.value_secondary, n.ts_end, n.tz_offset) THEN 'changed'
+                WHEN (o.value, o.value_secondary, o.ts_end, o.tz_offset)
+                     IS DISTINCT FROM (n.value, n.value_secondary, n.ts_end, n.tz_offset) THEN 'changed'
                 WHEN o.version <> n.version THEN 'confirmed' ELSE 'unchanged' END,
-           m.name, coalesce(n.ts, o.ts), s.provider, s.source_type, s.channel, o.value, n.value, o.value_secondary, n.value_secondary
+           m.name, coalesce(n.ts, o.ts), s.provider, s.source_type, s.channel,
+           o.value, n.value, o.value_secondary, n.value_secondary
     FROM unnest(before) o
     FULL JOIN unnest(after) n ON n.metric_id = o.metric_id AND n.ts = o.ts AND n.source_id = o.source_id
     JOIN wearables.metrics m ON m.metric_id = coalesce(n.metric_id, o.metric_id)
@@ -60,4 +64,5 @@ BEGIN
   END;
 END $$;
 COMMENT ON FUNCTION wearables.replay_preview(bigint) IS
-  'what replay(event_id) would do, reading by reading: inserted, changed (old and new value), confirmed, removed, unchanged; writes nothing';
+  'what replay(event_id) would do, reading by reading: inserted, changed (old and new value), confirmed, removed, '
+  'unchanged; writes nothing';

@@ -5,7 +5,9 @@ CREATE FUNCTION wearables_internal.storable_json(body text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'wearables_storable_json';
 COMMENT ON FUNCTION wearables_internal.storable_json(text) IS
-  'JSON with what jsonb refuses replaced, as in summaries.doc: U+0000 and lone surrogates by U+FFFD, numbers of over 400 characters or with an exponent beyond 400, bare words (NaN) and what is nested deeper than 500 levels by null; where it holds over 100,000 values, each list and object ends after 1,000';
+  'JSON with what jsonb refuses replaced, as in summaries.doc: U+0000 and lone surrogates by U+FFFD, numbers of over '
+  '400 characters or with an exponent beyond 400, bare words (NaN) and what is nested deeper than 500 levels by null; '
+  'where it holds over 100,000 values, each list and object ends after 1,000';
 
 CREATE FUNCTION wearables_internal.resource_of(event_type text, endpoint text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -37,14 +39,21 @@ BEGIN
       UNION ALL
       -- the elements of a list are alike: the first thousand tell which fields there are
       SELECT w.path, a.value
-      FROM jsonb_array_elements(CASE jsonb_typeof(w.value) WHEN 'array' THEN w.value ELSE '[]' END) WITH ORDINALITY a (value, n)
+      FROM jsonb_array_elements(CASE jsonb_typeof(w.value) WHEN 'array' THEN w.value ELSE '[]' END)
+           WITH ORDINALITY a (value, n)
       WHERE a.n <= 1000) c
     -- each level is a copy of all that is below it
     WHERE w.depth < most_levels)
-  SELECT w.path, (min(w.value::text) FILTER (WHERE jsonb_typeof(w.value) NOT IN ('object', 'array')))::jsonb, count(*) FROM walk w
-  WHERE jsonb_typeof(w.value) NOT IN ('object', 'array') OR (w.depth = most_levels AND w.value <> '{}' AND w.value <> '[]') GROUP BY w.path;
+  SELECT w.path, (min(w.value::text) FILTER (WHERE jsonb_typeof(w.value) NOT IN ('object', 'array')))::jsonb, count(*)
+  FROM walk w
+  WHERE jsonb_typeof(w.value) NOT IN ('object', 'array')
+     OR (w.depth = most_levels AND w.value <> '{}' AND w.value <> '[]')
+  GROUP BY w.path;
 END $$;
-COMMENT ON FUNCTION wearables.body_fields(bytea) IS 'the member paths of a JSON body that hold a value, list positions left out, and how often; what lies below 30 levels of objects and lists is not looked into: of the path there the example is null, or one of another place; no row for a body that is not JSON';
+COMMENT ON FUNCTION wearables.body_fields(bytea) IS
+  'the member paths of a JSON body that hold a value, list positions left out, and how often; what lies below 30 '
+  'levels of objects and lists is not looked into: of the path there the example is null, or one of another place; no '
+  'row for a body that is not JSON';
 
 CREATE FUNCTION wearables_internal.read_paths(resource text) RETURNS TABLE (path text)
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -52,13 +61,15 @@ BEGIN ATOMIC
   -- the fields a mapping names, and those that every record is read for
   SELECT regexp_replace(f.path, '[.]([*]|[0-9]+)(?=[.]|$)', '', 'g')
   FROM wearables.mappings p
-  CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields || ARRAY[p.secondary_field, p.end_field, p.unit_field, p.base_field]) AS f (path)
+  CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields
+                            || ARRAY[p.secondary_field, p.end_field, p.unit_field, p.base_field]) AS f (path)
   WHERE p.resource = $1 AND p.enabled AND f.path IS NOT NULL
   UNION
   VALUES ('source.provider'), ('source.slug'), ('source.type'), ('source_provider'), ('source_type'), ('type'), ('id'),
          ('timezone_offset'), ('time_zone'), ('updated_at'), ('user_id');
 END;
-COMMENT ON FUNCTION wearables_internal.read_paths(text) IS 'the paths, relative to a record, that the mappings of a resource look at';
+COMMENT ON FUNCTION wearables_internal.read_paths(text) IS
+  'the paths, relative to a record, that the mappings of a resource look at';
 
 CREATE FUNCTION wearables.explain_event(event_id bigint) RETURNS TABLE (aspect text, what text, detail text)
 LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -75,26 +86,32 @@ BEGIN
   SELECT r.* INTO shape FROM wearables.resources r
   WHERE r.name = wearables_internal.resource_of(e.event_type, e.endpoint);
 
-  RETURN QUERY SELECT 'event', coalesce(e.event_type, 'no event type'), format('%s bytes, received %s', octet_length(e.payload), e.received_at);
+  RETURN QUERY SELECT 'event', coalesce(e.event_type, 'no event type'),
+    format('%s bytes, received %s', octet_length(e.payload), e.received_at);
   RETURN QUERY SELECT 'status', e.status::text, concat_ws('; ', e.note, e.error,
     CASE WHEN e.status = 'processed' THEN
-      format('inserted %s, changed %s, confirmed %s, unchanged %s, stale %s, quarantined %s when handled under revision %s',
+      format('inserted %s, changed %s, confirmed %s, unchanged %s, stale %s, quarantined %s '
+             'when handled under revision %s',
              e.inserted, e.changed, e.confirmed, e.unchanged, e.stale, e.quarantined, e.revision) END,
     CASE WHEN e.revision < wearables.revision() THEN 'the mappings have changed since' END);
-  RETURN QUERY SELECT 'user', coalesce(u.client_user_id, 'unknown'), format('external user id %s', coalesce(e.external_user_id, 'not given'))
+  RETURN QUERY SELECT 'user', coalesce(u.client_user_id, 'unknown'),
+    format('external user id %s', coalesce(e.external_user_id, 'not given'))
     FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = e.user_id;
-  RETURN QUERY SELECT 'resource', coalesce(shape.name, 'none'), coalesce(shape.note, shape.kind, 'no row in wearables.resources is of this event''s type');
+  RETURN QUERY SELECT 'resource', coalesce(shape.name, 'none'),
+    coalesce(shape.note, shape.kind, 'no row in wearables.resources is of this event''s type');
   IF shape.kind IS NULL OR shape.kind = 'skipped' THEN RETURN; END IF;
 
   BEGIN
     RETURN QUERY
     SELECT 'mapping', format('%s: %s -> %s', p.mapping_id, p.resource, p.metric),
-           format('%s reading(s) of %s from the first of %s', count(n.ts), n.provider, array_to_string(p.value_fields, ', '))
+           format('%s reading(s) of %s from the first of %s', count(n.ts), n.provider,
+                  array_to_string(p.value_fields, ', '))
     FROM wearables.normalize($1) n
     JOIN wearables.metrics m ON m.name = n.metric
     JOIN wearables.mappings p ON p.resource = shape.name AND p.enabled AND p.metric IN (m.name, m.parent)
       AND (p.provider = n.provider OR (p.provider IS NULL AND NOT EXISTS (
-            SELECT FROM wearables.mappings o WHERE o.resource = p.resource AND o.metric = p.metric AND o.provider = n.provider)))
+            SELECT FROM wearables.mappings o
+            WHERE o.resource = p.resource AND o.metric = p.metric AND o.provider = n.provider)))
     WHERE n.refused IS NULL
     GROUP BY p.mapping_id, p.resource, p.metric, n.provider, p.value_fields ORDER BY p.mapping_id;
   EXCEPTION WHEN data_exception THEN
@@ -105,12 +122,15 @@ BEGIN
   FROM wearables.body_fields(e.payload) f
   LEFT JOIN LATERAL (
     SELECT 'known' || coalesce(': ' || min(k.note), '') AS known FROM wearables.known_fields k
-    WHERE (k.resource = shape.name OR k.resource IS NULL) AND position('.' || k.path || '.' IN f.path || '.') > 0 HAVING count(*) > 0) k ON true
+    WHERE (k.resource = shape.name OR k.resource IS NULL) AND position('.' || k.path || '.' IN f.path || '.') > 0
+    HAVING count(*) > 0) k ON true
   WHERE f.path ~ ('^(data|groups|' || coalesce(shape.list_key, 'data') || ')[.]')
-    AND NOT EXISTS (SELECT FROM wearables_internal.read_paths(shape.name) r WHERE right(f.path, length(r.path) + 1) = '.' || r.path)
+    AND NOT EXISTS (SELECT FROM wearables_internal.read_paths(shape.name) r
+                    WHERE right(f.path, length(r.path) + 1) = '.' || r.path)
   ORDER BY f.path;
   RETURN QUERY SELECT 'quarantine', q.pointer, concat_ws(' ', q.reason, q.metric, q.detail)
     FROM wearables.quarantine q WHERE q.event_id = $1 ORDER BY q.ordinal;
 END $$;
 COMMENT ON FUNCTION wearables.explain_event(bigint) IS
-  'why an event gave what it gave: its status, the mapping rows that found something in it, the fields that none looked at and whether a row knows them, the readings refused';
+  'why an event gave what it gave: its status, the mapping rows that found something in it, the fields that none '
+  'looked at and whether a row knows them, the readings refused';

@@ -94,7 +94,8 @@ CREATE FUNCTION wearables.set_secret(endpoint text, kind text, ordinal integer, 
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_set_secret';
 COMMENT ON FUNCTION wearables.set_secret(text, text, integer, text) IS
-  'set (or, with NULL, remove) a secret: kind webhook (the sender''s signing secret) or api_key, ordinal 0 to 15 for rotation; value is '
+  'set (or, with NULL, remove) a secret: kind webhook (the sender''s signing secret) or api_key, ordinal 0 to 15 for '
+  'rotation; value is '
   'the text, file:/absolute/path or env:NAME';
 
 CREATE FUNCTION wearables_internal.endpoints_changed() RETURNS trigger

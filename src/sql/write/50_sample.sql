@@ -11,9 +11,11 @@ CREATE TABLE wearables.sample_points (
   source_id       smallint NOT NULL,
   tz_offset       smallint,
   PRIMARY KEY (user_id, metric_id, ts, source_id)
-) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05,
+        autovacuum_analyze_scale_factor = 0.02);
 COMMENT ON TABLE wearables.sample_points IS
-  'the series: one reading per user, metric, instant and source; a row replaces another of its key only with an equal or newer version (R2)';
+  'the series: one reading per user, metric, instant and source; a row replaces another of its key only with an equal '
+  'or newer version (R2)';
 COMMENT ON COLUMN wearables.sample_points.value IS 'in the canonical unit of the metric';
 COMMENT ON COLUMN wearables.sample_points.value_secondary IS 'the second figure of a pair: diastolic pressure';
 COMMENT ON COLUMN wearables.sample_points.ts_end IS 'end of an interval reading, half-open';
@@ -24,12 +26,14 @@ SELECT pg_extension_config_dump('wearables.sample_points', '');
 CREATE FUNCTION wearables_internal.has_sample_columns(relation oid) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_has_sample_columns';
 COMMENT ON FUNCTION wearables_internal.has_sample_columns(oid) IS
-  'whether the columns of the relation are those that the library knows: in their order, of their types, null where those may be';
+  'whether the columns of the relation are those that the library knows: in their order, of their types, null where '
+  'those may be';
 
 CREATE TYPE wearables.summary_sample AS (
   metric_id smallint, ts timestamptz, source_id smallint, value double precision, value_secondary double precision,
   ts_end timestamptz, tz_offset smallint);
-COMMENT ON TYPE wearables.summary_sample IS 'a sample that a document claims: what sample_points would hold if no newer document claims its key';
+COMMENT ON TYPE wearables.summary_sample IS
+  'a sample that a document claims: what sample_points would hold if no newer document claims its key';
 
 CREATE TABLE wearables.summaries (
   user_id    bigint NOT NULL,
@@ -45,12 +49,16 @@ CREATE TABLE wearables.summaries (
   doc        jsonb COMPRESSION lz4 NOT NULL,
   PRIMARY KEY (user_id, resource, summary_id)
 );
-COMMENT ON TABLE wearables.summaries IS 'newest version of each vendor document; the samples of a summary channel are a function of these rows (R4)';
-COMMENT ON COLUMN wearables.summaries.version IS 'order key: the document''s own updated_at where it has one, else that of its event';
+COMMENT ON TABLE wearables.summaries IS
+  'newest version of each vendor document; the samples of a summary channel are a function of these rows (R4)';
+COMMENT ON COLUMN wearables.summaries.version IS
+  'order key: the document''s own updated_at where it has one, else that of its event';
 COMMENT ON COLUMN wearables.summaries.event_id IS 'the event it came from; event_version is that event''s order key';
 COMMENT ON COLUMN wearables.summaries.doc IS
-  'the document; what jsonb refuses is replaced (NaN by null, too), and of one with over 100,000 values each list ends after 1,000; the bytes as sent are in webhook_events.payload';
-COMMENT ON COLUMN wearables.summaries.samples IS 'what it claims; of two documents that claim one key the newer version holds it';
+  'the document; what jsonb refuses is replaced (NaN by null, too), and of one with over 100,000 values each list '
+  'ends after 1,000; the bytes as sent are in webhook_events.payload';
+COMMENT ON COLUMN wearables.summaries.samples IS
+  'what it claims; of two documents that claim one key the newer version holds it';
 COMMENT ON COLUMN wearables.summaries.last_ts IS 'with first_ts: the span of its claims, to find who else claims a key';
 CREATE INDEX summaries_claims ON wearables.summaries (user_id, last_ts, first_ts);
 SELECT pg_extension_config_dump('wearables.summaries', '');
@@ -66,9 +74,11 @@ CREATE TABLE wearables.quarantine (
   PRIMARY KEY (event_id, ordinal)
 );
 COMMENT ON TABLE wearables.quarantine IS
-  'readings that were refused, while the rest of their batch went in; never the reading itself; of one event the first 1,000, then one row more_refused';
+  'readings that were refused, while the rest of their batch went in; never the reading itself; of one event the '
+  'first 1,000, then one row more_refused';
 COMMENT ON COLUMN wearables.quarantine.pointer IS 'JSON pointer (RFC 6901) into the body of the event';
-COMMENT ON COLUMN wearables.quarantine.detail IS 'a unit, a type or a source; of more_refused how many more; never a reading';
+COMMENT ON COLUMN wearables.quarantine.detail IS
+  'a unit, a type or a source; of more_refused how many more; never a reading';
 CREATE INDEX quarantine_no_more_names ON wearables.quarantine (event_id)
   WHERE reason = 'no_more_names' OR reason = 'more_refused' AND detail LIKE '%no_more_names%';
 CREATE INDEX quarantine_more_refused ON wearables.quarantine (event_id) WHERE reason = 'more_refused';
@@ -81,26 +91,33 @@ FROM wearables.sample_points p
 JOIN wearables.metrics m ON m.metric_id = p.metric_id
 JOIN wearables.sources s ON s.source_id = p.source_id;
 COMMENT ON VIEW wearables.samples IS
-  'the series, readable; INSERT upserts by the rule of the writer (R2), at "version" or else as of now; provider defaults to manual, channel to timeseries';
+  'the series, readable; INSERT upserts by the rule of the writer (R2), at "version" or else as of now; provider '
+  'defaults to manual, channel to timeseries';
 
 CREATE FUNCTION wearables_internal.insert_samples() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_insert_samples';
-COMMENT ON FUNCTION wearables_internal.insert_samples() IS 'trigger: gathers the rows of an INSERT into samples and hands them to the writer at the end of the statement';
-CREATE TRIGGER insert_samples_begin BEFORE INSERT ON wearables.samples FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.insert_samples();
-CREATE TRIGGER insert_samples_row INSTEAD OF INSERT ON wearables.samples FOR EACH ROW EXECUTE FUNCTION wearables_internal.insert_samples();
-CREATE TRIGGER insert_samples_end AFTER INSERT ON wearables.samples FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.insert_samples();
+COMMENT ON FUNCTION wearables_internal.insert_samples() IS
+  'trigger: gathers the rows of an INSERT into samples and hands them to the writer at the end of the statement';
+CREATE TRIGGER insert_samples_begin BEFORE INSERT ON wearables.samples
+  FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.insert_samples();
+CREATE TRIGGER insert_samples_row INSTEAD OF INSERT ON wearables.samples
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.insert_samples();
+CREATE TRIGGER insert_samples_end AFTER INSERT ON wearables.samples
+  FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.insert_samples();
 
 CREATE TYPE wearables.normalized AS (
   metric text, ts timestamptz, provider text, source_type text, channel text, value double precision,
   value_secondary double precision, unit text, ts_end timestamptz, tz_offset smallint, summary_id text,
   refused text, pointer text, detail text);
 COMMENT ON TYPE wearables.normalized IS
-  'a reading as normalize() shows it; refused, pointer and detail are those of quarantine, for one that would be refused';
+  'a reading as normalize() shows it; refused, pointer and detail are those of quarantine, for one that would be '
+  'refused';
 
 CREATE FUNCTION wearables.normalize(event_id bigint) RETURNS SETOF wearables.normalized
 LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_normalize_event';
-COMMENT ON FUNCTION wearables.normalize(bigint) IS 'dry run: the readings a stored event holds under the present mappings; writes nothing';
+COMMENT ON FUNCTION wearables.normalize(bigint) IS
+  'dry run: the readings a stored event holds under the present mappings; writes nothing';
 
 CREATE FUNCTION wearables.normalize(event_type text, payload bytea) RETURNS SETOF wearables.normalized
 LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
