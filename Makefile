@@ -11,7 +11,7 @@ PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-unused-parame
 ifdef STOP_POINTS
 PG_CPPFLAGS += -DWEARABLES_STOP_POINTS
 endif
-SHLIB_LINK = -lsimdjson -lcrypto -lstdc++
+SHLIB_LINK = -lsimdjson -lcurl -lcrypto -lstdc++
 EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) build results tmp_check output_iso
 # SANITIZE=address,undefined: our objects report what they do wrong, see test/sanitize
 ifdef SANITIZE

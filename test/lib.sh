@@ -57,7 +57,7 @@ need_server() {
     why=$(unusable "$PG_CONFIG")
     [ -z "$why" ] || die "PG_CONFIG=$PG_CONFIG cannot be used: $why." "Mend that, name another, or leave PG_CONFIG unset."
   fi
-  need ca-certificates g++ make pkg-config libsimdjson-dev libssl-dev
+  need ca-certificates g++ make pkg-config libsimdjson-dev libssl-dev libcurl4-openssl-dev
   [ -n "${PG_CONFIG:-}" ] || PG_CONFIG=$(usable_pg_config)
   if [ -z "$PG_CONFIG" ]; then
     command -v apt-get >/dev/null || die "please install PostgreSQL with its server headers, one of $supported"

@@ -84,6 +84,11 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+void wipe(std::string& text) noexcept {
+  OPENSSL_cleanse(text.data(), text.capacity());
+  text.clear();
+}
+
 Digest hmac_sha256(std::string_view key, std::initializer_list<std::string_view> message) {
   const Mac mac(EVP_MAC_CTX_dup(hmac_sha256_pattern()));
   require(mac != nullptr);

@@ -26,6 +26,9 @@ std::optional<std::string> base64_decode(std::string_view text);
 // The time it takes tells the lengths, never the contents.
 bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept;
 
+// Overwrites the text's bytes, those behind its end that it owns included, and empties it: for what held a secret.
+void wipe(std::string& text) noexcept;
+
 // All throw std::bad_alloc when libcrypto fails: out of memory is the only way it can.
 // The message is the parts, one behind the other; none of them is copied.
 Digest hmac_sha256(std::string_view key, std::initializer_list<std::string_view> message);
