@@ -82,6 +82,7 @@ constexpr Vendor kAcme{
     .envelope = {kTopic, kPerson, kReference},
     .connection = {kDevice, kPerson, kFault},
     .backfill = {kDevice, kSince, kUntil},
+    .pull = nullptr,
     .wall_clock_providers = kWallClock,
 };
 

@@ -5,6 +5,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/bytes.h"
+#include "core/base/text.h"
 
 #include <algorithm>
 #include <array>
@@ -100,11 +101,6 @@ HttpError error_of(const Transfer& transfer, CURLcode code) noexcept {
     default:
       return HttpError::kOther;
   }
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
 // --- Callbacks: libcurl is on the stack, so they throw nothing, and a short count tells it to give up.

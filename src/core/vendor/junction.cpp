@@ -31,6 +31,22 @@ constexpr std::string_view kBackfillProvider[] = {"data.provider.slug", "data.pr
 constexpr std::string_view kBackfillFrom[] = {"data.start_date"};
 constexpr std::string_view kBackfillTo[] = {"data.end_date"};
 
+constexpr std::string_view kNextCursor[] = {"next_cursor"};
+// The schema says null; an example of the documentation holds the text.
+constexpr std::string_view kNoCursor[] = {"", "None"};
+constexpr std::string_view kRefusal[] = {"detail", "detail.0.msg", "detail.msg", "message", "error"};
+
+constexpr PullApi kPull{
+    .key_header = "X-Vital-API-Key",
+    .from = "start_date",
+    .to = "end_date",
+    .provider = "provider",
+    .cursor = "next_cursor",
+    .next_cursor = kNextCursor,
+    .no_cursor = kNoCursor,
+    .refusal = kRefusal,
+};
+
 constexpr std::string_view kWallClockProviders[] = {"abbott_libreview", "freestyle_libre"};
 
 }  // namespace
@@ -44,6 +60,7 @@ constexpr Vendor kJunction{
     .envelope = {kEventType, kUserId, kClientUserId},
     .connection = {kConnectionProvider, kConnectionUser, kConnectionError},
     .backfill = {kBackfillProvider, kBackfillFrom, kBackfillTo},
+    .pull = &kPull,
     .wall_clock_providers = kWallClockProviders,
 };
 

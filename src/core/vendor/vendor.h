@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/vendor/event_type.h"
+#include "core/vendor/pull_api.h"
 #include "core/vendor/signature.h"
 
 #include <cstdint>
@@ -46,6 +47,7 @@ struct Vendor {
   EnvelopePaths envelope;
   ConnectionPaths connection;
   BackfillPaths backfill;
+  const PullApi* pull;  // null: it has no history to ask for
 
   // Providers whose wall-clock time the vendor marks as UTC.
   std::span<const std::string_view> wall_clock_providers;

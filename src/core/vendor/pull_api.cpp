@@ -1,0 +1,139 @@
+#include "core/vendor/pull_api.h"
+
+#include "core/base/text.h"
+#include "core/json/json.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+namespace wearables {
+namespace {
+
+constexpr std::string_view kUserPlaceholder = "{user_id}";
+constexpr std::size_t kMaxRefusal = 200;
+
+struct CalendarTime {
+  int year;
+  unsigned month, day, hour, minute, second, micros;
+};
+
+CalendarTime utc_of(Micros instant) {
+  using namespace std::chrono;
+  const sys_time<microseconds> at{microseconds{instant}};
+  const auto midnight = floor<days>(at);
+  const year_month_day date{midnight};
+  const hh_mm_ss time{at - midnight};
+  return {static_cast<int>(date.year()),
+          static_cast<unsigned>(date.month()),
+          static_cast<unsigned>(date.day()),
+          static_cast<unsigned>(time.hours().count()),
+          static_cast<unsigned>(time.minutes().count()),
+          static_cast<unsigned>(time.seconds().count()),
+          static_cast<unsigned>(time.subseconds().count())};
+}
+
+std::string date_text(Micros instant) {
+  const CalendarTime time = utc_of(instant);
+  std::array<char, 40> text;
+  std::snprintf(text.data(), text.size(), "%04d-%02u-%02u", time.year, time.month, time.day);
+  return text.data();
+}
+
+std::string instant_text(Micros instant) {
+  const CalendarTime time = utc_of(instant);
+  std::array<char, 60> text;
+  const int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02u:%02u:%02u", time.year, time.month,
+                                   time.day, time.hour, time.minute, time.second);
+  std::string whole(text.data(), static_cast<std::size_t>(length));
+  if (time.micros != 0) {
+    std::snprintf(text.data(), text.size(), ".%06u", time.micros);
+    whole += text.data();
+  }
+  return whole + "+00:00";
+}
+
+// The first of the paths at which something stands, of a body that is one object.
+class FirstValue final : public RecordSink {
+ public:
+  enum class Of { kAnyKind, kTexts };
+
+  FirstValue(std::span<const std::string_view> paths, Of what) : texts_only_(what == Of::kTexts) {
+    for (const std::string_view path : paths) slots_.push_back(fields_.add(path));
+  }
+
+  const FieldSet& fields() const noexcept { return fields_; }
+
+  void record(const Record& record) override {
+    if (!record.is_object || record.list != "" || record.index != Record::kNotListed) return;
+    for (const std::uint16_t slot : slots_) {
+      const Value& value = record.fields[slot];
+      if (!value.present() || (texts_only_ && value.kind != Kind::kString)) continue;
+      kind_ = value.kind;
+      text_ = value.text;
+      return;
+    }
+  }
+
+  Kind kind() const noexcept { return kind_; }
+  const std::string& text() const noexcept { return text_; }
+
+ private:
+  const bool texts_only_;
+  FieldSet fields_;
+  std::vector<std::uint16_t> slots_;
+  Kind kind_ = Kind::kMissing;
+  std::string text_;
+};
+
+}  // namespace
+
+std::optional<RangeStyle> range_style_of(std::string_view name) noexcept {
+  if (name == "instants") return RangeStyle::kInstants;
+  if (name == "dates") return RangeStyle::kDates;
+  if (name == "none") return RangeStyle::kNone;
+  return {};
+}
+
+Result<std::string> page_url(const PullApi& api, const PullQuestion& question) {
+  std::string path(question.path);
+  const std::size_t place = path.find(kUserPlaceholder);
+  if (path.empty() || path.front() != '/' || place == std::string::npos) {
+    return Error{Code::kInvalidArgument, "the resource's rest_path must begin with / and name {user_id}"};
+  }
+  path.replace(place, kUserPlaceholder.size(), escape_segment(question.external_user_id));
+  HttpParameters parameters;
+  if (question.range != RangeStyle::kNone) {
+    if (question.from < kEarliestInstant || question.to > kLatestInstant || question.from >= question.to) {
+      return Error{Code::kInvalidArgument, "the range to pull is empty, reversed or has no end"};
+    }
+    const bool dates = question.range == RangeStyle::kDates;
+    parameters.emplace_back(api.from, dates ? date_text(question.from) : instant_text(question.from));
+    parameters.emplace_back(api.to, dates ? date_text(question.to - 1) : instant_text(question.to));
+  }
+  if (!question.provider.empty()) parameters.emplace_back(api.provider, question.provider);
+  if (!question.cursor.empty()) parameters.emplace_back(api.cursor, question.cursor);
+  return make_url(question.base_url, path, parameters);
+}
+
+Result<std::string> next_cursor(const PullApi& api, std::string_view body) {
+  FirstValue found(api.next_cursor, FirstValue::Of::kAnyKind);
+  const auto walked = walk_objects(body, found.fields(), found);
+  if (!walked.ok()) return walked.error();
+  if (found.kind() == Kind::kMissing) return std::string();
+  if (found.kind() != Kind::kString || found.text().size() > kMaxCursor) {
+    return Error{Code::kUnexpectedShape, "the page's next cursor is no text, or too long"};
+  }
+  const bool is_end = std::find(api.no_cursor.begin(), api.no_cursor.end(), found.text()) != api.no_cursor.end();
+  return is_end ? std::string() : found.text();
+}
+
+std::string refusal_of(const PullApi& api, std::string_view body) {
+  FirstValue found(api.refusal, FirstValue::Of::kTexts);
+  if (!walk_objects(body, found.fields(), found).ok() || found.kind() != Kind::kString) return {};
+  return printable(found.text(), kMaxRefusal);
+}
+
+}  // namespace wearables
