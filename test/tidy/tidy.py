@@ -199,6 +199,17 @@ def stores_events(tree):
     )
 
 
+def curl(tree):
+    """core/http alone sees libcurl."""
+    return (
+        (f"{name}:{number}", "includes libcurl: core/http alone does")
+        for name, text in tree.cpp()
+        if not name.startswith("src/core/http/")
+        for number, line in numbered(blanked(text, strings=False))
+        if re.search(r"#include <curl/", line)
+    )
+
+
 def simdjson(tree):
     """core/json alone sees simdjson."""
     return tolerated(
@@ -582,6 +593,10 @@ PLANTED = {
     stores_events: (
         {"src/pg/receive/a.cpp": "insert into wearables.webhook_events"},
         {"src/pg/store/a.cpp": "INSERT INTO wearables.webhook_events"},
+    ),
+    curl: (
+        {"src/pg/read/a.cpp": "#include <curl/curl.h>\n"},
+        {"src/core/http/a.cpp": "#include <curl/curl.h>\n", "src/core/parse/a.h": "// curl_multi does it\n"},
     ),
     simdjson: (
         {"src/pg/read/a.cpp": "#include <simdjson.h>\n"},

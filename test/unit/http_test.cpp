@@ -92,17 +92,20 @@ TEST(HttpPool, WhatIsAskedIsWhatWasGiven) {
   // the hexadecimal digits are of either case, by libcurl's version
   std::string line = seen.substr(0, seen.find("\r\n"));
   for (std::size_t i = 0; i + 2 < line.size(); ++i) {
-    if (line[i] == '%') line[i + 1] = static_cast<char>(tolower(line[i + 1])), line[i + 2] = static_cast<char>(tolower(line[i + 2]));
+    if (line[i] == '%')
+      line[i + 1] = static_cast<char>(tolower(line[i + 1])), line[i + 2] = static_cast<char>(tolower(line[i + 2]));
   }
-  EXPECT_EQ(line,
-            "GET /v2/timeseries/a%2fb%20c/heartrate?start_date=2026-03-29T00%3a00%3a00%2b00%3a00&next_cursor=a%3db%26c HTTP/1.1");
+  EXPECT_EQ(
+      line,
+      "GET /v2/timeseries/a%2fb%20c/heartrate?start_date=2026-03-29T00%3a00%3a00%2b00%3a00&next_cursor=a%3db%26c HTTP/1.1");
   EXPECT_NE(seen.find("X-Vital-API-Key: sk_secret"), std::string::npos);
   EXPECT_NE(seen.find("User-Agent: wearables_ingest/test"), std::string::npos);
   EXPECT_NE(seen.find("Accept-Encoding: gzip"), std::string::npos);
 }
 
 TEST(HttpPool, EveryStatusIsAnAnswer) {
-  for (const char* status : {"204 No Content", "301 Moved", "401 Unauthorized", "422 Unprocessable", "429 Too Many", "503 Busy"}) {
+  for (const char* status :
+       {"204 No Content", "301 Moved", "401 Unauthorized", "422 Unprocessable", "429 Too Many", "503 Busy"}) {
     int asked = 0;
     const HttpAnswer answer = ask_once([&](int socket, const std::string&) {
       ++asked;
@@ -117,8 +120,9 @@ TEST(HttpPool, EveryStatusIsAnAnswer) {
 
 TEST(HttpPool, AnswersAreBounded) {
   const std::string large(100'001, 'x');
-  EXPECT_EQ(ask_once([&](int socket, const std::string&) { return HttpServer::answer(socket, "200 OK", "", large); }).error,
-            HttpError::kTooLarge)
+  EXPECT_EQ(
+      ask_once([&](int socket, const std::string&) { return HttpServer::answer(socket, "200 OK", "", large); }).error,
+      HttpError::kTooLarge)
       << "announced";
   const HttpAnswer endless = ask_once([&](int socket, const std::string&) {
     if (!HttpServer::send_all(socket, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")) return false;
@@ -130,7 +134,9 @@ TEST(HttpPool, AnswersAreBounded) {
   EXPECT_EQ(endless.error, HttpError::kTooLarge);
   EXPECT_EQ(endless.body, "");
   const std::string whole(100'000, 'x');
-  EXPECT_EQ(ask_once([&](int socket, const std::string&) { return HttpServer::answer(socket, "200 OK", "", whole); }).body, whole);
+  EXPECT_EQ(
+      ask_once([&](int socket, const std::string&) { return HttpServer::answer(socket, "200 OK", "", whole); }).body,
+      whole);
 }
 
 // gzip of blanks: one literal, then copies of 258 bytes at a distance of one, 13 bits each (RFC 1951, fixed codes).
@@ -151,14 +157,14 @@ std::string gzip_of_blanks(std::uint32_t copies) {
   const auto put_code = [&](std::uint32_t code, int width) {
     for (int i = width - 1; i >= 0; --i) put(code >> i & 1, 1);
   };
-  put(1, 1);                     // the last block
-  put(1, 2);                     // of fixed codes
+  put(1, 1);  // the last block
+  put(1, 2);  // of fixed codes
   put_code(0x30 + ' ', 8);
   for (std::uint32_t i = 0; i < copies; ++i) {
     put_code(0xc0 + 285 - 280, 8);
     put_code(0, 5);
   }
-  put_code(0, 7);                // the end
+  put_code(0, 7);  // the end
   put(0, (8 - count) % 8);
   std::uint32_t crc = 0xffffffff;
   const std::uint32_t size = 1 + 258 * copies;
@@ -317,7 +323,8 @@ TEST(HttpPool, SignalsStayWithTheCaller) {
   HttpPool pool(local_options());
   (void)ask(pool, "https://nowhere.invalid/");
   pthread_sigmask(SIG_SETMASK, nullptr, &after);
-  for (const int signal : {SIGTERM, SIGHUP, SIGUSR1, SIGURG}) EXPECT_EQ(sigismember(&before, signal), sigismember(&after, signal));
+  for (const int signal : {SIGTERM, SIGHUP, SIGUSR1, SIGURG})
+    EXPECT_EQ(sigismember(&before, signal), sigismember(&after, signal));
 }
 
 TEST(HttpPool, WhatMayNotBeAskedIsRefused) {

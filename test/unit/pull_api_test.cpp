@@ -41,19 +41,23 @@ TEST(PageUrl, OfEachStyle) {
   PullQuestion question = heartrate();
   const std::string path =
       "https://api.eu.junction.com/v2/timeseries/11111111-1111-4111-8111-111111111111/heartrate/grouped";
-  EXPECT_EQ(url_of(question), path + "?start_date=2026-03-01T00%3a00%3a00%2b00%3a00"
-                                     "&end_date=2026-03-29T01%3a30%3a00.500000%2b00%3a00&provider=oura");
+  EXPECT_EQ(url_of(question), path +
+                                  "?start_date=2026-03-01T00%3a00%3a00%2b00%3a00"
+                                  "&end_date=2026-03-29T01%3a30%3a00.500000%2b00%3a00&provider=oura");
   question.cursor = "a b&c=d";
   question.provider = "";
-  EXPECT_EQ(url_of(question), path + "?start_date=2026-03-01T00%3a00%3a00%2b00%3a00"
-                                     "&end_date=2026-03-29T01%3a30%3a00.500000%2b00%3a00&next_cursor=a+b%26c%3dd");
+  EXPECT_EQ(url_of(question), path +
+                                  "?start_date=2026-03-01T00%3a00%3a00%2b00%3a00"
+                                  "&end_date=2026-03-29T01%3a30%3a00.500000%2b00%3a00&next_cursor=a+b%26c%3dd");
   question = heartrate();
   question.range = RangeStyle::kDates;
   question.path = "/v2/summary/sleep_cycle/{user_id}";
-  EXPECT_EQ(url_of(question), "https://api.eu.junction.com/v2/summary/sleep_cycle/11111111-1111-4111-8111-111111111111"
-                              "?start_date=2026-03-01&end_date=2026-03-29&provider=oura");
+  EXPECT_EQ(url_of(question),
+            "https://api.eu.junction.com/v2/summary/sleep_cycle/11111111-1111-4111-8111-111111111111"
+            "?start_date=2026-03-01&end_date=2026-03-29&provider=oura");
   question.to = at("2026-03-29T00:00:00Z");
-  EXPECT_NE(url_of(question).find("end_date=2026-03-28"), std::string::npos) << "the end is exclusive here, inclusive there";
+  EXPECT_NE(url_of(question).find("end_date=2026-03-28"), std::string::npos)
+      << "the end is exclusive here, inclusive there";
   question.range = RangeStyle::kNone;
   question.from = question.to = kNoInstant;
   question.path = "/v2/summary/profile/{user_id}";
@@ -95,8 +99,9 @@ TEST(NextCursor, EndsAndGoesOn) {
   };
   EXPECT_EQ(cursor(R"({"groups":{},"next_cursor":"abc","next":"abc"})"), "abc");
   EXPECT_EQ(cursor(R"({"next_cursor":"abc","groups":{"oura":[{"source":{},"data":[{"next_cursor":"no"}]}]}})"), "abc");
-  for (const char* end : {R"({"groups":{},"next_cursor":null})", R"({"groups":{}})", R"({"groups":{},"next_cursor":""})",
-                          R"({"groups":{},"next_cursor":"None"})", R"({"sleep":[]})", R"([{"next_cursor":"abc"}])", "{}", "[]"}) {
+  for (const char* end :
+       {R"({"groups":{},"next_cursor":null})", R"({"groups":{}})", R"({"groups":{},"next_cursor":""})",
+        R"({"groups":{},"next_cursor":"None"})", R"({"sleep":[]})", R"([{"next_cursor":"abc"}])", "{}", "[]"}) {
     EXPECT_EQ(cursor(end), "") << end;
   }
   EXPECT_NE(cursor(R"({"next_cursor":12})").find("error"), std::string::npos);

@@ -130,7 +130,8 @@ Result<Done> check_base_url(std::string_view text, bool allow_loopback_http) {
     return refuse("the base URL must begin with https: an API key goes to no server that cannot prove who it is");
   }
   if (name == "http" && !allow_loopback_http) {
-    return refuse("the base URL must begin with https; http to the machine itself needs wearables_ingest.allow_loopback_http");
+    return refuse(
+        "the base URL must begin with https; http to the machine itself needs wearables_ingest.allow_loopback_http");
   }
   if (name != "http" && name != "https") return refuse("the base URL must begin with https");
   if (part_of(url, CURLUPART_USER) != nullptr || part_of(url, CURLUPART_PASSWORD) != nullptr) {

@@ -1,5 +1,5 @@
-// HTTP requests and answers as the core speaks of them. A request may hold a secret in its headers, and nowhere else: a URL
-// stands in logs of proxies and servers.
+// HTTP requests and answers as the core speaks of them. A request may hold a secret in its headers, and nowhere else: a
+// URL stands in logs of proxies and servers.
 #pragma once
 
 #include "core/base/result.h"
@@ -20,18 +20,18 @@ struct HttpHeader {
 };
 
 struct HttpRequest {
-  std::uint64_t id = 0;          // the caller's; comes back with the answer
+  std::uint64_t id = 0;  // the caller's; comes back with the answer
   std::string method = "GET";
-  std::string url;               // of make_url(); check_url() decides whether it may be asked
+  std::string url;  // of make_url(); check_url() decides whether it may be asked
   std::vector<HttpHeader> headers;
-  std::string body;              // sent when not empty
+  std::string body;  // sent when not empty
 
   HttpRequest() = default;
   HttpRequest(HttpRequest&&) = default;
   HttpRequest& operator=(HttpRequest&&) = default;
   HttpRequest(const HttpRequest&) = delete;  // a copy would be one more place that holds the secret
   HttpRequest& operator=(const HttpRequest&) = delete;
-  ~HttpRequest();                // overwrites the headers' values
+  ~HttpRequest();  // overwrites the headers' values
 };
 
 // Why there is no complete answer.
@@ -53,9 +53,9 @@ const char* text_of(HttpError error) noexcept;
 struct HttpAnswer {
   std::uint64_t id = 0;
   HttpError error = HttpError::kNone;
-  int library_code = 0;            // of libcurl, for a log; 0 where error is kNone
-  int status = 0;                  // 0: none came
-  std::string body;                // decoded; empty unless error is kNone
+  int library_code = 0;  // of libcurl, for a log; 0 where error is kNone
+  int status = 0;        // 0: none came
+  std::string body;      // decoded; empty unless error is kNone
   std::string content_type;
   std::optional<std::int64_t> date;  // Unix milliseconds of the header Date
   // The headers that ask to wait, as they came; empty: absent.
@@ -63,8 +63,8 @@ struct HttpAnswer {
 };
 
 // Milliseconds for which the server asks to be left alone: Retry-After (seconds or a date), retry-after-ms,
-// X-RateLimit-Reset (seconds, or Unix seconds); the longest of them. Nothing where none can be read. Dates count from the
-// answer's own Date, else from `now` (Unix milliseconds). At most kMaxAskedWait.
+// X-RateLimit-Reset (seconds, or Unix seconds); the longest of them. Nothing where none can be read. Dates count from
+// the answer's own Date, else from `now` (Unix milliseconds). At most kMaxAskedWait.
 inline constexpr std::int64_t kMaxAskedWait = 24LL * 3600 * 1000;
 std::optional<std::int64_t> asked_wait(const HttpAnswer& answer, std::int64_t now) noexcept;
 

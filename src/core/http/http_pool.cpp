@@ -1,6 +1,6 @@
-// A multi handle whose sockets and timer stand in one epoll descriptor, so that the caller waits on that alone beside its own
-// events. Every call into libcurl that may start a resolver thread is made with all signals blocked, since a thread inherits
-// the mask of its maker.
+// A multi handle whose sockets and timer stand in one epoll descriptor, so that the caller waits on that alone beside
+// its own events. Every call into libcurl that may start a resolver thread is made with all signals blocked, since a
+// thread inherits the mask of its maker.
 #include "core/http/http_pool.h"
 
 #include "core/base/assert.h"
@@ -41,7 +41,8 @@ class SignalsBlocked {
 // Header lines of a request, overwritten before they are given back.
 struct FreeHeaders {
   void operator()(curl_slist* list) const noexcept {
-    for (curl_slist* line = list; line != nullptr; line = line->next) explicit_bzero(line->data, std::strlen(line->data));
+    for (curl_slist* line = list; line != nullptr; line = line->next)
+      explicit_bzero(line->data, std::strlen(line->data));
     curl_slist_free_all(list);
   }
 };
@@ -267,7 +268,8 @@ struct HttpPool::Impl {
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     curl_multi_remove_handle(multi, easy);
-    const auto place = std::find_if(transfers.begin(), transfers.end(), [&](const auto& t) { return t.get() == ended; });
+    const auto place =
+        std::find_if(transfers.begin(), transfers.end(), [&](const auto& t) { return t.get() == ended; });
     WEARABLES_ASSERT(place != transfers.end());
     HttpAnswer& answer = ended->answer;
     answer.error = error_of(*ended, code);
@@ -370,7 +372,8 @@ std::optional<HttpAnswer> HttpPool::take() {
 void HttpPool::cancel(std::uint64_t id) noexcept {
   const SignalsBlocked blocked;
   auto& transfers = impl_->transfers;
-  const auto place = std::find_if(transfers.begin(), transfers.end(), [&](const auto& t) { return t->answer.id == id; });
+  const auto place =
+      std::find_if(transfers.begin(), transfers.end(), [&](const auto& t) { return t->answer.id == id; });
   if (place == transfers.end()) return;
   curl_multi_remove_handle(impl_->multi, (*place)->easy.get());
   transfers.erase(place);

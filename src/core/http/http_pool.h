@@ -21,9 +21,9 @@ struct HttpOptions {
 // No byte for so long ends a transfer.
 inline constexpr int kStallSeconds = 30;
 
-// Not for several threads. All that it does on behalf of a transfer happens within start() and drive(), which do not block;
-// libcurl's resolver threads run with every signal blocked, so that none of them is handed a signal meant for the process.
-// Destroying it ends what runs, without waiting for anybody: not for a server, and not for a name server.
+// Not for several threads. All that it does on behalf of a transfer happens within start() and drive(), which do not
+// block; libcurl's resolver threads run with every signal blocked, so that none of them is handed a signal meant for
+// the process. Destroying it ends what runs, without waiting for anybody: not for a server, and not for a name server.
 class HttpPool {
  public:
   // Throws std::bad_alloc where memory or descriptors are exhausted.
@@ -32,8 +32,9 @@ class HttpPool {
   HttpPool(const HttpPool&) = delete;
   HttpPool& operator=(const HttpPool&) = delete;
 
-  // kInvalidArgument for a URL or a header that cannot be sent; nothing is running then. Takes the request with its secrets,
-  // and overwrites its copies of them when the transfer has ended. Not more than max_transfers at once: see has_room().
+  // kInvalidArgument for a URL or a header that cannot be sent; nothing is running then. Takes the request with its
+  // secrets, and overwrites its copies of them when the transfer has ended. Not more than max_transfers at once: see
+  // has_room().
   Result<Done> start(HttpRequest request);
   bool has_room() const noexcept;
   std::size_t running() const noexcept;

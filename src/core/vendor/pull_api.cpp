@@ -21,11 +21,10 @@ struct CalendarTime {
 };
 
 CalendarTime utc_of(Micros instant) {
-  using namespace std::chrono;
-  const sys_time<microseconds> at{microseconds{instant}};
-  const auto midnight = floor<days>(at);
-  const year_month_day date{midnight};
-  const hh_mm_ss time{at - midnight};
+  const std::chrono::sys_time<std::chrono::microseconds> at{std::chrono::microseconds{instant}};
+  const auto midnight = std::chrono::floor<std::chrono::days>(at);
+  const std::chrono::year_month_day date{midnight};
+  const std::chrono::hh_mm_ss time{at - midnight};
   return {static_cast<int>(date.year()),
           static_cast<unsigned>(date.month()),
           static_cast<unsigned>(date.day()),

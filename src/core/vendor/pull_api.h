@@ -49,8 +49,8 @@ inline constexpr std::size_t kMaxCursor = 4096;
 // kInvalidArgument for a base URL or a range that cannot be asked for.
 Result<std::string> page_url(const PullApi& api, const PullQuestion& question);
 
-// The cursor of the next page; empty: this is the last. kInvalidJson for a body that is not JSON, kUnexpectedShape where
-// the cursor is neither text nor null, or longer than kMaxCursor.
+// The cursor of the next page; empty: this is the last. kInvalidJson for a body that is not JSON, kUnexpectedShape
+// where the cursor is neither text nor null, or longer than kMaxCursor.
 Result<std::string> next_cursor(const PullApi& api, std::string_view body);
 
 // What the vendor says of a refused request, printable and cut; empty where the body does not say.
