@@ -67,7 +67,7 @@ TEST(HttpPool, AnAnswerComesWhole) {
     return HttpServer::answer(socket, "200 OK",
                               "Date: Sun, 29 Mar 2026 01:30:00 GMT\r\ncontent-type: application/json\r\n", "{\"a\":1}");
   });
-  EXPECT_EQ(answer.error, HttpError::kNone);
+  EXPECT_EQ(answer.error, HttpError::kAnswered);
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, "{\"a\":1}");
   EXPECT_EQ(answer.content_type, "application/json");
@@ -111,7 +111,7 @@ TEST(HttpPool, EveryStatusIsAnAnswer) {
       ++asked;
       return HttpServer::answer(socket, status, "Location: http://127.0.0.1:1/elsewhere\r\nRetry-After: 7\r\n", "");
     });
-    EXPECT_EQ(answer.error, HttpError::kNone) << status;
+    EXPECT_EQ(answer.error, HttpError::kAnswered) << status;
     EXPECT_EQ(answer.status, std::stoi(status)) << status;
     EXPECT_EQ(answer.retry_after, "7") << status;
     EXPECT_EQ(asked, 1) << "no redirect is followed: " << status;
@@ -188,7 +188,7 @@ TEST(HttpPool, ABombIsCutAtTheLimit) {
   HttpOptions options = local_options();
   options.max_body_bytes = 3'000'000;
   const HttpAnswer decoded = ask_once(send, options);
-  EXPECT_EQ(decoded.error, HttpError::kNone);
+  EXPECT_EQ(decoded.error, HttpError::kAnswered);
   EXPECT_EQ(decoded.body, std::string(2'580'001, ' '));
 }
 

@@ -58,7 +58,7 @@ TEST(PageUrl, OfEachStyle) {
   question.to = at("2026-03-29T00:00:00Z");
   EXPECT_NE(url_of(question).find("end_date=2026-03-28"), std::string::npos)
       << "the end is exclusive here, inclusive there";
-  question.range = RangeStyle::kNone;
+  question.range = RangeStyle::kWhole;
   question.from = question.to = kNoInstant;
   question.path = "/v2/summary/profile/{user_id}";
   EXPECT_EQ(url_of(question),
@@ -68,7 +68,7 @@ TEST(PageUrl, OfEachStyle) {
 TEST(PageUrl, AnIdCannotLeaveItsPlace) {
   PullQuestion question = heartrate();
   question.path = "/v2/summary/profile/{user_id}";
-  question.range = RangeStyle::kNone;
+  question.range = RangeStyle::kWhole;
   question.provider = "";
   question.external_user_id = "../../team?x=1#y/%2e";
   EXPECT_EQ(url_of(question), "https://api.eu.junction.com/v2/summary/profile/..%2f..%2fteam%3fx%3d1%23y%2f%252e");
@@ -130,7 +130,7 @@ TEST(Refusal, InTheVendorsWords) {
 TEST(RangeStyle, ByName) {
   EXPECT_EQ(range_style_of("instants"), RangeStyle::kInstants);
   EXPECT_EQ(range_style_of("dates"), RangeStyle::kDates);
-  EXPECT_EQ(range_style_of("none"), RangeStyle::kNone);
+  EXPECT_EQ(range_style_of("none"), RangeStyle::kWhole);
   EXPECT_EQ(range_style_of("Dates"), std::nullopt);
 }
 

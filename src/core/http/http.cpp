@@ -75,7 +75,7 @@ HttpRequest::~HttpRequest() {
 
 const char* text_of(HttpError error) noexcept {
   switch (error) {
-    case HttpError::kNone:
+    case HttpError::kAnswered:
       return "the request was answered";
     case HttpError::kResolve:
       return "the host name could not be resolved";

@@ -36,7 +36,7 @@ struct HttpRequest {
 
 // Why there is no complete answer.
 enum class HttpError {
-  kNone,      // there is one, with whatever status
+  kAnswered,  // there is one, with whatever status
   kResolve,   // the host name leads to no address
   kConnect,   // nobody answers at that address
   kTls,       // no trusted TLS connection: certificate, name, version
@@ -52,10 +52,10 @@ const char* text_of(HttpError error) noexcept;
 
 struct HttpAnswer {
   std::uint64_t id = 0;
-  HttpError error = HttpError::kNone;
-  int library_code = 0;  // of libcurl, for a log; 0 where error is kNone
+  HttpError error = HttpError::kAnswered;
+  int library_code = 0;  // of libcurl, for a log; 0 where error is kAnswered
   int status = 0;        // 0: none came
-  std::string body;      // decoded; empty unless error is kNone
+  std::string body;      // decoded; empty unless error is kAnswered
   std::string content_type;
   std::optional<std::int64_t> date;  // Unix milliseconds of the header Date
   // The headers that ask to wait, as they came; empty: absent.

@@ -67,7 +67,7 @@ HttpError error_of(const Transfer& transfer, CURLcode code) noexcept {
   if (transfer.too_large) return HttpError::kTooLarge;
   switch (code) {
     case CURLE_OK:
-      return HttpError::kNone;
+      return HttpError::kAnswered;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
       return HttpError::kResolve;
@@ -275,7 +275,7 @@ struct HttpPool::Impl {
     answer.error = error_of(*ended, code);
     answer.library_code = static_cast<int>(code);
     answer.status = static_cast<int>(status);
-    if (answer.error != HttpError::kNone) {
+    if (answer.error != HttpError::kAnswered) {
       answer.body.clear();
       answer.body.shrink_to_fit();
     }

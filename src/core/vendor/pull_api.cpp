@@ -92,7 +92,7 @@ class FirstValue final : public RecordSink {
 std::optional<RangeStyle> range_style_of(std::string_view name) noexcept {
   if (name == "instants") return RangeStyle::kInstants;
   if (name == "dates") return RangeStyle::kDates;
-  if (name == "none") return RangeStyle::kNone;
+  if (name == "none") return RangeStyle::kWhole;
   return {};
 }
 
@@ -104,7 +104,7 @@ Result<std::string> page_url(const PullApi& api, const PullQuestion& question) {
   }
   path.replace(place, kUserPlaceholder.size(), escape_segment(question.external_user_id));
   HttpParameters parameters;
-  if (question.range != RangeStyle::kNone) {
+  if (question.range != RangeStyle::kWhole) {
     if (question.from < kEarliestInstant || question.to > kLatestInstant || question.from >= question.to) {
       return Error{Code::kInvalidArgument, "the range to pull is empty, reversed or has no end"};
     }

@@ -15,7 +15,7 @@ namespace wearables {
 enum class RangeStyle {
   kInstants,  // from and to as they are
   kDates,     // calendar dates of UTC, both inclusive
-  kNone       // no range: all there is
+  kWhole      // no range: all there is
 };
 // "instants", "dates", "none", as resources.rest_range holds it.
 std::optional<RangeStyle> range_style_of(std::string_view name) noexcept;
@@ -27,7 +27,7 @@ struct PullQuestion {
   RangeStyle range = RangeStyle::kInstants;
   std::string_view external_user_id;
   std::string_view provider;  // empty: all
-  Micros from = kNoInstant;   // inclusive; both are instants unless range is kNone
+  Micros from = kNoInstant;   // inclusive; both are instants unless range is kWhole
   Micros to = kNoInstant;     // exclusive
   std::string_view cursor;    // empty: the first page
 };
