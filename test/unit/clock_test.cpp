@@ -19,6 +19,7 @@ struct Written {
   Micros at;
   bool date_only;
   bool has_zone;
+  int offset_minutes = 0;
 };
 
 const Written kReadable[] = {
@@ -26,10 +27,13 @@ const Written kReadable[] = {
     {"2024-05-01T12:00:00z", kNoon, false, true},
     {"2024-05-01t12:00:00+00:00", kNoon, false, true},
     {"2024-05-01 12:00:00-00:00", kNoon, false, true},
-    {"2024-05-01T14:30:00+02:30", kNoon, false, true},
-    {"2024-05-01T14:30:00+0230", kNoon, false, true},
-    {"2024-05-01T14:00:00+02", kNoon, false, true},
-    {"2024-05-01T04:00:00-08", kNoon, false, true},
+    {"2024-05-01T14:30:00+02:30", kNoon, false, true, 150},
+    {"2024-05-01T14:30:00+0230", kNoon, false, true, 150},
+    {"2024-05-01T14:00:00+02", kNoon, false, true, 120},
+    {"2024-05-01T04:00:00-08", kNoon, false, true, -480},
+    {"2024-05-01T17:45:00+05:45", kNoon, false, true, 345},
+    {"2024-05-01T08:30:00.5-0330", kNoon + 500'000, false, true, -210},
+    {"2024-05-02T11:59:00+23:59", kNoon, false, true, 1439},
     {"2024-05-01T12:00:00", kNoon, false, false},
     {"2024-05-01T12:00", kNoon, false, false},
     {"2024-05-01T12:00Z", kNoon, false, true},
@@ -107,6 +111,7 @@ TEST(ParseInstant, ReadsWhatVendorsWrite) {
     EXPECT_EQ(parsed->at, written.at) << written.text;
     EXPECT_EQ(parsed->date_only, written.date_only) << written.text;
     EXPECT_EQ(parsed->has_zone, written.has_zone) << written.text;
+    EXPECT_EQ(parsed->offset_minutes, written.offset_minutes) << written.text;
   }
 }
 
@@ -148,8 +153,34 @@ TEST(InstantReader, ReadsWhatParseInstantReads) {
       EXPECT_EQ(read->at, parsed->at) << text << " after " << before;
       EXPECT_EQ(read->date_only, parsed->date_only) << text << " after " << before;
       EXPECT_EQ(read->has_zone, parsed->has_zone) << text << " after " << before;
+      EXPECT_EQ(read->offset_minutes, parsed->offset_minutes) << text << " after " << before;
     }
   }
+}
+
+TEST(ParseOffset, ReadsIsoOffsetsEastOfUtc) {
+  const struct {
+    const char* text;
+    int minutes;
+  } offsets[] = {
+      {"+01:00", 60},   {"+02:00", 120},     {"-0330", -210},      {"+05", 300},  {"+05:45", 345}, {"+14:00", 840},
+      {"-12:00", -720}, {"+18:00", 18 * 60}, {"-18:00", -18 * 60}, {"+00:00", 0}, {"-00:00", 0},   {"Z", 0},
+      {"z", 0}};
+  for (const auto& offset : offsets) {
+    const auto minutes = parse_offset(offset.text);
+    ASSERT_TRUE(minutes.has_value()) << offset.text;
+    EXPECT_EQ(*minutes, offset.minutes) << offset.text;
+  }
+}
+
+TEST(ParseOffset, RefusesEverythingElse) {
+  for (const char* text :
+       {"",        "+",      "-",      "2",      "+2",        "02:00", "+02:",  "+02:3",     "+02:300",       "+2:00",
+        "+02:60",  "+18:01", "-18:01", "+24:00", "+02:00:00", "UTC",   "UTC+2", "GMT+02:00", "Europe/Berlin", " +02:00",
+        "+02:00 ", "+02 00", "Z0",     "<+02>-2"}) {
+    EXPECT_FALSE(parse_offset(text)) << text;
+  }
+  EXPECT_FALSE(parse_offset(std::string_view("+02\0", 4)));
 }
 
 TEST(InstantFromEpoch, TellsTheUnitByMagnitude) {

@@ -8,6 +8,8 @@ namespace wearables {
 namespace {
 
 constexpr std::int64_t kSecondsPerDay = 86'400;
+constexpr unsigned kMinutesPerHour = 60;
+constexpr Micros kMicrosPerMinute = 60 * kMicrosPerSecond;
 
 // Reads from the front of a text; every take_* leaves it alone when it does not fit.
 class Cursor {
@@ -91,8 +93,9 @@ bool take_time(Cursor& text, Micros* time) noexcept {
   return true;
 }
 
-// What must be taken from the local time to get UTC.
-bool take_zone(Cursor& text, Micros* offset) noexcept {
+// Minutes east of UTC, which must be taken from the local time to get UTC.
+bool take_zone(Cursor& text, std::int16_t* offset) noexcept {
+  *offset = 0;
   if (text.take_either('Z', 'z')) return true;
   const bool west = text.take('-');
   if (!west && !text.take('+')) return false;
@@ -102,8 +105,8 @@ bool take_zone(Cursor& text, Micros* offset) noexcept {
   const bool colon = text.take(':');
   if ((colon || !text.done()) && !text.take_number<2>(&minutes)) return false;
   if (hours > 23 || minutes > 59) return false;
-  const Micros east = (hours * 60LL + minutes) * 60 * kMicrosPerSecond;
-  *offset = west ? -east : east;
+  const int east = static_cast<int>(hours * kMinutesPerHour + minutes);
+  *offset = static_cast<std::int16_t>(west ? -east : east);
   return true;
 }
 
@@ -120,9 +123,17 @@ std::optional<ParsedInstant> parse_instant(std::string_view text) noexcept {
   if (!(cursor.take_either('T', 't') || cursor.take(' ')) || !take_time(cursor, &time)) return std::nullopt;
   if (cursor.done()) return ParsedInstant{midnight + time, false, false};
 
-  Micros offset = 0;
+  std::int16_t offset = 0;
   if (!take_zone(cursor, &offset) || !cursor.done()) return std::nullopt;
-  return ParsedInstant{midnight + time - offset, false, true};
+  return ParsedInstant{midnight + time - offset * kMicrosPerMinute, false, true, offset};
+}
+
+std::optional<std::int16_t> parse_offset(std::string_view text) noexcept {
+  Cursor cursor(text);
+  std::int16_t offset = 0;
+  if (!take_zone(cursor, &offset) || !cursor.done()) return std::nullopt;
+  if (offset < -kFarthestOffset || offset > kFarthestOffset) return std::nullopt;
+  return offset;
 }
 
 namespace {
@@ -159,7 +170,7 @@ inline bool same_bytes(const char* one, const char* other, std::size_t size) noe
 std::optional<ParsedInstant> InstantReader::read(std::string_view text) noexcept {
   Micros time = 0;
   if (text.size() == size_ && same_around_time(text) && read_plain_time(text.data() + kTimeAt, &time)) {
-    return ParsedInstant{midnight_ + time, false, has_zone_};
+    return ParsedInstant{midnight_ + time, false, has_zone_, offset_minutes_};
   }
   const auto parsed = parse_instant(text);
   size_ = 0;
@@ -180,6 +191,7 @@ void InstantReader::remember(std::string_view text, const ParsedInstant& parsed)
   std::memcpy(last_.data(), text.data(), size_);
   midnight_ = parsed.at - time;
   has_zone_ = parsed.has_zone;
+  offset_minutes_ = parsed.offset_minutes;
 }
 
 std::optional<Micros> instant_from_epoch(double number) noexcept {

@@ -24,14 +24,22 @@ inline constexpr Micros kLatestInstant = 7'258'118'400 * kMicrosPerSecond;
 
 struct ParsedInstant {
   Micros at;
-  bool date_only;  // "2024-05-01": midnight, in a zone that only the caller knows
-  bool has_zone;   // "Z" or an offset was written; without one the text is read as UTC
+  bool date_only;                   // "2024-05-01": midnight, in a zone that only the caller knows
+  bool has_zone;                    // "Z" or an offset was written; without one the text is read as UTC
+  std::int16_t offset_minutes = 0;  // east of UTC, as written; 0 without a zone
 };
 
 // RFC 3339 and its lenient relatives: fraction of any length, 'T', 't' or blank, Z, +hh:mm, +hhmm,
 // +hh, no zone at all, a bare date. 24:00 and leap second :60 roll over. Nothing if it is not a
 // real date.
 std::optional<ParsedInstant> parse_instant(std::string_view text) noexcept;
+
+// The farthest offset from UTC that is taken for a zone, either way: 18 hours, as in java.time.
+inline constexpr std::int16_t kFarthestOffset = 18 * 60;
+
+// Minutes east of UTC of a zone that is a numeric ISO offset: +hh:mm, +hhmm, +hh, Z. Nothing if it is none, or
+// farther from UTC than kFarthestOffset. The sign is that of ISO 8601; in a POSIX zone it means the opposite.
+std::optional<std::int16_t> parse_offset(std::string_view text) noexcept;
 
 // parse_instant() for texts that follow one another: of one that differs from the text before only
 // in hours, minutes and seconds, only those are read.
@@ -48,6 +56,7 @@ class InstantReader {
   std::size_t size_ = 0;  // 0: there is no such text
   Micros midnight_ = 0;   // of the text before, UTC
   bool has_zone_ = false;
+  std::int16_t offset_minutes_ = 0;
 };
 
 // An epoch number: seconds, milliseconds or microseconds, told apart by magnitude (1e11, 1e14).
