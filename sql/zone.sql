@@ -1,4 +1,4 @@
--- zone: wall-clock time is read in the user's zone, and moves with it at a replay
+-- zone: what a time zone is; wall-clock time is read in the user's zone, and moves with it at a replay
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
@@ -16,5 +16,59 @@ SELECT ts FROM wearables.samples;
 SELECT wearables.register_user('alice', time_zone => 'America/New_York');
 SELECT events, inserted, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events) r;
 SELECT ts FROM wearables.samples;
+
+-- an ISO offset lies east: 09:00 there is 07:00Z (it was 11:00Z, by the POSIX sense of the sign)
+SELECT wearables.register_user('alice', time_zone => '+02:00');
+SELECT events, inserted, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events) r;
+SELECT ts FROM wearables.samples;
+
+-- zones are regions and ISO offsets, by one spelling
+SELECT given, wearables_internal.zone(given)
+FROM unnest('{Europe/Berlin,europe/berlin,AMERICA/ARGENTINA/BUENOS_AIRES,Asia/Kolkata,UTC,utc,Etc/UTC,GMT,Z,z,+02:00,-0330,+05,+05:45,+00:00,-00:00,Etc/GMT+5}'::text[]) given;
+SELECT wearables_internal.zone(NULL) IS NULL AS none;
+
+-- everything else is refused, with the reason
+CREATE FUNCTION pg_temp.refusal(zone text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  message text;
+  reason text;
+  advice text;
+BEGIN
+  RETURN 'taken for ' || wearables_internal.zone(zone);
+EXCEPTION WHEN invalid_parameter_value THEN
+  GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, reason = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT;
+  RETURN concat_ws(' | ', message, reason, CASE WHEN advice LIKE 'Give a region%' THEN 'with advice' END);
+END $$;
+SELECT pg_temp.refusal(given)
+FROM unnest('{UTC+2,UTC-4,GMT+02:00,utc+2,CEST,IST,EST,CET,EST5EDT,cst6cdt,NZ,PRC,<+02>-2,FOO5BAR,foo5,+2,2,02:00,+25:00,+18:01,+02:60,Mars/Olympus,Berlin,recorded}'::text[]) given;
+SELECT pg_temp.refusal(given) FROM unnest('{localtime,posixrules,Factory,posix/Europe/Berlin,right/Europe/Berlin,../etc/passwd,/etc/localtime,"",":Europe/Berlin"," UTC"}'::text[]) given;
+SELECT length(pg_temp.refusal(repeat('Ä', 1000))) < 250 AS clipped;
+
+-- a user's zone is canonical, by whatever statement
+SELECT wearables.register_user('bob', time_zone => 'UTC+2');
+\echo :SQLSTATE
+SELECT wearables.register_user('bob', time_zone => 'CEST');
+\echo :SQLSTATE
+SELECT wearables.register_user('bob', time_zone => 'asia/tokyo') IS NOT NULL AS registered;
+INSERT INTO wearables.users (client_user_id, time_zone) VALUES ('carol', '-0330');
+SELECT client_user_id, time_zone FROM wearables.users ORDER BY user_id;
+UPDATE wearables.users SET time_zone = 'america/new_york' WHERE client_user_id = 'carol';
+SELECT time_zone FROM wearables.users WHERE client_user_id = 'carol';
+UPDATE wearables.users SET time_zone = 'IST' WHERE client_user_id = 'carol';
+\echo :SQLSTATE
+INSERT INTO wearables.users (client_user_id, time_zone) VALUES ('dave', 'UTC-4');
+\echo :SQLSTATE
+\set VERBOSITY terse
+UPDATE wearables.users SET time_zone = NULL WHERE client_user_id = 'carol';
+\set VERBOSITY default
+\echo :SQLSTATE
+-- what updates something else does not look at it
+UPDATE wearables.users SET erased_at = now() WHERE client_user_id = 'carol';
+-- the trigger is that table's alone
+CREATE TABLE zones (time_zone text);
+CREATE TRIGGER canonical_zone BEFORE INSERT ON zones FOR EACH ROW EXECUTE FUNCTION wearables_internal.canonical_zone();
+INSERT INTO zones VALUES ('UTC+2');
+\echo :SQLSTATE
+DROP TABLE zones;
 
 DROP EXTENSION wearables_ingest CASCADE;

@@ -3,6 +3,7 @@
 // copied lives in the caller's context.
 #include "pg/people/user.h"
 
+#include "pg/people/zone.h"
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
 #include "pg/server/stop_point.h"
@@ -83,7 +84,10 @@ bool is_user(int64 user_id) { return run(select_user, {arg_int8(user_id)}) > 0; 
 
 const char* time_zone_of(int64 user_id) {
   if (run(select_zone, {arg_int8(user_id)}) == 0) return "UTC";
-  return copy_text(0, 1, CurrentMemoryContext);
+  const char* stored = copy_text(0, 1, CurrentMemoryContext);
+  Zone zone;
+  require_zone(stored, &zone);  // what is stored was known when it was stored
+  return server_name(zone);
 }
 
 }  // namespace wearables::pg

@@ -40,14 +40,7 @@ BEGIN
     RAISE EXCEPTION 'client_user_id is missing'
       USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the reference your application knows the person by.';
   END IF;
-  IF $4 IS NOT NULL THEN
-    BEGIN
-      PERFORM clock_timestamp() AT TIME ZONE $4;
-    EXCEPTION WHEN invalid_parameter_value THEN
-      RAISE EXCEPTION 'time zone "%" is not known', $4
-        USING ERRCODE = 'invalid_parameter_value', HINT = 'Names are listed in pg_timezone_names.';
-    END;
-  END IF;
+  PERFORM wearables_internal.zone($4);
   IF $2 IS NOT NULL AND sender IS NULL THEN
     IF (SELECT count(*) FROM wearables.endpoints) <> 1 THEN
       RAISE EXCEPTION 'endpoint is missing'
@@ -84,4 +77,5 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables.register_user(text, text, text, text) IS
   'map a person: client_user_id is your reference, external_user_id the vendor''s at the endpoint; events parked for '
-  'them are re-queued; returns user_id; calling it again changes nothing or adds what is new';
+  'them are re-queued; returns user_id; calling it again changes nothing or adds what is new; time_zone is an IANA '
+  'region, UTC, or an ISO offset such as +02:00 (east of UTC)';

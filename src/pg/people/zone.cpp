@@ -1,0 +1,119 @@
+// Decides what a time zone is, for SQL (wearables_internal.zone()), for the trigger that keeps users.time_zone
+// canonical, and for C++. Reads the server's time zone database only, which caches what it has read for the life of the
+// backend; takes no lock.
+#include "core/base/clock.h"
+
+#include <cstdlib>
+
+#include "pg/people/zone.h"
+#include "pg/server/boundary.h"
+#include "pg/server/trigger.h"
+
+extern "C" {
+#include "utils/rel.h"
+}
+
+namespace wearables::pg {
+
+namespace {
+
+constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view kLowerCase = kLetters.substr(26);
+constexpr std::string_view kDigitsAndSigns = "0123456789+-<>,:";
+constexpr size_t kLongestAbbreviation = 5;
+
+bool is_any_of(std::string_view text, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (text.size() == strlen(name) && pg_strncasecmp(text.data(), name, text.size()) == 0) return true;
+  }
+  return false;
+}
+
+// Of a text that it does not find in the database pg_tzset() makes a POSIX specification, and names it in upper case;
+// the database's own names in upper case are abbreviations and POSIX specifications too (EST, EST5EDT), or stand for a
+// region that has a name in both cases (NZ). What begins in lower case belongs to the server: localtime,
+// posixrules, and regions once more under posix/ and right/.
+bool is_region(std::string_view canonical) {
+  return canonical.find_first_of(kLowerCase) != canonical.npos && canonical.find_first_of(kLowerCase) != 0 &&
+         canonical != "Factory";
+}
+
+bool find_offset(std::string_view text, Zone* zone) {
+  const auto east = call_core([&]() -> Result<std::optional<std::int16_t>> { return parse_offset(text); });
+  if (!east) return false;
+  const int minutes = std::abs(*east);
+  snprintf(zone->name, sizeof zone->name, "%c%02d:%02d", *east < 0 ? '-' : '+', minutes / MINS_PER_HOUR,
+           minutes % MINS_PER_HOUR);
+  zone->rules = pg_tzset_offset(-static_cast<long>(*east) * SECS_PER_MINUTE);  // it counts seconds west
+  return zone->rules != nullptr;
+}
+
+const char* why_not(std::string_view text) {
+  const bool letters = text.find_first_of(kLetters) != text.npos;
+  const bool others = text.find_first_of(kDigitsAndSigns) != text.npos;
+  if (text.find('/') != text.npos) return "The server's time zone database has no region of that name.";
+  if (letters && others) return "In a POSIX specification a positive offset lies west of UTC.";
+  if (others) return "An ISO offset is a sign, two digits of hours and, if any, two of minutes, of at most 18:00.";
+  if (letters && text.size() <= kLongestAbbreviation) {
+    return "An abbreviation may stand for several zones, and for a part of the year only.";
+  }
+  return "The server's time zone database has no region of that name.";
+}
+
+}  // namespace
+
+bool find_zone(std::string_view text, Zone* zone) {
+  if (text.size() > TZ_STRLEN_MAX || text.find('\0') != text.npos) return false;
+  if (is_any_of(text, {"UTC", "GMT", "Z"})) text = "UTC";
+  if (find_offset(text, zone)) return true;
+  memcpy(zone->name, text.data(), text.size());
+  zone->name[text.size()] = '\0';
+  zone->rules = pg_tzset(zone->name);
+  if (zone->rules == nullptr) return false;
+  const char* canonical = pg_get_timezone_name(zone->rules);
+  if (text != "UTC" && !is_region(canonical)) return false;
+  if (pg_strcasecmp(canonical, zone->name) != 0) return false;  // it was a colon before the name
+  strlcpy(zone->name, canonical, sizeof zone->name);
+  return true;
+}
+
+void require_zone(std::string_view text, Zone* zone) {
+  constexpr int kShown = 64;
+  if (find_zone(text, zone)) return;
+  const int size = pg_mbcliplen(text.data(), static_cast<int>(text.size()), kShown);
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("time zone \"%.*s\" is neither a region nor an ISO offset", size, text.data()),
+                  errdetail("%s", why_not(text)),
+                  errhint("Give a region such as Europe/Berlin (pg_timezone_names lists them), or the hours east of "
+                          "UTC such as +02:00.")));
+}
+
+}  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_zone);
+PG_FUNCTION_INFO_V1(wearables_canonical_zone);
+
+Datum wearables_zone(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  Zone zone;
+  require_zone(text_of(PG_GETARG_DATUM(0)), &zone);
+  PG_RETURN_TEXT_P(cstring_to_text(zone.name));
+}
+
+Datum wearables_canonical_zone(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  const TriggerData* data = trigger_on(fcinfo, "canonical_zone", {"users"});
+  HeapTuple row = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
+  TupleDesc columns = RelationGetDescr(data->tg_relation);
+  int column = SPI_fnumber(columns, "time_zone");
+  bool null = false;
+  const Datum given = heap_getattr(row, column, columns, &null);
+  if (null) return PointerGetDatum(row);  // the column's NOT NULL refuses it
+  Zone zone;
+  require_zone(text_of(given), &zone);
+  if (text_of(given) == zone.name) return PointerGetDatum(row);
+  Datum canonical = PointerGetDatum(cstring_to_text(zone.name));
+  return PointerGetDatum(heap_modify_tuple_by_cols(row, columns, 1, &column, &canonical, &null));
+}
+}
