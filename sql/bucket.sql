@@ -34,16 +34,47 @@ SELECT bucket_start AT TIME ZONE 'Europe/Berlin' AS local, readings FROM wearabl
 -- an hour in zones that are not whole hours off
 SELECT z, wearables.bucket_start('2024-05-01 12:40Z', '1 hour', z) AS start FROM (VALUES ('UTC'), ('Asia/Kolkata'), ('Australia/Lord_Howe'), ('America/St_Johns')) v (z);
 
--- a year in zones that change their clocks at odd hours, Azores at midnight: no bucket starts after what it holds,
--- none comes back once another has begun, and a day, also one whose midnight comes twice, is one bucket
-SELECT z, w, count(*) AS instants, count(*) FILTER (WHERE start > t) AS before_start,
-       count(*) FILTER (WHERE start < former) AS going_back, count(DISTINCT start) AS buckets
-FROM (SELECT z, w, t, start, lag(start) OVER (PARTITION BY z, w ORDER BY t) AS former
-      FROM unnest('{Europe/Berlin,America/Santiago,Atlantic/Azores}'::text[]) z,
-           unnest('{20 min,1 hour,90 min,2 hours,1 day,7 days,1 month}'::interval[]) w,
-           generate_series(timestamp '2024-01-01 00:00' AT TIME ZONE z, timestamp '2024-12-31 23:30' AT TIME ZONE z, '30 min') t,
-           wearables.bucket_start(t, w, z) start) b
-GROUP BY z, w ORDER BY z, w;
+-- the buckets of some hours, by the clock of the zone; each ends where the next begins
+CREATE FUNCTION pg_temp.buckets(zone text, width interval, from_ts timestamptz, to_ts timestamptz)
+RETURNS TABLE (start timestamptz, shown timestamp, lasts interval) LANGUAGE sql AS $$
+  WITH RECURSIVE b (start) AS (
+    SELECT wearables.bucket_start($3, $2, $1)
+    UNION ALL SELECT wearables.bucket_end(b.start, $2, $1) FROM b WHERE wearables.bucket_end(b.start, $2, $1) < $4)
+  SELECT b.start, b.start AT TIME ZONE $1, wearables.bucket_end(b.start, $2, $1) - b.start FROM b $$;
+-- 2 hours of Berlin: what is shown twice, or skipped, cuts no more than it must
+SELECT * FROM pg_temp.buckets('Europe/Berlin', '2 hours', '2024-03-30 23:00Z', '2024-03-31 05:00Z');
+SELECT * FROM pg_temp.buckets('Europe/Berlin', '2 hours', '2024-10-26 22:00Z', '2024-10-27 05:00Z');
+SELECT * FROM pg_temp.buckets('Europe/Berlin', '6 hours', '2024-03-30 23:00Z', '2024-03-31 22:00Z');
+-- Troll goes from 01:00 to 03:00, and from 03:00 back to 01:00
+-- (a reading of 01:30Z on 31 March was in a bucket that began at 02:00Z)
+SELECT * FROM pg_temp.buckets('Antarctica/Troll', '2 hours', '2024-03-31 00:00Z', '2024-03-31 04:00Z');
+SELECT * FROM pg_temp.buckets('Antarctica/Troll', '2 hours', '2024-10-26 22:00Z', '2024-10-27 04:00Z');
+-- Lord Howe goes from 02:00 to 02:30, and from 02:00 back to 01:30
+-- (the bucket of 14:59Z on 6 April began at 14:00Z and that of 15:00Z at 14:30Z, inside it)
+SELECT * FROM pg_temp.buckets('Australia/Lord_Howe', '1 hour', '2024-10-05 14:30Z', '2024-10-05 17:30Z');
+SELECT * FROM pg_temp.buckets('Australia/Lord_Howe', '1 hour', '2024-04-06 14:00Z', '2024-04-06 17:30Z');
+-- half hours and 45 minutes off UTC
+SELECT z, wearables.bucket_start('2024-05-01 12:40Z', '6 hours', z) AS start FROM (VALUES ('Asia/Kolkata'), ('Asia/Kathmandu'), ('Pacific/Chatham')) v (z);
+-- days without a midnight begin when the date does
+SELECT * FROM pg_temp.buckets('America/Sao_Paulo', '1 day', '2017-10-14 12:00Z', '2017-10-16 12:00Z');
+SELECT * FROM pg_temp.buckets('America/Sao_Paulo', '1 day', '2018-02-17 12:00Z', '2018-02-18 12:00Z');
+SELECT * FROM pg_temp.buckets('Asia/Beirut', '1 day', '2024-03-30 12:00Z', '2024-03-31 12:00Z');
+-- a midnight that comes twice is one day's; a day that never was has no bucket; after a step back across midnight
+-- (00:01 to 23:01) the day that had begun goes on
+SELECT * FROM pg_temp.buckets('Atlantic/Azores', '1 day', '2024-10-26 12:00Z', '2024-10-28 12:00Z');
+SELECT * FROM pg_temp.buckets('Pacific/Apia', '1 day', '2011-12-29 12:00Z', '2012-01-01 12:00Z');
+SELECT * FROM pg_temp.buckets('America/St_Johns', '1 day', '2006-10-28 12:00Z', '2006-10-30 12:00Z');
+SELECT wearables.first_instant(w, z), w, z
+FROM (VALUES (timestamp '2024-10-27 02:30', 'Europe/Berlin'), ('2024-03-31 02:30', 'Europe/Berlin'), ('2017-10-15', 'America/Sao_Paulo'),
+             ('2011-12-30', 'Pacific/Apia'), ('2024-05-01', '+05:45'), ('infinity', 'UTC')) v (w, z);
+-- hours are days where they make some (720 hours divided by zero)
+SELECT wearables.bucket_start('2024-05-01 12:40Z', w, 'Europe/Berlin'), wearables.bucket_end('2024-05-01 12:40Z', w, 'Europe/Berlin'), w
+FROM unnest('{24 hours,1 day,720 hours,30 days,1 day 24 hours,48 hours,1 year,12 months}'::interval[]) w;
+-- an offset is ISO's: hours east (as a POSIX specification it was 14:00Z on 30 April)
+SELECT wearables.bucket_start('2024-05-01 12:40Z', '1 day', z), z FROM (VALUES ('+14:00'), ('-0330'), ('+05'), ('Z')) v (z);
+-- what is not finite stays so; null gives null
+SELECT wearables.bucket_start('infinity', '1 day', 'UTC'), wearables.bucket_end('-infinity', '1 day', 'UTC'), wearables.bucket_start(NULL, '1 day', 'UTC') IS NULL AS none;
+
 SELECT readings, bucket_start FROM wearables.timeseries(1, 'heartrate', '2024-10-27 00:00Z', '2024-10-27 02:00Z', 'day', 'Atlantic/Azores');
 
 -- from is inclusive, to is exclusive
@@ -89,6 +120,20 @@ SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '
 \echo :SQLSTATE
 SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '0');
 \echo :SQLSTATE
+SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '5 hours');
+\echo :SQLSTATE
+SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '36 hours');
+\echo :SQLSTATE
+SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '1 day -24 hours');
+\echo :SQLSTATE
+SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '2000000000 days');
+\echo :SQLSTATE
+SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '2000000000 hours');
+\echo :SQLSTATE
+SELECT wearables.bucket_start('294276-12-31Z', '1 day', 'UTC');
+\echo :SQLSTATE
+SELECT wearables.first_instant('4713-01-01 BC', 'UTC');
+\echo :SQLSTATE
 SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '5 months');
 \echo :SQLSTATE
 SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '1 month 1 day');
@@ -102,6 +147,8 @@ SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', N
 SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '9999999999999999999 years');
 \echo :SQLSTATE
 SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', time_zone => 'Mars/Olympus');
+\echo :SQLSTATE
+SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', time_zone => 'UTC+2');
 \echo :SQLSTATE
 
 DROP EXTENSION wearables_ingest;

@@ -38,7 +38,7 @@ DECLARE
     'EXECUTE ON FUNCTION
      wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text),
      wearables.latest(bigint), wearables.bucket_start(timestamptz, interval, text),
-     wearables_internal.first_instant(timestamp, text)';
+     wearables.bucket_end(timestamptz, interval, text), wearables.first_instant(timestamp, text)';
   rights text[];
   statement text;
 BEGIN

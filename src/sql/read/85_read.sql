@@ -1,40 +1,25 @@
 -- What a chart, a phone and an operator read.
 
--- Both are made to be inlined, once for each reading of a chart: so they count in timestamps of UTC, since a
--- timestamptz plus an interval depends on the session.
-CREATE FUNCTION wearables_internal.first_instant(wall_clock timestamp, zone text) RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
--- by the offset of the day before, if the clock shows it then; AT TIME ZONE alone takes the later of two
-RETURN CASE
-  WHEN ((wall_clock - interval '1 day') AT TIME ZONE zone AT TIME ZONE 'UTC' + interval '1 day')
-       AT TIME ZONE 'UTC' AT TIME ZONE zone = wall_clock
-  THEN least(wall_clock AT TIME ZONE zone,
-             ((wall_clock - interval '1 day') AT TIME ZONE zone AT TIME ZONE 'UTC' + interval '1 day')
-             AT TIME ZONE 'UTC')
-  ELSE wall_clock AT TIME ZONE zone
-END;
-COMMENT ON FUNCTION wearables_internal.first_instant(timestamp, text) IS
-  'when clocks in the zone show this: the earlier instant when they show it twice';
+CREATE FUNCTION wearables.first_instant(wall_clock timestamp, zone text) RETURNS timestamptz
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_first_instant';
+COMMENT ON FUNCTION wearables.first_instant(timestamp, text) IS
+  'the first instant at which clocks in the zone show this or later: the earlier one where they show it twice, the '
+  'step where they skip it; of a date the instant at which the day begins';
 
 CREATE FUNCTION wearables.bucket_start(ts timestamptz, width interval, zone text) RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE
-  -- up to an hour: counted back from the instant itself, so that the hour that a clock change repeats is two buckets
-  WHEN width <= interval '1 hour' THEN
-    (ts AT TIME ZONE 'UTC' - (ts AT TIME ZONE zone - date_bin(width, ts AT TIME ZONE zone, timestamp '2001-01-01')))
-    AT TIME ZONE 'UTC'
-  WHEN width >= interval '1 month' AND extract(day FROM width) = 0 THEN
-    wearables_internal.first_instant(
-      date_trunc('year', ts AT TIME ZONE zone) + width * div(
-        extract(month FROM ts AT TIME ZONE zone) - 1,
-        extract(month FROM width) + 12 * extract(year FROM width))::integer,
-      zone)
-  -- 2001-01-01 was a Monday: weeks begin on Monday
-  ELSE wearables_internal.first_instant(date_bin(width, ts AT TIME ZONE zone, timestamp '2001-01-01'), zone)
-END;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_bucket_start';
 COMMENT ON FUNCTION wearables.bucket_start(timestamptz, interval, text) IS
-  'start of the bucket that holds ts: local hours, days, weeks (from Monday) or any '
-  'interval, in the zone, across clock changes';
+  'start of the bucket that holds ts, in the zone (IANA region or ISO offset). Widths of a day and longer go by the '
+  'calendar: whole days (24 hours are one) counted from Monday 2001-01-01, or months that divide a year counted from '
+  'January; a day begins at the first instant at which clocks show its date. Shorter widths divide a day and go by the '
+  'clock: a bucket begins whenever clocks show a multiple of the width after midnight, or step over one. So an hour '
+  'that a clock change repeats is two buckets, and 6 hours begin at 0, 6, 12 and 18 o''clock on every day. A bucket '
+  'ends where the next begins';
+
+CREATE FUNCTION wearables.bucket_end(ts timestamptz, width interval, zone text) RETURNS timestamptz
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_bucket_end';
+COMMENT ON FUNCTION wearables.bucket_end(timestamptz, interval, text) IS
+  'end of the bucket that holds ts, which is the start of the next: see bucket_start()';
 
 CREATE FUNCTION wearables.timeseries(
   user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bucket text DEFAULT 'hour',
@@ -60,27 +45,26 @@ BEGIN
     RAISE EXCEPTION 'the range "%" to "%" is not one', $3, $4
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two finite instants, the earlier first.';
   END IF;
-  SELECT coalesce($6, u.time_zone) INTO zone FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1;
-  zone := coalesce(zone, 'UTC');
+  SELECT coalesce($6, u.time_zone, 'UTC') INTO zone
+  FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1;
   -- no EXCEPTION block: it would be a subtransaction, and a parallel query may not start one
   width := CASE WHEN $5 ~* '^(hour|day|week|month)$' THEN ('1 ' || $5)::interval ELSE $5::interval END;
-  IF width IS NULL OR width <= interval '0' OR (extract(month FROM width) + 12 * extract(year FROM width) > 0
-       AND (width <> date_trunc('month', width)
-            OR 12 % (extract(month FROM width) + 12 * extract(year FROM width))::integer <> 0)) THEN
-    RAISE EXCEPTION 'bucket "%" is not one', $5
-      USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give hour, day, week, month, or an interval: of days and smaller, or of months that divide a year.';
+  IF width IS NULL THEN
+    RAISE EXCEPTION 'bucket is missing'
+      USING ERRCODE = 'null_value_not_allowed', HINT = 'Give hour, day, week, month, or an interval.';
   END IF;
+  -- refuses a width or a zone that is none, for a user without readings, too
+  PERFORM wearables.bucket_start($3, width, zone);
   RETURN QUERY
   SELECT b.start, s.provider, s.source_type, s.channel,
          CASE m.aggregate
            WHEN 'avg' THEN avg(p.value) WHEN 'sum' THEN sum(p.value)
            WHEN 'min' THEN min(p.value) WHEN 'max' THEN max(p.value)
-           ELSE (array_agg(p.value ORDER BY p.ts DESC))[1] END,
+           ELSE (array_agg(p.value ORDER BY p.ts DESC) FILTER (WHERE m.aggregate = 'last'))[1] END,
          CASE m.aggregate
            WHEN 'avg' THEN avg(p.value_secondary) WHEN 'sum' THEN sum(p.value_secondary)
            WHEN 'min' THEN min(p.value_secondary) WHEN 'max' THEN max(p.value_secondary)
-           ELSE (array_agg(p.value_secondary ORDER BY p.ts DESC))[1] END,
+           ELSE (array_agg(p.value_secondary ORDER BY p.ts DESC) FILTER (WHERE m.aggregate = 'last'))[1] END,
          min(p.value), max(p.value), count(*), m.unit
   FROM wearables.sample_points p
   JOIN wearables.sources s ON s.source_id = p.source_id
@@ -92,9 +76,9 @@ BEGIN
   ORDER BY b.start, s.provider, s.source_type, s.channel;
 END $$;
 COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text) IS
-  'a user''s metric in buckets, one row per bucket and source: hour, day, week, month or any interval, in time_zone '
-  '(default: the user''s); value by the metric''s aggregate; an interval reading counts where it starts; from_ts '
-  'inclusive, to_ts exclusive';
+  'a user''s metric in buckets, one row per bucket and source: hour, day, week, month or an interval as in '
+  'bucket_start(), in time_zone (default: the user''s); value by the metric''s aggregate; an interval reading counts '
+  'where it starts; from_ts inclusive, to_ts exclusive';
 
 CREATE FUNCTION wearables.latest(user_id bigint)
 RETURNS TABLE (metric text, ts timestamptz, value double precision, value_secondary double precision, unit text,
