@@ -77,6 +77,41 @@ SELECT wearables.bucket_start('infinity', '1 day', 'UTC'), wearables.bucket_end(
 
 SELECT readings, bucket_start FROM wearables.timeseries(1, 'heartrate', '2024-10-27 00:00Z', '2024-10-27 02:00Z', 'day', 'Atlantic/Azores');
 
+-- what the range cuts is partial, at either end and at both
+SELECT bucket_start, readings, partial FROM wearables.timeseries(1, 'heartrate', '2024-10-26 22:00Z', '2024-10-27 01:30Z');
+SELECT bucket_start, readings, partial FROM wearables.timeseries(1, 'heartrate', '2024-10-26 22:30Z', '2024-10-27 01:00Z');
+SELECT bucket_start, readings, partial FROM wearables.timeseries(1, 'heartrate', '2024-10-26 22:00Z', '2024-10-27 22:00Z', 'day');
+
+-- dates are the days of the chart's zone (by midnights of the session it had 6 of its 10 readings, as untyped literals
+-- still have it, but marked); to_day does not count
+SELECT bucket_start, readings, partial FROM wearables.timeseries(1, 'heartrate', date '2024-10-27', date '2024-10-28', 'day');
+SELECT bucket_start, readings, partial FROM wearables.timeseries(1, 'heartrate', '2024-10-27', '2024-10-28', 'day');
+SELECT bucket_start, readings, partial FROM wearables.timeseries(1, 'heartrate', date '2024-10-26', date '2024-10-28', 'day', 'America/Los_Angeles');
+SELECT bucket_start, readings, partial FROM wearables.timeseries(1, 'heartrate', from_day => '2024-10-27', to_day => '2024-10-28', bucket => 'day');
+SELECT count(*) FROM wearables.timeseries(1, 'heartrate', date '2024-10-28', date '2024-10-27', 'day');
+SELECT count(*) FROM wearables.timeseries(1, 'heartrate', date '-infinity', date '2024-10-27', 'day');
+SELECT count(*) FROM wearables.timeseries(1, 'heartrate', NULL::date, date '2024-10-27', 'day');
+
+-- as recorded: each reading by its wearer's clock, in buckets of the user's zone. Bob, of Berlin, came home from New
+-- York on 5 May; one reading of the 6th has no offset (only the user's zone could be asked: 1 of the 3 on 4 May, 4 on the 5th)
+SELECT wearables.register_user('bob', time_zone => 'Europe/Berlin') AS bob;
+INSERT INTO wearables.samples (user_id, metric, ts, value, tz_offset) VALUES
+  (2, 'heartrate', '2024-05-04 05:00-04', 61, -240), (2, 'heartrate', '2024-05-04 22:00-04', 62, -240), (2, 'heartrate', '2024-05-04 23:30-04', 63, -240),
+  (2, 'heartrate', '2024-05-05 09:00-04', 64, -240), (2, 'heartrate', '2024-05-05 23:30+02', 65, 120), (2, 'heartrate', '2024-05-06 00:30+02', 66, 120),
+  (2, 'heartrate', '2024-05-06 12:00+02', 67, NULL), (2, 'heartrate', '2024-05-07 13:00+14', 68, 840);
+SELECT bucket_start AT TIME ZONE 'Europe/Berlin' AS day, readings, lowest, highest, partial
+FROM wearables.timeseries(2, 'heartrate', date '2024-05-04', date '2024-05-08', 'day', 'recorded');
+SELECT bucket_start AT TIME ZONE 'Europe/Berlin' AS day, readings, lowest, highest FROM wearables.timeseries(2, 'heartrate', date '2024-05-04', date '2024-05-08', 'day');
+SELECT bucket_start AT TIME ZONE 'Europe/Berlin' AS shown, value FROM wearables.timeseries(2, 'heartrate', date '2024-05-04', date '2024-05-06', 'hour', 'recorded');
+-- the range, too, is by the wearer's clock
+SELECT bucket_start AT TIME ZONE 'Europe/Berlin' AS day, readings, lowest, partial
+FROM wearables.timeseries(2, 'heartrate', '2024-05-04 23:00+02', '2024-05-05 10:00+02', 'day', 'recorded');
+-- where the user's clocks skip what was recorded it is charted after the step
+INSERT INTO wearables.samples (user_id, metric, ts, value, tz_offset) VALUES (2, 'heartrate', '2024-03-31 02:30-04', 70, -240);
+SELECT bucket_start AT TIME ZONE 'Europe/Berlin' AS shown, value FROM wearables.timeseries(2, 'heartrate', date '2024-03-31', date '2024-04-01', 'hour', 'recorded');
+DELETE FROM wearables.sample_points WHERE user_id = 2;
+SELECT wearables.register_user('bob', time_zone => 'UTC') AS bob;
+
 -- from is inclusive, to is exclusive
 SELECT readings FROM wearables.timeseries(1, 'heartrate', '2024-03-31 00:00Z', '2024-03-31 00:30Z');
 SELECT count(*) FROM wearables.timeseries(1, 'heartrate', '2024-03-31 00:00Z', '2024-03-31 00:00Z');
@@ -149,6 +184,8 @@ SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '
 SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', time_zone => 'Mars/Olympus');
 \echo :SQLSTATE
 SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', time_zone => 'UTC+2');
+\echo :SQLSTATE
+SELECT * FROM wearables.timeseries(1, 'heartrate', date '2024-01-01', date '2025-01-01', time_zone => 'CEST');
 \echo :SQLSTATE
 
 DROP EXTENSION wearables_ingest;

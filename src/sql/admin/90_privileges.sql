@@ -37,6 +37,7 @@ DECLARE
   chart CONSTANT text :=
     'EXECUTE ON FUNCTION
      wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text),
+     wearables.timeseries(bigint, text, date, date, text, text, text, text, text),
      wearables.latest(bigint), wearables.bucket_start(timestamptz, interval, text),
      wearables.bucket_end(timestamptz, interval, text), wearables.first_instant(timestamp, text)';
   rights text[];

@@ -27,12 +27,15 @@ CREATE FUNCTION wearables.timeseries(
   only_channel text DEFAULT NULL)
 RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, value double precision,
                value_secondary double precision, lowest double precision, highest double precision, readings bigint,
-               unit text)
+               unit text, partial boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
   m wearables.metrics;
+  recorded CONSTANT boolean := coalesce($6 = 'recorded', false);
+  -- how far the instant that a recorded reading is charted at may lie from its own
+  farthest CONSTANT interval := CASE WHEN recorded THEN interval '48 hours' ELSE interval '0' END;
   zone text;
   width interval;
 BEGIN
@@ -45,7 +48,7 @@ BEGIN
     RAISE EXCEPTION 'the range "%" to "%" is not one', $3, $4
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two finite instants, the earlier first.';
   END IF;
-  SELECT coalesce($6, u.time_zone, 'UTC') INTO zone
+  SELECT coalesce(CASE WHEN NOT recorded THEN $6 END, u.time_zone, 'UTC') INTO zone
   FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1;
   -- no EXCEPTION block: it would be a subtransaction, and a parallel query may not start one
   width := CASE WHEN $5 ~* '^(hour|day|week|month)$' THEN ('1 ' || $5)::interval ELSE $5::interval END;
@@ -65,20 +68,50 @@ BEGIN
            WHEN 'avg' THEN avg(p.value_secondary) WHEN 'sum' THEN sum(p.value_secondary)
            WHEN 'min' THEN min(p.value_secondary) WHEN 'max' THEN max(p.value_secondary)
            ELSE (array_agg(p.value_secondary ORDER BY p.ts DESC) FILTER (WHERE m.aggregate = 'last'))[1] END,
-         min(p.value), max(p.value), count(*), m.unit
+         min(p.value), max(p.value), count(*), m.unit,
+         b.start < $3 OR wearables.bucket_end(b.start, width, zone) > $4
   FROM wearables.sample_points p
   JOIN wearables.sources s ON s.source_id = p.source_id
     AND s.provider = coalesce($7, s.provider) AND s.source_type = coalesce($8, s.source_type)
     AND s.channel = coalesce($9, s.channel)
-  CROSS JOIN LATERAL (SELECT wearables.bucket_start(p.ts, width, zone)) AS b (start)
-  WHERE p.user_id = $1 AND p.metric_id = m.metric_id AND p.ts >= $3 AND p.ts < $4
+  -- A reading is charted at its instant; as recorded, at the instant at which the user's clocks show what those of the
+  -- wearer showed. Readings of calendar days (R11, a reserved tz_offset) belong here: at the instant at which the
+  -- user's day begins, always.
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN recorded AND p.tz_offset IS NOT NULL
+             THEN wearables.first_instant(p.ts AT TIME ZONE 'UTC' + p.tz_offset * interval '1 minute', zone)
+             ELSE p.ts END) AS charted (at)
+  CROSS JOIN LATERAL (SELECT wearables.bucket_start(charted.at, width, zone)) AS b (start)
+  WHERE p.user_id = $1 AND p.metric_id = m.metric_id
+    AND p.ts >= $3 - farthest AND p.ts < $4 + farthest AND charted.at >= $3 AND charted.at < $4
   GROUP BY b.start, s.source_id, s.provider, s.source_type, s.channel
   ORDER BY b.start, s.provider, s.source_type, s.channel;
 END $$;
 COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text) IS
   'a user''s metric in buckets, one row per bucket and source: hour, day, week, month or an interval as in '
-  'bucket_start(), in time_zone (default: the user''s); value by the metric''s aggregate; an interval reading counts '
-  'where it starts; from_ts inclusive, to_ts exclusive';
+  'bucket_start(), in time_zone (default: the user''s; "recorded": each reading by the clock of its wearer, where the '
+  'offset is known, else by the user''s zone); value by the metric''s aggregate; an interval reading counts where it '
+  'starts; from_ts inclusive, to_ts exclusive, and a bucket that they cut is partial';
+
+CREATE FUNCTION wearables.timeseries(
+  user_id bigint, metric text, from_day date, to_day date, bucket text DEFAULT 'hour',
+  time_zone text DEFAULT NULL, only_provider text DEFAULT NULL, only_source_type text DEFAULT NULL,
+  only_channel text DEFAULT NULL)
+RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, value double precision,
+               value_secondary double precision, lowest double precision, highest double precision, readings bigint,
+               unit text, partial boolean)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT t.*
+  FROM (SELECT coalesce(nullif($6, 'recorded'), u.time_zone, 'UTC')
+        FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1) AS c (zone)
+  CROSS JOIN LATERAL wearables.timeseries(
+    $1, $2, wearables.first_instant($3::timestamp, c.zone), wearables.first_instant($4::timestamp, c.zone),
+    $5, $6, $7, $8, $9) t;
+END;
+COMMENT ON FUNCTION wearables.timeseries(bigint, text, date, date, text, text, text, text, text) IS
+  'the same from the first instant of from_day to the first instant of to_day, which does not count: days in the zone '
+  'of the chart';
 
 CREATE FUNCTION wearables.latest(user_id bigint)
 RETURNS TABLE (metric text, ts timestamptz, value double precision, value_secondary double precision, unit text,
