@@ -33,13 +33,13 @@ INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES
 EXECUTE samples;
 
 -- an older version does not win, an equal one does, within a statement, too
-INSERT INTO wearables.samples (user_id, metric, ts, value, version) VALUES (1, 'hrv', '2024-05-01 08:00Z', 40, 100);
-INSERT INTO wearables.samples (user_id, metric, ts, value, version) VALUES (1, 'hrv', '2024-05-01 08:00Z', 39, 99);
-SELECT value, version FROM wearables.samples WHERE metric = 'hrv';
-INSERT INTO wearables.samples (user_id, metric, ts, value, version) VALUES (1, 'hrv', '2024-05-01 08:00Z', 41, 100);
-SELECT value, version FROM wearables.samples WHERE metric = 'hrv';
-INSERT INTO wearables.samples (user_id, metric, ts, value, version) VALUES (1, 'hrv', '2024-05-01 08:00Z', 43, 103), (1, 'hrv', '2024-05-01 08:00Z', 42, 102);
-SELECT value, version FROM wearables.samples WHERE metric = 'hrv';
+INSERT INTO wearables.samples (user_id, metric, ts, value, version) VALUES (1, 'hrv_rmssd', '2024-05-01 08:00Z', 40, 100);
+INSERT INTO wearables.samples (user_id, metric, ts, value, version) VALUES (1, 'hrv_rmssd', '2024-05-01 08:00Z', 39, 99);
+SELECT value, version FROM wearables.samples WHERE metric = 'hrv_rmssd';
+INSERT INTO wearables.samples (user_id, metric, ts, value, version) VALUES (1, 'hrv_rmssd', '2024-05-01 08:00Z', 41, 100);
+SELECT value, version FROM wearables.samples WHERE metric = 'hrv_rmssd';
+INSERT INTO wearables.samples (user_id, metric, ts, value, version) VALUES (1, 'hrv_rmssd', '2024-05-01 08:00Z', 43, 103), (1, 'hrv_rmssd', '2024-05-01 08:00Z', 42, 102);
+SELECT value, version FROM wearables.samples WHERE metric = 'hrv_rmssd';
 
 -- a reading of a provider is repaired under the provider's name; what was made before the repair and comes late does not undo it
 SELECT pg_temp.send('2K01', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T09:00:00Z","value":200}]}');
@@ -55,7 +55,7 @@ SELECT 2 - i % 2, 'respiratory_rate', timestamptz '2024-05-02 00:00Z' + i * inte
 SELECT user_id, count(*), sum(value) FROM wearables.samples WHERE metric = 'respiratory_rate' GROUP BY user_id ORDER BY user_id;
 CREATE FUNCTION pg_temp.also(minute timestamptz) RETURNS double precision LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (2, 'hrv', minute, 50);
+  INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (2, 'hrv_rmssd', minute, 50);
   RETURN 51;
 END $$;
 INSERT INTO wearables.samples (user_id, metric, ts, value) SELECT 2, 'hrv_sdnn', m, pg_temp.also(m) FROM generate_series(timestamptz '2024-05-03 00:00Z', '2024-05-03 00:02Z', '1 minute') m;

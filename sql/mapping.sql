@@ -55,7 +55,7 @@ EXECUTE chart;
 
 -- Each change is in the ledger, and the row is told apart from the shipped ones.
 SELECT relation, what FROM wearables.revisions WHERE revision > 1 ORDER BY revision;
-SELECT resource, metric, origin FROM wearables.mappings WHERE resource IN ('sleep', 'hrv') AND metric IN ('heartrate', 'hrv', 'hrv_sdnn') ORDER BY 1, 2;
+SELECT resource, metric, origin FROM wearables.mappings WHERE resource IN ('sleep', 'hrv') AND metric IN ('heartrate', 'hrv_rmssd', 'hrv_sdnn') ORDER BY 1, 2;
 
 -- A provider of its own: the row with the provider goes before the row for all.
 INSERT INTO wearables.mappings (resource, provider, metric, value_fields, instant_fields)
@@ -68,11 +68,11 @@ SELECT (wearables.replay(event_id)).changed FROM wearables.webhook_events WHERE 
 EXECUTE chart;
 
 -- A shipped row is switched off, not deleted; a replay removes what nothing yields any more.
-DELETE FROM wearables.mappings WHERE resource = 'sleep' AND metric = 'hrv';
+DELETE FROM wearables.mappings WHERE resource = 'sleep' AND metric = 'hrv_rmssd' AND provider IS NULL;
 \echo :SQLSTATE
-DELETE FROM wearables.metrics WHERE name = 'hrv';
+DELETE FROM wearables.metrics WHERE name = 'hrv_rmssd';
 \echo :SQLSTATE
-DELETE FROM wearables.units WHERE metric = 'hrv' AND text = 'rmssd';
+DELETE FROM wearables.units WHERE metric = 'hrv_rmssd' AND text = 'rmssd';
 \echo :SQLSTATE
 UPDATE wearables.mappings SET enabled = false WHERE resource = 'sleep' AND metric = 'heartrate';
 SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE revision < wearables.revision();
@@ -125,7 +125,7 @@ COMMIT;
 -- A mapping that cannot work is refused with what would.
 INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('nowhere', 'mood', '{value}');
 INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'nothing', '{value}');
-INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'hrv', '{a..b}');
+INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'hrv_rmssd', '{a..b}');
 INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'mood', '{value}');
 
 -- Each constraint, at the door and by name.
@@ -136,21 +136,21 @@ INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 
 \echo :SQLSTATE
 INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'mood', '{value}');
 \echo :SQLSTATE
-INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'hrv', '{}');
+INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'hrv_rmssd', '{}');
 \echo :SQLSTATE
-INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'hrv', '{NULL}');
+INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'hrv_rmssd', '{NULL}');
 \echo :SQLSTATE
-INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'hrv', '{a..b}');
+INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('mood', 'hrv_rmssd', '{a..b}');
 \echo :SQLSTATE
-INSERT INTO wearables.mappings (resource, metric, value_fields, secondary_field) VALUES ('mood', 'hrv', '{a}', '.b');
+INSERT INTO wearables.mappings (resource, metric, value_fields, secondary_field) VALUES ('mood', 'hrv_rmssd', '{a}', '.b');
 \echo :SQLSTATE
-INSERT INTO wearables.mappings (resource, metric, value_fields, instant_fields) VALUES ('mood', 'hrv', '{a}', '{}');
+INSERT INTO wearables.mappings (resource, metric, value_fields, instant_fields) VALUES ('mood', 'hrv_rmssd', '{a}', '{}');
 \echo :SQLSTATE
-INSERT INTO wearables.mappings (resource, metric, value_fields, end_field) VALUES ('mood', 'hrv', '{a}', '');
+INSERT INTO wearables.mappings (resource, metric, value_fields, end_field) VALUES ('mood', 'hrv_rmssd', '{a}', '');
 \echo :SQLSTATE
-INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field) VALUES ('mood', 'hrv', '{a}', 'b.');
+INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field) VALUES ('mood', 'hrv_rmssd', '{a}', 'b.');
 \echo :SQLSTATE
-INSERT INTO wearables.mappings (resource, metric, value_fields, origin) VALUES ('mood', 'hrv', '{a}', 'mine');
+INSERT INTO wearables.mappings (resource, metric, value_fields, origin) VALUES ('mood', 'hrv_rmssd', '{a}', 'mine');
 \echo :SQLSTATE
 INSERT INTO wearables.metrics (name, unit) VALUES ('Mood', 'of ten');
 \echo :SQLSTATE

@@ -130,6 +130,8 @@ SELECT pg_temp.rows_of('daily.data.activity.created', '{"id":"a","date":"2024-05
 SELECT pg_temp.document('sleep', 'oura/ring', '"calendar_date":"2024-05-02","date":"2024-05-02T00:00:00+00:00","type":"long_sleep","state":null,"bedtime_start":"2024-05-01T21:40:00+00:00","bedtime_stop":"2024-05-02T05:50:00+00:00",
   "timezone_offset":7200,"duration":29400,"total":26400,"awake":3000,"light":14400,"rem":6000,"deep":6000,"latency":540,"score":83,"recovery_readiness_score":79,"efficiency":87,
   "hr_lowest":47,"hr_average":53,"hr_resting":null,"hr_dip":null,"average_hrv":61.5,"respiratory_rate":14.25,"temperature_delta":-0.12,"skin_temperature":34.9,"sleep_stream":null');
+-- Apple measures SDNN only; its night came out as RMSSD
+SELECT pg_temp.document('sleep', 'apple_health_kit/watch', '"calendar_date":"2024-05-02","bedtime_stop":"2024-05-02T05:50:00+00:00","average_hrv":61.5');
 SELECT pg_temp.document('sleep', 'whoop_v2/unknown', '"calendar_date":"2024-05-02","bedtime_start":"2024-05-02T05:50:00+00:00","bedtime_stop":"2024-05-02T05:50:00+00:00","type":"unknown","hr_resting":51,"efficiency":0.97');
 SELECT pg_temp.document('sleep', 'garmin/watch', '"calendar_date":"2024-05-02","bedtime_stop":"2024-05-02T05:50:00+00:00","state":"tentative","hr_dip":11.5,"efficiency":1');
 SELECT pg_temp.rows_of('daily.data.sleep_cycle.created', '{"id":"c","sleep_id":"s","session_start":"2024-05-01T21:40:00","session_end":"2024-05-02T05:50:00","time_zone":"Europe/Berlin","source_provider":"garmin","source_type":"watch","source_app_id":null,
@@ -141,7 +143,7 @@ SELECT pg_temp.samples('hypnogram', 'garmin/watch', '{"timestamp":"2024-05-01T21
 -- A workout; its list of zones may be shorter than six.
 SELECT pg_temp.document('workouts', 'strava/unknown', '"title":"Morning run","calendar_date":"2024-05-01","time_start":"2024-05-01T06:00:00+00:00","time_end":"2024-05-01T06:45:00+00:00","timezone_offset":7200,"provider_id":"123","sport":{"id":1,"name":"Running","slug":"running"},
   "average_hr":148,"max_hr":176,"distance":8012.5,"calories":540,"steps":7400,"moving_time":2650,"total_elevation_gain":112,"elev_high":431.5,"elev_low":-2,"average_speed":3.02,"max_speed":4.9,
-  "average_watts":241,"device_watts":240,"max_watts":512,"weighted_average_watts":250,"hr_zones":[60,240,600,1200,500,100],"map":{"polyline":null,"summary_polyline":null}');
+  "average_watts":241,"device_watts":true,"max_watts":512,"weighted_average_watts":250,"hr_zones":[60,240,600,1200,500,100],"map":{"polyline":null,"summary_polyline":null}');
 SELECT pg_temp.document('workouts', 'wahoo/unknown', '"time_start":"2024-05-01T06:00:00+00:00","time_end":"2024-05-01T06:45:00+00:00","timezone_offset":null,"hr_zones":[60,null,"x"]');
 SELECT pg_temp.rows_of('daily.data.workout_stream.created', '{"user_id":"u","workout_id":"w","provider_id":"123","message":"fetch it","source":{"provider":"garmin","type":"watch"},"sport":{"id":1,"name":"Running","slug":"running"}}');
 
@@ -240,7 +242,7 @@ SELECT kind, resource, path, value FROM wearables.drift ORDER BY kind, resource,
 SELECT metric, ts, ts_end, value FROM wearables.samples WHERE provider = 'abbott_libreview';
 -- Berlin's day in which the clock went forward had 23 hours; its steps are apart from those of its minutes
 SELECT ts, ts_end, value, channel FROM wearables.samples WHERE metric = 'steps' ORDER BY channel, ts;
-SELECT name, unit, parent, origin FROM wearables.metrics WHERE origin = 'extended' ORDER BY name;
+SELECT name, unit, ucum, parent, origin FROM wearables.metrics WHERE origin = 'extended' ORDER BY name;
 
 -- What a list held counts as looked at.
 SELECT e.event_type, x.what FROM wearables.webhook_events e, wearables.explain_event(e.event_id) x

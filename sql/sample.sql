@@ -50,7 +50,7 @@ WHERE NOT EXISTS (SELECT FROM before b WHERE b.place = p.ctid AND b.writer = p.x
 SELECT pg_temp.send('2K06', 'hrv', '{"source":{"provider":"garmin","type":"watch"},"data":[
   {"timestamp":"2024-05-01T08:00:00Z","value":41,"unit":"rmssd"}, {"timestamp":"2024-05-01T08:00:00.000+00:00","value":42,"unit":"rmssd"}]}');
 CALL wearables.drain();
-SELECT ts, value FROM wearables.samples WHERE metric = 'hrv';
+SELECT ts, value FROM wearables.samples WHERE metric = 'hrv_rmssd';
 
 -- one bad reading sinks nothing else; the others of its batch go in
 SELECT pg_temp.send('2K07', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[

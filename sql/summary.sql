@@ -16,7 +16,7 @@ CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAU
 CREATE FUNCTION pg_temp.night(made text, id text, fields text) RETURNS text LANGUAGE sql AS $$
   SELECT pg_temp.send(made, 'sleep', format('{"id":"%s","source":{"provider":"oura","type":"ring"},%s}', id, fields)) $$;
 PREPARE samples AS
-  SELECT metric, ts, value, provider, source_type, channel FROM wearables.samples WHERE metric IN ('heartrate', 'hrv', 'respiratory_rate') ORDER BY metric, ts;
+  SELECT metric, ts, value, provider, source_type, channel FROM wearables.samples WHERE metric IN ('heartrate', 'hrv_rmssd', 'respiratory_rate') ORDER BY metric, ts;
 PREPARE counts AS
   SELECT substr(message_id, 5, 4) AS made, status, inserted, changed, confirmed, unchanged, stale, quarantined
   FROM wearables.webhook_events ORDER BY event_id;

@@ -68,12 +68,12 @@ class Traffic:
         rng, client = self.rng, self.client()
         # now and then a source that nobody has named yet
         provider = rng.choice(("garmin", "fitbit", "garmin", "fitbit", f"maker{rng.randrange(60)}"))
-        metric = rng.choice(("heartrate", "hrv"))
+        resource, metric = rng.choice((("heartrate", "heartrate"), ("hrv", "hrv_rmssd")))
         rows = [(minute, 5000 if rng.random() < 0.02 else 40 + rng.randrange(9600) / 64)
                 for minute in rng.sample(range(240), rng.choice((1, 2, 3, 10, 40)))]
         data = {"source": {"provider": provider, "type": "watch"},
                 "data": [{"timestamp": (DAY + timedelta(minutes=minute)).isoformat(), "value": value} for minute, value in rows]}
-        message = self.message(f"daily.data.{metric}.created", client, data, readings=len(rows))
+        message = self.message(f"daily.data.{resource}.created", client, data, readings=len(rows))
         for minute, value in rows:
             if value != 5000 and client != NOBODY:
                 key = (client, metric, DAY + timedelta(minutes=minute), provider, "watch", "timeseries")

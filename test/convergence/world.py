@@ -29,8 +29,8 @@ INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, type
 CHANGES = (
     ("UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate'",
      "UPDATE wearables.mappings SET value_fields = '{hr_lowest,hr_resting,hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate'"),
-    ("UPDATE wearables.mappings SET instant_fields = '{bedtime_start,date}' WHERE resource = 'sleep' AND metric = 'hrv'",
-     "UPDATE wearables.mappings SET instant_fields = '{bedtime_stop,calendar_date,date}' WHERE resource = 'sleep' AND metric = 'hrv'"),
+    ("UPDATE wearables.mappings SET instant_fields = '{bedtime_start,date}' WHERE resource = 'sleep' AND metric = 'hrv_rmssd'",
+     "UPDATE wearables.mappings SET instant_fields = '{bedtime_stop,calendar_date,date}' WHERE resource = 'sleep' AND metric = 'hrv_rmssd'"),
     ("UPDATE wearables.mappings SET value_fields = '{peak}' WHERE resource = 'heartrate'",
      "UPDATE wearables.mappings SET value_fields = '{value}' WHERE resource = 'heartrate'"),
     ("UPDATE wearables.mappings SET value_fields = '{peak,value}' WHERE resource = 'heartrate'",
@@ -46,8 +46,8 @@ CHANGES = (
     ("UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'sleep'",
      "UPDATE wearables.resources SET kind = 'summary' WHERE name = 'sleep'"),
     ("INSERT INTO wearables.mappings (resource, provider, metric, value_fields)"
-     " VALUES ('heartrate', 'garmin', 'hrv', '{peak}') ON CONFLICT DO NOTHING",
-     "DELETE FROM wearables.mappings WHERE resource = 'heartrate' AND provider = 'garmin' AND metric = 'hrv'"),
+     " VALUES ('heartrate', 'garmin', 'hrv_rmssd', '{peak}') ON CONFLICT DO NOTHING",
+     "DELETE FROM wearables.mappings WHERE resource = 'heartrate' AND provider = 'garmin' AND metric = 'hrv_rmssd'"),
     ("UPDATE wearables.mappings SET instant_fields = '{start,timestamp}' WHERE resource = 'heartrate'",
      "UPDATE wearables.mappings SET instant_fields = '{timestamp,start}' WHERE resource = 'heartrate'"),
     # what was handled cannot be any more
@@ -145,7 +145,7 @@ class Maker:
         self.people = []
         self.clock = int(BASE.timestamp() * 1000)
         self.pages = 0
-        self.manual_metrics = ("blood_oxygen", "blood_pressure")
+        self.manual_metrics = ("oxygen_saturation", "blood_pressure")
 
     def make(self):
         rng = self.rng
@@ -444,7 +444,7 @@ class Maker:
     def manual(self):
         """A repair by hand, of several people at once, under a version of its own."""
         rng, people = self.rng, [p for p in self.people if p.known_by != "nothing"]
-        metrics = self.manual_metrics if self.world.changes else ("heartrate", "hrv", *self.manual_metrics)
+        metrics = self.manual_metrics if self.world.changes else ("heartrate", "hrv_rmssd", *self.manual_metrics)
         version = self.origin() << 20 | rng.getrandbits(20)
         rows = []
         for _ in range(rng.randint(1, 5)):

@@ -24,10 +24,10 @@ SELECT e.event_id, e.event_type, to_timestamp((e.version >> 20) / 1000) AS messa
        e.inserted AS ins, e.stale
 FROM wearables.webhook_events e, LATERAL wearables.normalize(e.event_id) n
 WHERE e.event_type LIKE 'daily.data.sleep.%' AND e.client_user_id = 'alice'
-  AND n.metric IN ('heartrate', 'hrv', 'respiratory_rate', 'sleep_total') ORDER BY e.version, n.metric;
+  AND n.metric IN ('heartrate', 'hrv_rmssd', 'respiratory_rate', 'total_sleep_time') ORDER BY e.version, n.metric;
 \echo '-- ... and what stands: the newer one, whichever came first, and nothing of the older'
 SELECT s.metric, s.ts AS wakes, s.value, s.unit FROM wearables.samples s JOIN wearables.users u USING (user_id)
-WHERE u.client_user_id = 'alice' AND s.channel = 'sleep' AND s.metric IN ('heartrate', 'hrv', 'respiratory_rate', 'sleep_total') ORDER BY s.metric;
+WHERE u.client_user_id = 'alice' AND s.channel = 'sleep' AND s.metric IN ('heartrate', 'hrv_rmssd', 'respiratory_rate', 'total_sleep_time') ORDER BY s.metric;
 
 SELECT user_id AS alice FROM wearables.users WHERE client_user_id = 'alice' \gset
 \echo '-- a chart: alice''s heart rate by hour on the watch, in her own zone; that night 02:00 did not exist'

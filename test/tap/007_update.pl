@@ -21,7 +21,7 @@ ALTER TABLE wearables.mappings DISABLE TRIGGER mark_origin;
 UPDATE wearables.mappings SET value_fields = '{level,value}' WHERE mapping_id = 1 AND origin = 'shipped';
 UPDATE wearables.mappings SET value_fields = '{hr_resting}' WHERE mapping_id = 7 AND origin = 'shipped';
 UPDATE wearables.metrics SET highest = 300 WHERE name = 'heartrate' AND origin = 'shipped';
-UPDATE wearables.metrics SET highest = 500 WHERE name = 'hrv' AND origin = 'shipped';
+UPDATE wearables.metrics SET highest = 500 WHERE name = 'hrv_rmssd' AND origin = 'shipped';
 INSERT INTO wearables.metrics (metric_id, name, unit, origin) VALUES (9001, 'grip_strength', 'N', 'shipped'), (9002, 'stride', 'cm', 'shipped') ON CONFLICT DO NOTHING;
 INSERT INTO wearables.resources (name, kind, origin) VALUES ('grip_strength', 'timeseries', 'shipped'), ('stride', 'timeseries', 'shipped') ON CONFLICT DO NOTHING;
 INSERT INTO wearables.units (metric, text, factor, origin) VALUES ('stride', 'm', 100, 'shipped') ON CONFLICT DO NOTHING;
@@ -72,7 +72,7 @@ unlink $file;
 is(run_sql($node, 'app', "$theirs ORDER BY 1, 2"), $before, q{the users' rows are as they were});
 cmp_ok(run_sql($node, 'app', 'SELECT wearables.revision()'), '>', $revision, 'the revision has moved');
 is(run_sql($node, 'app', q{SELECT value_fields, origin FROM wearables.mappings WHERE mapping_id = 1}), '{level,value}|shipped', 'a shipped row follows the release');
-is(run_sql($node, 'app', q{SELECT highest, origin FROM wearables.metrics WHERE name = 'hrv'}), '500|shipped', 'a shipped metric, too');
+is(run_sql($node, 'app', q{SELECT highest, origin FROM wearables.metrics WHERE name = 'hrv_rmssd'}), '500|shipped', 'a shipped metric, too');
 is(run_sql($node, 'app', q{SELECT value_fields, origin FROM wearables.mappings WHERE mapping_id = 7}), '{hr_average}|changed', 'a row that was changed here does not');
 is(run_sql($node, 'app', q{SELECT unit, origin FROM wearables.metrics WHERE name = 'grip_strength'}), 'kg|user', 'nor one that was here before the release had it');
 

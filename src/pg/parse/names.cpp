@@ -82,8 +82,8 @@ enum MetricRowColumn { kMetricId = 1, kUnit, kLowest, kHighest, kIsUnused };
 Statement keep_metric{"UPDATE wearables.metrics m SET unused_since = NULL WHERE m.name = $1 RETURNING m.metric_id"};
 
 Statement insert_metric{R"(
-  INSERT INTO wearables.metrics (metric_id, name, unit, aggregate, kind, lowest, highest, parent, origin)
-  SELECT $1, $2, p.unit, p.aggregate, p.kind, p.lowest, p.highest, p.name, 'extended'
+  INSERT INTO wearables.metrics (metric_id, name, unit, ucum, codes, aggregate, kind, lowest, highest, parent, origin)
+  SELECT $1, $2, p.unit, p.ucum, p.codes, p.aggregate, p.kind, p.lowest, p.highest, p.name, 'extended'
   FROM wearables.metrics p WHERE p.metric_id = $3)"};
 
 Statement count_extended{"SELECT count(*) FROM wearables.metrics m WHERE m.origin = 'extended'"};

@@ -30,8 +30,10 @@ CREATE TABLE wearables.metrics (
   metric_id smallint DEFAULT wearables_internal.free_number(false) PRIMARY KEY CHECK (metric_id > 0),
   name      text COLLATE "C" NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9_]{0,62}(/[^[:cntrl:]]{1,100})?$'),
   unit      text NOT NULL,
+  ucum      text COLLATE "C" CHECK (ucum ~ '^[!-~]+$'),
+  codes     jsonb CHECK (jsonb_typeof(codes) = 'object'),
   aggregate text NOT NULL DEFAULT 'avg' CHECK (aggregate IN ('avg', 'sum', 'last', 'min', 'max')),
-  kind      text NOT NULL DEFAULT 'instant' CHECK (kind IN ('instant', 'interval')),
+  kind      text NOT NULL DEFAULT 'instant' CHECK (kind IN ('instant', 'interval', 'session')),
   lowest    double precision NOT NULL DEFAULT '-infinity',
   highest   double precision NOT NULL DEFAULT 'infinity',
   parent    text COLLATE "C",  -- no reference to its own table: pg_dump would warn of it, and --inserts fail
@@ -41,7 +43,16 @@ CREATE TABLE wearables.metrics (
 );
 COMMENT ON TABLE wearables.metrics IS
   'what is stored; value is in unit, within lowest and highest or the reading is quarantined';
-COMMENT ON COLUMN wearables.metrics.unit IS 'canonical unit, UCUM-like';
+COMMENT ON COLUMN wearables.metrics.unit IS 'canonical unit, as charts show it';
+COMMENT ON COLUMN wearables.metrics.ucum IS
+  'the same unit as a case-sensitive UCUM code, for exchange (FHIR); what is only counted or scored has an annotation: '
+  '{steps}, {score}; null: of a metric added here whose unit nobody has coded';
+COMMENT ON COLUMN wearables.metrics.codes IS
+  'of a coded value: what each number stands for; null: the value is a quantity in unit';
+COMMENT ON COLUMN wearables.metrics.kind IS
+  'what a reading describes: instant (ts), interval (ts to ts_end, half-open), session (the whole session of its '
+  'document, such as a night; ts is when that ended, so that a night counts on the day of waking, and its start is in '
+  'the document)';
 COMMENT ON COLUMN wearables.metrics.aggregate IS 'how timeseries() makes one value of a bucket''s readings';
 COMMENT ON COLUMN wearables.metrics.parent IS
   'for a name that a sample''s type extended (cholesterol/hdl): the metric it extends';

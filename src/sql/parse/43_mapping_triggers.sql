@@ -93,8 +93,9 @@ BEGIN
   IF TG_TABLE_NAME = 'revisions' THEN
     DELETE FROM wearables.revisions r WHERE r.revision = NEW.revision;
   ELSIF TG_TABLE_NAME = 'metrics' AND NEW.origin = 'changed' THEN
-    UPDATE wearables.metrics m SET (unit, aggregate, kind, lowest, highest, origin) =
-      ROW(NEW.unit, NEW.aggregate, NEW.kind, NEW.lowest, NEW.highest, 'changed') WHERE m.metric_id = NEW.metric_id;
+    UPDATE wearables.metrics m SET (unit, ucum, codes, aggregate, kind, lowest, highest, origin) =
+      ROW(NEW.unit, NEW.ucum, NEW.codes, NEW.aggregate, NEW.kind, NEW.lowest, NEW.highest, 'changed')
+      WHERE m.metric_id = NEW.metric_id;
     RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
   ELSIF TG_TABLE_NAME = 'resources' AND NEW.origin = 'changed' THEN
     UPDATE wearables.resources r SET (kind, rest_path, list_key, backfill_days, note, origin) =

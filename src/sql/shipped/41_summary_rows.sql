@@ -6,7 +6,7 @@ INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, inst
 SELECT d.id, 'sleep', d.metric, d.fields, '{bedtime_stop,calendar_date,date}', d.unit_up_to_one, 'shipped'
 FROM (VALUES
   (7,   'heartrate',                '{hr_lowest,hr_resting,hr_average}'::text[], NULL),
-  (8,   'hrv',                      '{average_hrv}',                             NULL),
+  (8,   'hrv_rmssd',                '{average_hrv}',                             NULL),
   (9,   'respiratory_rate',         '{respiratory_rate}',                        NULL),
   (100, 'heart_rate_lowest',        '{hr_lowest}',                               NULL),
   (101, 'heart_rate_average',       '{hr_average}',                              NULL),
@@ -14,8 +14,8 @@ FROM (VALUES
   (103, 'heart_rate_dip',           '{hr_dip}',                                  NULL),
   (104, 'body_temperature_delta',   '{temperature_delta}',                       NULL),
   (105, 'skin_temperature',         '{skin_temperature}',                        NULL),
-  (106, 'sleep_duration',           '{duration}',                                NULL),
-  (107, 'sleep_total',              '{total}',                                   NULL),
+  (106, 'time_in_bed',              '{duration}',                                NULL),
+  (107, 'total_sleep_time',         '{total}',                                   NULL),
   (108, 'sleep_awake',              '{awake}',                                   NULL),
   (109, 'sleep_light',              '{light}',                                   NULL),
   (110, 'sleep_deep',               '{deep}',                                    NULL),
@@ -26,6 +26,12 @@ FROM (VALUES
   -- 0.97 in the schema's example, 91.2 from WHOOP, 87 from Oura
   (115, 'sleep_efficiency',         '{efficiency}',                              '1'))
   AS d (id, metric, fields, unit_up_to_one);
+-- Apple has SDNN only: the mean of a night is that, too, whatever the field is said to hold.
+INSERT INTO wearables.mappings
+  (mapping_id, resource, provider, metric, value_fields, instant_fields, enabled, origin)
+SELECT d.id, 'sleep', 'apple_health_kit', d.metric, '{average_hrv}', '{bedtime_stop,calendar_date,date}', d.enabled,
+       'shipped'
+FROM (VALUES (116, 'hrv_sdnn', true), (117, 'hrv_rmssd', false)) AS d (id, metric, enabled);
 
 -- The stages of a night: three lists side by side, offsets in seconds from the start.
 INSERT INTO wearables.mappings
@@ -39,74 +45,73 @@ VALUES
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, origin)
 SELECT d.id, 'activity', d.metric, ARRAY[d.field], '{calendar_date,date}', 'calendar_date', 'shipped'
 FROM (VALUES
-  (130, 'steps',              'steps'),
-  (131, 'calories_total',     'calories_total'),
-  (132, 'calories_active',    'calories_active'),
-  (133, 'distance',           'distance'),
-  (134, 'floors_climbed',     'floors_climbed'),
-  (135, 'wheelchair_push',    'wheelchair_push'),
-  (136, 'activity_low',       'low'),
-  (137, 'activity_medium',    'medium'),
-  (138, 'activity_high',      'high'),
-  (139, 'resting_heart_rate', 'heart_rate.resting_bpm'),
-  (140, 'heart_rate_average', 'heart_rate.avg_bpm'),
-  (141, 'heart_rate_lowest',  'heart_rate.min_bpm'),
-  (142, 'heart_rate_highest', 'heart_rate.max_bpm'),
-  (143, 'walking_heart_rate', 'heart_rate.avg_walking_bpm')) AS d (id, metric, field);
+  (130, 'steps',                'steps'),
+  (131, 'total_energy_burned',  'calories_total'),
+  (132, 'active_energy_burned', 'calories_active'),
+  (133, 'distance',             'distance'),
+  (134, 'floors_climbed',       'floors_climbed'),
+  (135, 'wheelchair_push',      'wheelchair_push'),
+  (136, 'activity_light',       'low'),
+  (137, 'activity_moderate',    'medium'),
+  (138, 'activity_vigorous',    'high'),
+  (139, 'resting_heart_rate',   'heart_rate.resting_bpm'),
+  (140, 'heart_rate_average',   'heart_rate.avg_bpm'),
+  (141, 'heart_rate_lowest',    'heart_rate.min_bpm'),
+  (142, 'heart_rate_highest',   'heart_rate.max_bpm'),
+  (143, 'walking_heart_rate',   'heart_rate.avg_walking_bpm')) AS d (id, metric, field);
 
 -- A workout.
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, origin)
 SELECT d.id, 'workouts', d.metric, ARRAY[d.field], '{time_start}', 'time_end', 'shipped'
 FROM (VALUES
-  (150, 'heart_rate_average',  'average_hr'),
-  (151, 'heart_rate_highest',  'max_hr'),
-  (152, 'workout_distance',    'distance'),
-  (153, 'workout_calories',    'calories'),
-  (154, 'steps',               'steps'),
-  (155, 'workout_moving_time', 'moving_time'),
-  (156, 'elevation_gain',      'total_elevation_gain'),
-  (157, 'elevation_highest',   'elev_high'),
-  (158, 'elevation_lowest',    'elev_low'),
-  (159, 'speed_average',       'average_speed'),
-  (160, 'speed_highest',       'max_speed'),
-  (161, 'power_average',       'average_watts'),
-  (162, 'power_highest',       'max_watts'),
-  (163, 'power_weighted',      'weighted_average_watts'),
-  (164, 'power_device',        'device_watts'),
+  (150, 'heart_rate_average',    'average_hr'),
+  (151, 'heart_rate_highest',    'max_hr'),
+  (152, 'workout_distance',      'distance'),
+  (153, 'workout_energy_burned', 'calories'),
+  (154, 'steps',                 'steps'),
+  (155, 'workout_moving_time',   'moving_time'),
+  (156, 'elevation_gain',        'total_elevation_gain'),
+  (157, 'elevation_highest',     'elev_high'),
+  (158, 'elevation_lowest',      'elev_low'),
+  (159, 'speed_average',         'average_speed'),
+  (160, 'speed_highest',         'max_speed'),
+  (161, 'power_average',         'average_watts'),
+  (162, 'power_highest',         'max_watts'),
+  (163, 'power_weighted',        'weighted_average_watts'),
   -- the list may be shorter than six
-  (165, 'hr_zone_1',           'hr_zones.0'),
-  (166, 'hr_zone_2',           'hr_zones.1'),
-  (167, 'hr_zone_3',           'hr_zones.2'),
-  (168, 'hr_zone_4',           'hr_zones.3'),
-  (169, 'hr_zone_5',           'hr_zones.4'),
-  (170, 'hr_zone_6',           'hr_zones.5')) AS d (id, metric, field);
+  (165, 'hr_zone_1',             'hr_zones.0'),
+  (166, 'hr_zone_2',             'hr_zones.1'),
+  (167, 'hr_zone_3',             'hr_zones.2'),
+  (168, 'hr_zone_4',             'hr_zones.3'),
+  (169, 'hr_zone_5',             'hr_zones.4'),
+  (170, 'hr_zone_6',             'hr_zones.5')) AS d (id, metric, field);
 
 -- A measurement of the body: only its day is known, and no zone, so it lies at midnight UTC.
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, origin)
 SELECT d.id, 'body', d.metric, ARRAY[d.field], '{calendar_date,date}', 'shipped'
 FROM (VALUES
-  (180, 'body_weight',         'weight'),
-  (181, 'body_fat',            'fat'),
-  (182, 'body_water',          'water_percentage'),
-  (183, 'muscle_mass',         'muscle_mass_percentage'),
-  (184, 'bone_mass',           'bone_mass_percentage'),
-  (185, 'visceral_fat',        'visceral_fat_index'),
-  (186, 'body_mass_index',     'body_mass_index'),
-  (187, 'lean_body_mass',      'lean_body_mass_kilogram'),
-  (188, 'waist_circumference', 'waist_circumference_centimeter')) AS d (id, metric, field);
+  (180, 'body_weight',            'weight'),
+  (181, 'body_fat_percentage',    'fat'),
+  (182, 'body_water_percentage',  'water_percentage'),
+  (183, 'muscle_mass_percentage', 'muscle_mass_percentage'),
+  (184, 'bone_mass_percentage',   'bone_mass_percentage'),
+  (185, 'visceral_fat',           'visceral_fat_index'),
+  (186, 'body_mass_index',        'body_mass_index'),
+  (187, 'lean_body_mass',         'lean_body_mass_kilogram'),
+  (188, 'waist_circumference',    'waist_circumference_centimeter')) AS d (id, metric, field);
 
 -- A meal as a whole; its foods stay in the document, under names that the eater chose.
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, unit_field, unit, origin)
 SELECT d.id, 'meal', d.metric, ARRAY[d.field], '{timestamp}', d.unit_field, d.unit, 'shipped'
 FROM (VALUES
   (200, 'dietary_energy',              'energy.value',                  'energy.unit', NULL),
-  (201, 'carbohydrates',               'macros.carbs',                  NULL, NULL),
+  (201, 'dietary_carbohydrates',       'macros.carbs',                  NULL, NULL),
   (202, 'dietary_protein',             'macros.protein',                NULL, NULL),
   (203, 'dietary_alcohol',             'macros.alcohol',                NULL, NULL),
-  (204, 'water',                       'macros.water',                  NULL, 'g'),
+  (204, 'dietary_water',               'macros.water',                  NULL, 'g'),
   (205, 'dietary_fibre',               'macros.fibre',                  NULL, NULL),
   (206, 'dietary_sugar',               'macros.sugar',                  NULL, NULL),
-  (207, 'dietary_cholesterol',         'macros.cholesterol',            NULL, NULL),
+  (207, 'dietary_cholesterol',         'macros.cholesterol',            NULL, 'g'),
   (208, 'dietary_fat',                 'macros.fats.total',             NULL, NULL),
   (209, 'dietary_fat_saturated',       'macros.fats.saturated',         NULL, NULL),
   (210, 'dietary_fat_monounsaturated', 'macros.fats.monounsaturated',   NULL, NULL),
@@ -129,7 +134,7 @@ FROM (VALUES
   (233, 'dietary_molybdenum',          'micros.trace_elements.molybdenum', NULL, NULL),
   (234, 'dietary_selenium',            'micros.trace_elements.selenium',   NULL, NULL),
   (240, 'dietary_vitamin_a',           'micros.vitamins.vitamin_a',        NULL, NULL),
-  (241, 'dietary_vitamin_b1',          'micros.vitamins.vitamin_b1',       NULL, NULL),
+  (241, 'dietary_thiamin',             'micros.vitamins.vitamin_b1',       NULL, NULL),
   (242, 'dietary_riboflavin',          'micros.vitamins.riboflavin',       NULL, NULL),
   (243, 'dietary_niacin',              'micros.vitamins.niacin',           NULL, NULL),
   (244, 'dietary_pantothenic_acid',    'micros.vitamins.pantothenic_acid', NULL, NULL),

@@ -38,27 +38,28 @@ FROM (VALUES
   ('score', 'count', 1), ('index', 'count', 1)) AS u (canonical, text, factor)
 JOIN wearables.metrics m ON m.unit = u.canonical;
 
--- A reading has a zero point, a difference has none.
+-- A temperature has a zero point, a difference, which is in kelvin, has none.
 INSERT INTO wearables.units (metric, text, factor, shift, origin)
-SELECT m.name, u.text, u.factor, CASE WHEN m.name = 'body_temperature_delta' THEN 0 ELSE u.shift END, 'shipped'
+SELECT m.name, u.text, u.factor, CASE m.unit WHEN 'K' THEN 0 ELSE u.shift END, 'shipped'
 FROM (VALUES
-  ('°C', 1::double precision, 0::double precision), ('C', 1, 0), ('degC', 1, 0), ('celsius', 1, 0), ('K', 1, -273.15),
+  ('Cel', 1::double precision, 0::double precision), ('°C', 1, 0), ('C', 1, 0), ('degC', 1, 0), ('celsius', 1, 0),
+  ('K', 1, -273.15),
   ('°F', 5 / 9.0, -160 / 9.0), ('F', 5 / 9.0, -160 / 9.0), ('degF', 5 / 9.0, -160 / 9.0),
   ('[degF]', 5 / 9.0, -160 / 9.0), ('fahrenheit', 5 / 9.0, -160 / 9.0)) AS u (text, factor, shift)
-JOIN wearables.metrics m ON m.unit = 'Cel';
+JOIN wearables.metrics m ON m.unit IN ('Cel', 'K') AND m.unit <> u.text;
 
 -- What only one metric means by a text.
 INSERT INTO wearables.units (metric, text, factor, origin)
 SELECT u.metric, u.text, u.factor, 'shipped'
 FROM (VALUES
   ('respiratory_rate', 'breaths/min', 1::double precision), ('heartrate', 'beats/min', 1),
-  ('hrv', 'rmssd', 1),
+  ('hrv_rmssd', 'rmssd', 1),
   -- Apple has SDNN only and labels it rmssd (vital-ios, CoreModels+Extensions)
   ('hrv_sdnn', 'rmssd', 1), ('hrv_sdnn', 'sdnn', 1),
   -- the vendor counts beats here
   ('heart_rate_recovery_one_minute', 'count', 1),
   -- 1 L of water is 1 kg
-  ('water', 'g', 1),
+  ('dietary_water', 'g', 1),
   ('steps', 'steps', 1), ('floors_climbed', 'floors', 1),
   -- molar masses in g/mol: glucose 180.16, cholesterol 386.65, triglycerides 885.7 (as triolein)
   ('glucose', 'mg/dL', 1 / 18.016), ('glucose', 'mg/dl', 1 / 18.016), ('glucose', 'g/L', 10 / 1.8016),

@@ -74,6 +74,7 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   ('workouts', 'title', NULL, 'free text', 'shipped'),
   ('workouts', 'sport', NULL, 'id, name and slug', 'shipped'),
   ('workouts', 'map', NULL, 'where it went: stays in the document', 'shipped'),
+  ('workouts', 'device_watts', NULL, 'whether the power was measured, not how much it was', 'shipped'),
   ('workouts', 'provider_id', NULL, NULL, 'shipped'),
 
   ('body', 'height', NULL, 'in an example, not in the schema', 'shipped'),
