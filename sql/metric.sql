@@ -5,7 +5,7 @@ SET TimeZone = 'UTC';
 SET DateStyle = ISO;
 CREATE EXTENSION wearables_ingest;
 
--- Each has a UCUM code (test/tap/016_ucum.pl asks UCUM's own library about them); 23 unit texts were none: count, score, index, FSU, stage.
+-- Each has a UCUM code (test/tap/018_ucum.pl asks UCUM's own library about them); 23 unit texts were none: count, score, index, FSU, stage.
 SELECT name FROM wearables.metrics WHERE ucum IS NULL;
 SELECT unit, ucum, count(*) FROM wearables.metrics WHERE unit <> ucum GROUP BY 1, 2 ORDER BY unit COLLATE "C", ucum;
 -- A value of sleep_stage is a code.
