@@ -47,7 +47,7 @@ SET wearables_ingest.max_extended_metrics = 500;
 SELECT pg_temp.send('2K05', 'heartrate', '[{"source":{"provider":"n1"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]},
   {"source":{"provider":"n2"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60},{"timestamp":"2024-05-01T08:01:00Z","value":60}]},
   {"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:01:00Z","value":60}]}]'),
-  pg_temp.send('2K06', 'cholesterol', '{"source":{"provider":"lab"},"data":[{"timestamp":"2024-05-01T08:02:00Z","value":1,"type":"t1"},{"timestamp":"2024-05-01T08:00:00Z","value":1,"type":"new"}]}');
+  pg_temp.send('2K06', 'cholesterol', '{"source":{"provider":"lab"},"data":[{"timestamp":"2024-05-01T08:02:00Z","value":1,"unit":"mmol/L","type":"t1"},{"timestamp":"2024-05-01T08:00:00Z","value":1,"unit":"mmol/L","type":"new"}]}');
 CALL wearables.drain();
 SELECT substr(message_id, 5, 4) AS made, status, inserted, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0[56]' ORDER BY 1;
 SELECT substr(e.message_id, 5, 4) AS made, q.pointer, q.reason, q.metric, q.detail FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id)

@@ -91,8 +91,8 @@ SELECT status, note FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K0
 INSERT INTO wearables.resources (name, kind) VALUES ('mood', 'timeseries');
 INSERT INTO wearables.metrics (name, unit, kind, lowest, highest) VALUES ('mood', 'of ten', 'interval', 0, 10);
 INSERT INTO wearables.units (metric, text, factor) VALUES ('mood', 'of one', 10);
-INSERT INTO wearables.mappings (resource, metric, value_fields, end_field, unit_field, type_extends)
-VALUES ('mood', 'mood', '{score.value}', 'end', 'scale', true);
+INSERT INTO wearables.mappings (resource, metric, value_fields, end_field, unit_field, unit_default, type_extends)
+VALUES ('mood', 'mood', '{score.value}', 'end', 'scale', 'of ten', true);
 SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K05%';
 SELECT metric, ts, ts_end, value, unit FROM wearables.samples WHERE metric LIKE 'mood%' ORDER BY metric;
 SELECT pointer, reason FROM wearables.quarantine;
@@ -170,10 +170,21 @@ INSERT INTO wearables.resources (name, kind, backfill_days) VALUES ('r', 'summar
 \echo :SQLSTATE
 \set VERBOSITY default
 -- a unit that nobody can convert refuses the readings of its row, and of no other
-UPDATE wearables.mappings SET unit = 'furlongs' WHERE resource = 'mood';
+UPDATE wearables.mappings SET unit_default = 'furlongs' WHERE resource = 'mood';
 SELECT metric, refused, pointer FROM wearables.normalize('daily.data.mood.created',
   '{"data":{"source":{"provider":"journal"},"data":[{"start":"2024-05-04T08:00:00Z","type":"morning","score":{"value":7}}]}}'::jsonb);
 SELECT n.value FROM wearables.normalize(1) n WHERE n.metric = 'heartrate';
 SELECT wearables_internal.is_path('a.b c.d'), wearables_internal.is_path('a.'), wearables_internal.is_path(''), wearables_internal.are_paths('{a,b.c}'), wearables_internal.are_paths('{a,""}'), wearables_internal.are_paths('{}');
+
+-- A unit that is not said has a default, or the reading is refused: 120 mg/dL of glucose were read as 120 mmol/L.
+SELECT resource, value, unit, refused, pointer FROM unnest('{steps,glucose,weight,calories_active}'::text[]) resource, LATERAL wearables.normalize(
+  format('daily.data.%s.created', resource), jsonb_build_object('data', jsonb_build_object('source', '{"provider":"health_connect"}'::jsonb, 'data',
+  '[{"timestamp":"2024-05-04T08:00:00Z","value":120},{"timestamp":"2024-05-04T08:00:00Z","value":120,"unit":null},{"timestamp":"2024-05-04T08:00:00Z","value":120,"unit":""}]'::jsonb)));
+SELECT metric, value, unit, refused, pointer FROM wearables.normalize('daily.data.meal.created', '{"data":[{"id":"m1","source":{"provider":"p"},"timestamp":"2024-05-04T08:00:00Z","energy":{"value":640}}]}'::jsonb);
+-- one who has glucose in mg/dL without a word says so
+INSERT INTO wearables.mappings (resource, provider, metric, value_fields, unit_field, unit_default) VALUES ('glucose', 'acme_cgm', 'glucose', '{value}', 'unit', 'mg/dL');
+SELECT round(value::numeric, 2) AS value, unit, refused FROM wearables.normalize('daily.data.glucose.created', '{"data":{"source":{"provider":"acme_cgm"},"data":[{"timestamp":"2024-05-04T08:00:00Z","value":120}]}}'::jsonb);
+INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, unit) VALUES ('mood', 'hrv_rmssd', '{a}', 'scale', 'ms');
+\echo :SQLSTATE
 
 DROP EXTENSION wearables_ingest;

@@ -21,7 +21,8 @@ CREATE FUNCTION pg_temp.beats(first int, last int, step int, base int) RETURNS j
   FROM generate_series(first, last, step) i $$;
 
 CREATE FUNCTION pg_temp.pairs(base int) RETURNS jsonb LANGUAGE sql AS $$
-  SELECT jsonb_agg(jsonb_build_object('timestamp', timestamptz '2024-05-01' + i * interval '1 hour', 'systolic', base + i % 2, 'diastolic', 80))
+  SELECT jsonb_agg(jsonb_build_object('timestamp', timestamptz '2024-05-01' + i * interval '1 hour', 'systolic', base + i % 2, 'diastolic', 80,
+                                      'unit', 'mmHg'))
   FROM generate_series(1, 10) i $$;
 
 CREATE FUNCTION pg_temp.spans() RETURNS jsonb LANGUAGE sql AS $$

@@ -42,8 +42,8 @@ my $latest = 'SELECT count(*) FROM wearables.latest((SELECT user_id FROM wearabl
 # 10. Names: 33,000 providers, 33,000 types, and 20,000 types that fit.
 for my $attack (
 	[ providers => body_sql('heartrate', q{'[' || (SELECT string_agg(format('{"source":{"provider":"p%s"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}', i), ',') FROM generate_series(1, 33000) i) || ']'}) ],
-	[ types => body_sql('cholesterol', q{'{"source":{"provider":"p"},"data":[' || (SELECT string_agg(format('{"timestamp":"2024-05-01T08:00:00Z","value":4,"type":"t%s"}', i), ',') FROM generate_series(1, 33000) i) || ']}'}) ],
-	[ fitting => body_sql('cholesterol', q{'{"source":{"provider":"p"},"data":[' || (SELECT string_agg(format('{"timestamp":"2024-05-01T08:00:00Z","value":4,"type":"u%s"}', i), ',') FROM generate_series(1, 20000) i) || ']}'}) ])
+	[ types => body_sql('cholesterol', q{'{"source":{"provider":"p"},"data":[' || (SELECT string_agg(format('{"timestamp":"2024-05-01T08:00:00Z","value":4,"unit":"mmol/L","type":"t%s"}', i), ',') FROM generate_series(1, 33000) i) || ']}'}) ],
+	[ fitting => body_sql('cholesterol', q{'{"source":{"provider":"p"},"data":[' || (SELECT string_agg(format('{"timestamp":"2024-05-01T08:00:00Z","value":4,"unit":"mmol/L","type":"u%s"}', i), ',') FROM generate_series(1, 20000) i) || ']}'}) ])
 {
 	my ($name, $sql) = @$attack;
 	my $site = new_site("names_$name");
@@ -112,7 +112,7 @@ END LOOP; END $$}, body_sql('heartrate', q{'{"source":{"provider":"p"},"data":[{
 {
 	my $site = new_site('claims');
 	run_sql($node, $site, join '', q{UPDATE wearables.users SET time_zone = 'UTC';}, map { my $first = $_; receive_sql(message_id($noon * 1000 + 8 * ++$sent, "claims $_"), samples_event('alice', 'glucose', 'freestyle_libre', 'unknown',
-			map { [ $noon + 900 * ($first + $_), 5 ] } 0 .. 399)) } 1 .. 400);
+			map { [ $noon + 900 * ($first + $_), 5, 'mmol/L' ] } 0 .. 399)) } 1 .. 400);
 	is(drain($site), '', '400 overlapping events of wall-clock time');
 	run_sql($node, $site, q{UPDATE wearables.users SET time_zone = 'America/New_York'; SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events ORDER BY event_id DESC LIMIT 1});
 	is(drain($site), '', 'one queued again after the zone has changed ends in good time');

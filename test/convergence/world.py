@@ -22,7 +22,8 @@ DEVICES = (("garmin", "watch"), ("apple_health_kit", "watch"), ("apple_health_ki
 SETUP = """
 INSERT INTO wearables.metrics (name, unit, lowest, highest) VALUES ('strength', 'kg', 0, 2000);
 INSERT INTO wearables.resources (name, kind) VALUES ('strength', 'timeseries');
-INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, type_extends) VALUES ('strength', 'strength', '{value}', 'unit', true);
+INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, unit_default, type_extends)
+VALUES ('strength', 'strength', '{value}', 'unit', 'kg', true);
 """
 
 # Changes of the parser: what is done, what undoes it. They leave alone the metrics that are written by hand.
@@ -257,6 +258,9 @@ class Maker:
                 sample.update(unit="kPa", systolic=16, diastolic=10.5)
         if resource in ("cholesterol", "strength"):
             sample["type"] = rng.choice(("hdl", "left", "right"))
+        # one in three forgets it, which refuses the reading: this unit has no default
+        if resource == "cholesterol" and self.chance(0.67):
+            sample["unit"] = "mmol/L"
         if resource == "steps" or (resource == "heartrate" and self.chance(0.2)):
             sample.update(start=self.instant(), end=self.instant(30))
         if self.chance(0.3):

@@ -124,7 +124,7 @@ TEXT_PLACES = {
     "source_type": lambda text: heartrates(SAMPLE, b'{"provider":"garmin","type":%s}' % text),
     "unit": lambda text: heartrates(SAMPLE.replace(b'"bpm"', text)),
     "timestamp": lambda text: heartrates(b'{"timestamp":%s,"value":60}' % text),
-    "type": lambda text: event("daily.data.cholesterol.created", group(b'{"timestamp":"2026-03-29T06:00:00Z","value":5,"type":%s}' % text)),
+    "type": lambda text: event("daily.data.cholesterol.created", group(b'{"timestamp":"2026-03-29T06:00:00Z","value":5,"unit":"mmol/L","type":%s}' % text)),
     "id": lambda text: event(SLEEP, NIGHT.replace(b'"night"', text)),
     "updated_at": lambda text: event(SLEEP, with_member(NIGHT, b"updated_at", text)),
     "time_zone": lambda text: event(SLEEP, with_member(without_member(NIGHT, "bedtime_stop"), b"calendar_date", b'"2026-03-29","time_zone":' + text)),
@@ -266,11 +266,11 @@ def names(size):
     yield "night_providers_33000", lambda: event(SLEEP, b"[" + b",".join(
         NIGHT.replace(b'"oura"', b'"p%d"' % n).replace(b'"night"', b'"n%d"' % n) for n in range(many)) + b"]")
     yield "empty_groups_1e5", lambda: head("pull.heartrate") + b'"groups":{' + b",".join(b'"p%d":[{"data":[]}]' % n for n in range(some)) + b"}}"
-    for resource in ("cholesterol", "insulin_injection"):
-        yield f"{resource}_types_33000", lambda resource=resource: event(f"daily.data.{resource}.created", group(numbered(
-            b'{"timestamp":"2026-03-29T06:00:00Z","start":"2026-03-29T06:00:00Z","value":5,"type":"t%d"}', many)))
+    for resource, unit in (("cholesterol", b"mmol/L"), ("insulin_injection", b"unit")):
+        yield f"{resource}_types_33000", lambda resource=resource, unit=unit: event(f"daily.data.{resource}.created", group(numbered(
+            b'{"timestamp":"2026-03-29T06:00:00Z","start":"2026-03-29T06:00:00Z","value":5,"unit":"' + unit + b'","type":"t%d"}', many)))
     yield "cholesterol_types_70000", lambda: event("daily.data.cholesterol.created", group(numbered(
-        b'{"timestamp":"2026-03-29T06:00:00Z","value":5,"type":"t%d"}', size(70_000))))
+        b'{"timestamp":"2026-03-29T06:00:00Z","value":5,"unit":"mmol/L","type":"t%d"}', size(70_000))))
     yield "units_1e5", lambda: heartrates(numbered(b'{"timestamp":"2026-03-29T06:00:00Z","value":60,"unit":"u%d"}', some))
     yield "members_of_a_sample_1e6", lambda: heartrates(SAMPLE[:-1] + b"," + numbered(b'"m%d":1', size(1_000_000)) + b"}")
     yield "members_of_samples_1e5", lambda: heartrates(numbered(b'{"timestamp":"2026-03-29T06:00:00Z","value":60,"m%d":1}', some))

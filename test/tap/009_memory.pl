@@ -80,7 +80,7 @@ my @hostile = (
 	[ 'samples refused', list_of('heartrate', q{repeat('{"timestamp":1717000000,"value":"x"},', 400000) || '{}'}) ],
 	[ 'small samples', list_of('heartrate', q{(SELECT string_agg(format('{"timestamp":%s,"value":60}', 1600000000 + i), ',') FROM generate_series(1, 400000) i)}) ],
 	[ 'providers', documents_of('heartrate', q{'[' || (SELECT string_agg(format('{"source":{"provider":"p%s"},"data":[{"timestamp":1717000000,"value":60}]}', i), ',') FROM generate_series(1, 33000) i) || ']'}) ],
-	[ 'types', list_of('cholesterol', q{(SELECT string_agg(format('{"timestamp":1717000000,"value":4,"type":"t%s"}', i), ',') FROM generate_series(1, 33000) i)}) ],
+	[ 'types', list_of('cholesterol', q{(SELECT string_agg(format('{"timestamp":1717000000,"value":4,"unit":"mmol/L","type":"t%s"}', i), ',') FROM generate_series(1, 33000) i)}) ],
 	[ 'small documents', documents_of('sleep', q{'[' || (SELECT string_agg(format('{"id":"%s","source_provider":"o","bedtime_stop":%s,"hr_lowest":50}', i, 1600000000 + 60 * i), ',') FROM generate_series(1, 60000) i) || ']'}) ],
 	[ 'documents of one id', documents_of('sleep', q{'[' || repeat('{"id":"1","source_provider":"o"},', 450000) || '{}]'}) ],
 	[ 'a document of lists', documents_of('sleep_cycle', q{'{"id":"c","source_provider":"o","session_start":"2024-05-01T00:00:00Z","stage_start_offset_second":[' || repeat('1,', 2500000) || '1],"stage_end_offset_second":[' || repeat('2,', 2500000) || '2],"stage_type":[' || repeat('1,', 2500000) || '1]}'}) ],

@@ -83,11 +83,11 @@ sub event_of
 		{ event_type => $type, user_id => "ext-$user", client_user_id => $user, team_id => 'team', data => $data });
 }
 
-# samples: [epoch seconds, value] pairs, in the resource's canonical unit
+# samples: [epoch seconds, value, unit]; without a unit, in the one that the mapping has as default
 sub samples_event
 {
 	my ($user, $resource, $provider, $type, @samples) = @_;
-	my @data = map { { timestamp => rfc3339($_->[0]), value => $_->[1], timezone_offset => 0 } } @samples;
+	my @data = map { { timestamp => rfc3339($_->[0]), value => $_->[1], timezone_offset => 0, defined $_->[2] ? (unit => $_->[2]) : () } } @samples;
 	return event_of("daily.data.$resource.created", $user,
 		{ source => { provider => $provider, type => $type }, data => \@data });
 }

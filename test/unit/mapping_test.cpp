@@ -96,7 +96,7 @@ TEST(PlanCompile, AsksNothingOfARowThatIsOff) {
 TEST(PlanCompile, AnUnknownUnitIsTheFaultOfItsRowAlone) {
   MappingSet set = small_set();
   set.metrics.push_back(metric(2, "hrv", "ms"));
-  set.mappings[0].unit = "furlong";
+  set.mappings[0].unit_default = "furlong";
   set.mappings[0].unit_field = "unit";
   set.mappings.push_back(mapping(18, "heartrate", 2, {"hrv"}, {"timestamp"}));
   set.mappings[1].unit_up_to_one = "mile";

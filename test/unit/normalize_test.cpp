@@ -62,12 +62,12 @@ TEST(NormalizeTimeseries, EveryResource) {
        "missing_type /data/data/5/type \"a?b\"\n! missing_type /data/data/6/type\n"},
       {"body_temperature",
        event(
-           R"({"timestamp":"2024-05-01T12:00:00Z","value":98.6,"unit":"°F"},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":"°C"},{"timestamp":"2024-05-01T12:00:00Z","value":309.75,"unit":"K"},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":null},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":""},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":"C"},{"timestamp":"2024-05-01T12:00:00Z","value":98.6,"unit":"°C"})"),
+           R"({"timestamp":"2024-05-01T12:00:00Z","value":98.6,"unit":"°F"},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":"°C"},{"timestamp":"2024-05-01T12:00:00Z","value":309.75,"unit":"K"},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":null},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":""},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":"C"},{"timestamp":"2024-05-01T12:00:00Z","value":98.6,"unit":"°C"},{"timestamp":"2024-05-01T12:00:00Z","value":98.6})"),
        "body_temperature 2024-05-01T12:00:00 37 oura/ring/timeseries\nbody_temperature "
        "2024-05-01T12:00:00 36.6 oura/ring/timeseries\nbody_temperature 2024-05-01T12:00:00 36.6 "
-       "oura/ring/timeseries\nbody_temperature 2024-05-01T12:00:00 36.6 "
-       "oura/ring/timeseries\nbody_temperature 2024-05-01T12:00:00 36.6 oura/ring/timeseries\n! "
-       "unknown_unit /data/data/5/unit \"C\"\n! out_of_range /data/data/6/value\n"},
+       "oura/ring/timeseries\n! missing_unit /data/data/3\n! missing_unit /data/data/4/unit\n! "
+       "unknown_unit /data/data/5/unit \"C\"\n! out_of_range /data/data/6/value\n! missing_unit "
+       "/data/data/7\n"},  // readings in the canonical unit of the metric until they had a reason of their own
       // Two mappings of one resource: each value is a reading, and a sample without any is one too.
       {"stress",
        event(

@@ -130,6 +130,12 @@ inline std::vector<MappingDef> sample_mappings() {
   rows[21].base_field = "start";
   rows[24].unit_up_to_one = "1";
   rows[25].unit_field = "warmth.*.unit";
+  // body_temperature alone has no default
+  const std::vector<MetricDef> metrics = sample_metrics();
+  for (MappingDef& row : rows) {
+    if (row.unit_field.empty() || row.resource == "body_temperature") continue;
+    row.unit_default = metrics[static_cast<std::size_t>(row.metric_id) - 1].unit;
+  }
   return rows;
 }
 

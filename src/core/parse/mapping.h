@@ -47,11 +47,12 @@ struct MappingDef {
   std::vector<std::string> instant_fields;  // the first that is present and not null counts
   std::string end_field;                    // empty: none
   std::string unit_field;                   // empty: none
-  std::string unit;                         // constant; both empty: canonical
+  std::string unit;                         // constant, without unit_field; both empty: canonical
   bool type_extends;                        // the metric is metric/type, to be made where no row is of that name
   bool enabled = true;                      // false: yields nothing; with a provider, the general row is off for it too
   std::string base_field = {};              // numbers in instant_fields and end_field are seconds since this
-  std::string unit_up_to_one = {};          // instead of `unit` where the value lies within -1..1
+  std::string unit_up_to_one = {};          // instead of the unit where the value lies within -1..1
+  std::string unit_default = {};            // where unit_field is absent, null or empty; empty: kMissingUnit
 };
 
 // A field that is known and needs no mapping, with all below it. With texts: those it may hold.

@@ -175,8 +175,12 @@ void Readings::take_row(const PlanMapping& mapping) {
   std::string_view text;
   if (slot != kNoSlot && field(slot).kind == Kind::kString) text = field(slot).text;
   if (text.empty()) {
-    slot = kNoSlot;  // what is at fault then is the mapping
     text = std::fabs(number) <= 1 ? mapping.unit_up_to_one : mapping.constant_unit;
+    // a guess would make 120 mmol/L of 120 mg/dL
+    if (text.empty() && slot != kNoSlot) {
+      return fail(Reason::kMissingUnit, field(slot).present() ? slot : kNoSlot);
+    }
+    slot = kNoSlot;  // if the mapping's own is not known, the mapping is at fault
   }
   return text.empty() || text == choice_.metric->def.unit || convert_unit(text, slot);
 }

@@ -34,6 +34,8 @@ const char* reason_name(Reason reason) noexcept {
       return "out_of_range";
     case Reason::kUnknownUnit:
       return "unknown_unit";
+    case Reason::kMissingUnit:
+      return "missing_unit";
     case Reason::kMissingTimestamp:
       return "missing_timestamp";
     case Reason::kBadTimestamp:

@@ -45,7 +45,8 @@ Statement select_summary{"SELECT 1 FROM wearables.resources r WHERE r.name = $1 
 
 Statement select_mappings{R"(
   SELECT p.mapping_id, p.resource, p.provider, m.metric_id, p.secondary_field, p.end_field, p.unit_field,
-         p.unit, p.type_extends, p.value_fields, p.instant_fields, p.enabled, p.base_field, p.unit_up_to_one
+         p.unit, p.type_extends, p.value_fields, p.instant_fields, p.enabled, p.base_field, p.unit_up_to_one,
+         p.unit_default
   FROM wearables.mappings p JOIN wearables.metrics m ON m.name = p.metric
   WHERE p.enabled OR p.provider IS NOT NULL ORDER BY p.mapping_id)"};
 enum {
@@ -62,7 +63,8 @@ enum {
   kMappingInstants,
   kMappingEnabled,
   kMappingBase,
-  kMappingUnitUpToOne
+  kMappingUnitUpToOne,
+  kMappingUnitDefault
 };
 
 Statement select_known_fields{"SELECT k.resource, k.path, coalesce(k.texts, '{}') FROM wearables.known_fields k"};
@@ -151,6 +153,7 @@ void load_mappings(MappingSet& set, SnapshotMode mode) {
     mapping->enabled = get_bool(row, kMappingEnabled);
     assign(mapping->base_field, get_text(row, kMappingBase));
     assign(mapping->unit_up_to_one, get_text(row, kMappingUnitUpToOne));
+    assign(mapping->unit_default, get_text(row, kMappingUnitDefault));
   }
 }
 

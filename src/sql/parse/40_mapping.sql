@@ -154,7 +154,9 @@ CREATE TABLE wearables.mappings (
   origin          text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user')),
   base_field      text CONSTRAINT mappings_base_field_is_path CHECK (wearables_internal.is_path(base_field)),
   unit_up_to_one  text,
+  unit_default    text,
   UNIQUE NULLS NOT DISTINCT (resource, provider, metric),
+  CONSTRAINT mappings_unit_is_constant CHECK (unit IS NULL OR unit_field IS NULL),
   CONSTRAINT mappings_lists_have_values CHECK (
     wearables_internal.lists_read(value_fields) = cardinality(value_fields)
     OR wearables_internal.lists_read(
@@ -173,9 +175,13 @@ COMMENT ON COLUMN wearables.mappings.end_field IS 'end of an interval reading; a
 COMMENT ON COLUMN wearables.mappings.base_field IS
   'instant that numbers in instant_fields and end_field are seconds after';
 COMMENT ON COLUMN wearables.mappings.unit_up_to_one IS
-  'instead of unit for values from -1 to 1, where a vendor writes fractions and percent into one field';
+  'instead of unit or unit_default for values from -1 to 1, where a vendor writes fractions and percent into one field';
 COMMENT ON COLUMN wearables.mappings.unit IS
-  'unit of the value when unit_field does not say; null: the metric''s canonical unit';
+  'unit of the value where no field holds one (unit_field is null); null: the metric''s canonical unit';
+COMMENT ON COLUMN wearables.mappings.unit_field IS
+  'field that holds the unit of the value; where it is absent, null or empty, unit_default is the unit';
+COMMENT ON COLUMN wearables.mappings.unit_default IS
+  'null: a reading whose unit_field does not say is quarantined as missing_unit; without a unit_field it means nothing';
 COMMENT ON COLUMN wearables.mappings.type_extends IS
   'the sample''s type becomes part of the metric''s name (cholesterol/hdl); a row of that name gives unit, units and '
   'range, else one is made after the metric';

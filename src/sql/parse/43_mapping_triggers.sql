@@ -144,6 +144,11 @@ BEGIN
             HINT = format('If the name is right: INSERT INTO wearables.metrics (name, unit) VALUES (%L, ''its unit'').',
                           NEW.metric);
   END IF;
+  IF NEW.unit IS NOT NULL AND NEW.unit_field IS NOT NULL THEN
+    RAISE EXCEPTION 'a mapping cannot have both unit and unit_field'
+      USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'unit',
+            HINT = 'The unit of readings whose unit_field does not say is unit_default.';
+  END IF;
   RETURN NEW;
 END $$;
 COMMENT ON FUNCTION wearables_internal.check_mapping() IS

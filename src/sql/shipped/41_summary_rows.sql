@@ -101,52 +101,55 @@ FROM (VALUES
   (188, 'waist_circumference',    'waist_circumference_centimeter')) AS d (id, metric, field);
 
 -- A meal as a whole; its foods stay in the document, under names that the eater chose.
-INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, unit_field, unit, origin)
-SELECT d.id, 'meal', d.metric, ARRAY[d.field], '{timestamp}', d.unit_field, d.unit, 'shipped'
+INSERT INTO wearables.mappings
+  (mapping_id, resource, metric, value_fields, instant_fields, unit_field, unit_default, origin)
+VALUES
+  (200, 'meal', 'dietary_energy', '{energy.value}', '{timestamp}', 'energy.unit', 'kcal', 'shipped');
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, unit, origin)
+SELECT d.id, 'meal', d.metric, ARRAY[d.field], '{timestamp}', d.unit, 'shipped'
 FROM (VALUES
-  (200, 'dietary_energy',              'energy.value',                  'energy.unit', NULL),
-  (201, 'dietary_carbohydrates',       'macros.carbs',                  NULL, NULL),
-  (202, 'dietary_protein',             'macros.protein',                NULL, NULL),
-  (203, 'dietary_alcohol',             'macros.alcohol',                NULL, NULL),
-  (204, 'dietary_water',               'macros.water',                  NULL, 'g'),
-  (205, 'dietary_fibre',               'macros.fibre',                  NULL, NULL),
-  (206, 'dietary_sugar',               'macros.sugar',                  NULL, NULL),
-  (207, 'dietary_cholesterol',         'macros.cholesterol',            NULL, 'g'),
-  (208, 'dietary_fat',                 'macros.fats.total',             NULL, NULL),
-  (209, 'dietary_fat_saturated',       'macros.fats.saturated',         NULL, NULL),
-  (210, 'dietary_fat_monounsaturated', 'macros.fats.monounsaturated',   NULL, NULL),
-  (211, 'dietary_fat_polyunsaturated', 'macros.fats.polyunsaturated',   NULL, NULL),
-  (212, 'dietary_omega3',              'macros.fats.omega3',            NULL, NULL),
-  (213, 'dietary_omega6',              'macros.fats.omega6',            NULL, NULL),
-  (220, 'dietary_sodium',              'micros.minerals.sodium',        NULL, NULL),
-  (221, 'dietary_potassium',           'micros.minerals.potassium',     NULL, NULL),
-  (222, 'dietary_calcium',             'micros.minerals.calcium',       NULL, NULL),
-  (223, 'dietary_phosphorus',          'micros.minerals.phosphorus',    NULL, NULL),
-  (224, 'dietary_magnesium',           'micros.minerals.magnesium',     NULL, NULL),
-  (225, 'dietary_iron',                'micros.minerals.iron',          NULL, NULL),
-  (226, 'dietary_zinc',                'micros.minerals.zinc',          NULL, NULL),
-  (227, 'dietary_fluoride',            'micros.minerals.fluoride',      NULL, NULL),
-  (228, 'dietary_chloride',            'micros.minerals.chloride',      NULL, NULL),
-  (229, 'dietary_copper',              'micros.trace_elements.copper',     NULL, NULL),
-  (230, 'dietary_manganese',           'micros.trace_elements.manganese',  NULL, NULL),
-  (231, 'dietary_chromium',            'micros.trace_elements.chromium',   NULL, NULL),
-  (232, 'dietary_iodine',              'micros.trace_elements.iodine',     NULL, NULL),
-  (233, 'dietary_molybdenum',          'micros.trace_elements.molybdenum', NULL, NULL),
-  (234, 'dietary_selenium',            'micros.trace_elements.selenium',   NULL, NULL),
-  (240, 'dietary_vitamin_a',           'micros.vitamins.vitamin_a',        NULL, NULL),
-  (241, 'dietary_thiamin',             'micros.vitamins.vitamin_b1',       NULL, NULL),
-  (242, 'dietary_riboflavin',          'micros.vitamins.riboflavin',       NULL, NULL),
-  (243, 'dietary_niacin',              'micros.vitamins.niacin',           NULL, NULL),
-  (244, 'dietary_pantothenic_acid',    'micros.vitamins.pantothenic_acid', NULL, NULL),
-  (245, 'dietary_vitamin_b6',          'micros.vitamins.vitamin_b6',       NULL, NULL),
-  (246, 'dietary_biotin',              'micros.vitamins.biotin',           NULL, NULL),
-  (247, 'dietary_vitamin_b12',         'micros.vitamins.vitamin_b12',      NULL, NULL),
-  (248, 'dietary_vitamin_c',           'micros.vitamins.vitamin_c',        NULL, NULL),
-  (249, 'dietary_vitamin_d',           'micros.vitamins.vitamin_d',        NULL, NULL),
-  (250, 'dietary_vitamin_e',           'micros.vitamins.vitamin_e',        NULL, NULL),
-  (251, 'dietary_vitamin_k',           'micros.vitamins.vitamin_k',        NULL, NULL),
-  (252, 'dietary_folic_acid',          'micros.vitamins.folic_acid',       NULL, NULL))
-  AS d (id, metric, field, unit_field, unit);
+  (201, 'dietary_carbohydrates',       'macros.carbs',                  NULL),
+  (202, 'dietary_protein',             'macros.protein',                NULL),
+  (203, 'dietary_alcohol',             'macros.alcohol',                NULL),
+  (204, 'dietary_water',               'macros.water',                  'g'),
+  (205, 'dietary_fibre',               'macros.fibre',                  NULL),
+  (206, 'dietary_sugar',               'macros.sugar',                  NULL),
+  (207, 'dietary_cholesterol',         'macros.cholesterol',            'g'),
+  (208, 'dietary_fat',                 'macros.fats.total',             NULL),
+  (209, 'dietary_fat_saturated',       'macros.fats.saturated',         NULL),
+  (210, 'dietary_fat_monounsaturated', 'macros.fats.monounsaturated',   NULL),
+  (211, 'dietary_fat_polyunsaturated', 'macros.fats.polyunsaturated',   NULL),
+  (212, 'dietary_omega3',              'macros.fats.omega3',            NULL),
+  (213, 'dietary_omega6',              'macros.fats.omega6',            NULL),
+  (220, 'dietary_sodium',              'micros.minerals.sodium',        NULL),
+  (221, 'dietary_potassium',           'micros.minerals.potassium',     NULL),
+  (222, 'dietary_calcium',             'micros.minerals.calcium',       NULL),
+  (223, 'dietary_phosphorus',          'micros.minerals.phosphorus',    NULL),
+  (224, 'dietary_magnesium',           'micros.minerals.magnesium',     NULL),
+  (225, 'dietary_iron',                'micros.minerals.iron',          NULL),
+  (226, 'dietary_zinc',                'micros.minerals.zinc',          NULL),
+  (227, 'dietary_fluoride',            'micros.minerals.fluoride',      NULL),
+  (228, 'dietary_chloride',            'micros.minerals.chloride',      NULL),
+  (229, 'dietary_copper',              'micros.trace_elements.copper',     NULL),
+  (230, 'dietary_manganese',           'micros.trace_elements.manganese',  NULL),
+  (231, 'dietary_chromium',            'micros.trace_elements.chromium',   NULL),
+  (232, 'dietary_iodine',              'micros.trace_elements.iodine',     NULL),
+  (233, 'dietary_molybdenum',          'micros.trace_elements.molybdenum', NULL),
+  (234, 'dietary_selenium',            'micros.trace_elements.selenium',   NULL),
+  (240, 'dietary_vitamin_a',           'micros.vitamins.vitamin_a',        NULL),
+  (241, 'dietary_thiamin',             'micros.vitamins.vitamin_b1',       NULL),
+  (242, 'dietary_riboflavin',          'micros.vitamins.riboflavin',       NULL),
+  (243, 'dietary_niacin',              'micros.vitamins.niacin',           NULL),
+  (244, 'dietary_pantothenic_acid',    'micros.vitamins.pantothenic_acid', NULL),
+  (245, 'dietary_vitamin_b6',          'micros.vitamins.vitamin_b6',       NULL),
+  (246, 'dietary_biotin',              'micros.vitamins.biotin',           NULL),
+  (247, 'dietary_vitamin_b12',         'micros.vitamins.vitamin_b12',      NULL),
+  (248, 'dietary_vitamin_c',           'micros.vitamins.vitamin_c',        NULL),
+  (249, 'dietary_vitamin_d',           'micros.vitamins.vitamin_d',        NULL),
+  (250, 'dietary_vitamin_e',           'micros.vitamins.vitamin_e',        NULL),
+  (251, 'dietary_vitamin_k',           'micros.vitamins.vitamin_k',        NULL),
+  (252, 'dietary_folic_acid',          'micros.vitamins.folic_acid',       NULL))
+  AS d (id, metric, field, unit);
 
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, origin) VALUES
   (260, 'electrocardiogram', 'heart_rate_average', '{heart_rate_mean}', '{session_start}', 'session_end', 'shipped');
