@@ -162,7 +162,9 @@ Result<std::string> make_url(std::string_view base, std::string_view path, const
   };
   set(CURLUPART_PATH, whole, 0);
   for (const auto& [name, value] : parameters) {
-    set(CURLUPART_QUERY, name + '=' + value, CURLU_APPENDQUERY | CURLU_URLENCODE);
+    std::string parameter = name;
+    parameter.append("=").append(value);
+    set(CURLUPART_QUERY, parameter, CURLU_APPENDQUERY | CURLU_URLENCODE);
   }
   const Text text = part_of(url, CURLUPART_URL);
   if (text == nullptr) throw std::bad_alloc();

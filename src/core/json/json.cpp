@@ -279,6 +279,7 @@ void RecordSink::end_list() {}
 bool RecordSink::begin_list_before_source() { return false; }
 bool RecordSink::source_behind(std::span<const Value>, std::string_view) { return false; }
 void RecordSink::restart() {}
+// NOLINTNEXTLINE(performance-unnecessary-value-param): those that override it keep the text
 void RecordSink::unknown(std::string) {}
 void RecordSink::null_at(std::string_view) {}
 void RecordSink::too_deep() {}

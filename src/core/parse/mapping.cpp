@@ -173,8 +173,7 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
     if (auto set = set_fields(resource->fields, def, row, mapping); !set.ok()) return set;
     // one that the metric does not know is the fault of this row alone: its readings say so
     mapping.constant_unit = def.unit_field.empty() ? def.unit : def.unit_default;
-    mapping.unit_up_to_one =
-        def.unit_up_to_one.empty() ? mapping.constant_unit : def.unit_up_to_one;
+    mapping.unit_up_to_one = def.unit_up_to_one.empty() ? mapping.constant_unit : def.unit_up_to_one;
     mapping.canonical = is_canonical(mapping, *metric);
     mapping.time_of = same_time(resource->mappings, mapping);
   }

@@ -179,7 +179,7 @@ Result<Done> finish(Result<Done> walked, Sink& sink, const char* what, std::stri
 bool is_consistent(const Batch& batch, const Sample& sample) {
   return sample.source < batch.sources.size() && sample.zone <= batch.zones.size() &&
          (sample.document == kNone || sample.document < batch.documents.size()) && sample.metric != kNoMetric &&
-         (sample.metric > kNoMetric || static_cast<std::size_t>(~sample.metric) < batch.new_metrics.size()) &&
+         (sample.metric > kNoMetric || -1 - sample.metric < static_cast<int>(batch.new_metrics.size())) &&
          std::isfinite(sample.value) && sample.ts != kNoInstant &&
          (sample.ts_end == kNoInstant || sample.ts_end >= sample.ts);
 }

@@ -31,7 +31,7 @@ struct PlanMapping {
   int unit = kNoField;
   int base = kNoField;
   std::vector<std::uint16_t> lists;  // that its fields read by "*"; none: one reading a record
-  std::string constant_unit;  // of the row, or the default where it has a unit field
+  std::string constant_unit;         // of the row, or the default where it has a unit field
   std::string unit_up_to_one;
   bool canonical = false;  // whatever its numbers are, they need no conversion
   bool type_extends = false;

@@ -33,7 +33,7 @@ enum class Reason : std::uint8_t {
   kNotANumber,
   kOutOfRange,
   kUnknownUnit,
-  kMissingUnit,       // where a unit is read from a field, and the row has no default
+  kMissingUnit,  // where a unit is read from a field, and the row has no default
   kMissingTimestamp,
   kBadTimestamp,
   kTimestampOutOfRange,
