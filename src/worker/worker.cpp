@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "pg/queue/drain.h"
+#include "pg/queue/flight.h"
 #include "pg/server/settings.h"
 #include "pg/server/spi.h"
 #include "pg/queue/status.h"
@@ -99,7 +100,7 @@ void take_turn(void* arg) {
   StartTransactionCommand();
   PushActiveSnapshot(GetTransactionSnapshot());
   SPI_connect_ext(SPI_OPT_NONATOMIC);
-  mine->turn = pg::drain({0, GetCurrentTimestamp() + kTurn, wants_reload});
+  mine->turn = pg::drain({0, GetCurrentTimestamp() + kTurn, wants_reload, false});
   SPI_finish();
   end();
 }
@@ -178,10 +179,12 @@ void wait_until(TimestampTz until, bool deaf) {
     if (now >= until || ConfigReloadPending) break;
     // a millisecond longer than too early
     const long milliseconds = static_cast<long>((until - now) / 1000) + 1;
-    const int events =
-        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
+    const pgsocket flights = pg::flights_fd();
+    const int wanted = flights == PGINVALID_SOCKET || deaf ? 0 : WL_SOCKET_READABLE;
+    const int events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH | wanted, flights,
+                                         milliseconds, PG_WAIT_EXTENSION);
     handle_signals();
-    if ((events & WL_LATCH_SET) != 0 && !deaf) break;
+    if ((events & (WL_LATCH_SET | WL_SOCKET_READABLE)) != 0 && !deaf) break;
   }
   handle_signals();
   reload_if_wanted();

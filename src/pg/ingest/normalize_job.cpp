@@ -74,7 +74,7 @@ constexpr JobKind event_kind(const char* name) {
   kind.prepare = make_missing_names;
   kind.give_up = fail_event_of;
   kind.release = release_body;
-  kind.concurrency = {0, false, kMaxClaim};
+  kind.concurrency = {nullptr, false, kMaxClaim};
   kind.retry = {0, -1.0, kLongestRetryDelay, 0.5, nullptr, 0};
   return kind;
 }

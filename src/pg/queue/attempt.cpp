@@ -42,9 +42,6 @@ void prepare_step(void* arg) {
   preparation->obstacle = preparation->job->kind->prepare(preparation->job);
 }
 
-AttemptResult succeeded() { return {true, 0, nullptr, nullptr}; }
-AttemptResult failed(ErrorData* error) { return {false, error->sqlerrcode, error->message, error}; }
-
 AttemptResult attempt_in_transaction(Job* job) {
   // what is prepared may be taken away before it is used: that must not go on for ever
   constexpr int kMaxRounds = 10;
@@ -53,11 +50,11 @@ AttemptResult attempt_in_transaction(Job* job) {
   for (int round = 0; round < kMaxRounds; ++round) {
     ErrorData* error = in_transaction(work_step, job);
     if (kind.release != nullptr) kind.release(*job);
-    if (error == nullptr) return succeeded();
-    if (kind.needs_preparation == nullptr || !kind.needs_preparation(error->sqlerrcode)) return failed(error);
+    if (error == nullptr) return attempt_succeeded();
+    if (kind.needs_preparation == nullptr || !kind.needs_preparation(error->sqlerrcode)) return attempt_failed(error);
     Preparation preparation{job, nullptr};
     error = in_transaction(prepare_step, &preparation);
-    if (error != nullptr) return failed(error);
+    if (error != nullptr) return attempt_failed(error);
     if (preparation.obstacle != nullptr) {
       obstacle = preparation.obstacle;
       break;
@@ -81,8 +78,8 @@ void begin_step(void* arg) {
 }
 
 void outside_step(void* arg) {
-  auto* outside = static_cast<Outside*>(arg);
-  outside->job->kind->outside(outside->job);
+  auto* job = static_cast<Job*>(arg);
+  job->kind->outside(job);
 }
 
 void end_step(void* arg) {
@@ -101,18 +98,35 @@ void end_step(void* arg) {
 
 AttemptResult attempt_with_outside(Job* job) {
   const JobKind& kind = *job->kind;
-  Outside outside{job, false};
-  ErrorData* error = in_transaction(begin_step, &outside);
-  if (error == nullptr && !outside.is_lost) error = in_no_transaction(outside_step, &outside);
-  if (error == nullptr && !outside.is_lost) error = in_transaction(end_step, &outside);
+  bool lost = false;
+  ErrorData* error = begin_outside(job, &lost);
+  if (error == nullptr && !lost) error = in_no_transaction(outside_step, job);
+  if (error == nullptr && !lost) error = end_outside(job, &lost);
   if (kind.release != nullptr) kind.release(*job);
-  return error == nullptr ? succeeded() : failed(error);
+  return error == nullptr ? attempt_succeeded() : attempt_failed(error);
 }
 
 }  // namespace
 
+AttemptResult attempt_succeeded() noexcept { return {true, 0, nullptr, nullptr}; }
+AttemptResult attempt_failed(ErrorData* error) noexcept { return {false, error->sqlerrcode, error->message, error}; }
+
+ErrorData* begin_outside(Job* job, bool* lost) {
+  Outside outside{job, false};
+  ErrorData* error = in_transaction(begin_step, &outside);
+  *lost = outside.is_lost;
+  return error;
+}
+
+ErrorData* end_outside(Job* job, bool* lost) {
+  Outside outside{job, false};
+  ErrorData* error = in_transaction(end_step, &outside);
+  *lost = outside.is_lost;
+  return error;
+}
+
 AttemptResult attempt_job(Job* job) {
-  Assert(job->kind != nullptr && job->leased_by == MyProcPid);
+  Assert(job->kind != nullptr && job->kind->flight == nullptr && job->leased_by == MyProcPid);
   job->state = MemoryContextAllocZero(job->context, std::max<size_t>(job->kind->state_size, 1));
   return job->kind->outside == nullptr ? attempt_in_transaction(job) : attempt_with_outside(job);
 }

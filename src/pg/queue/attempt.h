@@ -18,4 +18,12 @@ struct AttemptResult {
 // affair.
 AttemptResult attempt_job(Job* job);
 
+// The transactions before and after work outside: what went wrong, null for nothing. `lost`: the claim was lost, and
+// nothing is to be done any more.
+ErrorData* begin_outside(Job* job, bool* lost);
+ErrorData* end_outside(Job* job, bool* lost);
+
+AttemptResult attempt_succeeded() noexcept;
+AttemptResult attempt_failed(ErrorData* error) noexcept;
+
 }  // namespace wearables::pg

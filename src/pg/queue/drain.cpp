@@ -6,6 +6,7 @@
 
 #include "pg/queue/attempt.h"
 #include "pg/queue/drain.h"
+#include "pg/queue/flight.h"
 #include "pg/queue/job.h"
 #include "pg/queue/job_failure.h"
 #include "pg/queue/job_transaction.h"
@@ -37,7 +38,7 @@ struct State {
 constexpr int kMaxTroubles = 8;
 constexpr int kMaxBlocked = 256;
 
-int64 worked_on(const Turn& turn) { return turn.done + turn.failed + turn.put_off; }
+int64 worked_on(const Turn& turn) { return turn.done + turn.failed + turn.put_off + flight_count(); }
 
 bool is_spent(const State& state) {
   const Budget& budget = state.budget;
@@ -65,13 +66,44 @@ void note_failure(State* state, const Job& job, const AttemptResult& result) {
   state->turn.trouble = state->troubles >= kMaxTroubles || state->blocked >= kMaxBlocked;
 }
 
-void work_on(State* state, Job* job) {
-  note_job(job->job_id, job->event_id);
-  const AttemptResult result = attempt_job(job);
-  if (!result.succeeded) return note_failure(state, *job, result);
+void note_result(State* state, const Job& job, const AttemptResult& result) {
+  if (!result.succeeded) return note_failure(state, job, result);
   ++state->turn.done;
   state->troubles = state->blocked = 0;
   note_success();
+}
+
+void work_on(State* state, Job* job) {
+  note_job(job->job_id, job->event_id);
+  AttemptResult result;
+  if (job->kind->flight == nullptr) {
+    result = attempt_job(job);
+  } else if (launch_job(*job, &result)) {
+    return;
+  }
+  note_result(state, *job, result);
+}
+
+// Ends what has ended outside; returns whether anything had.
+bool land_all(State* state) {
+  bool any = false;
+  for (Job* job; state->cancel == nullptr && (job = next_landing()) != nullptr; any = true) {
+    note_job(job->job_id, job->event_id);
+    const AttemptResult result = land_job(job);
+    note_result(state, *job, result);
+    retire_job(job);
+    stop_point("after job");
+  }
+  return any;
+}
+
+// Until some work outside can go on, something is due, or the session is told something.
+void wait_for_flights(TimestampTz due) {
+  constexpr int64 kLongestWait = 1000;  // milliseconds: a job of another session may have become ready
+  const int64 until_due = due == DT_NOEND ? kLongestWait : (due - GetCurrentTimestamp()) / 1000 + 1;
+  (void)WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, flights_fd(),
+                          static_cast<long>(std::clamp<int64>(until_due, 0, kLongestWait)), PG_WAIT_EXTENSION);
+  ResetLatch(MyLatch);
 }
 
 // --- Claims
@@ -115,7 +147,9 @@ void release(State* state) {
 
 // In order, or not at all: what is claimed is released before the error is raised.
 [[noreturn]] void end_with(State* state, ErrorData* error) {
-  if (state->unbegun > 0) release(state);
+  const bool flying = state->budget.wait && flight_count() > 0;
+  if (flying) abandon_flights();
+  if (state->unbegun > 0 || flying) release(state);
   ReThrowError(error);
 }
 
@@ -195,7 +229,7 @@ void reclaim_all_lost(State* state) {
 
 // Goes up with every change of the tables or functions that this library uses. An update script changes
 // wearables_internal.schema_version() with them.
-constexpr int kSchemaVersion = 3;
+constexpr int kSchemaVersion = 4;
 
 // A row for each kind that the schema knows.
 Statement gate_statement{R"(
@@ -270,11 +304,17 @@ void work(State* state) {
   if (!is_spent(*state)) (void)claim_and_work(state, true);
   bool asked_for_room = false;
   while (!is_spent(*state)) {
-    if (claim_and_work(state, false)) continue;
+    (void)land_all(state);
+    if (is_spent(*state) || claim_and_work(state, false)) continue;
     if (is_spent(*state) || claim_and_work(state, true)) continue;
     // once: what there is still no room for would come again and again
-    if (asked_for_room || !queue_refused(state)) return look_ahead(state);
-    asked_for_room = true;
+    if (!asked_for_room && queue_refused(state)) {
+      asked_for_room = true;
+      continue;
+    }
+    look_ahead(state);
+    if (!state->budget.wait || flight_count() == 0) return;
+    wait_for_flights(state->turn.due);
   }
   state->turn.more = !state->turn.trouble;
 }
@@ -293,6 +333,16 @@ Turn drain(const Budget& budget) {
   look_at_gate(&state);
   if (state.turn.schema_fits) flush_counts(&state);
   if (state.turn.schema_fits && !state.turn.paused) work(&state);
+  // a pause, and the end of a call, let what is outside come to its end
+  while (flight_count() > 0 && state.cancel == nullptr && !QueryCancelPending && (budget.wait || state.turn.paused)) {
+    if (!land_all(&state)) wait_for_flights(DT_NOEND);
+    if (!budget.wait) break;
+  }
+  if (budget.wait && flight_count() > 0) {
+    abandon_flights();
+    release(&state);
+  }
+  state.turn.in_flight = flight_count();
   if (state.cancel != nullptr) ReThrowError(state.cancel);
   CHECK_FOR_INTERRUPTS();
   MemoryContextSwitchTo(caller);
@@ -322,7 +372,7 @@ Datum wearables_drain(PG_FUNCTION_ARGS) {
                     errhint("Give a positive number, or NULL for no bound.")));
   }
   SPI_connect_ext(SPI_OPT_NONATOMIC);
-  const Turn turn = drain({max_jobs, DT_NOEND, nullptr});
+  const Turn turn = drain({max_jobs, DT_NOEND, nullptr, true});
   if (!turn.schema_fits) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("the library does not fit the installed version of extension wearables_ingest"),

@@ -11,6 +11,7 @@ struct Budget {
   int64 jobs;         // 0: no bound
   TimestampTz until;  // DT_NOEND: no bound
   bool (*stop)();     // the caller has something else to do; may be null
+  bool wait;          // for work outside that goes on; else it goes on in the next turn of this session
 };
 
 struct Turn {
@@ -20,6 +21,7 @@ struct Turn {
   int64 put_off;       // how often one waits for something outside it
   bool more;           // ended by its budget
   bool trouble;        // ended because nothing succeeds for now: wait before the next
+  int in_flight;       // jobs whose work outside goes on: the next turn is due when flights_fd() is readable, too
   TimestampTz due;     // when the next job is due, DT_NOEND: none is; only where it ended for want of work
 };
 

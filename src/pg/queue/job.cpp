@@ -4,6 +4,7 @@
 // LOCKED.
 #include "pg/queue/job.h"
 
+#include "pg/queue/flight.h"
 #include "pg/queue/job_row.h"
 #include "pg/queue/wakeup.h"
 #include "pg/server/spi.h"
@@ -54,7 +55,7 @@ Statement delete_dead_letter_statement{"DELETE FROM wearables.jobs j WHERE j.job
 
 Statement release_statement{
     "UPDATE wearables.jobs j SET state = 'ready', attempt = j.attempt - j.suspect::integer," NO_LEASE
-    "WHERE j.leased_by = $1 AND j.state = 'running'"};
+    "WHERE j.leased_by = $1 AND j.state = 'running' AND j.job_id <> ALL ($2::bigint[])"};
 
 // Without waiting: job rows come first in the order of locks (lock.h), and a replay holds others already.
 Statement delete_dead_letters_statement{R"(
@@ -95,6 +96,12 @@ Arg arg_sqlstate(int sqlstate) { return arg_text(unpack_sql_state(sqlstate)); }
 Arg arg_holder(const Job& job) { return arg_datum(INT4OID, Int32GetDatum(job.leased_by), job.leased_by == 0); }
 Arg arg_claimed_at(const Job& job) {
   return arg_datum(TIMESTAMPTZOID, TimestampTzGetDatum(job.leased_at), job.leased_at == 0);
+}
+
+Arg arg_jobs_in_flight() {
+  Datum ids[kMaxFlights];
+  const int count = jobs_in_flight(ids);
+  return arg_array(INT8OID, ids, nullptr, count);
 }
 
 // --- Ends of a claim
@@ -171,7 +178,7 @@ void delete_dead_letters(Datum* event_ids, int count) {
   run(delete_dead_letters_statement, {arg_array(INT8OID, event_ids, nullptr, count)});
 }
 
-void release_claims() { run(release_statement, {arg_int4(MyProcPid)}); }
+void release_claims() { run(release_statement, {arg_int4(MyProcPid), arg_jobs_in_flight()}); }
 
 int find_lost_claims(LostClaim* lost, int most) {
   constinit static TimestampTz next_scan = 0;
@@ -182,7 +189,8 @@ int find_lost_claims(LostClaim* lost, int most) {
   for (uint64 row = 0; row < rows && count < most; ++row) {
     LostClaim& found = lost[count];
     found.job = job_of_row(row, nullptr);
-    if (found.job.kind != nullptr && is_lost(found.job, get_bool(row, kExpired), &found.why)) ++count;
+    if (found.job.kind == nullptr || is_in_flight(found.job)) continue;
+    if (is_lost(found.job, get_bool(row, kExpired), &found.why)) ++count;
   }
   next_scan = count == most ? 0 : next_full_scan(cost, rows);
   int held = 0;

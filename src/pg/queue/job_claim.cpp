@@ -160,13 +160,15 @@ int free_slots(int which) {
   const JobKind& kind = job_kind(which);
   const ConcurrencyRule& rule = kind.concurrency;
   scans[which].at_limit = false;
-  if (!is_limited(kind)) return rule.max_claimed;
+  const int most = kind.flight == nullptr ? rule.max_claimed : std::min(rule.max_claimed, kind.flight->room());
+  if (!is_limited(kind) || most == 0) return most;
   if (!try_lock_job_kind(kind.name)) return 0;
-  if (rule.max_running == 0) return rule.max_claimed;
-  run(count_running, {arg_text(kind.name), arg_int4(rule.max_running)});
+  if (rule.max_running == nullptr) return most;
+  const int max_running = rule.max_running();
+  run(count_running, {arg_text(kind.name), arg_int4(max_running)});
   const int running = static_cast<int>(get_int8(0, 1));
-  scans[which].at_limit = running >= rule.max_running;
-  return std::clamp(rule.max_running - running, 0, rule.max_claimed);
+  scans[which].at_limit = running >= max_running;
+  return std::clamp(max_running - running, 0, most);
 }
 
 struct Slots {
@@ -182,7 +184,7 @@ Arg arg_kinds(const JobKindSet& kinds) {
   return arg_array(TEXTOID, names, nullptr, count);
 }
 
-bool is_outside(const Job& job) { return job.kind->outside != nullptr; }
+bool is_outside(const Job& job) { return works_outside(*job.kind); }
 
 bool works_before(const Job& a, const Job& b) {
   return is_outside(a) != is_outside(b) ? is_outside(b) : a.job_id < b.job_id;

@@ -15,8 +15,9 @@ constinit int count = 0;
 void register_job_kind(const JobKind* kind) {
   Assert(count < kMaxJobKinds && find_job_kind(kind->name) == nullptr);
   // one of the two shapes
-  Assert((kind->work != nullptr) != (kind->outside != nullptr));
-  Assert((kind->outside != nullptr) == (kind->end != nullptr));
+  Assert((kind->work != nullptr) == (kind->outside == nullptr && kind->flight == nullptr));
+  Assert(kind->outside == nullptr || kind->flight == nullptr);
+  Assert((kind->work == nullptr) == (kind->end != nullptr));
   Assert((kind->needs_preparation != nullptr) == (kind->prepare != nullptr));
   Assert(kind->concurrency.max_claimed > 0 && kind->concurrency.max_claimed <= kMaxClaim);
   kinds[count++] = kind;

@@ -16,9 +16,9 @@ struct Job;
 // counts what runs of it by an index range of running rows, and claims no more than is free: waiting jobs of a kind at
 // its limit are not read. Each kind has its own range in the index of ready jobs, so they are in no other kind's way.
 struct ConcurrencyRule {
-  int max_running;       // in the database; 0: any number
-  bool one_per_subject;  // two jobs with one jobs.subject never run at once
-  int max_claimed;       // by one claim of one session; kMaxClaim or less
+  int (*max_running)() noexcept;  // in the database; null: any number
+  bool one_per_subject;           // two jobs with one jobs.subject never run at once
+  int max_claimed;                // by one claim of one session; kMaxClaim or less
 };
 
 // When a job that failed comes again. What the environment is to blame for (trouble.h) is always put off and costs no
@@ -41,17 +41,31 @@ struct JobEnd {
 // A kind has one of two shapes:
 // - one transaction: `work`. The job's row is deleted in the same transaction before it, so that the row is locked and
 //   an abort brings it back.
-// - with work outside of any transaction, such as HTTP: `begin` in a transaction, `outside` in none, `end` in a
-// transaction. The row stays claimed under its lease in between. A session whose lease was lost meanwhile does not get
-// to `end` (R8). While `outside` runs, its session works on nothing else: it must end by itself within a bounded time,
-// and should look at stop_requested(). Handlers run as the owner, within SPI, under lock_timeout; they raise what makes
-// the attempt fail. `outside` runs without snapshot, lock and transaction id and may use none.
+// - with work outside of any transaction, such as HTTP: `begin` in a transaction, then the work outside, then `end` in
+//   a transaction. The row stays claimed under its lease in between. A session whose lease was lost meanwhile does not
+//   get to `end` (R8). The work is done by `outside`, while its session works on nothing else: then it must end by
+//   itself within a bounded time, and should look at stop_requested(). Or it goes on beside other jobs: `flight`.
+//
+// Handlers run as the owner, within SPI, under lock_timeout; they raise what makes the attempt fail. The work outside
+// has no snapshot, lock and transaction id and may use none.
+// Work outside that goes on by itself, of several jobs of a session at once. Each must end within a bounded time that
+// is shorter than the lease.
+struct Flight {
+  int (*room)();              // how many more may be started now
+  void (*start)(Job* job);    // does not wait; raises what makes the attempt fail
+  void (*drive)();            // goes on with all of them, as far as nothing has to be waited for
+  Job* (*take)();             // one whose work has ended; null: none has
+  void (*abandon)(Job* job);  // its result is not wanted any more; nothing where it has ended
+  int (*readiness_fd)();      // readable when drive() has something to do
+};
+
 struct JobKind {
   const char* name;   // constant, its value of wearables.job_kind
   size_t state_size;  // bytes of Job::state, zeroed for each attempt
   void (*work)(Job* job);
   void (*begin)(Job* job);  // may be null
   void (*outside)(Job* job);
+  const Flight* flight;  // in place of `outside`
   JobEnd (*end)(Job* job);
 
   // `work` may need something that must be committed before it, which it says by an error. prepare() makes it, in a
@@ -89,5 +103,7 @@ struct JobKindSet {
 };
 
 int max_attempts(const JobKind& kind) noexcept;
+
+inline bool works_outside(const JobKind& kind) noexcept { return kind.work == nullptr; }
 
 }  // namespace wearables::pg

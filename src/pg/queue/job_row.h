@@ -32,7 +32,7 @@ Arg arg_seconds(double seconds);
 
 // Whether jobs of the kind may have to wait for each other.
 inline bool is_limited(const JobKind& kind) {
-  return kind.concurrency.max_running > 0 || kind.concurrency.one_per_subject;
+  return kind.concurrency.max_running != nullptr || kind.concurrency.one_per_subject;
 }
 
 // A full scan is repeated at once where it touched few pages of the table and its indexes; else so seldom that it takes

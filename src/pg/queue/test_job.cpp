@@ -11,7 +11,7 @@ namespace wearables::pg {
 
 namespace {
 
-constexpr int kMaxRunningTests = 2;
+int max_running_tests() noexcept { return 2; }
 
 Statement log_statement{"INSERT INTO public.test_job_log (job_id, step) VALUES ($1, $2)"};
 Statement count_statement{"SELECT FROM public.test_job_log l WHERE l.job_id = $1 AND l.step = $2"};
@@ -64,7 +64,7 @@ constexpr JobKind work_kind() {
   kind.name = "test_work";
   kind.work = work;
   kind.give_up = give_up;
-  kind.concurrency = {kMaxRunningTests, false, 1};
+  kind.concurrency = {max_running_tests, false, 1};
   kind.retry = kRetry;
   return kind;
 }
@@ -76,7 +76,7 @@ constexpr JobKind outside_kind() {
   kind.outside = outside;
   kind.end = end;
   kind.give_up = give_up;
-  kind.concurrency = {kMaxRunningTests, true, 1};
+  kind.concurrency = {max_running_tests, true, 1};
   kind.retry = kRetry;
   return kind;
 }
