@@ -63,12 +63,18 @@ CALL wearables.drain();
 EXECUTE connections;
 
 -- the vendor says that history is ready: recorded once for each range, however often it is said
+-- with a base_url, history is asked for: at once, and once more a little later
+UPDATE wearables.endpoints SET base_url = 'https://api.us.junction.com';
+SELECT wearables.pause_queue('pull');
 SELECT pg_temp.send('2K09', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2023-11-01T00:00:00+00:00","end_date":"2024-05-01","is_final":true}');
 SELECT pg_temp.send('2K0A', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2023-11-01T00:00:00+00:00","end_date":"2024-05-01"}');
 SELECT pg_temp.send('2K0B', 'historical.data.sleep.created', '{"provider":"oura"}');
 SELECT pg_temp.send('2K0C', 'historical.data.horoscope.created', '{"provider":"oura"}');
 CALL wearables.drain();
 SELECT user_id, endpoint, provider, resource, range_from, range_to, intent, state, event_id FROM wearables.backfills ORDER BY backfill_id;
+SELECT kind, priority, subject, dedupe_key, argument, round(extract(epoch FROM run_at - queued_at) / 60) AS minutes FROM wearables.jobs ORDER BY job_id;
+SELECT substr(message_id, 5, 4) AS made, status, note FROM wearables.webhook_events WHERE event_type LIKE 'historical.%' ORDER BY event_id;
+SELECT DISTINCT intent, range_from, range_to FROM (SELECT wearables.replay(event_id) FROM wearables.webhook_events) r, wearables.backfills;
 
 -- what no row knows or is no lifecycle event we know is skipped, what names no provider fails
 SELECT pg_temp.send('2K0D', 'provider.connection.updated', '{"provider":"oura"}');

@@ -105,7 +105,7 @@ CALL wearables.drain();
 SELECT * FROM pg_temp.explain('2K08') WHERE aspect = 'field not mapped';
 
 -- The resource is what the event's handling takes for it: a page has one, a type that carries no readings has none.
-SELECT pg_temp.send('2K31', 'pull.blood_pressure', '{"source":{"provider":"omron","type":"cuff"},"data":[{"timestamp":"2024-05-01T08:00:00+00:00","unit":"mmHg","systolic":120,"diastolic":80}]}');
+SELECT pg_temp.send('2K31', 'pulled.data.blood_pressure', '{"source":{"provider":"omron","type":"cuff"},"data":[{"timestamp":"2024-05-01T08:00:00+00:00","unit":"mmHg","systolic":120,"diastolic":80}]}');
 SELECT pg_temp.send('2K32', 'daily.data.sleep.deleted', '{"id":"n1"}');
 CALL wearables.drain();
 SELECT * FROM pg_temp.explain('2K31') WHERE aspect IN ('status', 'resource');

@@ -25,7 +25,7 @@ SELECT pg_temp.send('2K01', '{"type":"workout.created","data":{"user_id":"u-1"}}
        pg_temp.send('2K03', '{"type":"sleep.created","client_user_id":"alice"}'), pg_temp.send('2K04', '{"type":"sleep"}'), pg_temp.send('2K05', '{"type":"device.created"}'),
        pg_temp.send('2K06', '{"type":"ping"}'), pg_temp.send('2K07', '{"type":"a.b.c.d.e.f.g.h.i.j.k"}'), pg_temp.send('2K08', '{"type":"."}'), pg_temp.send('2K09', '{"type":"..x"}'),
        pg_temp.send('2K0A', '{"type":"workout.created"}', 'junction'), pg_temp.send('2K0B', '{"type":"x","event_type":"daily.data.heartrate.deleted"}'),
-       pg_temp.send('2K0C', '{"type":"pull.horoscope","user_id":"u-1"}'), pg_temp.send('2K0D', '{"event_type":17,"type":"labtest.order.created"}');
+       pg_temp.send('2K0C', '{"type":"pulled.data.horoscope","user_id":"u-1"}'), pg_temp.send('2K0D', '{"event_type":17,"type":"labtest.order.created"}');
 -- Of no type: wrong JSON, blank, elsewhere. All of it is one row for an endpoint.
 SELECT count(*) FROM unnest(ARRAY['{}', '{"event_type":null}', '{"event_type":17,"type":{"a":1}}', '{"event_type":true,"type":["a"]}', '{"type":""}', '{"type":" \t\u0000"}',
   '{"data":{"type":"x","event_type":"y"}}', '[]', '17', '"text"', 'null', '[{"type":"a"},{"type":"b"}]', '']) WITH ORDINALITY b (body, i), pg_temp.send('2L' || lpad(i::text, 2, '0'), body);

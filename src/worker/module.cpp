@@ -3,6 +3,7 @@
 #include "pg/ingest/normalize_job.h"
 #include "pg/parse/mapping.h"
 #include "pg/parse/names.h"
+#include "pg/pull/pull_job.h"
 #include "pg/server/planning.h"
 #include "pg/write/write.h"
 #include "pg/receive/activity.h"
@@ -65,6 +66,7 @@ void _PG_init(void) {
   pg::define_settings();
   pg::install_planning();
   pg::register_event_job_kinds();
+  pg::register_pull_job_kind();
   pg::register_test_job_kinds();  // none without stop_point.h
   RegisterXactCallback(pg::at_transaction_end, nullptr);
   RegisterSubXactCallback(pg::at_subtransaction_end, nullptr);

@@ -43,10 +43,6 @@ FROM wearables.timeseries(:alice, 'heartrate', '2026-03-28 00:00+01', '2026-03-3
 SELECT u.client_user_id AS who, c.provider, c.status, c.error_type, c.connected_at, c.last_data_at
 FROM wearables.connections c JOIN wearables.users u USING (user_id) ORDER BY 1, 2;
 
-\echo '-- announced history (pulling it is not built yet)'
-SELECT u.client_user_id AS who, b.provider, b.resource, b.range_from, b.range_to, b.state
-FROM wearables.backfills b JOIN wearables.users u USING (user_id);
-
 \echo '-- refused readings: where they stand in the body, and why; never the reading. The rest of their batch went in.'
 SELECT e.client_user_id AS who, e.event_type, q.pointer, q.reason, q.detail
 FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id) ORDER BY q.event_id, q.ordinal;

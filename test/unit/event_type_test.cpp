@@ -29,8 +29,8 @@ const Case kCases[] = {
     {"historical.data.heartrate.created", kBackfillDone, "heartrate", "created"},
     {"historical.data.sleep.updated", kBackfillDone, "sleep", "updated"},
     {"historical.timeseries.glucose.created", kBackfillDone, "glucose", "created"},
-    {"pull.heartrate", kPage, "heartrate"},
-    {"pull.sleep", kPage, "sleep"},
+    {"pulled.data.heartrate", kPage, "heartrate"},
+    {"pulled.data.sleep", kPage, "sleep"},
 
     // The 14 types of the catalogue that are about no resource.
     {"provider.connection.created", kConnection, "", "created"},
@@ -69,8 +69,8 @@ const Case kCases[] = {
     {"provider.connection.", kOther},
     {"provider.connection.error.again", kOther},
     {"pull", kOther},
-    {"pull.", kOther},
-    {"pull.heart.rate", kOther},
+    {"pulled.data.", kOther},
+    {"pulled.data.heart.rate", kOther},
     {"pulls.heartrate", kOther},
     {"", kOther},
     {".", kOther},

@@ -128,7 +128,7 @@ TEST(AnotherVendor, HasItsOwnEventTypes) {
   EXPECT_EQ(classify(kAcme, "link.looked-at").lifecycle, Lifecycle::kNothing);
   EXPECT_EQ(classify(kAcme, "daily.data.heartrate.created").family, EventFamily::kOther);
   EXPECT_EQ(classify(kJunction, "heartrate.changed").family, EventFamily::kOther);
-  EXPECT_EQ(classify(kAcme, "pull.sleep").family, EventFamily::kPage) << "our own, whoever the vendor is";
+  EXPECT_EQ(classify(kAcme, "pulled.data.sleep").family, EventFamily::kPage) << "our own, whoever the vendor is";
 }
 
 TEST(AnotherVendor, HasItsOwnPlacesInABody) {

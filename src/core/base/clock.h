@@ -17,6 +17,7 @@ using Micros = std::int64_t;
 inline constexpr Micros kNoInstant = std::numeric_limits<Micros>::min();
 inline constexpr Micros kMicrosPerSecond = 1'000'000;
 inline constexpr Micros kMicrosPerMillisecond = 1'000;
+inline constexpr Micros kMicrosPerDay = Micros{24} * 3600 * kMicrosPerSecond;
 
 // 1900-01-01 and 2200-01-01: outside, no reading of a living person can lie.
 inline constexpr Micros kEarliestInstant = -2'208'988'800 * kMicrosPerSecond;

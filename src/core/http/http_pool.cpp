@@ -240,7 +240,7 @@ struct HttpPool::Impl {
     set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(options.max_body_bytes));
     if (!options.user_agent.empty()) set(CURLOPT_USERAGENT, options.user_agent.c_str());
     set(CURLOPT_HTTPHEADER, transfer->headers.get());
-    if (request.method != "GET") set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    if (!request.method.empty()) set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
     if (!transfer->body.empty()) {
       set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(transfer->body.size()));
       set(CURLOPT_POSTFIELDS, transfer->body.c_str());
@@ -360,6 +360,10 @@ void HttpPool::drive() {
     curl_multi_socket_action(impl_->multi, event.data.fd, what, &running);
   }
   impl_->collect();
+}
+
+const HttpAnswer* HttpPool::peek() const noexcept {
+  return impl_->finished.empty() ? nullptr : &impl_->finished.front();
 }
 
 std::optional<HttpAnswer> HttpPool::take() {

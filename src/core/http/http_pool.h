@@ -43,6 +43,9 @@ class HttpPool {
   int readiness_fd() const noexcept;
   void drive();
 
+  // The one that take() gives next; null where there is none. Good until then.
+  const HttpAnswer* peek() const noexcept;
+
   // The next transfer that has ended, in the order of their ends; nothing when there is none.
   std::optional<HttpAnswer> take();
 

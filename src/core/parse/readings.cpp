@@ -11,7 +11,6 @@ namespace wearables {
 namespace {
 
 constexpr std::size_t kMaxZone = 64;
-constexpr Micros kMicrosPerDay = Micros{24} * 3600 * kMicrosPerSecond;
 constexpr double kMaxOffsetSeconds = 18 * 3600;
 
 // The shape of an IANA name; whether there is such a zone, only the database knows.

@@ -115,10 +115,11 @@ std::string first_text(std::span<const Value> fields, const Slots& slots) {
   return {};
 }
 
-Micros first_instant(std::span<const Value> fields, const Slots& slots) {
+Micros first_instant(std::span<const Value> fields, const Slots& slots, Micros after_a_date = 0) {
   const auto parsed = parse_instant(first_text(fields, slots));
   const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
-  return plausible ? parsed->at : kNoInstant;
+  if (!plausible) return kNoInstant;
+  return parsed->date_only ? parsed->at + after_a_date : parsed->at;
 }
 
 Envelope envelope_of(const EnvelopeFields& fields, std::span<const Value> values) {
@@ -258,7 +259,8 @@ Result<BackfillNotice> read_backfill_notice(const Vendor& vendor, std::string_vi
   return read_notice<BackfillNotice>(body, fields.set, [&](std::span<const Value> values, BackfillNotice& notice) {
     notice.provider = first_text(values, fields.provider);
     notice.from = first_instant(values, fields.from);
-    notice.to = first_instant(values, fields.to);
+    // a bare date means the end of that day
+    notice.to = first_instant(values, fields.to, kMicrosPerDay);
   });
 }
 

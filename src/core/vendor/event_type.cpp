@@ -10,7 +10,7 @@ namespace wearables {
 namespace {
 
 // Event types of this extension's own events, whoever the vendor is.
-constexpr EventPattern kOwnPatterns[] = {{"pull.{resource}", EventFamily::kPage}};
+constexpr EventPattern kOwnPatterns[] = {{"pulled.data.{resource}", EventFamily::kPage}};
 
 // Takes the front of `rest` up to `end`, which goes too.
 std::string_view take_word(std::string_view& rest, char end) noexcept {

@@ -15,7 +15,7 @@ enum class EventFamily {
   kData,          // readings of a resource
   kBackfillDone,  // a range of a resource whose history is ready; no readings
   kConnection,    // a user's link to a provider
-  kPage,          // pull.{resource}: a page of history fetched over REST by this extension
+  kPage,          // pulled.data.{resource}: a page of history fetched over REST by this extension
   kOther,         // anything else: stored, skipped visibly
 };
 

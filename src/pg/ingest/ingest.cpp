@@ -12,8 +12,8 @@
 #include "pg/parse/batch.h"
 #include "pg/server/boundary.h"
 #include "pg/ingest/claimant.h"
-#include "pg/people/backfill.h"
 #include "pg/people/connection.h"
+#include "pg/pull/notice.h"
 #include "pg/parse/drift.h"
 #include "pg/ingest/ingest.h"
 #include "pg/server/lock.h"
@@ -270,7 +270,7 @@ Outcome withdraw(const Event& event, const EventType& type, const Skip& skip, Lo
   if (!skip.unknown.empty()) note_unknown_resource(skip.unknown, &outcome);
   if (event.status == Status::kParked) unpark(event.event_id);
   if (user_id > 0) retract_event(event, type.resource, user_id, &outcome);
-  if (user_id > 0 && type.family == EventFamily::kBackfillDone) withdraw_backfill_notice(event.event_id);
+  if (user_id > 0 && type.family == EventFamily::kBackfillDone) withdraw_requests(event.event_id);
   return outcome;
 }
 
@@ -311,7 +311,7 @@ Outcome apply(const Event& event, const Handling& handling) {
   outcome.status = Status::kProcessed;
   outcome.user_id = user_id;
   if (type.family == EventFamily::kConnection) apply_connection(event, type.lifecycle, user_id);
-  if (type.family == EventFamily::kBackfillDone) apply_backfill_notice(event, type.resource, user_id);
+  if (type.family == EventFamily::kBackfillDone) outcome.note = ask_for_announced(event, type.resource, user_id);
   return outcome;
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "pg/pull/notice.h"
 #include "pg/server/boundary.h"
 #include "pg/people/connection.h"
 #include "pg/server/instant.h"
@@ -52,6 +53,7 @@ void apply_connection(const Event& event, Lifecycle lifecycle, int64 user_id) {
                       error_type, origin, arg_int8(event.version)});
   run(upsert_status,
       {arg_int8(user_id), arg_text(notice->provider), arg_text(kind), error_type, origin, arg_int8(event.version)});
+  if (lifecycle == Lifecycle::kConnected) ask_for_connected(event, user_id, notice->provider);
 }
 
 void note_freshness(const Batch& batch, const Row* rows, int64 user_id) {

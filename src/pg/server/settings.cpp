@@ -17,6 +17,10 @@ void define_int(const char* name, const char* what, int* place, int initial, int
   DefineCustomIntVariable(name, what, nullptr, place, initial, low, high, context, flags, nullptr, nullptr, nullptr);
 }
 
+void define_flag(const char* name, const char* what, bool* place, GucContext context) {
+  DefineCustomBoolVariable(name, what, nullptr, place, false, context, 0, nullptr, nullptr, nullptr);
+}
+
 // Empty at first, and changed by the configuration file alone.
 void define_text(const char* name, const char* what, char** place, int flags) {
   DefineCustomStringVariable(name, what, nullptr, place, "", PGC_SIGHUP, flags, nullptr, nullptr, nullptr);
@@ -42,6 +46,17 @@ void define_settings() {
              &current.retry_base_seconds, 2, 0, 3600, PGC_SUSET, GUC_UNIT_S);
   define_int("wearables_ingest.naptime", "Longest sleep of an idle worker.", &current.naptime_seconds, 5, 1, 3600,
              PGC_SIGHUP, GUC_UNIT_S);
+  define_int("wearables_ingest.http_concurrency", "Requests to vendors at once, in a database.",
+             &current.http_concurrency, 16, 1, 64, PGC_SUSET, 0);
+  define_int("wearables_ingest.http_timeout", "How long a request to a vendor may take.", &current.http_timeout_seconds,
+             120, 1, 3600, PGC_SUSET, GUC_UNIT_S);
+  define_int("wearables_ingest.http_body_limit", "Largest answer that is taken from a vendor.",
+             &current.http_body_limit_kb, 64 * 1024, 1, 256 * 1024, PGC_SUSET, GUC_UNIT_KB);
+  define_flag("wearables_ingest.allow_loopback_http",
+              "Vendors may be asked by plain http at an address of this machine: for tests.",
+              &current.allow_loopback_http, PGC_SUSET);
+  define_text("wearables_ingest.http_ca_file", "Authorities to trust in place of the system's, as a file of PEM.",
+              &current.http_ca_file, GUC_SUPERUSER_ONLY);
   define_int("wearables_ingest.max_sources",
              "Sources that senders may name in all; readings of a further one are quarantined.", &current.max_sources,
              10000, 1, 32767, PGC_SUSET, 0);

@@ -11,6 +11,11 @@ struct Settings {
   int retry_base_seconds;    // wait after the first failure; doubles
   int workers;               // per database
   int naptime_seconds;       // safety poll of an idle worker
+  int http_concurrency;      // transfers at once, in the database
+  int http_timeout_seconds;  // of one transfer
+  int http_body_limit_kb;    // of one answer
+  bool allow_loopback_http;  // plain http to an address of the machine itself
+  char* http_ca_file;        // authorities to trust; empty: those of the system
   int max_sources;           // in the whole database
   int max_extended_metrics;  // that a sample's type names
   char* databases;           // comma-separated

@@ -26,8 +26,8 @@ Statement insert_statement{R"(
        headers, payload)
     SELECT event_id, $3, $4, $1, $2, $5, $6, $7, $8, $9 FROM delivery WHERE count = 1
   ), job AS (
-    INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key)
-    SELECT event_id, $3, $3, 'event:' || event_id FROM delivery WHERE count = 1
+    INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key, priority)
+    SELECT event_id, $3, $3, 'event:' || event_id, $10 FROM delivery WHERE count = 1
   )
   SELECT event_id, count FROM delivery)"};
 
@@ -48,7 +48,8 @@ InsertedEvent insert_event(const NewEvent& event) {
                              arg_text_or_null(event.external_user_id), arg_text_or_null(event.client_user_id),
                              arg_datum(JSONBOID, event.headers == nullptr ? Datum{0} : JsonbPGetDatum(event.headers),
                                        event.headers == nullptr),
-                             arg_datum(BYTEAOID, PointerGetDatum(event.payload), false)});
+                             arg_datum(BYTEAOID, PointerGetDatum(event.payload), false),
+                             arg_int2(event.priority)});
   Assert(rows == 1);
   (void)rows;
   const InsertedEvent inserted{get_int8(0, kEventId), get_int4(0, kDeliveries) == 1};

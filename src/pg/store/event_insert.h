@@ -13,11 +13,12 @@ struct NewEvent {
   std::string_view message_id;  // with `endpoint` the key of the ledger: the same for every delivery of one message
   TimestampTz received_at;      // also the partition key
   int64 origin_ms;              // when the event was made, in milliseconds since 1970: its version begins with it (R3)
-  std::string_view event_type;  // "pull.<resource>" for a page
+  std::string_view event_type;  // "pulled.data.<resource>" for a page
   std::string_view external_user_id;
   std::string_view client_user_id;
   Jsonb* headers;       // kept for audit; null: none
   const void* payload;  // bytea, stored byte for byte
+  int16 priority;       // of its job: 0 for what has just been delivered
 };
 
 struct InsertedEvent {

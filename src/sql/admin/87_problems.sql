@@ -171,6 +171,30 @@ SELECT 4, 'warning', 'dead_letters', NULL,
 FROM facts f WHERE f.failed > 0;
 COMMENT ON VIEW wearables_internal.problems_of_queue IS 'jobs that wait, workers that do not work';
 
+CREATE VIEW wearables_internal.problems_of_pulls AS
+SELECT 3 AS rank, 'failing' AS severity, 'pull_stopped' AS problem, h.endpoint AS object,
+       format('history of endpoint %s cannot be pulled: %s', h.endpoint, h.reason) AS what, h.refused_since AS since,
+       'give it an API key that the vendor takes; it is tried once a minute' AS remedy,
+       format('SELECT wearables.set_secret(%L, ''api_key'', 0, ''...'')', h.endpoint) AS statement
+FROM wearables_internal.pull_hosts h
+WHERE h.refused_since IS NOT NULL
+  AND EXISTS (SELECT FROM wearables.backfills b WHERE b.endpoint = h.endpoint AND b.state IN ('waiting', 'running'))
+UNION ALL
+SELECT 4, 'warning', 'pull_failing', h.endpoint,
+       format('the API of endpoint %s has failed %s times in a row: %s', h.endpoint, h.failures, h.reason),
+       h.changed_at,
+       'it is asked again by itself, less and less often', NULL
+FROM wearables_internal.pull_hosts h WHERE h.failures >= 5
+UNION ALL
+SELECT 5, 'warning', 'pull_failed', NULL,
+       format('%s pull(s) of history were given up',
+              CASE WHEN f.count > 1000 THEN 'more than 1000' ELSE f.count::text END),
+       NULL, 'see why, then retry_backfill()',
+       'SELECT backfill_id, resource, error FROM wearables.backfills WHERE state = ''failed'''
+FROM (SELECT count(*) FROM (SELECT FROM wearables.backfills b WHERE b.state = 'failed' LIMIT 1001) b) f
+WHERE f.count > 0;
+COMMENT ON VIEW wearables_internal.problems_of_pulls IS 'history that cannot be had';
+
 CREATE VIEW wearables_internal.problems_of_data AS
 WITH
 drifting AS MATERIALIZED (SELECT * FROM wearables_internal.recent_drift()),
@@ -257,6 +281,7 @@ SELECT p.severity, p.problem, p.object, p.what, p.since, p.remedy, p.statement
 FROM (
   SELECT * FROM wearables_internal.problems_of_endpoints
   UNION ALL SELECT * FROM wearables_internal.problems_of_queue
+  UNION ALL SELECT * FROM wearables_internal.problems_of_pulls
   UNION ALL SELECT * FROM wearables_internal.problems_of_data
   UNION ALL SELECT * FROM wearables_internal.problems_of_tables) p
 ORDER BY p.severity, p.rank, p.since;

@@ -54,7 +54,8 @@ BEGIN
     WHEN 'operator' THEN watch || ARRAY[
       'SELECT ON wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
-       wearables.connections, wearables.connection_events, wearables.backfills, wearables.samples,
+       wearables.connections, wearables.connection_events, wearables.backfills, wearables.backfill_progress,
+       wearables.samples,
        wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift',
       'SELECT, INSERT, DELETE ON
        wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.known_fields',
@@ -63,7 +64,8 @@ BEGIN
        unit_default, unit_up_to_one, base_field, type_extends, enabled) ON wearables.mappings',
       'UPDATE (name, unit, ucum, codes, aggregate, kind, lowest, highest, parent) ON wearables.metrics',
       'UPDATE (metric, text, factor, shift) ON wearables.units',
-      'UPDATE (name, kind, rest_path, list_key, backfill_days, note) ON wearables.resources',
+      'UPDATE (name, kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days, note)
+       ON wearables.resources',
       'UPDATE (resource, path, texts, note) ON wearables.known_fields',
       'UPDATE (floating_time) ON wearables.sources',
       'INSERT ON wearables.samples',
@@ -87,7 +89,10 @@ BEGIN
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint),
        wearables.body_fields(bytea), wearables.requeue_event(bigint),
        wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
-       wearables.pause_queue(text, text), wearables.resume_queue(text)',
+       wearables.pause_queue(text, text), wearables.resume_queue(text),
+       wearables.request_backfill(bigint, text, text, timestamptz, timestamptz, text),
+       wearables.sync(bigint, text, text[], timestamptz, text), wearables.cancel_backfill(bigint),
+       wearables.retry_backfill(bigint)',
       'EXECUTE ON PROCEDURE wearables.drain(integer)']
     END;
   IF rights IS NULL THEN

@@ -101,6 +101,9 @@ CREATE TABLE wearables.resources (
   rest_path     text,
   list_key      text,
   backfill_days integer NOT NULL DEFAULT 30 CHECK (backfill_days BETWEEN 0 AND 3650),
+  rest_range    text NOT NULL DEFAULT 'instants' CHECK (rest_range IN ('instants', 'dates', 'none')),
+  window_days   integer CHECK (window_days BETWEEN 1 AND 3650),
+  connection_days integer NOT NULL DEFAULT 0 CHECK (connection_days BETWEEN 0 AND 3650),
   note          text,
   origin        text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user'))
 );
@@ -114,6 +117,12 @@ COMMENT ON COLUMN wearables.resources.kind IS
   'timeseries (groups of samples), summary (documents with an id; without a mapping the document is kept and yields '
   'no sample), skipped (stored, read by nobody: see note)';
 COMMENT ON COLUMN wearables.resources.rest_path IS 'path of the REST API, {user_id} to be filled in';
+COMMENT ON COLUMN wearables.resources.backfill_days IS 'what a sync() asks for that names no start';
+COMMENT ON COLUMN wearables.resources.rest_range IS
+  'how the path takes a range: as instants, as calendar dates (both inclusive), or not at all';
+COMMENT ON COLUMN wearables.resources.window_days IS 'a longer range is pulled in parts of so many days; null: at once';
+COMMENT ON COLUMN wearables.resources.connection_days IS
+  'how many days are pulled when somebody connects a provider; 0: nothing';
 COMMENT ON COLUMN wearables.resources.list_key IS 'member that holds the documents in a REST answer';
 SELECT pg_extension_config_dump('wearables.resources', 'WHERE origin <> ''shipped''');
 

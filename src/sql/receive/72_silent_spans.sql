@@ -15,7 +15,7 @@ BEGIN ATOMIC
       SELECT w.endpoint, to_timestamp((w.version >> 20) / 1000.0) AS made_at
       FROM wearables.webhook_events w
       WHERE w.received_at >= $2 AND ($3 IS NULL OR w.endpoint = $3)
-        AND starts_with(w.event_type, 'pull.') IS NOT TRUE) e) s
+        AND starts_with(w.event_type, 'pulled.') IS NOT TRUE) e) s
   WHERE s.next_made_at - s.made_at >= $1
   ORDER BY s.made_at, s.endpoint;
 END;

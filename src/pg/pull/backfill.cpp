@@ -1,0 +1,174 @@
+// A row of backfills is locked by whoever works on its job, after the job's row (lock.h). The row of pull_hosts is
+// shared by all pulls of an endpoint: it is written where something changes alone, and last in the transaction.
+#include "pg/pull/backfill.h"
+
+#include "pg/server/spi.h"
+
+namespace wearables::pg {
+
+namespace {
+
+Statement select_backfill{R"(
+  SELECT b.state IN ('waiting', 'running'), b.endpoint, e.base_url, r.rest_path, r.rest_range, b.external_user_id,
+         b.provider, b.resource, b.range_from, b.range_to, coalesce(b.window_from, b.range_from),
+         least(b.range_to, coalesce(b.window_from, b.range_from) + r.window_days * interval '1 day'), b.cursor,
+         b.cursor_mark, b.cursor_pages, b.pages, b.refusals, coalesce(e.enabled, false),
+         greatest(0, extract(epoch FROM h.blocked_until - clock_timestamp()))::float8,
+         extract(epoch FROM clock_timestamp() - h.refused_since)::float8
+  FROM wearables.backfills b
+  LEFT JOIN wearables.endpoints e ON e.name = b.endpoint
+  LEFT JOIN wearables.resources r ON r.name = b.resource AND r.kind <> 'skipped'
+  LEFT JOIN wearables_internal.pull_hosts h ON h.endpoint = b.endpoint
+  WHERE b.backfill_id = $1 FOR UPDATE OF b)"};
+
+enum BackfillColumn {
+  kOpen = 1,
+  kEndpoint,
+  kBaseUrl,
+  kRestPath,
+  kRestRange,
+  kExternalUser,
+  kProvider,
+  kResource,
+  kRangeFrom,
+  kRangeTo,
+  kWindowFrom,
+  kWindowTo,
+  kCursor,
+  kCursorMark,
+  kCursorPages,
+  kPages,
+  kRefusals,
+  kEnabled,
+  kBlocked,
+  kRefused
+};
+
+// $4: the next cursor, null where the part has ended; $5: where it ended. The mark is set at every power of two pages,
+// so that a circle of cursors of whatever length comes upon it (Brent).
+Statement advance_statement{R"(
+  UPDATE wearables.backfills b
+  SET pages = b.pages + 1, bytes = b.bytes + $2, http_status = $3, refusals = 0, error = NULL,
+      started_at = coalesce(b.started_at, clock_timestamp()), last_page_at = clock_timestamp(),
+      cursor = $4, window_from = CASE WHEN $4 IS NULL THEN $5 ELSE b.window_from END,
+      cursor_pages = CASE WHEN $4 IS NULL THEN 0 ELSE b.cursor_pages + 1 END,
+      cursor_mark = CASE WHEN $4 IS NULL THEN NULL
+                         WHEN (b.cursor_pages + 1) & b.cursor_pages = 0 THEN $4 ELSE b.cursor_mark END,
+      state = CASE WHEN $4 IS NULL AND $5 >= b.range_to THEN 'done' ELSE 'running' END::wearables.backfill_state,
+      finished_at = CASE WHEN $4 IS NULL AND $5 >= b.range_to THEN clock_timestamp() END
+  WHERE b.backfill_id = $1
+  RETURNING b.state = 'done')"};
+
+Statement refusal_statement{R"(
+  UPDATE wearables.backfills b
+  SET refusals = b.refusals + 1, http_status = $2, error = $3, started_at = coalesce(b.started_at, clock_timestamp())
+  WHERE b.backfill_id = $1)"};
+
+Statement fail_statement{R"(
+  UPDATE wearables.backfills b
+  SET state = 'failed', http_status = $2, error = $3, finished_at = clock_timestamp()
+  WHERE b.backfill_id = $1 AND b.state IN ('waiting', 'running'))"};
+
+Statement block_statement{R"(
+  INSERT INTO wearables_internal.pull_hosts AS h (endpoint, blocked_until, failures, reason)
+  VALUES ($1, clock_timestamp() + make_interval(secs => $2), 1, $3)
+  ON CONFLICT (endpoint) DO UPDATE
+  SET blocked_until = greatest(h.blocked_until, excluded.blocked_until), failures = h.failures + 1, reason = $3,
+      changed_at = clock_timestamp())"};
+
+Statement stop_statement{R"(
+  INSERT INTO wearables_internal.pull_hosts AS h (endpoint, refused_since, reason) VALUES ($1, clock_timestamp(), $2)
+  ON CONFLICT (endpoint) DO UPDATE
+  SET refused_since = coalesce(h.refused_since, clock_timestamp()), reason = $2, changed_at = clock_timestamp())"};
+
+Statement answer_statement{R"(
+  UPDATE wearables_internal.pull_hosts h
+  SET blocked_until = NULL, failures = 0, refused_since = NULL, reason = NULL, changed_at = clock_timestamp()
+  WHERE h.endpoint = $1 AND (h.failures > 0 OR h.refused_since IS NOT NULL))"};
+
+Statement failures_statement{"SELECT h.failures FROM wearables_internal.pull_hosts h WHERE h.endpoint = $1"};
+
+Arg arg_seconds(double seconds) { return arg_datum(FLOAT8OID, Float8GetDatum(seconds)); }
+Arg arg_status(int status) { return arg_datum(INT4OID, Int32GetDatum(status), status == 0); }
+
+double seconds_or(int column, double if_null) {
+  bool null;
+  const Datum value = get(0, column, &null);
+  return null ? if_null : DatumGetFloat8(value);
+}
+
+TimestampTz instant(int column, TimestampTz if_null = 0) {
+  bool null;
+  const Datum value = get(0, column, &null);
+  return null ? if_null : DatumGetTimestampTz(value);
+}
+
+}  // namespace
+
+bool load_backfill(int64 backfill_id, Backfill* backfill) {
+  MemoryContext caller = CurrentMemoryContext;
+  if (run(select_backfill, {arg_int8(backfill_id)}) == 0) return false;
+  const auto view = [caller](int column) -> std::string_view {
+    const char* text = copy_text(0, column, caller);
+    return text == nullptr ? std::string_view() : std::string_view(text);
+  };
+  *backfill = {};
+  backfill->backfill_id = backfill_id;
+  backfill->open = get_bool(0, kOpen);
+  backfill->endpoint = copy_text(0, kEndpoint, caller);
+  backfill->base_url = copy_text(0, kBaseUrl, caller);
+  backfill->rest_path = copy_text(0, kRestPath, caller);
+  backfill->rest_range = copy_text(0, kRestRange, caller);
+  backfill->external_user_id = view(kExternalUser);
+  backfill->provider = view(kProvider);
+  backfill->resource = view(kResource);
+  backfill->range_from = instant(kRangeFrom);
+  backfill->range_to = instant(kRangeTo);
+  backfill->window_from = instant(kWindowFrom);
+  backfill->window_to = instant(kWindowTo, backfill->range_to);
+  backfill->cursor = copy_text(0, kCursor, caller);
+  backfill->cursor_mark = copy_text(0, kCursorMark, caller);
+  backfill->cursor_pages = get_int4(0, kCursorPages);
+  backfill->pages = get_int4(0, kPages);
+  backfill->refusals = get_int4(0, kRefusals);
+  backfill->endpoint_enabled = get_bool(0, kEnabled);
+  backfill->blocked_seconds = seconds_or(kBlocked, 0);
+  backfill->refused_seconds = seconds_or(kRefused, -1);
+  // what has no range is asked for once
+  if (backfill->rest_range != nullptr && strcmp(backfill->rest_range, "none") == 0) {
+    backfill->window_to = backfill->range_to;
+  }
+  Assert(backfill->window_from <= backfill->window_to);
+  return true;
+}
+
+bool advance_backfill(const Backfill& backfill, int64 bytes, int http_status, std::string_view cursor) {
+  const uint64 rows = run(advance_statement, {arg_int8(backfill.backfill_id), arg_int8(bytes), arg_status(http_status),
+                                              arg_text_or_null(cursor), arg_instant(backfill.window_to)});
+  Assert(rows == 1);
+  return rows == 0 || get_bool(0, 1);
+}
+
+void note_refusal(const Backfill& backfill, int http_status, const char* error) {
+  run(refusal_statement, {arg_int8(backfill.backfill_id), arg_status(http_status), arg_text(error)});
+}
+
+void fail_backfill(int64 backfill_id, int http_status, const char* error) {
+  run(fail_statement, {arg_int8(backfill_id), arg_status(http_status), arg_text(error)});
+}
+
+void block_endpoint(const char* endpoint, double seconds, const char* reason) {
+  run(block_statement, {arg_text(endpoint), arg_seconds(seconds), arg_text(reason)});
+}
+
+void stop_endpoint(const char* endpoint, const char* reason) {
+  run(stop_statement, {arg_text(endpoint), arg_text(reason)});
+}
+
+void note_answer(const char* endpoint) { run(answer_statement, {arg_text(endpoint)}); }
+
+int failures_of(const char* endpoint) {
+  return run(failures_statement, {arg_text(endpoint)}) == 0 ? 0 : get_int4(0, 1);
+}
+
+}  // namespace wearables::pg

@@ -1,0 +1,54 @@
+// The rows of backfills: what is to be fetched next, and how far it has come. Within SPI, as owner; a row is locked by
+// load_backfill() until the transaction ends.
+#pragma once
+
+#include <string_view>
+
+#include "pg/server/server.h"
+
+namespace wearables::pg {
+
+// What the next request needs. Texts live in the context that load_backfill() was called in.
+struct Backfill {
+  int64 backfill_id;
+  bool open;  // waiting or running: else nothing is to be fetched
+  const char* endpoint;
+  const char* base_url;   // null: none is set
+  const char* rest_path;  // null: the resource cannot be asked for any more
+  const char* rest_range;
+  std::string_view external_user_id, provider, resource;
+  TimestampTz range_from, range_to;
+  TimestampTz window_from, window_to;  // the part that is being fetched
+  const char* cursor;                  // null: its first page
+  const char* cursor_mark;             // an earlier one; null: none yet
+  int32 cursor_pages;                  // of this part
+  int32 pages, refusals;
+  bool endpoint_enabled;
+  double blocked_seconds;  // until the endpoint may be asked again; 0: now
+  double refused_seconds;  // since the endpoint refuses the key; negative: it does not
+};
+
+// False where there is none.
+bool load_backfill(int64 backfill_id, Backfill* backfill);
+
+// A page is stored. `cursor`: of the next one; empty: the part has ended. Returns whether the whole pull has.
+bool advance_backfill(const Backfill& backfill, int64 bytes, int http_status, std::string_view cursor);
+
+// A request brought no page; it is asked again. `error` is for an operator.
+void note_refusal(const Backfill& backfill, int http_status, const char* error);
+
+// It is given up.
+void fail_backfill(int64 backfill_id, int http_status, const char* error);
+
+// --- How the API of an endpoint behaves
+
+// It is left alone for so many seconds; failures in a row count.
+void block_endpoint(const char* endpoint, double seconds, const char* reason);
+// It refuses the key, or there is none: nothing is asked until that has changed.
+void stop_endpoint(const char* endpoint, const char* reason);
+// It answers.
+void note_answer(const char* endpoint);
+// Failures in a row.
+int failures_of(const char* endpoint);
+
+}  // namespace wearables::pg

@@ -1,0 +1,213 @@
+-- Asking for history. Every request is a row of backfills and a job of kind pull; the same intent twice is one pull.
+
+CREATE FUNCTION wearables_internal.enqueue_pull(backfill_id bigint, run_at timestamptz) RETURNS boolean
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  -- of one person so many pulls at once as there are subjects; others' go on beside them
+  SELECT wearables_internal.enqueue_job(
+           'pull', 'pull:' || b.backfill_id, jsonb_build_object('backfill_id', b.backfill_id),
+           b.user_id || '/' || b.backfill_id % 4, 5, $2) IS NOT NULL
+  FROM wearables.backfills b WHERE b.backfill_id = $1;
+END;
+COMMENT ON FUNCTION wearables_internal.enqueue_pull(bigint, timestamptz) IS
+  'put a pull in the queue; false when it is there already';
+
+CREATE FUNCTION wearables_internal.ask_for_history(
+  user_id bigint, endpoint text, external_user_id text, provider text, resource text,
+  range_from timestamptz, range_to timestamptz, intent text, event_id bigint, run_at timestamptz)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  asked bigint;
+BEGIN
+  INSERT INTO wearables.backfills AS b
+    (user_id, endpoint, external_user_id, provider, resource, range_from, range_to, intent, event_id)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+  ON CONFLICT ON CONSTRAINT backfills_intent DO NOTHING
+  RETURNING b.backfill_id INTO asked;
+  IF asked IS NOT NULL THEN PERFORM wearables_internal.enqueue_pull(asked, $10); END IF;
+  RETURN asked;
+END $$;
+COMMENT ON FUNCTION wearables_internal.ask_for_history(
+  bigint, text, text, text, text, timestamptz, timestamptz, text, bigint, timestamptz) IS
+  'a pull for an intent that was not heard before, and its job; null: it was';
+
+CREATE FUNCTION wearables_internal.only_link(user_id bigint, endpoint text) RETURNS wearables.user_links
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  link wearables.user_links;
+  links integer;
+BEGIN
+  IF NOT EXISTS (SELECT FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL) THEN
+    RAISE EXCEPTION 'there is no user %', $1
+      USING ERRCODE = 'no_data_found', HINT = 'Users are registered with wearables.register_user().';
+  END IF;
+  SELECT count(*) INTO links FROM wearables.user_links l WHERE l.user_id = $1 AND ($2 IS NULL OR l.endpoint = $2);
+  IF links <> 1 THEN
+    RAISE EXCEPTION 'user % has % links to a vendor''s user%', $1, links, coalesce(' at endpoint "' || $2 || '"', '')
+      USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = coalesce(
+              (SELECT 'They are at: '
+                      || string_agg(l.endpoint || ' (' || l.external_user_id || ')', ', ' ORDER BY 1) || '.'
+               FROM wearables.user_links l WHERE l.user_id = $1), 'History is asked for by the vendor''s id.'),
+            HINT = CASE links WHEN 0 THEN 'Link the user with wearables.register_user().' ELSE 'Name the endpoint.' END;
+  END IF;
+  SELECT l.* INTO link FROM wearables.user_links l WHERE l.user_id = $1 AND ($2 IS NULL OR l.endpoint = $2);
+  RETURN link;
+END $$;
+COMMENT ON FUNCTION wearables_internal.only_link(bigint, text) IS
+  'the link of a user to the vendor, where there is one and no more; raises else, and names them';
+
+CREATE FUNCTION wearables_internal.check_pullable(resource text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM wearables.resources r
+                 WHERE r.name = $1 AND r.kind <> 'skipped' AND r.rest_path IS NOT NULL) THEN
+    RAISE EXCEPTION 'resource "%" cannot be pulled', $1
+      USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = 'wearables.resources has no row of that name that is read and has a rest_path.',
+            HINT = 'SELECT name FROM wearables.resources WHERE kind <> ''skipped'' AND rest_path IS NOT NULL.';
+  END IF;
+END $$;
+COMMENT ON FUNCTION wearables_internal.check_pullable(text) IS 'raises unless history of the resource can be asked for';
+
+CREATE FUNCTION wearables.request_backfill(
+  user_id bigint, provider text, resource text, range_from timestamptz, range_to timestamptz,
+  endpoint text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  link wearables.user_links;
+  asked bigint;
+  there record;
+BEGIN
+  IF $2 IS NULL OR $4 IS NULL OR $5 IS NULL OR $4 >= $5 OR NOT isfinite($4) OR NOT isfinite($5) THEN
+    RAISE EXCEPTION 'cannot pull provider "%" from % to %', $2, $4, $5
+      USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = 'A range has a start before its end, and neither is infinite.',
+            HINT = 'Give an empty provider for all that the user has connected.';
+  END IF;
+  PERFORM wearables_internal.check_pullable($3);
+  link := wearables_internal.only_link($1, $6);
+  asked := wearables_internal.ask_for_history(
+    $1, link.endpoint, link.external_user_id, $2, $3, $4, $5, 'requested', NULL, clock_timestamp());
+  IF asked IS NOT NULL THEN RETURN asked; END IF;
+  SELECT b.backfill_id, b.state INTO there FROM wearables.backfills b
+  WHERE b.user_id = $1 AND b.endpoint = link.endpoint AND b.provider = $2 AND b.resource = $3
+    AND b.range_from = $4 AND b.range_to = $5 AND b.intent = 'requested';
+  IF there.state IN ('waiting', 'running') THEN
+    RAISE NOTICE 'this range is asked for already, by backfill %', there.backfill_id
+      USING DETAIL = format('It is %s; its job is %s.', there.state,
+        coalesce((SELECT j.job_id::text FROM wearables.jobs j
+                  WHERE j.dedupe_key = 'pull:' || there.backfill_id AND j.state IN ('ready', 'running')), 'not there'));
+    PERFORM wearables_internal.enqueue_pull(there.backfill_id, clock_timestamp());
+  ELSE
+    PERFORM wearables_internal.begin_again(there.backfill_id);
+  END IF;
+  RETURN there.backfill_id;
+END $$;
+COMMENT ON FUNCTION wearables.request_backfill(bigint, text, text, timestamptz, timestamptz, text) IS
+  'pull a range of a resource of a provider (empty: of all) for a user; returns the backfill''s id. The same range '
+  'again '
+  'is pulled again once the former pull has ended; until then a notice names its job';
+
+CREATE FUNCTION wearables_internal.begin_again(backfill_id bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- pages keep their numbers: those that are stored stay, and what is fetched anew is a new event
+  UPDATE wearables.backfills b
+  SET state = 'waiting', window_from = NULL, cursor = NULL, cursor_mark = NULL, cursor_pages = 0, refusals = 0,
+      error = NULL, http_status = NULL, started_at = NULL, finished_at = NULL
+  WHERE b.backfill_id = $1;
+  DELETE FROM wearables.jobs j WHERE j.dedupe_key = 'pull:' || $1 AND j.state = 'failed';
+  RETURN wearables_internal.enqueue_pull($1, clock_timestamp());
+END $$;
+COMMENT ON FUNCTION wearables_internal.begin_again(bigint) IS 'a pull from its first page on';
+
+CREATE FUNCTION wearables.sync(
+  user_id bigint, provider text DEFAULT '', resources text[] DEFAULT NULL, since timestamptz DEFAULT NULL,
+  endpoint text DEFAULT NULL)
+RETURNS SETOF bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  link wearables.user_links;
+  name text;
+  now_ CONSTANT timestamptz := clock_timestamp();
+  intent CONSTANT text := 'sync ' || gen_random_uuid();
+BEGIN
+  IF $4 >= now_ OR NOT isfinite($4) THEN
+    RAISE EXCEPTION 'cannot pull since %', $4
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give an instant of the past, or null for what each resource says.';
+  END IF;
+  FOREACH name IN ARRAY coalesce($3, '{}') LOOP
+    PERFORM wearables_internal.check_pullable(name);
+  END LOOP;
+  link := wearables_internal.only_link($1, $5);
+  RETURN QUERY
+  SELECT wearables_internal.ask_for_history(
+           $1, link.endpoint, link.external_user_id, coalesce($2, ''), r.name,
+           coalesce($4, now_ - r.backfill_days * interval '1 day'), now_, intent, NULL, now_)
+  FROM wearables.resources r
+  WHERE r.kind <> 'skipped' AND r.rest_path IS NOT NULL
+    AND CASE WHEN $3 IS NULL THEN r.backfill_days > 0 OR r.rest_range = 'none' ELSE r.name = ANY ($3) END
+  ORDER BY r.name;
+END $$;
+COMMENT ON FUNCTION wearables.sync(bigint, text, text[], timestamptz, text) IS
+  'pull what a user has now: of a provider (empty: of all), of these resources (null: all that can be pulled), since '
+  'an '
+  'instant (null: resources.backfill_days); each call pulls, whatever became of one before; returns the backfills'' '
+  'ids';
+
+CREATE FUNCTION wearables.cancel_backfill(backfill_id bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  UPDATE wearables.backfills b SET state = 'cancelled', finished_at = clock_timestamp()
+  WHERE b.backfill_id = $1 AND b.state IN ('waiting', 'running');
+  RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION wearables.cancel_backfill(bigint) IS
+  'fetch no more pages of a pull; what is here stays. False when it had ended';
+
+CREATE FUNCTION wearables.retry_backfill(backfill_id bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- from where it stood
+  UPDATE wearables.backfills b
+  SET state = CASE b.pages WHEN 0 THEN 'waiting' ELSE 'running' END::wearables.backfill_state,
+      refusals = 0, error = NULL, finished_at = NULL
+  WHERE b.backfill_id = $1 AND b.state IN ('failed', 'cancelled');
+  IF NOT FOUND THEN RETURN false; END IF;
+  DELETE FROM wearables.jobs j WHERE j.dedupe_key = 'pull:' || $1 AND j.state = 'failed';
+  PERFORM wearables_internal.enqueue_pull($1, clock_timestamp());
+  RETURN true;
+END $$;
+COMMENT ON FUNCTION wearables.retry_backfill(bigint) IS
+  'go on with a pull that failed or was cancelled, from the page where it stood. False when it had not';
+
+CREATE VIEW wearables.backfill_progress WITH (security_invoker = true) AS
+SELECT b.backfill_id, b.user_id, b.endpoint, b.provider, b.resource, b.range_from, b.range_to, b.intent, b.state,
+       b.pages, b.bytes, s.samples, p.percent, repeat('#', p.percent / 5) || repeat('.', 20 - p.percent / 5) AS bar,
+       round((b.pages / nullif(extract(epoch FROM b.last_page_at - b.started_at), 0))::numeric, 1) AS pages_per_second,
+       CASE WHEN b.state = 'running' AND p.percent > 0
+            THEN b.started_at + (clock_timestamp() - b.started_at) * (100 / p.percent::float8) END AS estimated_end,
+       b.http_status, b.error, b.created_at, b.started_at, b.last_page_at, b.finished_at
+FROM wearables.backfills b
+CROSS JOIN LATERAL (
+  SELECT CASE b.state WHEN 'done' THEN 100
+         ELSE least(99, floor(100 * extract(epoch FROM coalesce(b.window_from, b.range_from) - b.range_from)
+                              / extract(epoch FROM b.range_to - b.range_from)))::integer END AS percent) p
+CROSS JOIN LATERAL (
+  SELECT coalesce(sum(e.inserted + e.changed + e.confirmed + e.unchanged + e.stale), 0)::bigint AS samples
+  FROM wearables.deliveries d
+  JOIN wearables.webhook_events e ON e.event_id = d.event_id AND e.received_at = d.received_at
+  WHERE d.endpoint = b.endpoint
+    AND d.message_id >= 'pull:' || b.backfill_id || ':' AND d.message_id < 'pull:' || b.backfill_id || ';') s;
+COMMENT ON VIEW wearables.backfill_progress IS
+  'how far each pull has come: pages, bytes, samples read of them, percent of the range with a bar, rate, estimated '
+  'end, last error';

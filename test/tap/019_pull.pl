@@ -1,0 +1,152 @@
+# History, pulled page by page from a Junction that misbehaves: all of it arrives, once, whatever happens on the way.
+use strict;
+use warnings FATAL => 'all';
+use Junction;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes ();
+use Wearables;
+
+my $junction = Junction->start(seed => 7, days => 20, until => '2025-06-01', people => 2, page_size => 40, clock => '2025-07-01T00:00:00Z');
+my $node = make_node('pull', "wearables_ingest.databases = 'app'", 'wearables_ingest.naptime = 1', 'wearables_ingest.allow_loopback_http = on',
+	'wearables_ingest.http_timeout = 5');
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE app');
+install($node, 'app');
+my $url = $junction->plain_url;
+run_sql($node, 'app', "SELECT wearables.add_endpoint('junction', base_url => '$url'), wearables.set_secret('junction', 'api_key', 0, 'sk_us_junction');
+	SELECT wearables.register_user('alice', 'alice-at-junction')");
+my $alice = run_sql($node, 'app', q{SELECT user_id FROM wearables.users});
+
+sub request { my ($resource, $from, $to) = @_; return run_sql($node, 'app', "SET client_min_messages = warning; SELECT wearables.request_backfill($alice, '', '$resource', '$from', '$to')"); }
+sub state_of { my ($id) = @_; return run_sql($node, 'app', "SELECT state FROM wearables.backfills WHERE backfill_id = $id"); }
+sub ends { my ($id, $state, $what) = @_; return wait_until($node, 'app', "SELECT state = '$state' FROM wearables.backfills WHERE backfill_id = $id", $what) || diag run_sql($node, 'app', "SELECT * FROM wearables.backfill_progress WHERE backfill_id = $id"); }
+sub readings { return run_sql($node, 'app', "SELECT count(*) FROM wearables.samples WHERE metric = '$_[0]' AND channel = 'timeseries'"); }
+
+# All of it, page by page, by a worker
+my $id = request('heartrate', '2025-05-01', '2025-06-02');
+ends($id, 'done', 'a month of heart rate is pulled');
+queue_is_empty($node, 'app');
+my $all = readings('heartrate');
+cmp_ok($all, '>', 1500, "all readings are there: $all");
+my $pages = run_sql($node, 'app', "SELECT pages FROM wearables.backfills WHERE backfill_id = $id");
+cmp_ok($pages, '>', 30, "in $pages pages");
+is(run_sql($node, 'app', q{SELECT count(*) FROM wearables.webhook_events WHERE event_type = 'pulled.data.heartrate' AND status = 'processed'}), $pages, 'each is an event');
+is(scalar(grep { $_->{path} =~ /heartrate/ } $junction->requests), $pages, 'of one request each');
+is($junction->stats->{keys_in_urls} // 0, 0, 'no key stood in a URL');
+is(run_sql($node, 'app', q{SELECT count(*) FROM wearables.webhook_events WHERE headers::text ~ 'sk_us' OR payload::text ~ 'sk_us'}), 0, 'nor is it stored');
+like(run_sql($node, 'app', "SELECT bar || ' ' || percent || ' ' || samples FROM wearables.backfill_progress WHERE backfill_id = $id"), qr/^#{20} 100 $all$/, 'progress says so');
+is(request('heartrate', '2025-05-01', '2025-06-02'), $id, 'asked for once more');
+wait_until($node, 'app', "SELECT pages = 2 * $pages AND state = 'done' FROM wearables.backfills WHERE backfill_id = $id", 'it is pulled once more');
+queue_is_empty($node, 'app');
+is(readings('heartrate'), $all, 'and nothing is there twice');
+
+# Other shapes: summaries without pages, dates alone, no range
+for my $resource (qw(sleep sleep_cycle activity profile steps))
+{
+	ends(request($resource, '2025-05-01', '2025-06-02'), 'done', "$resource is pulled");
+}
+queue_is_empty($node, 'app');
+is(run_sql($node, 'app', q{SELECT count(*) FROM wearables.webhook_events WHERE event_type LIKE 'pulled.%' AND status <> 'processed'}), 0, 'and all pages are read');
+cmp_ok(run_sql($node, 'app', q{SELECT count(*) FROM wearables.summaries WHERE resource = 'sleep'}), '>', 10, 'nights are there');
+
+# Misbehaviour that passes
+my $n = 0;
+for my $rule ([ 'every third is throttled', do => 'throttle', every => 3, retry_after => 1, form => 'seconds' ], [ 'throttled with a date', do => 'throttle', times => 2, retry_after => 1, form => 'date' ],
+	[ 'now and then 503', do => 'status', status => 503, every => 4, times => 3 ], [ 'a connection is dropped', do => 'drop', times => 2 ], [ 'a body is cut', do => 'cut', times => 2 ],
+	[ 'wrong JSON', do => 'json', form => 'cut', times => 2 ], [ 'a body that is no gzip', do => 'gzip', form => 'damaged', times => 1 ])
+{
+	my ($what, %rule) = @$rule;
+	$junction->misbehave(%rule, match => 'heartrate');
+	my $from = sprintf '2025-05-%02d', 10 + $n++;
+	ends(request('heartrate', $from, '2025-05-20'), 'done', "$what: pulled all the same");
+	run_sql($node, 'app', q{UPDATE wearables_internal.pull_hosts SET blocked_until = NULL, failures = 0});
+}
+queue_is_empty($node, 'app');
+is(readings('heartrate'), $all, 'and it is what was there');
+
+# Misbehaviour that does not
+my %said = (
+	'a cursor for ever' => [ { do => 'cursor', form => 'repeat' }, qr/repeats a cursor/ ],
+	'404' => [ { do => 'status', status => 404, detail => 'no such user' }, qr/answered 404: no such user/ ],
+	'422' => [ { do => 'status', status => 422, detail => 'start_date is wrong' }, qr/answered 422/ ],
+	'a redirect' => [ { do => 'redirect', status => 302 }, qr/answered 302/ ]);
+for my $what (sort keys %said)
+{
+	my ($rule, $expected) = @{ $said{$what} };
+	$junction->misbehave(%$rule, match => 'steps');
+	my $failed = request('steps', '2025-05-02', sprintf '2025-05-%02d', 3 + $n++);
+	ends($failed, 'failed', "$what: given up");
+	like(run_sql($node, 'app', "SELECT error FROM wearables.backfills WHERE backfill_id = $failed"), $expected, 'with its reason');
+}
+is($junction->stats->{trapped} // 0, 0, 'no redirect was followed');
+$junction->misbehave;
+like(run_sql($node, 'app', q{SELECT what FROM wearables.problems WHERE problem = 'pull_failed'}), qr/^4 pull/, 'problems tells of them');
+my $again = run_sql($node, 'app', q{SELECT max(backfill_id) FROM wearables.backfills WHERE state = 'failed'});
+is(run_sql($node, 'app', "SELECT wearables.retry_backfill($again)"), 't', 'a failed pull is tried again');
+ends($again, 'done', 'and succeeds');
+
+# The vendor refuses the key: nothing is asked but now and then, and no attempt is used up
+$junction->control(keys => { junction => ['another'] }, reset => JSON::PP::true());
+my $refused = request('steps', '2025-05-01', '2025-05-11');
+wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.problems WHERE problem = 'pull_stopped' AND what ~ 'answered 401'}, 'a key that is refused is a problem');
+is(run_sql($node, 'app', "SELECT state FROM wearables.backfills WHERE backfill_id = $refused"), 'waiting', 'the pull waits');
+run_sql($node, 'app', q{SELECT wearables.set_secret('junction', 'api_key', 0, 'another'); UPDATE wearables_internal.pull_hosts SET refused_since = NULL; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull'});
+ends($refused, 'done', 'with another key it goes on');
+unlike(slurp_file($node->logfile), qr/sk_us_junction|another'/, 'no key is in the log');
+
+# kill -9 in the middle
+$junction->control(latency => 0.05);
+my $long = request('heartrate', '2025-04-01', '2025-06-02');
+wait_until($node, 'app', "SELECT pages > 5 FROM wearables.backfills WHERE backfill_id = $long", 'some pages are here');
+$node->stop('immediate');
+my $requests = scalar grep { $_->{path} =~ /heartrate/ } $junction->requests;
+start_again($node);
+ends($long, 'done', 'after a crash it goes on');
+queue_is_empty($node, 'app');
+is(run_sql($node, 'app', "SELECT pages - count(*) FROM wearables.backfills b, wearables.deliveries d WHERE b.backfill_id = $long AND d.message_id LIKE 'pull:$long:%' GROUP BY pages"), 0, 'each page is stored once');
+my $total = scalar grep { $_->{path} =~ /heartrate/ } $junction->requests;
+cmp_ok($total, '<=', run_sql($node, 'app', "SELECT pages + 1 FROM wearables.backfills WHERE backfill_id = $long"), 'and at most one request was made twice');
+is(readings('heartrate'), $all, 'what is read is what was there');
+
+# A server that hangs: the worker ends at once, and events are handled meanwhile
+$junction->control(latency => 0);
+$junction->misbehave(do => 'hang', match => '.', seconds => 60);
+request('steps', '2025-05-01', sprintf '2025-05-%02d', $_) for 12 .. 17;
+wait_until($node, 'app', q{SELECT count(*) = 4 FROM wearables.jobs WHERE kind = 'pull' AND state = 'running'}, 'of one person four requests are under way');
+is(run_sql($node, 'app', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker' AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL)}), 0, 'no snapshot is held meanwhile');
+my $event = message_id(1_750_000_000_000, 'meanwhile');
+is(deliver($node, 'app', $event, samples_event('alice', 'heartrate', 'garmin', 'watch', [ 1_749_000_000, 61 ]) =~ s/ext-alice/alice-at-junction/r), 'accepted', 'an event comes');
+wait_until($node, 'app', "SELECT status = 'processed' FROM wearables.webhook_events WHERE message_id = '$event'", 'and is handled');
+my $begun = Time::HiRes::time();
+$node->safe_psql('app', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker'});
+wait_until($node, 'app', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker' AND backend_start < now() - interval '1 second'}, 'a worker with requests that hang ends');
+cmp_ok(Time::HiRes::time() - $begun, '<', 2, 'at once');
+$junction->misbehave;
+wait_until($node, 'app', q{SELECT count(*) = 0 FROM wearables.backfills WHERE state IN ('waiting', 'running')}, 'and the next one pulls what it had begun');
+
+# Without a worker: drain() pulls, and nobody else's session is needed
+$node->append_conf('postgresql.conf', "wearables_ingest.databases = ''");
+$node->reload;
+wait_until($node, 'app', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker'}, 'without a worker');
+run_sql($node, 'app', "SELECT count(*) FROM wearables.sync($alice, since => '2025-05-01', resources => '{heartrate,sleep,steps}'); CALL wearables.drain()");
+is(run_sql($node, 'app', q{SELECT count(*) FROM wearables.backfills WHERE intent LIKE 'sync %' AND state = 'done'}), 3, 'drain() pulls a sync to its end');
+my $cancelled = request('heartrate', '2025-05-01', '2025-05-05');
+is(run_sql($node, 'app', "SELECT wearables.cancel_backfill($cancelled)"), 't', 'a pull is cancelled');
+run_sql($node, 'app', 'CALL wearables.drain()');
+is(state_of($cancelled) . run_sql($node, 'app', "SELECT pages FROM wearables.backfills WHERE backfill_id = $cancelled"), 'cancelled0', 'and nothing of it is fetched');
+
+# A connection asks by itself, once
+my $connected = message_id(1_748_800_000_000, 'connected');
+my $body = to_json({ event_type => 'provider.connection.created', user_id => 'alice-at-junction', client_user_id => 'alice', data => { provider => { name => 'Oura', slug => 'oura' } } });
+is(deliver($node, 'app', $connected, $body), 'accepted', 'somebody connects a provider');
+run_sql($node, 'app', 'CALL wearables.drain()');
+cmp_ok(run_sql($node, 'app', q{SELECT count(*) FROM wearables.backfills WHERE intent = 'connected' AND state = 'done' AND provider = 'oura'}), '>', 50, 'and all its history is pulled');
+my $asked = run_sql($node, 'app', q{SELECT count(*) FROM wearables.backfills});
+run_sql($node, 'app', "SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE message_id = '$connected'");
+is(run_sql($node, 'app', q{SELECT count(*) FROM wearables.backfills}), $asked, 'a replay asks for nothing');
+
+$node->stop;
+$junction->stop;
+done_testing();
