@@ -21,8 +21,8 @@ struct HttpHeader {
 
 struct HttpRequest {
   std::uint64_t id = 0;  // the caller's; comes back with the answer
-  std::string method;     // empty: GET
-  std::string url;  // of make_url(); check_url() decides whether it may be asked
+  std::string method;    // empty: GET
+  std::string url;       // of make_url(); check_url() decides whether it may be asked
   std::vector<HttpHeader> headers;
   std::string body;  // sent when not empty
 

@@ -48,8 +48,7 @@ InsertedEvent insert_event(const NewEvent& event) {
                              arg_text_or_null(event.external_user_id), arg_text_or_null(event.client_user_id),
                              arg_datum(JSONBOID, event.headers == nullptr ? Datum{0} : JsonbPGetDatum(event.headers),
                                        event.headers == nullptr),
-                             arg_datum(BYTEAOID, PointerGetDatum(event.payload), false),
-                             arg_int2(event.priority)});
+                             arg_datum(BYTEAOID, PointerGetDatum(event.payload), false), arg_int2(event.priority)});
   Assert(rows == 1);
   (void)rows;
   const InsertedEvent inserted{get_int8(0, kEventId), get_int4(0, kDeliveries) == 1};

@@ -98,8 +98,10 @@ BEGIN
       WHERE m.metric_id = NEW.metric_id;
     RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
   ELSIF TG_TABLE_NAME = 'resources' AND NEW.origin = 'changed' THEN
-    UPDATE wearables.resources r SET (kind, rest_path, list_key, backfill_days, note, origin) =
-      (SELECT d.kind, d.rest_path, d.list_key, d.backfill_days, d.note, 'changed'
+    UPDATE wearables.resources r
+    SET (kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days, note, origin) =
+      (SELECT d.kind, d.rest_path, d.list_key, d.backfill_days, d.rest_range, d.window_days, d.connection_days, d.note,
+              'changed'
        FROM jsonb_populate_record(NULL::wearables.resources, to_jsonb(NEW)) d) WHERE r.name = NEW.name;
     RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
   END IF;
