@@ -228,7 +228,7 @@ TEST(ReadBackfillNotice, ReadsTheRange) {
   ASSERT_TRUE(whole.ok());
   EXPECT_EQ(whole.value().provider, "oura");
   EXPECT_EQ(whole.value().from, kFirstOfMay);
-  EXPECT_EQ(whole.value().to, kFirstOfMay + 2 * kDay);
+  EXPECT_EQ(whole.value().to, kFirstOfMay + 3 * kDay) << "a bare date is the end of that day";
 
   const auto without = read_backfill_notice(kJunction, R"({"data":{"provider":{"slug":"garmin"},"start_date":7}})");
   ASSERT_TRUE(without.ok());

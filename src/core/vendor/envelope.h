@@ -44,7 +44,7 @@ Result<ConnectionNotice> read_connection(const Vendor& vendor, std::string_view 
 struct BackfillNotice {
   std::string provider;
   Micros from = kNoInstant;
-  Micros to = kNoInstant;
+  Micros to = kNoInstant;  // exclusive: a bare date means the end of that day
 };
 Result<BackfillNotice> read_backfill_notice(const Vendor& vendor, std::string_view body);
 
