@@ -45,7 +45,7 @@ UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sl
 UPDATE wearables.mappings SET enabled = false WHERE resource = 'sleep' AND metric = 'respiratory_rate';
 UPDATE wearables.metrics SET highest = 350 WHERE name = 'heartrate';
 UPDATE wearables.units SET factor = 7.5 WHERE metric = 'blood_pressure' AND text = 'kPa';
-UPDATE wearables.resources SET backfill_days = 11, note = 'ours' WHERE name = 'sleep';
+UPDATE wearables.resources SET backfill_days = 11, window_days = 7, note = 'ours' WHERE name = 'sleep';
 UPDATE wearables.known_fields SET texts = texts || 'acme'::text WHERE path = 'source.provider';
 UPDATE wearables.known_fields SET note = 'ours' WHERE resource = 'sleep' AND path = 'bedtime_start';
 INSERT INTO wearables.known_fields (resource, path) VALUES ('sleep', 'snoring'), (NULL, 'source.colour');
@@ -84,6 +84,8 @@ run_sql($node, 'app', join "\n", move('pulse', -30), move('night 1', -30), move(
 	move('pulse 2', 100), move('mood', -90), 'CALL wearables.drain();',
 	# a row that others name, written after them
 	"UPDATE wearables.metrics SET highest = 10 WHERE name = 'mood';",
+	q{INSERT INTO wearables.backfills (user_id, endpoint, external_user_id, provider, resource, range_from, range_to, intent, state, cursor)
+	  SELECT u.user_id, 'junction', 'ext-bob', 'oura', 'sleep', '2025-01-01', '2025-02-01', 'requested', 'cancelled', 'of the next page' FROM wearables.users u WHERE u.client_user_id = 'bob';},
 	'SELECT wearables.replay(event_id) FROM wearables.webhook_events;', 'SELECT wearables.replay(event_id) FROM wearables.webhook_events;',
 	statement_for('still in the queue', samples_event('alice', 'heartrate', 'garmin', 'watch', [ $now, 61 ])));
 
@@ -207,7 +209,9 @@ for my $database (@made)
 		receive_sql(message_id($ms, 1), samples_event('erin', 'steps_of_ours', 'brand_new', 'phone', [ $now, 5 ])),
 		receive_sql(message_id($ms, 2), connection_event('erin', 'created', 'brand_new')),
 		receive_sql(message_id($ms, 3), $sent{history}[1] =~ s/oura/brand_new/r), 'CALL wearables.drain();',
-		receive_sql(message_id($ms, 4), connection_event('erin', 'created', 'brand_new')));
+		receive_sql(message_id($ms, 4), connection_event('erin', 'created', 'brand_new')),
+		q{INSERT INTO wearables.backfills (user_id, endpoint, external_user_id, provider, resource, range_from, range_to, intent, state)
+		  SELECT u.user_id, 'junction', 'ext-erin', 'oura', 'sleep', '2025-01-01', '2025-02-01', 'requested', 'done' FROM wearables.users u WHERE u.client_user_id = 'erin';});
 	my @new_ids = split /\|/, run_sql($node, $database, $ids);
 	is_deeply([ grep { $new_ids[$_] <= $ids[$_] } 0 .. $#ids ], [], "$database: ids go on without a collision");
 	is(run_sql($node, $database, q{SELECT metric, value, provider FROM wearables.samples JOIN wearables.users USING (user_id) WHERE client_user_id = 'erin'}),
