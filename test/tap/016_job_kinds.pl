@@ -84,8 +84,13 @@ is(run_sql($node, 'app', 'SELECT count(*) FROM wearables.jobs'), 0, 'and both ar
 
 my @running = map { enqueue('test_work') } 1 .. 5;
 hold();
-my @sessions = map { start_drain("limit$_", 'test work:pause') } 1 .. 2;
-stands_at_stop("limit$_") for 1 .. 2;
+# one after the other: a session that finds another one claiming of a kind with a limit leaves that kind to it
+my @sessions;
+for (1 .. 2)
+{
+	push @sessions, start_drain("limit$_", 'test work:pause');
+	stands_at_stop("limit$_");
+}
 my $event = receive_event();
 drain();
 is(run_sql($node, 'app', q{SELECT string_agg(state::text, ' ' ORDER BY job_id) FROM wearables.jobs}), 'running running ready ready ready', 'two run, and a third session begins none');
