@@ -301,6 +301,26 @@ TEST(HttpPool, ItGoesAtOnceWhateverHangs) {
   over.notify_all();
 }
 
+// Whoever cancels may free what the id stands for.
+TEST(HttpPool, WhatIsCancelledIsNeverGiven) {
+  HttpServer server([](int socket, const std::string&) { return HttpServer::answer(socket, "200 OK", "", "x"); });
+  HttpPool pool(local_options());
+  ASSERT_TRUE(pool.start(get(1, server.url())).ok());
+  ASSERT_TRUE(pool.start(get(2, server.url())).ok());
+  const auto end = steady_clock::now() + std::chrono::seconds(10);
+  while (pool.running() > 0 && steady_clock::now() < end) {
+    pollfd wait{pool.readiness_fd(), POLLIN, 0};
+    if (poll(&wait, 1, 100) > 0) pool.drive();
+  }
+  EXPECT_TRUE(pool.holds_answers());
+  pool.cancel(1);
+  const auto left = pool.take();
+  ASSERT_TRUE(left.has_value());
+  EXPECT_EQ(left->id, 2U);
+  EXPECT_FALSE(pool.take().has_value());
+  EXPECT_FALSE(pool.holds_answers());
+}
+
 TEST(HttpPool, AnIdlePoolSleeps) {
   HttpServer server([](int socket, const std::string&) { return HttpServer::answer(socket, "200 OK", "", ""); });
   HttpPool pool(local_options());

@@ -308,7 +308,8 @@ HttpPool::~HttpPool() {
   impl_.reset();
 }
 
-bool HttpPool::has_room() const noexcept { return impl_->transfers.size() < impl_->options.max_transfers; }
+bool HttpPool::has_room() const noexcept { return running() < max_transfers(); }
+std::size_t HttpPool::max_transfers() const noexcept { return impl_->options.max_transfers; }
 std::size_t HttpPool::running() const noexcept { return impl_->transfers.size(); }
 int HttpPool::readiness_fd() const noexcept { return impl_->epoll; }
 
@@ -366,6 +367,8 @@ const HttpAnswer* HttpPool::peek() const noexcept {
   return impl_->finished.empty() ? nullptr : &impl_->finished.front();
 }
 
+bool HttpPool::holds_answers() const noexcept { return !impl_->finished.empty(); }
+
 std::optional<HttpAnswer> HttpPool::take() {
   if (impl_->finished.empty()) return {};
   HttpAnswer answer = std::move(impl_->finished.front());
@@ -375,6 +378,9 @@ std::optional<HttpAnswer> HttpPool::take() {
 
 void HttpPool::cancel(std::uint64_t id) noexcept {
   const SignalsBlocked blocked;
+  auto& finished = impl_->finished;
+  finished.erase(std::remove_if(finished.begin(), finished.end(), [&](const HttpAnswer& a) { return a.id == id; }),
+                 finished.end());
   auto& transfers = impl_->transfers;
   const auto place =
       std::find_if(transfers.begin(), transfers.end(), [&](const auto& t) { return t->answer.id == id; });

@@ -38,6 +38,7 @@ class HttpPool {
   Result<Done> start(HttpRequest request);
   bool has_room() const noexcept;
   std::size_t running() const noexcept;
+  std::size_t max_transfers() const noexcept;
 
   // Readable when drive() has something to do, timeouts included. The pool's own; do not close it.
   int readiness_fd() const noexcept;
@@ -46,10 +47,13 @@ class HttpPool {
   // The one that take() gives next; null where there is none. Good until then.
   const HttpAnswer* peek() const noexcept;
 
+  // Whether take() gives something.
+  bool holds_answers() const noexcept;
+
   // The next transfer that has ended, in the order of their ends; nothing when there is none.
   std::optional<HttpAnswer> take();
 
-  // Ends the transfer without an answer; nothing where it has ended already.
+  // Ends the transfer without an answer. Of one that has ended the answer is not given any more.
   void cancel(std::uint64_t id) noexcept;
 
  private:

@@ -52,7 +52,8 @@ bool same(const HttpOptions& a, const HttpOptions& b) {
 // Core objects alone: what is made here is destroyed before the server can raise anything.
 Result<Done> renew(PoolHolder* of) {
   HttpOptions options = wanted_options();
-  if (of->pool != nullptr && (of->pool->running() > 0 || same(options, of->options))) return Done{};
+  if (of->pool != nullptr && (of->pool->running() > 0 || of->pool->holds_answers() || same(options, of->options)))
+    return Done{};
   of->options = options;
   of->pool = std::make_unique<HttpPool>(std::move(options));
   return Done{};

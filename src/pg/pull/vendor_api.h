@@ -7,7 +7,7 @@
 
 namespace wearables::pg {
 
-// The session's pool, made with the settings in force when nothing runs in it.
+// The session's pool, made with the settings in force when it holds neither transfers nor answers.
 HttpPool& http_pool();
 
 // The API key of an endpoint, its ordinals in order, into the current context; false where none can be had: then `why`
