@@ -84,13 +84,8 @@ is(run_sql($node, 'app', 'SELECT count(*) FROM wearables.jobs'), 0, 'and both ar
 
 my @running = map { enqueue('test_work') } 1 .. 5;
 hold();
-# one after the other: a session that finds another one claiming of a kind with a limit leaves that kind to it
-my @sessions;
-for (1 .. 2)
-{
-	push @sessions, start_drain("limit$_", 'test work:pause');
-	stands_at_stop("limit$_");
-}
+my @sessions = map { start_drain("limit$_", 'test work:pause') } 1 .. 2;
+stands_at_stop("limit$_") for 1 .. 2;
 my $event = receive_event();
 drain();
 is(run_sql($node, 'app', q{SELECT string_agg(state::text, ' ' ORDER BY job_id) FROM wearables.jobs}), 'running running ready ready ready', 'two run, and a third session begins none');
@@ -210,5 +205,14 @@ is(run_sql($node, 'app', "SELECT count(*) FROM public.test_job_log WHERE job_id 
 
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|segfault/, 'nothing in the log of a crash of ours');
 $holder->quit;
+# --- A look at what is ready that was dear is not repeated at once, and yet drain() leaves nothing that is ready
+my $old = $node->background_psql('app');
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+run_sql($node, 'app', q{INSERT INTO wearables.jobs (kind, priority, dedupe_key) SELECT 'test_work', 10, 'dead:' || i FROM generate_series(1, 30000) i;
+	DELETE FROM wearables.jobs WHERE dedupe_key LIKE 'dead:%'});
+is((split /\n/, run_sql($node, 'app', q{CALL wearables.drain(); SELECT wearables_internal.enqueue_job('test_work', 'alive', NULL, NULL, 10) IS NOT NULL; CALL wearables.drain();
+	SELECT count(*) FROM wearables.jobs WHERE dedupe_key = 'alive'}))[-1], 0, 'a job that is ready behind many dead rows is worked on');
+$old->quit;
+
 $node->stop;
 done_testing();

@@ -97,12 +97,15 @@ bool land_all(State* state) {
   return any;
 }
 
-// Until some work outside can go on, something is due, or the session is told something.
-void wait_for_flights(TimestampTz due) {
-  constexpr int64 kLongestWait = 1000;  // milliseconds: a job of another session may have become ready
+// Until some work outside can go on, something is due, or the session is told something. What is due now and was not
+// claimed is in another session's hands: that is no reason to turn in circles.
+void wait_for_work(TimestampTz due) {
+  constexpr int64 kShortestWait = 10;   // milliseconds
+  constexpr int64 kLongestWait = 1000;  // a job of another session may have become ready
   const int64 until_due = due == DT_NOEND ? kLongestWait : (due - GetCurrentTimestamp()) / 1000 + 1;
-  (void)WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, flights_fd(),
-                          static_cast<long>(std::clamp<int64>(until_due, 0, kLongestWait)), PG_WAIT_EXTENSION);
+  const int outside = flight_count() == 0 ? 0 : WL_SOCKET_READABLE;
+  (void)WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH | outside, flights_fd(),
+                          static_cast<long>(std::clamp(until_due, kShortestWait, kLongestWait)), PG_WAIT_EXTENSION);
   ResetLatch(MyLatch);
 }
 
@@ -312,9 +315,11 @@ void work(State* state) {
       asked_for_room = true;
       continue;
     }
+    // before a later statement of this turn claims anything
+    const TimestampTz skipped = claim_skipped_until(state->kinds);
     look_ahead(state);
-    if (!state->budget.wait || flight_count() == 0) return;
-    wait_for_flights(state->turn.due);
+    if (!state->budget.wait || (flight_count() == 0 && skipped == 0)) return;
+    wait_for_work(skipped == 0 ? state->turn.due : std::min(skipped, state->turn.due));
   }
   state->turn.more = !state->turn.trouble;
 }
@@ -335,7 +340,7 @@ Turn drain(const Budget& budget) {
   if (state.turn.schema_fits && !state.turn.paused) work(&state);
   // a pause, and the end of a call, let what is outside come to its end
   while (flight_count() > 0 && state.cancel == nullptr && !QueryCancelPending && (budget.wait || state.turn.paused)) {
-    if (!land_all(&state)) wait_for_flights(DT_NOEND);
+    if (!land_all(&state)) wait_for_work(DT_NOEND);
     if (!budget.wait) break;
   }
   if (budget.wait && flight_count() > 0) {

@@ -29,6 +29,10 @@ struct Job {
 // work. What the jobs hold lives in `context`.
 int claim_jobs(const JobKindSet& kinds, Job* jobs, int wanted, MemoryContext context);
 
+// When it is worth to claim again, where the last claim_jobs() did not look at jobs of some kind: another session was
+// claiming of it, or a scan is dear at the moment. 0: it has looked at all.
+TimestampTz claim_skipped_until(const JobKindSet& kinds);
+
 // Claims one job whose session was lost, if no other such is worked on anywhere, of whatever kind: whatever took its
 // holder down is then the only one that pays for it. Its attempt is counted: commit durably before the work.
 bool claim_suspect(const JobKindSet& kinds, Job* job, MemoryContext context);

@@ -103,9 +103,13 @@ struct LowWaterMark {
 struct KindScan {
   LowWaterMark mark;
   TimestampTz others_scan_at;
-  bool at_limit;  // found by the last claim
+  bool at_limit;              // found by the last claim
+  TimestampTz skipped_until;  // the last claim did not look; 0: it did
 };
 constinit KindScan scans[kMaxJobKinds] = {};
+
+// Another session's claim of a limited kind is over by then, as a rule.
+constexpr int64 kClaimOfAnother = 10 * 1000;
 
 // A transaction that receives may be as far behind its clock.
 constexpr int64 kMargin = USECS_PER_SEC;
@@ -148,7 +152,10 @@ int claim_live_jobs(const JobKind& kind, KindScan* scan, Job* jobs, int wanted, 
 int claim_other_jobs(const JobKind& kind, KindScan* scan, Job* jobs, int wanted, MemoryContext context) {
   Statement& statement = kind.concurrency.one_per_subject ? claim_others_by_subject : claim_others;
   const ScanCost cost = begin_scan(statement);
-  if (cost.begun < scan->others_scan_at) return 0;
+  if (cost.begun < scan->others_scan_at) {
+    scan->skipped_until = scan->others_scan_at;
+    return 0;
+  }
   const uint64 rows = run_claim(claim_others, claim_others_by_subject, kind, wanted, DT_NOBEGIN);
   scan->others_scan_at = rows > 0 ? 0 : next_full_scan(cost, rows);
   return take_rows(rows, jobs, context);
@@ -162,7 +169,10 @@ int free_slots(int which) {
   scans[which].at_limit = false;
   const int most = kind.flight == nullptr ? rule.max_claimed : std::min(rule.max_claimed, kind.flight->room());
   if (!is_limited(kind) || most == 0) return most;
-  if (!try_lock_job_kind(kind.name)) return 0;
+  if (!try_lock_job_kind(kind.name)) {
+    scans[which].skipped_until = GetCurrentTimestamp() + kClaimOfAnother;
+    return 0;
+  }
   if (rule.max_running == nullptr) return most;
   const int max_running = rule.max_running();
   run(count_running, {arg_text(kind.name), arg_int4(max_running)});
@@ -198,7 +208,10 @@ int claim_jobs(const JobKindSet& kinds, Job* jobs, int wanted, MemoryContext con
   const int kind_count = job_kind_count();
   const int first = kind_count == 0 ? 0 : static_cast<int>(turn++ % static_cast<uint32>(kind_count));
   Slots slots;
-  for (int i = 0; i < kind_count; ++i) slots.left[i] = -1;
+  for (int i = 0; i < kind_count; ++i) {
+    slots.left[i] = -1;
+    scans[i].skipped_until = 0;
+  }
   int count = 0;
   // priority 0 of all kinds, then the others, unless there was any of the former
   for (const bool live : {true, false}) {
@@ -230,6 +243,15 @@ bool claim_suspect(const JobKindSet& kinds, Job* job, MemoryContext context) {
   *job = job_of_row(0, context);
   Assert(job->kind != nullptr);
   return true;
+}
+
+TimestampTz claim_skipped_until(const JobKindSet& kinds) {
+  TimestampTz until = 0;
+  for (int i = 0; i < job_kind_count(); ++i) {
+    const TimestampTz skipped = scans[i].skipped_until;
+    if (kinds.has[i] && skipped != 0) until = until == 0 ? skipped : std::min(until, skipped);
+  }
+  return until;
 }
 
 TimestampTz next_due(const JobKindSet& kinds) {
