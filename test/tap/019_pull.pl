@@ -92,6 +92,7 @@ $junction->control(keys => { junction => ['another'] }, reset => JSON::PP::true(
 my $refused = request('steps', '2025-05-01', '2025-05-11');
 wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.problems WHERE problem = 'pull_stopped' AND what ~ 'answered 401'}, 'a key that is refused is a problem');
 is(run_sql($node, 'app', "SELECT state FROM wearables.backfills WHERE backfill_id = $refused"), 'waiting', 'the pull waits');
+is(run_sql($node, 'app', "SELECT refusals FROM wearables.backfills WHERE backfill_id = $refused"), 0, 'and nothing of its patience is used up');
 run_sql($node, 'app', q{SELECT wearables.set_secret('junction', 'api_key', 0, 'another'); UPDATE wearables_internal.pull_hosts SET refused_since = NULL; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull'});
 ends($refused, 'done', 'with another key it goes on');
 unlike(slurp_file($node->logfile), qr/sk_us_junction|another'/, 'no key is in the log');
@@ -132,6 +133,37 @@ $node->reload;
 wait_until($node, 'app', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker'}, 'without a worker');
 run_sql($node, 'app', "SELECT count(*) FROM wearables.sync($alice, since => '2025-05-01', resources => '{heartrate,sleep,steps}'); CALL wearables.drain()");
 is(run_sql($node, 'app', q{SELECT count(*) FROM wearables.backfills WHERE intent LIKE 'sync %' AND state = 'done'}), 3, 'drain() pulls a sync to its end');
+# A call that ends in the middle leaves nothing behind, in its session or elsewhere
+$junction->control(latency => 0.1);
+is(run_sql($node, 'app', "SELECT count(*) FROM wearables.sync($alice, since => '2025-05-01', resources => '{heartrate,sleep,steps,activity}')"), 4, 'asked for, and');
+my ($out, $err) = ('', '');
+$node->psql('app', join('', map { "SET statement_timeout = '250ms'; CALL wearables.drain(); " } 1 .. 4) . 'SET statement_timeout = 0; SELECT count(*) FROM wearables.jobs WHERE state = \'running\';
+	UPDATE wearables.jobs SET run_at = now() WHERE kind = \'pull\'; CALL wearables.drain()', on_error_stop => 0, stdout => \$out, stderr => \$err);
+like($err, qr/canceling statement due to statement timeout/, 'drain() is cancelled, several times');
+is($out, 0, 'nothing is left running');
+is(run_sql($node, 'app', q{SELECT count(*) FROM wearables.backfills WHERE state NOT IN ('done', 'failed', 'cancelled')}), 0, 'and the same session pulls all of it in the end');
+is(restart_count($node), 0, 'the server has not crashed');
+$junction->control(latency => 0);
+
+# Cancelled and asked for anew while its request is under way: the page that comes is of the former pull
+$junction->control(latency => 1);
+my $moved = request('heartrate', '2025-05-20', '2025-06-01');
+my $puller = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('app'), '-c', 'CALL wearables.drain()' ], '<', '/dev/null', '>', '/dev/null', '2>', '/dev/null');
+wait_until($node, 'app', "SELECT pages = 1 FROM wearables.backfills WHERE backfill_id = $moved", 'the first page is here');
+wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.jobs WHERE kind = 'pull' AND state = 'running'}, 'the second is under way');
+run_sql($node, 'app', "SELECT wearables.cancel_backfill($moved)");
+request('heartrate', '2025-05-20', '2025-06-01');
+$junction->control(latency => 0);
+$puller->finish;
+run_sql($node, 'app', 'UPDATE wearables.jobs SET run_at = now(); CALL wearables.drain()');
+is(state_of($moved), 'done', 'the pull that was begun again ends');
+is(run_sql($node, 'app', qq{SELECT count(*) FROM wearables.webhook_events WHERE message_id LIKE 'pull:$moved:%' AND headers->>'url' !~ 'next_cursor'}), 2, 'and began with its first page');
+
+# Whose endpoint is gone
+my $orphan = request('steps', '2025-05-03', '2025-05-04');
+run_sql($node, 'app', "UPDATE wearables.backfills SET endpoint = 'gone' WHERE backfill_id = $orphan; CALL wearables.drain()");
+like(run_sql($node, 'app', "SELECT state || ' ' || error FROM wearables.backfills WHERE backfill_id = $orphan"), qr/^failed its endpoint is gone/, 'a pull whose endpoint is gone says so');
+
 my $cancelled = request('heartrate', '2025-05-01', '2025-05-05');
 is(run_sql($node, 'app', "SELECT wearables.cancel_backfill($cancelled)"), 't', 'a pull is cancelled');
 run_sql($node, 'app', 'CALL wearables.drain()');

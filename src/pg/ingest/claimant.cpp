@@ -47,11 +47,6 @@ Statement select_claimants{R"(
 
 Statement queue_claimant{"SELECT wearables_internal.enqueue_event($1, $2, 'normalize', 10)"};
 
-TimestampTz get_instant(uint64 row, int column) {
-  bool null;
-  return DatumGetTimestampTz(get(row, column, &null));
-}
-
 Spans make_spans(int capacity) {
   auto column = [capacity] { return static_cast<Datum*>(palloc(sizeof(Datum) * (capacity + 1))); };
   return {column(), column(), column(), 0, capacity};

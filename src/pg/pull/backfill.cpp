@@ -14,7 +14,8 @@ Statement select_backfill{R"(
          least(b.range_to, coalesce(b.window_from, b.range_from) + r.window_days * interval '1 day'), b.cursor,
          b.cursor_mark, b.cursor_pages, b.pages, b.refusals, coalesce(e.enabled, false),
          greatest(0, extract(epoch FROM h.blocked_until - clock_timestamp()))::float8,
-         extract(epoch FROM clock_timestamp() - h.refused_since)::float8
+         CASE WHEN h.refused_since IS NOT NULL THEN extract(epoch FROM clock_timestamp() - h.changed_at)::float8 END,
+         e.name IS NOT NULL
   FROM wearables.backfills b
   LEFT JOIN wearables.endpoints e ON e.name = b.endpoint
   LEFT JOIN wearables.resources r ON r.name = b.resource AND r.kind <> 'skipped'
@@ -41,7 +42,8 @@ enum BackfillColumn {
   kRefusals,
   kEnabled,
   kBlocked,
-  kRefused
+  kRefused,
+  kEndpointThere
 };
 
 // $4: the next cursor, null where the part has ended; $5: where it ended. The mark is set at every power of two pages,
@@ -61,7 +63,7 @@ Statement advance_statement{R"(
 
 Statement refusal_statement{R"(
   UPDATE wearables.backfills b
-  SET refusals = b.refusals + 1, http_status = $2, error = $3, started_at = coalesce(b.started_at, clock_timestamp())
+  SET refusals = b.refusals + $4, http_status = $2, error = $3, started_at = coalesce(b.started_at, clock_timestamp())
   WHERE b.backfill_id = $1)"};
 
 Statement fail_statement{R"(
@@ -88,20 +90,7 @@ Statement answer_statement{R"(
 
 Statement failures_statement{"SELECT h.failures FROM wearables_internal.pull_hosts h WHERE h.endpoint = $1"};
 
-Arg arg_seconds(double seconds) { return arg_datum(FLOAT8OID, Float8GetDatum(seconds)); }
 Arg arg_status(int status) { return arg_datum(INT4OID, Int32GetDatum(status), status == 0); }
-
-double seconds_or(int column, double if_null) {
-  bool null;
-  const Datum value = get(0, column, &null);
-  return null ? if_null : DatumGetFloat8(value);
-}
-
-TimestampTz instant(int column, TimestampTz if_null = 0) {
-  bool null;
-  const Datum value = get(0, column, &null);
-  return null ? if_null : DatumGetTimestampTz(value);
-}
 
 }  // namespace
 
@@ -122,18 +111,19 @@ bool load_backfill(int64 backfill_id, Backfill* backfill) {
   backfill->external_user_id = view(kExternalUser);
   backfill->provider = view(kProvider);
   backfill->resource = view(kResource);
-  backfill->range_from = instant(kRangeFrom);
-  backfill->range_to = instant(kRangeTo);
-  backfill->window_from = instant(kWindowFrom);
-  backfill->window_to = instant(kWindowTo, backfill->range_to);
+  backfill->range_from = get_instant(0, kRangeFrom);
+  backfill->range_to = get_instant(0, kRangeTo);
+  backfill->window_from = get_instant(0, kWindowFrom);
+  backfill->window_to = get_instant(0, kWindowTo, backfill->range_to);
   backfill->cursor = copy_text(0, kCursor, caller);
   backfill->cursor_mark = copy_text(0, kCursorMark, caller);
   backfill->cursor_pages = get_int4(0, kCursorPages);
   backfill->pages = get_int4(0, kPages);
   backfill->refusals = get_int4(0, kRefusals);
+  backfill->endpoint_there = get_bool(0, kEndpointThere);
   backfill->endpoint_enabled = get_bool(0, kEnabled);
-  backfill->blocked_seconds = seconds_or(kBlocked, 0);
-  backfill->refused_seconds = seconds_or(kRefused, -1);
+  backfill->blocked_seconds = get_float8(0, kBlocked);
+  backfill->refused_seconds = get_float8(0, kRefused, -1);
   // what has no range is asked for once
   if (backfill->rest_range != nullptr && strcmp(backfill->rest_range, "none") == 0) {
     backfill->window_to = backfill->range_to;
@@ -149,8 +139,9 @@ bool advance_backfill(const Backfill& backfill, int64 bytes, int http_status, st
   return rows == 0 || get_bool(0, 1);
 }
 
-void note_refusal(const Backfill& backfill, int http_status, const char* error) {
-  run(refusal_statement, {arg_int8(backfill.backfill_id), arg_status(http_status), arg_text(error)});
+void note_refusal(const Backfill& backfill, int http_status, const char* error, RefusalOf what) {
+  run(refusal_statement, {arg_int8(backfill.backfill_id), arg_status(http_status), arg_text(error),
+                          arg_int4(what == RefusalOf::kPage ? 1 : 0)});
 }
 
 void fail_backfill(int64 backfill_id, int http_status, const char* error) {

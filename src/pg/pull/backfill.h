@@ -23,9 +23,9 @@ struct Backfill {
   const char* cursor_mark;             // an earlier one; null: none yet
   int32 cursor_pages;                  // of this part
   int32 pages, refusals;
-  bool endpoint_enabled;
+  bool endpoint_there, endpoint_enabled;
   double blocked_seconds;  // until the endpoint may be asked again; 0: now
-  double refused_seconds;  // since the endpoint refuses the key; negative: it does not
+  double refused_seconds;  // since it last refused the key; negative: it takes it
 };
 
 // False where there is none.
@@ -34,8 +34,10 @@ bool load_backfill(int64 backfill_id, Backfill* backfill);
 // A page is stored. `cursor`: of the next one; empty: the part has ended. Returns whether the whole pull has.
 bool advance_backfill(const Backfill& backfill, int64 bytes, int http_status, std::string_view cursor);
 
-// A request brought no page; it is asked again. `error` is for an operator.
-void note_refusal(const Backfill& backfill, int http_status, const char* error);
+// A request brought no page; it is asked again. `error` is for an operator. Refusals of pages are counted, and after so
+// many the pull is given up; that of a key concerns all pulls of the endpoint and is not counted.
+enum class RefusalOf { kPage, kKey };
+void note_refusal(const Backfill& backfill, int http_status, const char* error, RefusalOf what);
 
 // It is given up.
 void fail_backfill(int64 backfill_id, int http_status, const char* error);

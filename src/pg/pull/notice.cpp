@@ -42,8 +42,6 @@ bool is_first_handling(const Event& event) {
   return event.status != Status::kProcessed && event.status != Status::kSkipped;
 }
 
-Arg arg_seconds(double seconds) { return arg_datum(FLOAT8OID, Float8GetDatum(seconds)); }
-
 }  // namespace
 
 const char* ask_for_announced(const Event& event, std::string_view resource, int64 user_id) {

@@ -63,10 +63,9 @@ int64 backfill_id_of(const Job& job) {
 
 void rest(PullState* state, double seconds) { state->again_after = seconds + pg_prng_double(&pg_global_prng_state); }
 
-Micros micros_of(TimestampTz at) { return to_core(at); }
-
-bool fill_request(const Backfill& backfill, const Vendor& vendor, std::string_view key, HttpRequest* request,
-                  char** url, MemoryContext context) {
+// The URL comes back, in `context`.
+const char* fill_request(const Backfill& backfill, const Vendor& vendor, std::string_view key, HttpRequest* request,
+                         MemoryContext context) {
   auto* text = owned_by<std::string>(CurrentMemoryContext);
   call_core([&]() -> Result<Done> {
     const auto style = range_style_of(backfill.rest_range);
@@ -76,8 +75,8 @@ bool fill_request(const Backfill& backfill, const Vendor& vendor, std::string_vi
                                         .range = *style,
                                         .external_user_id = backfill.external_user_id,
                                         .provider = backfill.provider,
-                                        .from = micros_of(backfill.window_from),
-                                        .to = micros_of(backfill.window_to),
+                                        .from = to_core(backfill.window_from),
+                                        .to = to_core(backfill.window_to),
                                         .cursor = backfill.cursor == nullptr ? "" : backfill.cursor});
     if (!made.ok()) return made.error();
     *text = made.value();
@@ -85,8 +84,16 @@ bool fill_request(const Backfill& backfill, const Vendor& vendor, std::string_vi
     request->headers.push_back({std::string(vendor.pull->key_header), std::string(key)});
     return Done{};
   });
-  *url = MemoryContextStrdup(context, text->c_str());
-  return true;
+  return MemoryContextStrdup(context, text->c_str());
+}
+
+// Why the endpoint cannot be asked, whatever the vendor says; null: it can, with this key.
+const char* obstacle_of(const PullState& state, std::string_view* key) {
+  const Backfill& backfill = state.backfill;
+  const char* why = nullptr;
+  if (state.vendor->pull == nullptr) return "its vendor has no history to ask for";
+  if (backfill.base_url == nullptr) return "it has no base_url: give it one with add_endpoint()";
+  return load_api_key(backfill.endpoint, key, &why) ? nullptr : why;
 }
 
 void begin_pull(Job* job) {
@@ -98,36 +105,31 @@ void begin_pull(Job* job) {
   const Backfill& backfill = state->backfill;
   state->done = !there || !backfill.open;
   if (state->done) return;
-  if (backfill.rest_path == nullptr) {
-    fail_backfill(state->backfill_id, 0, "its resource cannot be asked for: see wearables.resources");
+  const char* over = !backfill.endpoint_there        ? "its endpoint is gone"
+                     : backfill.rest_path == nullptr ? "its resource cannot be asked for: see wearables.resources"
+                                                     : nullptr;
+  if (over != nullptr) {
+    fail_backfill(state->backfill_id, 0, over);
     state->done = true;
     return;
   }
   if (backfill.blocked_seconds > 0) return rest(state, backfill.blocked_seconds);
   if (!backfill.endpoint_enabled) return rest(state, kStoppedDelay);
   state->vendor = &vendor_of(backfill.endpoint, SnapshotMode::kNew);
-  const char* why = nullptr;
   std::string_view key;
-  if (state->vendor->pull == nullptr) {
-    why = "its vendor has no history to ask for";
-  } else if (backfill.base_url == nullptr) {
-    why = "it has no base_url: give it one with add_endpoint()";
-  } else if (!load_api_key(backfill.endpoint, &key, &why)) {
-  } else if (backfill.refused_seconds >= 0 && backfill.refused_seconds < kStoppedDelay) {
-    // asked again now and then: the key may have been changed at the vendor
-    return rest(state, kStoppedDelay);
-  } else {
-    why = nullptr;
-  }
-  if (why != nullptr) {
-    stop_endpoint(backfill.endpoint, why);
+  const char* obstacle = obstacle_of(*state, &key);
+  if (obstacle != nullptr) {
+    stop_endpoint(backfill.endpoint, obstacle);
     return rest(state, kStoppedDelay);
   }
-  state->request = owned_by<HttpRequest>(job->context);
-  char* url;
-  (void)fill_request(backfill, *state->vendor, key, state->request, &url, job->context);
+  // asked again now and then: the key may have been changed at the vendor
+  const bool refused = backfill.refused_seconds >= 0 && backfill.refused_seconds < kStoppedDelay;
+  if (!refused) {
+    state->request = owned_by<HttpRequest>(job->context);
+    state->url = fill_request(backfill, *state->vendor, key, state->request, job->context);
+  }
   explicit_bzero(const_cast<char*>(key.data()), key.size());
-  state->url = url;
+  if (refused) rest(state, kStoppedDelay);
 }
 
 // --- Outside
@@ -139,7 +141,7 @@ constinit int unasked_count = 0;
 
 int room() {
   const HttpPool& pool = http_pool();
-  return std::max(0, settings().http_concurrency - static_cast<int>(pool.running()) - unasked_count);
+  return std::max(0, static_cast<int>(pool.max_transfers()) - static_cast<int>(pool.running()) - unasked_count);
 }
 
 void start(Job* job) {
@@ -294,7 +296,7 @@ JobEnd ask_again(const PullState& state, const char* why, bool blocks) {
     fail_backfill(backfill.backfill_id, answer.status, psprintf("given up after %d requests: %s", kMaxRefusals, why));
     return {true, 0};
   }
-  note_refusal(backfill, answer.status, why);
+  note_refusal(backfill, answer.status, why, RefusalOf::kPage);
   if (asked > 0 || (blocks && failures_of(backfill.endpoint) + 1 >= kFailuresToBlock)) {
     block_endpoint(backfill.endpoint, std::max(asked, backoff(failures_of(backfill.endpoint))), why);
   } else if (blocks) {
@@ -321,13 +323,21 @@ constexpr int kConflict = 409;
 constexpr int kTooManyRequests = 429;
 constexpr int kServerErrors = 500;
 
+bool is_same_place(const Backfill& asked, const Backfill& now) {
+  const auto same_text = [](const char* a, const char* b) {
+    return a == nullptr || b == nullptr ? a == b : strcmp(a, b) == 0;
+  };
+  return asked.pages == now.pages && asked.window_from == now.window_from && same_text(asked.cursor, now.cursor);
+}
+
 JobEnd end_pull(Job* job) {
   PullState* state = state_of(*job);
   if (state->done) return {true, 0};
   if (state->answer == nullptr) return {false, state->again_after};
-  // cancelled meanwhile, or the endpoint is gone
   Backfill now;
-  if (!load_backfill(state->backfill_id, &now) || !now.open) return {true, 0};
+  if (!load_backfill(state->backfill_id, &now) || !now.open) return {true, 0};  // cancelled meanwhile
+  // begun again meanwhile: what came is a page of the former pull
+  if (!is_same_place(state->backfill, now)) return {false, 0};
   const HttpAnswer& answer = *state->answer;
   if (answer.error == HttpError::kTooLarge) {
     fail_backfill(state->backfill_id, answer.status,
@@ -340,7 +350,7 @@ JobEnd end_pull(Job* job) {
   if (answer.status == kOk) return store_page(*state);
   const char* why = refusal_text(*state);
   if (answer.status == kUnauthorized || answer.status == kForbidden) {
-    note_refusal(state->backfill, answer.status, why);
+    note_refusal(state->backfill, answer.status, why, RefusalOf::kKey);
     stop_endpoint(state->backfill.endpoint, why);
     return {false, kStoppedDelay + pg_prng_double(&pg_global_prng_state)};
   }

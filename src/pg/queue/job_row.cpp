@@ -28,12 +28,6 @@ Jsonb* copy_argument(uint64 row, MemoryContext context) {
 
 }  // namespace
 
-TimestampTz get_instant(uint64 row, int column, TimestampTz if_null) {
-  bool null;
-  const Datum value = get(row, column, &null);
-  return null ? if_null : DatumGetTimestampTz(value);
-}
-
 Job job_of_row(uint64 row, MemoryContext context) {
   Job job{};
   job.kind = find_job_kind(get_text(row, kKind));
@@ -49,8 +43,6 @@ Job job_of_row(uint64 row, MemoryContext context) {
   job.context = context;
   return job;
 }
-
-Arg arg_seconds(double seconds) { return arg_datum(FLOAT8OID, Float8GetDatum(seconds)); }
 
 ScanCost begin_scan(const Statement& statement) {
   return {GetCurrentTimestamp(), pages_touched(), statement.plan != nullptr};

@@ -27,9 +27,6 @@ enum JobColumn {
 // A copy; its argument lives in `context`, which may be null where the argument is. `kind` is null where it is unknown.
 Job job_of_row(uint64 row, MemoryContext context);
 
-TimestampTz get_instant(uint64 row, int column, TimestampTz if_null = 0);
-Arg arg_seconds(double seconds);
-
 // Whether jobs of the kind may have to wait for each other.
 inline bool is_limited(const JobKind& kind) {
   return kind.concurrency.max_running != nullptr || kind.concurrency.one_per_subject;

@@ -52,6 +52,8 @@ Arg arg_text_or_null(std::string_view value) {
   return arg_text(value);
 }
 
+Arg arg_seconds(double value) { return arg_datum(FLOAT8OID, Float8GetDatum(value)); }
+
 Arg arg_datum(Oid type, Datum value, bool null) { return {value, type, null}; }
 
 Arg arg_array(Oid element, Datum* values, bool* nulls, int count) {
@@ -190,6 +192,12 @@ double get_float8(uint64 row, int column, double if_null) {
   bool null;
   const Datum value = get(row, column, &null);
   return null ? if_null : DatumGetFloat8(value);
+}
+
+TimestampTz get_instant(uint64 row, int column, TimestampTz if_null) {
+  bool null;
+  const Datum value = get(row, column, &null);
+  return null ? if_null : DatumGetTimestampTz(value);
 }
 
 bool get_bool(uint64 row, int column) {

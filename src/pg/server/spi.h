@@ -24,6 +24,7 @@ Arg arg_bool(bool value);
 Arg arg_instant(TimestampTz value);
 Arg arg_text(std::string_view value);          // copied into the current context
 Arg arg_text_or_null(std::string_view value);  // empty is null
+Arg arg_seconds(double value);                 // a float8, for make_interval()
 Arg arg_datum(Oid type, Datum value, bool null = false);
 
 inline constexpr int kMaxArgs = 24;  // of one statement
@@ -63,6 +64,7 @@ int32 get_int4(uint64 row, int column, int32 if_null = 0);
 int16 get_int2(uint64 row, int column, int16 if_null = 0);
 double get_float8(uint64 row, int column, double if_null = 0);
 bool get_bool(uint64 row, int column);
+TimestampTz get_instant(uint64 row, int column, TimestampTz if_null = 0);
 // View into the result row (detoasted in SPI's context); empty for null.
 std::string_view get_text(uint64 row, int column);
 // Copy in `context`; null pointer for null.

@@ -86,12 +86,6 @@ std::string_view copy_view(uint64 row, int column, MemoryContext context) {
   return {VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat)};
 }
 
-TimestampTz get_instant(uint64 row, int column) {
-  bool null;
-  const Datum value = get(row, column, &null);
-  return null ? 0 : DatumGetTimestampTz(value);
-}
-
 const char* name_of(Status status) {
   switch (status) {
     case Status::kReceived:
