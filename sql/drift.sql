@@ -105,7 +105,8 @@ SELECT (SELECT count(*) FROM wearables.samples WHERE channel = 'sleep') AS sampl
 CREATE FUNCTION pg_temp.nights() RETURNS TABLE (made text, status text, error text, unknown integer, readings integer, of_user bigint, samples bigint, documents bigint, refused bigint, letters bigint)
 LANGUAGE sql AS $$
   SELECT substr(e.message_id, 5, 4), e.status::text, e.error, cardinality(e.drift), e.inserted + e.unchanged + e.quarantined, e.user_id,
-         (SELECT count(*) FROM wearables.samples s WHERE s.version = e.version), (SELECT count(*) FROM wearables.summaries s WHERE s.version = e.version),
+         (SELECT count(*) FROM wearables.samples s WHERE s.version = e.version OR s.version IN (SELECT d.version FROM wearables.summaries d WHERE d.event_id = e.event_id)),
+         (SELECT count(*) FROM wearables.summaries s WHERE s.event_id = e.event_id),
          (SELECT count(*) FROM wearables.quarantine q WHERE q.event_id = e.event_id),
          (SELECT count(*) FROM wearables.jobs j WHERE j.event_id = e.event_id AND j.state = 'failed')
   FROM wearables.webhook_events e WHERE e.message_id ~ 'msg_2K1' ORDER BY 1 $$;

@@ -54,14 +54,15 @@ SELECT count(*) AS row_versions_written FROM (
   UNION ALL SELECT tableoid::regclass, ctid, xmin FROM wearables.summaries
   EXCEPT SELECT tab, place, writer FROM before) x;
 
--- three documents claim one key: the newest holds it, whatever came first
-SELECT pg_temp.night('2K05', 'n2', '"bedtime_stop":"2024-05-03T06:00:00+00:00","hr_lowest":52');
-SELECT pg_temp.night('2K04', 'n3', '"bedtime_stop":"2024-05-03T06:00:00+00:00","hr_lowest":53,"average_hrv":70');
-SELECT pg_temp.night('2K03a', 'n0', '"bedtime_stop":"2024-05-03T06:00:00+00:00","hr_lowest":54');
+-- three documents claim one key, since 16 bits of the hash of their ids are equal: the newest holds it, whatever came
+-- first
+SELECT pg_temp.night('2K05', 'n-1329', '"bedtime_stop":"2024-05-03T06:00:00+00:00","hr_lowest":52');
+SELECT pg_temp.night('2K04', 'n-1704', '"bedtime_stop":"2024-05-03T06:00:00+00:00","hr_lowest":53,"average_hrv":70');
+SELECT pg_temp.night('2K03a', 'n-15432', '"bedtime_stop":"2024-05-03T06:00:00+00:00","hr_lowest":54');
 CALL wearables.drain();
 EXECUTE samples;
 -- the newest lets go: of the others, which still claim it, the newer holds it now
-SELECT pg_temp.night('2K06', 'n2', '"bedtime_stop":"2024-05-03T05:00:00+00:00","hr_lowest":51');
+SELECT pg_temp.night('2K06', 'n-1329', '"bedtime_stop":"2024-05-03T05:00:00+00:00","hr_lowest":51');
 CALL wearables.drain();
 EXECUTE samples;
 -- a reading of the minute itself is another channel and stays what it is
@@ -70,8 +71,8 @@ CALL wearables.drain();
 EXECUTE samples;
 
 -- updated_at decides, not the message: here the later message brings the older document
-SELECT pg_temp.night('2K07', 'n4', '"updated_at":"2024-05-05T09:00:00+00:00","bedtime_stop":"2024-05-04T06:00:00+00:00","hr_lowest":44');
-SELECT pg_temp.night('2K08', 'n4', '"updated_at":"2024-05-05T08:00:00+00:00","bedtime_stop":"2024-05-04T06:00:00+00:00","hr_lowest":45,"average_hrv":45');
+SELECT pg_temp.night('2K07', 'n4', '"updated_at":"2021-05-05T09:00:00+00:00","bedtime_stop":"2024-05-04T06:00:00+00:00","hr_lowest":44');
+SELECT pg_temp.night('2K08', 'n4', '"updated_at":"2021-05-05T08:00:00+00:00","bedtime_stop":"2024-05-04T06:00:00+00:00","hr_lowest":45,"average_hrv":45');
 CALL wearables.drain();
 SELECT ts, value FROM wearables.samples WHERE ts > '2024-05-04';
 
@@ -142,10 +143,10 @@ SELECT status, error, inserted, quarantined, position('undefined' IN convert_fro
 
 -- the samples of summary channels are what the documents claim, of two claims the newer one, and nothing else
 CREATE TEMP TABLE claimed AS
-  SELECT DISTINCT ON (d.user_id, c.metric_id, c.ts, c.source_id) d.user_id, c.metric_id, c.ts, c.source_id, c.value, d.version
-  FROM wearables.summaries d, unnest(d.samples) c ORDER BY d.user_id, c.metric_id, c.ts, c.source_id, d.version DESC;
+  SELECT DISTINCT ON (d.user_id, c.metric_id, c.ts, c.source_id, c.part) d.user_id, c.metric_id, c.ts, c.source_id, c.part, c.value, d.version
+  FROM wearables.summaries d, unnest(d.samples) c ORDER BY d.user_id, c.metric_id, c.ts, c.source_id, c.part, d.version DESC;
 SELECT count(*) AS claimed, count(*) FILTER (WHERE p.value = c.value AND p.version = c.version) AS as_claimed,
        (SELECT count(*) FROM wearables.samples WHERE channel = 'sleep') AS samples
-FROM claimed c LEFT JOIN wearables.sample_points p USING (user_id, metric_id, ts, source_id);
+FROM claimed c LEFT JOIN wearables.sample_points p USING (user_id, metric_id, ts, source_id, part);
 
 DROP EXTENSION wearables_ingest;

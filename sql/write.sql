@@ -46,7 +46,7 @@ CREATE FUNCTION pg_temp.compare(step text, r wearables.replay_totals) RETURNS vo
                                WHERE p.user_id = e.user_id AND p.version = e.version) w
            WHERE w.from_ts < e.wrote_from OR w.to_ts > e.wrote_to OR NOT w.metrics <@ e.wrote_metrics
               OR step = 'new' AND (w.from_ts, w.to_ts, w.metrics) IS DISTINCT FROM (e.wrote_from, e.wrote_to, e.wrote_metrics))
-  FROM former o FULL JOIN wearables.sample_points n USING (user_id, metric_id, ts, source_id) $$;
+  FROM former o FULL JOIN wearables.sample_points n USING (user_id, metric_id, ts, source_id, part) $$;
 
 -- What is received is written at once, by a replay of what has not been handled.
 CREATE FUNCTION pg_temp.write(step text) RETURNS text LANGUAGE plpgsql AS $$
@@ -54,7 +54,7 @@ DECLARE
   r wearables.replay_totals;
 BEGIN
   TRUNCATE former;
-  INSERT INTO former SELECT p.user_id, p.ts, p.value, p.version, p.value_secondary, p.ts_end, p.metric_id, p.source_id, p.tz_offset FROM wearables.sample_points p;
+  INSERT INTO former SELECT p.user_id, p.ts, p.value, p.version, p.value_secondary, p.ts_end, p.metric_id, p.source_id, p.part, p.tz_offset FROM wearables.sample_points p;
   SELECT (t).* INTO r FROM (SELECT wearables.replay(event_id) AS t FROM wearables.webhook_events WHERE revision IS NULL OR step = 'all again') t;
   PERFORM pg_temp.compare(step, r);
   RETURN format('%s: %s inserted, %s changed, %s confirmed, %s unchanged, %s stale; ', step, r.inserted, r.changed, r.confirmed, r.unchanged, r.stale);
@@ -131,7 +131,7 @@ SELECT pg_temp.tell('a column that may be null');
 ALTER TABLE wearables.sample_points ALTER COLUMN value SET NOT NULL;
 
 BEGIN;
-ALTER TABLE wearables.sample_points DROP CONSTRAINT sample_points_pkey, ADD PRIMARY KEY (user_id, metric_id, source_id, ts);
+ALTER TABLE wearables.sample_points DROP CONSTRAINT sample_points_pkey, ADD PRIMARY KEY (user_id, metric_id, source_id, ts, part);
 SELECT pg_temp.tell('another order of the key');
 ROLLBACK;
 
@@ -139,7 +139,7 @@ ROLLBACK;
 BEGIN;
 DELETE FROM wearables.sample_points;
 ALTER TABLE wearables.sample_points RENAME TO sample_points_rest;
-CREATE TABLE wearables.sample_points (LIKE wearables.sample_points_rest, PRIMARY KEY (user_id, metric_id, ts, source_id)) PARTITION BY RANGE (ts);
+CREATE TABLE wearables.sample_points (LIKE wearables.sample_points_rest, PRIMARY KEY (user_id, metric_id, ts, source_id, part)) PARTITION BY RANGE (ts);
 ALTER TABLE wearables.sample_points ATTACH PARTITION wearables.sample_points_rest DEFAULT;
 CREATE TABLE wearables.sample_points_first PARTITION OF wearables.sample_points FOR VALUES FROM ('2024-05-01') TO ('2024-05-01 01:00');
 SELECT pg_temp.tell('partitions');

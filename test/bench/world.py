@@ -140,24 +140,24 @@ def wal_position(connection):
     return connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchone()[0]
 
 
-COLUMNS = ["metric_id", "ts", "source_id", "value", "value_secondary", "ts_end", "tz_offset", "version"]
+COLUMNS = ["metric_id", "ts", "source_id", "part", "value", "value_secondary", "ts_end", "tz_offset", "version"]
 
 
 def make_arrays(connection, name):
     """The rows of sample_points as one array a column in chunks of 5,000, not compressed: ready for unnest()."""
     connection.execute(f"DROP TABLE IF EXISTS {name}")
-    arrays = ", ".join(f"array_agg({column} ORDER BY metric_id, ts, source_id) AS {column}" for column in COLUMNS)
-    chunked = ("SELECT *, (row_number() OVER (PARTITION BY user_id ORDER BY metric_id, ts, source_id) - 1) / 5000 AS part "
+    arrays = ", ".join(f"array_agg({column} ORDER BY metric_id, ts, source_id, part) AS {column}" for column in COLUMNS)
+    chunked = ("SELECT *, (row_number() OVER (PARTITION BY user_id ORDER BY metric_id, ts, source_id, part) - 1) / 5000 AS chunk "
                "FROM wearables.sample_points")
-    connection.execute(f"CREATE TABLE {name} AS SELECT user_id, part, {arrays} FROM ({chunked}) s GROUP BY 1, 2 LIMIT 0")
+    connection.execute(f"CREATE TABLE {name} AS SELECT user_id, chunk, {arrays} FROM ({chunked}) s GROUP BY 1, 2 LIMIT 0")
     for column in COLUMNS:
         connection.execute(f"ALTER TABLE {name} ALTER COLUMN {column} SET STORAGE EXTERNAL")
-    connection.execute(f"INSERT INTO {name} SELECT user_id, part, {arrays} FROM ({chunked}) s GROUP BY 1, 2 ORDER BY 1, 2")
+    connection.execute(f"INSERT INTO {name} SELECT user_id, chunk, {arrays} FROM ({chunked}) s GROUP BY 1, 2 ORDER BY 1, 2")
     connection.execute(f"ANALYZE {name}")
 
 
-UPDATES = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS[3:])
-ON_CONFLICT = f"ON CONFLICT (user_id, metric_id, ts, source_id) DO UPDATE SET {UPDATES}"
+UPDATES = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS[4:])
+ON_CONFLICT = f"ON CONFLICT (user_id, metric_id, ts, source_id, part) DO UPDATE SET {UPDATES}"
 
 
 def upsert_arrays(table, arrays):
@@ -165,5 +165,5 @@ def upsert_arrays(table, arrays):
     names = ", ".join(COLUMNS)
     of_chunk = ", ".join("c." + column for column in COLUMNS)
     return (f"INSERT INTO {table} (user_id, {names}) SELECT c.user_id, u.* "
-            f"FROM (SELECT * FROM {arrays} ORDER BY user_id, part) c, unnest({of_chunk}) AS u ({names}) {ON_CONFLICT}")
+            f"FROM (SELECT * FROM {arrays} ORDER BY user_id, chunk) c, unnest({of_chunk}) AS u ({names}) {ON_CONFLICT}")
 

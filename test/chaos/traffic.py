@@ -52,7 +52,9 @@ class Traffic:
         body = {"event_type": event_type, "user_id": f"ext-{client}", "client_user_id": client, "data": data}
         if client == NOBODY and status == "processed":
             status, readings = "parked", None
-        message = Message(message_id, worlds.version_of(origin, "junction", message_id), json.dumps(body).encode(), status, readings)
+        encoded = json.dumps(body).encode()
+        version = worlds.version_of(origin, "junction", message_id, worlds.is_update(encoded))
+        message = Message(message_id, version, encoded, status, readings)
         self.messages[message_id] = message
         return message
 

@@ -3,11 +3,11 @@
 from collections import Counter
 
 SAMPLES = """(SELECT coalesce(string_agg(concat_ws(' ', m.name, c.ts, concat_ws('/', o.provider, o.source_type, o.channel),
-                         concat_ws(',', c.value, c.value_secondary, c.ts_end, c.tz_offset)), '; ' ORDER BY m.name COLLATE "C", c.ts, c.source_id), '')
+                         concat_ws(',', c.part, c.value, c.value_secondary, c.ts_end, c.tz_offset)), '; ' ORDER BY m.name COLLATE "C", c.ts, c.source_id, c.part), '')
               FROM unnest(s.samples) c JOIN wearables.metrics m USING (metric_id) JOIN wearables.sources o ON o.source_id = c.source_id)"""
 
 PARTS = {
-    "samples": """SELECT concat_ws(' | ', u.client_user_id, s.metric, s.ts, s.provider, s.source_type, s.channel, s.version,
+    "samples": """SELECT concat_ws(' | ', u.client_user_id, s.metric, s.ts, s.provider, s.source_type, s.channel, s.part, s.version,
                     s.value, s.value_secondary, s.unit, 'to ' || s.ts_end, s.tz_offset || ' min')
                   FROM wearables.samples s JOIN wearables.users u USING (user_id)""",
     "points": "SELECT 'rows in sample_points: ' || count(*) FROM wearables.sample_points",

@@ -6,6 +6,7 @@ A world is a set of steps. Applied in any order, any number of times, they must 
 import hashlib
 import json
 import random
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -122,9 +123,25 @@ class World:
     bounded: bool = False                        # meets each bound on what one body, and all of them, can make
 
 
-def version_of(origin_ms, endpoint, message_id):
+UPDATE = re.compile(r"(daily|historical)\.(data|timeseries)\.[^.]+\.updated|provider\.connection\.updated")
+
+
+def is_update(body):
+    """Whether the event type says that it tells a later state of what was made before."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return False
+    except RecursionError:  # nested() writes the type first
+        named = re.search(r'"event_type": "([^"]*)"', body.decode())
+        document = {"event_type": named[1]} if named else {}
+    event_type = document.get("event_type") or document.get("type") if isinstance(document, dict) else None
+    return isinstance(event_type, str) and UPDATE.fullmatch(event_type) is not None
+
+
+def version_of(origin_ms, endpoint, message_id, updated=False):
     digest = hashlib.sha256(f"{endpoint}\0{message_id}".encode()).digest()
-    return origin_ms << 20 | int.from_bytes(digest[:3], "big") >> 4
+    return origin_ms << 20 | updated << 19 | int.from_bytes(digest[:3], "big") >> 5
 
 
 def ksuid(rng, origin_ms):
@@ -221,7 +238,7 @@ class Maker:
         else:
             sent_at = self.origin() // 1000
             message_id, origin = f"plain-{self.rng.getrandbits(60)}", sent_at * 1000
-        self.world.events.append(Message(endpoint, message_id, version_of(origin, endpoint, message_id), body, sent_at))
+        self.world.events.append(Message(endpoint, message_id, version_of(origin, endpoint, message_id, is_update(body)), body, sent_at))
 
     def add_page(self, resource, person, document):
         self.pages += 1
@@ -471,7 +488,7 @@ def from_directory(path):
         body = file.read_bytes()
         clock += 60_000
         message_id, origin = ksuid(rng, clock)
-        world.events.append(Message("junction", message_id, version_of(origin, "junction", message_id), body))
+        world.events.append(Message("junction", message_id, version_of(origin, "junction", message_id, is_update(body)), body))
         try:
             document = json.loads(body)
             external, client = document.get("user_id"), document.get("client_user_id")

@@ -119,10 +119,12 @@ void check_version(std::string_view text) {
     require(*ms >= 1'400'000'000'000 && *ms < 5'694'967'296'000);
   }
   const std::int64_t origin = ms.value_or(static_cast<std::int64_t>(text.size()));
-  const std::int64_t version = version_of(origin, "junction", text);
+  const std::int64_t version = version_of(origin, EventAge::kCreated, "junction", text);
+  require(version < version_of(origin, EventAge::kUpdated, "junction", text));
   require(version >= 0);
   require(version_origin_ms(version) == origin);
-  require(version_at(origin, version) == version);
+  require(version_origin_ms(version_of_document(origin, text)) == origin);
+  require(part_of(text) != kWholePart);
 }
 
 bool lies_in(std::string_view part, std::string_view whole) {

@@ -49,7 +49,10 @@ class History:
         }
         self.maker.world.events.append(
             worlds.Message(
-                endpoint, message_id, worlds.version_of(origin, endpoint, message_id), json.dumps(body).encode()
+                endpoint,
+                message_id,
+                worlds.version_of(origin, endpoint, message_id, worlds.is_update(json.dumps(body))),
+                json.dumps(body).encode(),
             )
         )
 

@@ -10,12 +10,13 @@
 namespace wearables {
 namespace {
 
-constexpr std::int64_t kEventVersion = std::int64_t{1000} << kVersionHashBits | 7;
+constexpr std::int64_t kEventVersion = std::int64_t{1000} << kVersionLowBits | 7;
 
-Document document(std::string id, Micros updated_at = kNoInstant) { return {std::move(id), 0, updated_at, 0, 0}; }
+Document document(std::string id, Micros updated_at = kNoInstant) { return {id, id, part_of(id), 0, updated_at, 0, 0}; }
 
 Row row(std::uint32_t of_document, Micros ts, double value = 60, std::uint32_t ordinal = 0) {
-  return {0, ts, kNoInstant, value, std::numeric_limits<double>::quiet_NaN(), of_document, ordinal, 1, 1, kNoOffset};
+  return {0, ts, kNoInstant, value,    std::numeric_limits<double>::quiet_NaN(), of_document, ordinal,
+          1, 1,  kWholePart, kNoOffset};
 }
 
 std::vector<std::pair<Micros, double>> readings(const std::vector<Row>& rows) {
@@ -24,20 +25,37 @@ std::vector<std::pair<Micros, double>> readings(const std::vector<Row>& rows) {
   return result;
 }
 
-TEST(VersionOfDocument, IsThatOfItsEventUnlessItBringsItsOwn) {
-  EXPECT_EQ(version_of_document(document("a"), kEventVersion), kEventVersion);
-  const std::int64_t own = version_of_document(document("a", 5'000'999), kEventVersion);
-  EXPECT_EQ(version_origin_ms(own), 5000);
-  EXPECT_EQ(own & 0xfffff, 7);
+TEST(OriginOfDocument, IsThatOfItsEventUnlessItBringsItsOwn) {
+  EXPECT_EQ(origin_ms_of(document("a"), kEventVersion), 1000);
+  EXPECT_EQ(origin_ms_of(document("a", 5'000'999), kEventVersion), 5000);
+  EXPECT_EQ(origin_ms_of(document("a", 5'999), kEventVersion), 5);
 }
 
-TEST(OrderDocuments, GoesByVersionThenId) {
+// A clock that is years ahead would keep every later state of the document away.
+TEST(OriginOfDocument, MoreThanADayAfterItsEventDoesNotCount) {
+  EXPECT_EQ(origin_ms_of(document("a", 1'000'000 + kMicrosPerDay), kEventVersion), 1000 + 86'400'000);
+  EXPECT_EQ(origin_ms_of(document("a", 1'001'000 + kMicrosPerDay), kEventVersion), 1000);
+}
+
+// b stood before c under the older rule, which went by the id.
+TEST(OrderDocuments, GoesByOriginThenPlace) {
   Batch batch;
   batch.documents = {document("c", 9'000'000), document("b"), document("d", 9'000'000), document("a")};
   std::vector<Row> rows;
   DocumentSet documents;
   EXPECT_EQ(order_documents(batch, kEventVersion, rows, documents).value(), 0U);
-  EXPECT_EQ(documents.order, (std::vector<std::uint32_t>{3, 1, 0, 2}));
+  EXPECT_EQ(documents.order, (std::vector<std::uint32_t>{1, 3, 0, 2}));
+}
+
+// 8 of 20 nights kept the older of two states with one updated_at.
+TEST(OrderDocuments, OfOneIdentityAndOriginTheLaterPlaceStands) {
+  Batch batch;
+  batch.documents = {document("z", 9'000'000), document("a", 9'000'000)};
+  batch.documents[0].identity = batch.documents[1].identity = "fitbit/watch/2026-05-04";
+  std::vector<Row> rows = {row(0, 10), row(1, 20)};
+  DocumentSet documents;
+  EXPECT_EQ(order_documents(batch, kEventVersion, rows, documents).value(), 1U);
+  EXPECT_EQ(documents.order, (std::vector<std::uint32_t>{1}));
 }
 
 TEST(OrderDocuments, OfOneIdTheNewestStandsAndTheRowsOfTheOtherAreOvertaken) {
@@ -60,7 +78,7 @@ TEST(OrderDocuments, SettlesTheRowsOfEachWhereTheyStand) {
   EXPECT_EQ(documents.count, (std::vector<std::size_t>{2, 0, 1}));
   EXPECT_EQ(rows[0].value, 2);
   EXPECT_EQ(rows[1].value, 3);
-  EXPECT_EQ(rows[0].version, kEventVersion);
+  EXPECT_EQ(rows[0].version, version_of_document(1000, "a"));
 }
 
 TEST(KeepLiveRows, DropsThoseOfDocumentsThatAreNotLive) {
@@ -74,9 +92,10 @@ TEST(KeepLiveRows, DropsThoseOfDocumentsThatAreNotLive) {
   EXPECT_EQ(readings(rows), (std::vector<std::pair<Micros, double>>{{30, 3}}));
 }
 
-TEST(KeepLiveRows, TheLaterDocumentWinsAKeyThatTwoClaim) {
+// Two identities of one hash: the rarest of collisions.
+TEST(KeepLiveRows, TheNewerDocumentWinsAKeyThatTwoClaim) {
   Batch batch;
-  batch.documents = {document("z"), document("a")};
+  batch.documents = {document("z", 9'000'000), document("a")};
   std::vector<Row> rows = {row(0, 10, 1, 0), row(1, 10, 2, 1)};
   DocumentSet documents;
   ASSERT_EQ(order_documents(batch, kEventVersion, rows, documents).value(), 0U);

@@ -18,7 +18,7 @@ namespace {
 const double kNone64 = std::numeric_limits<double>::quiet_NaN();
 
 Row row(std::int16_t metric, Micros ts, std::int16_t source, std::uint32_t ordinal, double value = 60) {
-  return {1, ts, kNoInstant, value, kNone64, kNone, ordinal, metric, source, kNoOffset};
+  return {1, ts, kNoInstant, value, kNone64, kNone, ordinal, metric, source, kWholePart, kNoOffset};
 }
 
 std::vector<std::uint32_t> ordinals(const std::vector<Row>& rows) {

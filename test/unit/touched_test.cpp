@@ -16,7 +16,7 @@ namespace {
 const double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Row row(std::int16_t metric, Micros ts, std::int16_t source, double value = 60, std::int64_t version = 1) {
-  return {version, ts, kNoInstant, value, kNan, kNone, 0, metric, source, kNoOffset};
+  return {version, ts, kNoInstant, value, kNan, kNone, 0, metric, source, kWholePart, kNoOffset};
 }
 
 InstantRange range(Micros from, Micros to) {

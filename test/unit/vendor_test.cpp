@@ -78,6 +78,7 @@ constexpr Vendor kAcme{
     .signatures = &kAcmeSignatures,
     .message_time_ms = acme_message_time_ms,
     .event_types = kAcmeTypes,
+    .update_action = "changed",
     .lifecycle = kAcmeLifecycle,
     .envelope = {kTopic, kPerson, kReference},
     .connection = {kDevice, kPerson, kFault},
@@ -120,6 +121,8 @@ TEST(AnotherVendor, HasItsOwnEventTypes) {
   EXPECT_EQ(data.family, EventFamily::kData);
   EXPECT_EQ(data.resource, "heartrate");
   EXPECT_EQ(data.action, "changed");
+  EXPECT_EQ(data.age, EventAge::kUpdated);
+  EXPECT_EQ(classify(kAcme, "heartrate.new").age, EventAge::kCreated);
   EXPECT_EQ(classify(kAcme, "heartrate.deleted").family, EventFamily::kOther);
   EXPECT_EQ(classify(kAcme, "history.sleep").family, EventFamily::kBackfillDone);
   EXPECT_EQ(classify(kAcme, "link.made").lifecycle, Lifecycle::kConnected);

@@ -1,3 +1,4 @@
+#include "core/write/sample.h"
 #include "core/write/version.h"
 #include "core/vendor/svix.h"
 
@@ -101,22 +102,23 @@ TEST(MessageTime, OtherIdsHaveNone) {
 
 // The numbers are for ever: they are stored with every sample.
 TEST(Version, KnownAnswers) {
-  EXPECT_EQ(version_of(1649367553200, "junction", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"), 1729487231464775648);
-  EXPECT_EQ(version_of(0, "junction", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"), 532448);
-  EXPECT_EQ(version_of(0, "", ""), 451392);
-  EXPECT_EQ(version_of(1, "a", "b"), 1415975);
-  EXPECT_EQ(version_of(1, "ab", ""), 1665482);
+  EXPECT_EQ(version_of(1649367553200, EventAge::kCreated, "junction", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"),
+            1729487231464509424);
+  EXPECT_EQ(version_of(0, EventAge::kCreated, "junction", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"), 266224);
+  EXPECT_EQ(version_of(0, EventAge::kCreated, "", ""), 225696);
+  EXPECT_EQ(version_of(1, EventAge::kCreated, "a", "b"), 1232275);
+  EXPECT_EQ(version_of(1, EventAge::kCreated, "ab", ""), 1357029);
 }
 
 TEST(Version, EndpointAndMessageAreToldApart) {
-  EXPECT_NE(version_of(1, "ab", "c"), version_of(1, "a", "bc"));
-  EXPECT_NE(version_of(1, "a", "m"), version_of(1, "b", "m"));
+  EXPECT_NE(version_of(1, EventAge::kCreated, "ab", "c"), version_of(1, EventAge::kCreated, "a", "bc"));
+  EXPECT_NE(version_of(1, EventAge::kCreated, "a", "m"), version_of(1, EventAge::kCreated, "b", "m"));
 }
 
 TEST(Version, TheOriginOutweighsTheHash) {
   std::int64_t last = -1;
   for (std::int64_t ms = 1700000000000; ms < 1700000000100; ++ms) {
-    const std::int64_t version = version_of(ms, "junction", "msg_" + std::to_string(ms * 7919));
+    const std::int64_t version = version_of(ms, EventAge::kCreated, "junction", "msg_" + std::to_string(ms * 7919));
     EXPECT_GT(version, last);
     EXPECT_EQ(version_origin_ms(version), ms);
     last = version;
@@ -128,20 +130,37 @@ TEST(Version, OriginsOutsideTheRangeCountAsTheNearestInside) {
   constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
   for (const std::int64_t ms : {kMin, std::int64_t{-1}, std::int64_t{0}}) {
-    EXPECT_EQ(version_of(ms, "e", "m"), version_of(0, "e", "m"));
-    EXPECT_EQ(version_origin_ms(version_of(ms, "e", "m")), 0);
+    EXPECT_EQ(version_of(ms, EventAge::kCreated, "e", "m"), version_of(0, EventAge::kCreated, "e", "m"));
+    EXPECT_EQ(version_origin_ms(version_of(ms, EventAge::kCreated, "e", "m")), 0);
   }
   for (const std::int64_t ms : {kLargest, kLargest + 1, kMax}) {
-    EXPECT_EQ(version_of(ms, "e", "m"), version_of(kLargest, "e", "m"));
-    EXPECT_EQ(version_origin_ms(version_of(ms, "e", "m")), kLargest);
+    EXPECT_EQ(version_of(ms, EventAge::kCreated, "e", "m"), version_of(kLargest, EventAge::kCreated, "e", "m"));
+    EXPECT_EQ(version_origin_ms(version_of(ms, EventAge::kCreated, "e", "m")), kLargest);
   }
 }
 
-TEST(Version, AnotherOriginKeepsTheHash) {
-  const std::int64_t version = version_of(1649367553200, "junction", "msg_1");
-  EXPECT_EQ(version_at(1700000000000, version), version_of(1700000000000, "junction", "msg_1"));
-  EXPECT_EQ(version_at(version_origin_ms(version), version), version);
-  EXPECT_EQ(version_at(-5, version), version_of(0, "junction", "msg_1"));
+TEST(Version, AnUpdateOutranksACreationOfTheSameMillisecond) {
+  for (int i = 0; i < 100; ++i) {
+    const std::string created = "msg_" + std::to_string(i), updated = "msg_" + std::to_string(i + 1000);
+    EXPECT_LT(version_of(5, EventAge::kCreated, "e", created), version_of(5, EventAge::kUpdated, "e", updated));
+    EXPECT_LT(version_of(5, EventAge::kUpdated, "e", updated), version_of(6, EventAge::kCreated, "e", created));
+  }
+}
+
+TEST(VersionOfDocument, IsItsOriginAndAHashOfItsIdentity) {
+  EXPECT_EQ(version_of_document(5, "night-1"), version_of_document(5, "night-1"));
+  EXPECT_NE(version_of_document(5, "night-1"), version_of_document(5, "night-2"));
+  EXPECT_EQ(version_origin_ms(version_of_document(5, "night-1")), 5);
+}
+
+// The numbers are for ever: they are part of the key of every sample of a document.
+TEST(PartOf, KnownAnswers) {
+  EXPECT_EQ(part_of("abc"), static_cast<std::int16_t>(0xba78));  // SHA-256("abc") begins with ba7816bf
+  EXPECT_EQ(part_of(""), static_cast<std::int16_t>(0xe3b0));
+}
+
+TEST(PartOf, IsNeverThatOfTheWhole) {
+  for (int i = 0; i < 200000; ++i) ASSERT_NE(part_of(std::to_string(i)), kWholePart);
 }
 
 }  // namespace

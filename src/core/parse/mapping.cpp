@@ -69,6 +69,8 @@ Result<Done> add_resource(Plan::Impl& plan, const ResourceDef& def) {
   }
   resource.id = fields.add("id");
   resource.updated_at = fields.add("updated_at");
+  resource.calendar_date = fields.add("calendar_date");
+  resource.date = fields.add("date");
   resource.provider = fields.add("source.provider");
   resource.slug = fields.add("source.slug");
   resource.source_type = fields.add("source.type");

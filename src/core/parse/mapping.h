@@ -28,10 +28,15 @@ struct UnitDef {
 
 enum class ResourceKind { kTimeseries, kSummary, kSkipped };
 
+// How many documents of a resource there are: any number, each known by its id; or one a source and calendar day, or one
+// a source, whatever id it is sent under.
+enum class OnePer { kId, kDay, kSource };
+
 struct ResourceDef {
   std::string name;
   ResourceKind kind;
   std::string list_key;  // member that holds the documents in a REST page ("sleep", "meals")
+  OnePer one_per = OnePer::kId;
 };
 
 // Paths are member names relative to the sample or the summary object: "heart_rate.resting_bpm".

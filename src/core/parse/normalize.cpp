@@ -5,6 +5,7 @@
 #include "core/parse/plan.h"
 #include "core/parse/readings.h"
 #include "core/base/text.h"
+#include "core/write/version.h"
 
 #include <algorithm>
 #include <cmath>
@@ -123,6 +124,7 @@ class DocumentSink final : public RecordSink {
 
  private:
   std::string id() const;
+  std::string identity_in(const SourceRef& source);
   std::string_view provider() const;
   std::string_view source_type() const;
 
@@ -151,6 +153,31 @@ std::string_view DocumentSink::source_type() const {
   return type.empty() ? string_in(readings_.field(resource_.flat_type)) : type;
 }
 
+// Of a name as part of an identity: so that "a/b" and "c" are not "a" and "b/c".
+std::string escaped(std::string_view name) {
+  std::string result;
+  for (const char c : name) {
+    if (c == '/' || c == '%') {
+      result += c == '/' ? "%2F" : "%25";
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
+// By which a document of a day or a source is known; empty where it is known by its id, as one of a day is that does not
+// say which.
+std::string DocumentSink::identity_in(const SourceRef& source) {
+  const OnePer one_per = resource_.def.one_per;
+  if (one_per == OnePer::kId) return {};
+  std::string identity = escaped(source.provider) + '/' + escaped(source.type);
+  if (one_per == OnePer::kSource) return identity;
+  std::string_view day = readings_.calendar_date(resource_.calendar_date);
+  if (day.empty()) day = readings_.calendar_date(resource_.date);
+  return day.empty() ? std::string() : identity.append(1, '/').append(day);
+}
+
 void DocumentSink::record(const Record& record) {
   readings_.start(record);
   if (!record.is_object) return readings_.reject_form(record);
@@ -162,8 +189,11 @@ void DocumentSink::record(const Record& record) {
   std::vector<Document>& documents = batch_.documents;
   if (documents.size() == kMaxDocuments) return readings_.reject_reading(Reason::kTooManyDocuments);
   const auto index = static_cast<std::uint32_t>(documents.size());
-  documents.push_back(
-      {std::move(id), source, readings_.plausible_instant(resource_.updated_at), record.offset, record.length});
+  std::string identity = identity_in(batch_.sources[source]);
+  const std::int16_t part = identity.empty() ? part_of(id) : kWholePart;
+  if (identity.empty()) identity = id;
+  documents.push_back({std::move(id), std::move(identity), part, source,
+                       readings_.plausible_instant(resource_.updated_at), record.offset, record.length});
   readings_.add(resource_.mappings_for(provider), source, index);
 }
 

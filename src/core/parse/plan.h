@@ -49,7 +49,7 @@ struct PlanTexts {
 struct PlanResource {
   ResourceDef def;
   FieldSet fields;
-  std::uint16_t id, type, updated_at, time_zone, timezone_offset;  // slots
+  std::uint16_t id, type, updated_at, time_zone, timezone_offset, calendar_date, date;  // slots
   std::uint16_t provider, slug, source_type, flat_provider, flat_type;
   std::vector<PlanMapping> mappings;
   std::vector<PlanTexts> texts;

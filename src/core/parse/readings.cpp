@@ -99,6 +99,7 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   sample.ordinal = batch_.readings++;
   sample.document = document;
   sample.source = source;
+  sample.part = document == kNone ? kWholePart : batch_.documents[document].part;
   sample.tz_offset = tz_offset_;
   return true;
 }
@@ -300,6 +301,11 @@ Micros Readings::plausible_instant(int slot) noexcept {
   const auto parsed = instants_.read(value.text);
   const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
   return plausible ? parsed->at : kNoInstant;
+}
+
+std::string_view Readings::calendar_date(int slot) noexcept {
+  constexpr std::size_t kDateLength = 10;
+  return plausible_instant(slot) == kNoInstant ? std::string_view() : field(slot).text.substr(0, kDateLength);
 }
 
 // Leaves the instant in instant_.

@@ -49,6 +49,9 @@ class Readings {
   // What a field says of a time, by itself; kNoInstant when that is nothing plausible.
   Micros plausible_instant(int slot) noexcept;
 
+  // The calendar date, as yyyy-mm-dd, with which the text of a field begins; empty when it begins with none.
+  std::string_view calendar_date(int slot) noexcept;
+
   // Refuses what is no object that can be read.
   void reject_form(const Record& record) {
     reject_reading(record.too_deep ? Reason::kNestedTooDeep : Reason::kNotAnObject);

@@ -45,7 +45,8 @@ bool matches(const EventPattern& pattern, std::string_view text, EventType& type
   // taking the last word leaves nothing of a text, and of one with a full stop at its end
   const std::size_t words = static_cast<std::size_t>(std::count(text.begin(), text.end(), '.'));
   if (static_cast<std::size_t>(std::count(pattern.pattern.begin(), pattern.pattern.end(), '.')) != words) return false;
-  type = {pattern.family, {}, {}, Lifecycle::kNothing};
+  type = {};
+  type.family = pattern.family;
   std::string_view wanted = pattern.pattern;
   for (std::size_t i = 0; i <= words; ++i) {
     if (!matches_word(take_word(wanted, '.'), take_word(text, '.'), type)) return false;
@@ -70,6 +71,7 @@ Lifecycle lifecycle_of(const Vendor& vendor, std::string_view action) noexcept {
 EventType classify(const Vendor& vendor, std::string_view event_type) noexcept {
   EventType type;
   if (!matches_any(vendor.event_types, event_type, type) && !matches_any(kOwnPatterns, event_type, type)) return {};
+  if (!type.action.empty() && type.action == vendor.update_action) type.age = EventAge::kUpdated;
   if (type.family == EventFamily::kConnection) type.lifecycle = lifecycle_of(vendor, type.action);
   return type;
 }

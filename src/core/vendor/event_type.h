@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/pure.h"
+#include "core/write/version.h"
 
 #include <span>
 #include <string>
@@ -28,6 +29,7 @@ struct EventType {
   std::string_view resource;                  // "heartrate"; for kConnection empty
   std::string_view action;                    // "created", "updated", "error"; may be empty
   Lifecycle lifecycle = Lifecycle::kNothing;  // kConnection only
+  EventAge age = EventAge::kCreated;
 };
 
 // The words of an event type, between full stops: each as it is written, {resource} or {action}, or a choice of

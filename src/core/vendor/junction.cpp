@@ -56,6 +56,7 @@ constexpr Vendor kJunction{
     .signatures = &svix::kSignatures,
     .message_time_ms = svix::message_time_ms,
     .event_types = kEventTypes,
+    .update_action = "updated",
     .lifecycle = kLifecycle,
     .envelope = {kEventType, kUserId, kClientUserId},
     .connection = {kConnectionProvider, kConnectionUser, kConnectionError},

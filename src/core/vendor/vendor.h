@@ -42,6 +42,7 @@ struct Vendor {
   std::optional<std::int64_t> (*message_time_ms)(std::string_view message_id) noexcept;
 
   std::span<const EventPattern> event_types;
+  std::string_view update_action;              // of event types that tell a later state of what was made before
   std::span<const LifecycleAction> lifecycle;  // actions of kConnection that say something to us
 
   EnvelopePaths envelope;

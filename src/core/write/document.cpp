@@ -17,7 +17,7 @@ std::size_t drop_superseded(const Batch& batch, DocumentSet& documents) {
   std::unordered_set<std::string_view> standing;
   std::vector<std::uint32_t> kept;
   for (auto which = documents.order.rbegin(); which != documents.order.rend(); ++which) {
-    if (standing.insert(batch.documents[*which].id).second) {
+    if (standing.insert(batch.documents[*which].identity).second) {
       kept.push_back(*which);
     } else {
       overtaken += documents.count[*which];
@@ -35,9 +35,12 @@ std::size_t DocumentSet::rows_of_standing() const noexcept {
   return rows;
 }
 
-std::int64_t version_of_document(const Document& document, std::int64_t event_version) noexcept {
-  if (document.updated_at == kNoInstant) return event_version;
-  return version_at(document.updated_at / kMicrosPerMillisecond, event_version);
+std::int64_t origin_ms_of(const Document& document, std::int64_t event_version) noexcept {
+  constexpr std::int64_t kLatestAfterEvent = kMicrosPerDay / kMicrosPerMillisecond;
+  const std::int64_t event = version_origin_ms(event_version);
+  if (document.updated_at == kNoInstant) return event;
+  const std::int64_t own = document.updated_at / kMicrosPerMillisecond;
+  return own > event + kLatestAfterEvent ? event : own;
 }
 
 Result<std::size_t> order_documents(const Batch& batch, std::int64_t event_version, std::vector<Row>& rows,
@@ -49,7 +52,8 @@ Result<std::size_t> order_documents(const Batch& batch, std::int64_t event_versi
   std::size_t next = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     documents.order.push_back(i);
-    documents.version.push_back(version_of_document(batch.documents[i], event_version));
+    const Document& document = batch.documents[i];
+    documents.version.push_back(version_of_document(origin_ms_of(document, event_version), document.identity));
     documents.first[i] = next;
     for (; next < rows.size() && rows[next].document == i; ++next) rows[next].version = documents.version[i];
     const std::size_t all = next - documents.first[i];
@@ -58,8 +62,7 @@ Result<std::size_t> order_documents(const Batch& batch, std::int64_t event_versi
   }
   WEARABLES_ASSERT(next == rows.size());  // every row is of a document
   std::stable_sort(documents.order.begin(), documents.order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    if (documents.version[a] != documents.version[b]) return documents.version[a] < documents.version[b];
-    return batch.documents[a].id < batch.documents[b].id;
+    return version_origin_ms(documents.version[a]) < version_origin_ms(documents.version[b]);
   });
   overtaken += drop_superseded(batch, documents);
   WEARABLES_ASSERT(documents.rows_of_standing() + overtaken == rows.size());

@@ -12,18 +12,19 @@ namespace wearables {
 
 // Rows of a batch stand in the order of the body, so those of a document stand side by side.
 struct DocumentSet {
-  std::vector<std::uint32_t> order;       // those that stand, by version, then id: the later wins a key that two claim
+  std::vector<std::uint32_t> order;       // those that stand, by origin, then by their places in the body
   std::vector<std::size_t> first, count;  // by document: its rows, settled
-  std::vector<std::int64_t> version;      // by document
+  std::vector<std::int64_t> version;      // by document: of its readings
 
   std::size_t rows_of_standing() const noexcept;
 };
 
-// The order key of a document: its own updated_at where it has one, else that of its event.
-std::int64_t version_of_document(const Document& document, std::int64_t event_version) noexcept;
+// When the document was made, in milliseconds since 1970: its own updated_at where it has one, else the origin of its
+// event. An updated_at more than a day after that is no time at which anybody can have sent it, and does not count.
+std::int64_t origin_ms_of(const Document& document, std::int64_t event_version) noexcept;
 
 // Gives each row its document's version and settles the rows of each document where they stand. Of two documents of one
-// id the later in `order` stands. `documents` is empty before. Returns how many rows were overtaken.
+// identity the later in `order` stands. `documents` is empty before. Returns how many rows were overtaken.
 Result<std::size_t> order_documents(const Batch& batch, std::int64_t event_version, std::vector<Row>& rows,
                                     DocumentSet& documents);
 

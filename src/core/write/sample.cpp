@@ -9,10 +9,12 @@
 namespace wearables {
 namespace {
 
-auto key(const Row& row) noexcept { return std::tie(row.metric_id, row.ts, row.source_id); }
+auto key(const Row& row) noexcept { return std::tie(row.metric_id, row.ts, row.source_id, row.part); }
 
 // The row that is kept stands last among those of its key.
-auto rank(const Row& row) noexcept { return std::tie(row.metric_id, row.ts, row.source_id, row.version, row.ordinal); }
+auto rank(const Row& row) noexcept {
+  return std::tie(row.metric_id, row.ts, row.source_id, row.part, row.version, row.ordinal);
+}
 
 bool rank_less(const Row& a, const Row& b) noexcept { return rank(a) < rank(b); }
 

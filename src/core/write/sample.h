@@ -17,6 +17,9 @@ inline constexpr std::int16_t kNoOffset = std::numeric_limits<std::int16_t>::min
 inline constexpr std::uint32_t kNone = 0xffffffffU;
 inline constexpr std::int16_t kNoMetric = 0;
 
+// The part of a reading that nothing sets apart from others of its instant and source: those of timeseries, as a rule.
+inline constexpr std::int16_t kWholePart = 0;
+
 // What one body may make. All of it is counted in the order in which it first stands in the body, whether it exists
 // already or not, so that a replay decides the same.
 inline constexpr std::size_t kMaxSources = 100;      // providers with their source types
@@ -52,15 +55,16 @@ const char* reason_name(Reason reason) noexcept;
 // Source, zone and document by index into the batch; the shell turns indexes into ids.
 struct Sample {
   Micros ts;
-  Micros ts_end;           // kNoInstant for an instant
-  double value;            // in the metric's canonical unit
-  double secondary;        // NaN when there is none
-  std::uint32_t ordinal;   // order of appearance in the body, from 0, shared with Rejected
-  std::uint32_t document;  // index into Batch::documents, kNone for timeseries
-  std::int16_t metric;     // metric_id; below 0: ~index into Batch::new_metrics
-  std::uint16_t source;    // index into Batch::sources
-  std::uint16_t zone;      // 1 + index into Batch::zones when ts is wall-clock time there; 0: ts is UTC
-  std::int16_t tz_offset;  // minutes east of UTC, kNoOffset when unknown
+  Micros ts_end;                   // kNoInstant for an instant
+  double value;                    // in the metric's canonical unit
+  double secondary;                // NaN when there is none
+  std::uint32_t ordinal;           // order of appearance in the body, from 0, shared with Rejected
+  std::uint32_t document;          // index into Batch::documents, kNone for timeseries
+  std::int16_t metric;             // metric_id; below 0: ~index into Batch::new_metrics
+  std::uint16_t source;            // index into Batch::sources
+  std::uint16_t zone;              // 1 + index into Batch::zones when ts is wall-clock time there; 0: ts is UTC
+  std::int16_t tz_offset;          // minutes east of UTC, kNoOffset when unknown
+  std::int16_t part = kWholePart;  // as in Row
 };
 
 // A metric that a type named (cholesterol/hdl) and no row of the plan is: the shell looks its row
@@ -81,6 +85,8 @@ struct SourceRef {
 // A summary object of the body. offset and length cut its text out of the body.
 struct Document {
   std::string id;
+  std::string identity;  // what it replaces its former self by: its id, or what ResourceDef::one_per says
+  std::int16_t part;     // of its readings
   std::uint16_t source;
   Micros updated_at;  // kNoInstant when it has none
   std::size_t offset;
@@ -125,7 +131,7 @@ struct Batch {
   void clear() noexcept;  // and keeps the room for the next one
 };
 
-// A row of sample_points without its user. Key: metric_id, ts, source_id.
+// A row of sample_points without its user. Key: metric_id, ts, source_id, part.
 struct Row {
   std::int64_t version;
   Micros ts;
@@ -136,10 +142,11 @@ struct Row {
   std::uint32_t ordinal;
   std::int16_t metric_id;
   std::int16_t source_id;
+  std::int16_t part;  // which of several documents, or of other things that a field names: part_of() of its identity
   std::int16_t tz_offset;
 };
 
-bool key_less(const Row& a, const Row& b) noexcept;  // metric_id, ts, source_id
+bool key_less(const Row& a, const Row& b) noexcept;  // metric_id, ts, source_id, part
 bool key_equal(const Row& a, const Row& b) noexcept;
 bool same_reading(const Row& a,
                   const Row& b) noexcept;  // value, secondary, end, offset; NaN equals NaN

@@ -1,4 +1,5 @@
-// The order key of an event (design R3): where it stands among all events, whenever it arrives.
+// Order keys: where an event, and the readings of a document, stand among all others, whenever they arrive (design R3);
+// and the part of a reading, which is another piece of the same hash.
 #pragma once
 
 #include "core/base/result.h"
@@ -8,17 +9,26 @@
 
 namespace wearables {
 
-inline constexpr int kVersionHashBits = 20;
+// Below the milliseconds since 1970 of its origin a version has so many bits that make the order total.
+inline constexpr int kVersionLowBits = 20;
 
-// origin_ms << 20 | the first 20 bits of SHA-256(endpoint NUL message_id): total, and the same for
-// ever. An origin before 1970 or beyond the 43 bits that fit (year 2248) counts as the nearest that
-// fits. Never negative.
-std::int64_t version_of(std::int64_t origin_ms, std::string_view endpoint, std::string_view message_id);
+// What an event says of its readings: made for the first time, or a later state of what was made before.
+enum class EventAge : std::uint8_t { kCreated, kUpdated };
 
-// The same hash under another origin: for a summary document that brings its own updated_at.
-std::int64_t version_at(std::int64_t origin_ms, std::int64_t version) noexcept;
+// origin_ms << 20 | one bit, set for kUpdated | the first 19 bits of SHA-256(endpoint NUL message_id): an update
+// outranks the creation made in the same millisecond, and the order is total and for ever the same. An origin before
+// 1970 or beyond the 43 bits that fit (year 2248) counts as the nearest that fits. Never negative.
+std::int64_t version_of(std::int64_t origin_ms, EventAge age, std::string_view endpoint, std::string_view message_id);
 
-// Milliseconds since 1970 that a version stands for.
+// Of the readings of a document: origin_ms << 20 | 20 bits of SHA-256(identity). Which state of the document stands is
+// not decided by it but by is_newer() of its row.
+std::int64_t version_of_document(std::int64_t origin_ms, std::string_view identity);
+
+// Milliseconds since 1970 that a version of either kind stands for.
 std::int64_t version_origin_ms(std::int64_t version) noexcept;
+
+// What sets apart readings of one metric, instant and source: 16 bits of SHA-256(identity) that are none of those of
+// version_of_document(); never kWholePart.
+std::int16_t part_of(std::string_view identity);
 
 }  // namespace wearables

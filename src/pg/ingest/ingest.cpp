@@ -169,7 +169,9 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   if (kind == ResourceKind::kTimeseries) {
     write_timeseries(event, user_id, *rows, &outcome);
   } else {
-    outcome.counts.stale += write_documents(event, resource, user_id, *batch, names, rows, outcome.touched);
+    const bool under_other_mappings = has_written(event) && of_other_mappings(event);
+    outcome.counts.stale +=
+        write_documents(event, resource, user_id, *batch, names, under_other_mappings, rows, outcome.touched);
   }
   sum_up(static_cast<int64>(batch->readings), &outcome);
   return outcome;

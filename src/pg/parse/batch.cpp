@@ -52,6 +52,7 @@ Row make_row(const Sample& sample, int64 version, const Names& names) {
   row.ordinal = sample.ordinal;
   row.metric_id = metric_id_of(sample, names);
   row.source_id = names.sources[sample.source].source_id;
+  row.part = sample.part;
   row.tz_offset = sample.tz_offset;
   Assert(row.metric_id != kNoMetric && row.source_id != 0);
   return row;

@@ -38,8 +38,8 @@ Statement select_units{R"(
   FROM wearables.units u JOIN wearables.metrics m ON m.name = u.metric)"};
 enum { kUnitMetric = 1, kUnitText, kUnitFactor, kUnitShift };
 
-Statement select_resources{"SELECT r.name, r.kind, r.list_key FROM wearables.resources r"};
-enum { kResourceName = 1, kResourceKind, kResourceListKey };
+Statement select_resources{"SELECT r.name, r.kind, r.list_key, r.one_per FROM wearables.resources r"};
+enum { kResourceName = 1, kResourceKind, kResourceListKey, kResourceOnePer };
 
 Statement select_summary{"SELECT 1 FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary'"};
 
@@ -112,6 +112,11 @@ ResourceKind resource_kind(std::string_view text) {
   return text == "summary" ? ResourceKind::kSummary : ResourceKind::kSkipped;
 }
 
+OnePer one_per(std::string_view text) {
+  if (text == "day") return OnePer::kDay;
+  return text == "source" ? OnePer::kSource : OnePer::kId;
+}
+
 void load_resources(MappingSet& set, SnapshotMode mode) {
   const uint64 rows = run(select_resources, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
@@ -119,6 +124,7 @@ void load_resources(MappingSet& set, SnapshotMode mode) {
     assign(resource->name, get_text(row, kResourceName));
     resource->kind = resource_kind(get_text(row, kResourceKind));
     assign(resource->list_key, get_text(row, kResourceListKey));
+    resource->one_per = one_per(get_text(row, kResourceOnePer));
   }
 }
 

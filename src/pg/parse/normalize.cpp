@@ -36,6 +36,7 @@ enum {
   kRefused,
   kPointer,
   kDetail,
+  kPart,
   kColumns
 };
 constexpr long kFewMetrics = 64;
@@ -124,6 +125,7 @@ Output output_of(const Batch& batch, const Sample& sample, const MetricLabel& me
   set_text(&output, kUnit, metric.unit);
   set(&output, kTsEnd, instant_datum(batch, sample, sample.ts_end), sample.ts_end == kNoInstant);
   set(&output, kTzOffset, Int16GetDatum(sample.tz_offset), sample.tz_offset == kNoOffset);
+  set(&output, kPart, Int16GetDatum(sample.part));
   if (sample.document != kNone) set_text(&output, kSummaryId, batch.documents[sample.document].id);
   return output;
 }

@@ -269,6 +269,7 @@ JobEnd store_page(const PullState& state) {
                       id,
                       GetCurrentTimestamp(),
                       origin_of(state),
+                      EventAge::kCreated,
                       type,
                       backfill.external_user_id,
                       {},

@@ -116,9 +116,10 @@ Receipt store(const Endpoint& endpoint, const Delivery& delivery) {
     return Done{};
   });
   const int64 origin = origin_ms(*endpoint.vendor, delivery.message_id, delivery.sent_at);
+  const std::string_view event_type = name_or_nothing(envelope->event_type);
   const InsertedEvent event =
       insert_event({endpoint.name, delivery.message_id, delivery.received_at, origin,
-                    name_or_nothing(envelope->event_type), name_or_nothing(envelope->external_user_id),
+                    classify(*endpoint.vendor, event_type).age, event_type, name_or_nothing(envelope->external_user_id),
                     name_or_nothing(envelope->client_user_id), delivery.headers, delivery.body, 0});
   (void)note_delivery(endpoint.name, Fate::kAccepted, delivery.message_id);
   return {event.is_new ? "accepted" : "duplicate", event.event_id, endpoint.success_status, nullptr};

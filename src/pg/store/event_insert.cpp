@@ -39,8 +39,9 @@ InsertedEvent insert_event(const NewEvent& event) {
   Assert(!event.endpoint.empty() && event.payload != nullptr);
   // a session that has switched synchronous_commit off must not lose what the sender was promised
   ForceSyncCommit();
-  const int64 version = call_core(
-      [&]() -> Result<std::int64_t> { return version_of(event.origin_ms, event.endpoint, event.message_id); });
+  const int64 version = call_core([&]() -> Result<std::int64_t> {
+    return version_of(event.origin_ms, event.age, event.endpoint, event.message_id);
+  });
   lock_events();
   const uint64 rows =
       run(insert_statement, {arg_text(event.endpoint), arg_text(event.message_id), arg_instant(event.received_at),

@@ -1,6 +1,8 @@
 // The only place where raw events are inserted: deliveries of a webhook, and pages that are pulled.
 #pragma once
 
+#include "core/write/version.h"
+
 #include <string_view>
 
 #include "pg/server/server.h"
@@ -13,6 +15,7 @@ struct NewEvent {
   std::string_view message_id;  // with `endpoint` the key of the ledger: the same for every delivery of one message
   TimestampTz received_at;      // also the partition key
   int64 origin_ms;              // when the event was made, in milliseconds since 1970: its version begins with it (R3)
+  EventAge age;                 // the next bit of its version
   std::string_view event_type;  // "pulled.data.<resource>" for a page
   std::string_view external_user_id;
   std::string_view client_user_id;

@@ -22,19 +22,20 @@ namespace {
 
 // What the event has written of a metric, in the order of the key.
 Statement select_written{R"(
-  SELECT s.ts, s.source_id FROM wearables.sample_points s
+  SELECT s.ts, s.source_id, s.part FROM wearables.sample_points s
   WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts BETWEEN $3 AND $4 AND s.version = $5
-  ORDER BY s.ts, s.source_id)"};
+  ORDER BY s.ts, s.source_id, s.part)"};
 
 // The range is read once, each row looked up among the keys: written as a join, it could become one loop in another.
 Statement delete_written{R"(
   DELETE FROM wearables.sample_points s
-  WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts BETWEEN $6 AND $7 AND s.version = $5
-    AND ((s.ts, s.source_id) IN (
-      SELECT k.ts, k.source_id FROM unnest($3::timestamptz[], $4::smallint[]) AS k (ts, source_id))) IS TRUE
-  RETURNING s.ts, s.source_id)"};
+  WHERE s.user_id = $1 AND s.metric_id = $2 AND s.ts BETWEEN $7 AND $8 AND s.version = $6
+    AND ((s.ts, s.source_id, s.part) IN (
+      SELECT k.ts, k.source_id, k.part
+      FROM unnest($3::timestamptz[], $4::smallint[], $5::smallint[]) AS k (ts, source_id, part))) IS TRUE
+  RETURNING s.ts, s.source_id, s.part)"};
 
-enum WrittenColumn { kTs = 1, kSource };  // of both
+enum WrittenColumn { kTs = 1, kSource, kPart };  // of both
 
 constexpr int kFirstSetParameter = 1 + static_cast<int>(kKeyColumns.size());
 
@@ -69,7 +70,7 @@ bool* document_sources() {
 }
 
 struct Orphans {
-  Datum *ts, *source;
+  Datum *ts, *source, *part;
   int count;
 };
 
@@ -89,20 +90,22 @@ Row key_of(int16 metric, uint64 result) {
   key.metric_id = metric;
   key.ts = to_core(DatumGetTimestampTz(get(result, kTs, &null)));
   key.source_id = get_int2(result, kSource);
+  key.part = get_int2(result, kPart);
   return key;
 }
 
 // Those of the page of stored rows that the event does not yield: one merge of two ascending streams.
 Orphans find_orphans(uint64 stored_rows, int16 metric, Yield* yield, const bool* is_of_documents) {
-  Orphans orphans{static_cast<Datum*>(palloc(sizeof(Datum) * (stored_rows + 1))),
-                  static_cast<Datum*>(palloc(sizeof(Datum) * (stored_rows + 1))), 0};
+  auto column = [stored_rows] { return static_cast<Datum*>(palloc(sizeof(Datum) * (stored_rows + 1))); };
+  Orphans orphans{column(), column(), column(), 0};
   for (uint64 stored = 0; stored < stored_rows; ++stored) {
     const Row key = key_of(metric, stored);
     while (yield->next < yield->end && key_less(*yield->next, key)) ++yield->next;
     const bool yielded = yield->next < yield->end && key_equal(*yield->next, key);
     if (yielded || is_of_documents[key.source_id]) continue;
     orphans.ts[orphans.count] = TimestampTzGetDatum(to_server(key.ts));
-    orphans.source[orphans.count++] = Int16GetDatum(key.source_id);
+    orphans.source[orphans.count] = Int16GetDatum(key.source_id);
+    orphans.part[orphans.count++] = Int16GetDatum(key.part);
   }
   return orphans;
 }
@@ -113,7 +116,8 @@ void remove_page(const Event& event, int64 user_id, int16 metric, const Orphans&
   const uint64 gone =
       run(delete_written,
           {arg_int8(user_id), arg_int2(metric), arg_array(TIMESTAMPTZOID, orphans.ts, nullptr, orphans.count),
-           arg_array(INT2OID, orphans.source, nullptr, orphans.count), arg_int8(event.version),
+           arg_array(INT2OID, orphans.source, nullptr, orphans.count),
+           arg_array(INT2OID, orphans.part, nullptr, orphans.count), arg_int8(event.version),
            arg_datum(TIMESTAMPTZOID, orphans.ts[0]), arg_datum(TIMESTAMPTZOID, orphans.ts[orphans.count - 1])});
   for (uint64 row = 0; row < gone; ++row) {
     const Row key = key_of(metric, row);

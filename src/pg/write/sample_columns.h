@@ -135,6 +135,7 @@ inline constexpr std::tuple kSampleColumns{
     SampleColumn<OptionalInstant, &Row::ts_end>{"ts_end", Part::kReading},
     SampleColumn<Smallint, &Row::metric_id>{"metric_id", Part::kKey},
     SampleColumn<Smallint, &Row::source_id>{"source_id", Part::kKey},
+    SampleColumn<Smallint, &Row::part>{"part", Part::kKey},
     SampleColumn<OptionalOffset, &Row::tz_offset>{"tz_offset", Part::kReading},
 };
 inline constexpr int kSampleColumnCount = std::tuple_size_v<decltype(kSampleColumns)>;
@@ -199,12 +200,13 @@ inline constexpr int kUserColumn = column_named("user_id");
 inline constexpr int kTsColumn = column_named("ts");
 inline constexpr int kMetricColumn = column_named("metric_id");
 inline constexpr int kSourceColumn = column_named("source_id");
+inline constexpr int kPartColumn = column_named("part");
 inline constexpr int kVersionColumn = column_named("version");
 
 // The primary key, in its order.
-inline constexpr std::array kKeyColumns{kUserColumn, kMetricColumn, kTsColumn, kSourceColumn};
+inline constexpr std::array kKeyColumns{kUserColumn, kMetricColumn, kTsColumn, kSourceColumn, kPartColumn};
 // What a statement about one user's rows names them by.
-inline constexpr std::array kKeyOfUser{kMetricColumn, kTsColumn, kSourceColumn};
+inline constexpr std::array kKeyOfUser{kMetricColumn, kTsColumn, kSourceColumn, kPartColumn};
 
 template <std::size_t Count>
 consteval auto columns_with(bool (*wanted)(Part)) {

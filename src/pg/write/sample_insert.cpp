@@ -75,7 +75,8 @@ enum Column {
   kUnit,
   kTsEnd,
   kTzOffset,
-  kVersion
+  kVersion,
+  kPart
 };
 
 Datum column(const Tuple& tuple, Column which, bool* null) {
@@ -167,7 +168,7 @@ int64 check_version(int64 version) {
 
 int64 manual_version() {
   const int64 now_ms = to_core(GetCurrentTimestamp()) / kMicrosPerMillisecond;
-  return call_core([&]() -> Result<std::int64_t> { return version_of(now_ms, "manual", ""); });
+  return call_core([&]() -> Result<std::int64_t> { return version_of(now_ms, EventAge::kCreated, "manual", ""); });
 }
 
 Result<std::uint32_t> find_or_add(std::vector<SourceRef>& sources, const char* provider, const char* type,
@@ -204,6 +205,8 @@ PendingRow pending_row(const Tuple& tuple) {
   row.ts_end = null ? kNoInstant : check_end(DatumGetTimestampTz(end), row.ts);
   const Datum offset = column(tuple, kTzOffset, &null);
   row.tz_offset = null ? kNoOffset : DatumGetInt16(offset);
+  const Datum part = column(tuple, kPart, &null);
+  row.part = null ? kWholePart : DatumGetInt16(part);
   const Datum version = column(tuple, kVersion, &null);
   row.version = null ? manual_version() : check_version(DatumGetInt64(version));
   row.document = kNone;

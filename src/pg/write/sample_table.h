@@ -12,7 +12,7 @@ namespace wearables::pg {
 
 struct SampleTable {
   Relation heap;
-  Relation key;  // index of the primary key: user_id, metric_id, ts, source_id
+  Relation key;  // index of the primary key: user_id, metric_id, ts, source_id, part
   Snapshot snapshot;
   BlockNumber blocks;  // of the heap, when it was opened
 };

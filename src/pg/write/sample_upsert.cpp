@@ -23,7 +23,8 @@ constexpr auto kSelectStored = static_text([](TextWriter& out) {
       << ColumnNames{kKeyOfUser} << R"(, i)
   CROSS JOIN LATERAL (
     SELECT p.* FROM wearables.sample_points p
-    WHERE p.user_id = $1 AND p.metric_id = k.metric_id AND p.ts = k.ts AND p.source_id = k.source_id
+    WHERE p.user_id = $1 AND ()"
+      << ColumnNames{kKeyOfUser, "p."} << ") = (" << ColumnNames{kKeyOfUser, "k."} << R"()
     OFFSET 0) s)";  // which keeps the planner from beginning with all rows of the user
 });
 Statement select_stored{kSelectStored.data};

@@ -22,60 +22,73 @@ namespace wearables::pg {
 
 namespace {
 
-// What a document claims of a sample: all but the source, which is the document's, and the version.
-constexpr auto kClaimColumns = joined(std::array{kMetricColumn, kTsColumn}, kReadingColumns);
+// What a document claims of a sample, in the order of wearables.summary_sample: all but the user and the version.
+constexpr auto kClaimColumns = joined(kKeyOfUser, kReadingColumns);
 
+// $1 to $10 of upsert_document: user, resource, identity, id, version, source, part, doc, event, version of the event.
+constexpr int kFirstClaimParameter = 11;
+
+// Which of two states of a document stands is decided by version, event_version and id (R3, core/write/document.h).
 // Nothing is written for an equal document of an equal version: a replay leaves no trace.
 constexpr auto kUpsertDocument = static_text([](TextWriter& out) {
   out << R"(
   WITH claims AS (
-    SELECT coalesce(array_agg(ROW(c.metric_id, c.ts, $5, )"
-      << ColumnNames{kReadingColumns, "c."} << R"()
-                              ::wearables.summary_sample ORDER BY c.metric_id, c.ts), '{}') AS samples,
+    SELECT coalesce(array_agg(ROW()"
+      << ColumnNames{kClaimColumns, "c."} << R"()::wearables.summary_sample ORDER BY )" << ColumnNames{kKeyOfUser, "c."}
+      << R"(), '{}') AS samples,
            min(c.ts) AS first_ts, max(c.ts) AS last_ts
     FROM unnest()"
-      << ArrayParameters{kClaimColumns, 9} << R"() AS c ()" << ColumnNames{kClaimColumns} << R"()),
+      << ArrayParameters{kClaimColumns, kFirstClaimParameter} << R"() AS c ()" << ColumnNames{kClaimColumns} << R"()),
   former AS (
-    SELECT s.version, s.samples, s.source_id, s.doc, s.event_id FROM wearables.summaries s
-    WHERE s.user_id = $1 AND s.resource = $2 AND s.summary_id = $3),
+    SELECT s.*, (s.version, s.event_version, s.summary_id) > ($5, $10, $4) AS newer FROM wearables.summaries s
+    WHERE s.user_id = $1 AND s.resource = $2 AND s.identity = $3),
   stored AS (
     INSERT INTO wearables.summaries AS s
-      (user_id, resource, summary_id, version, source_id, doc, samples, first_ts, last_ts, event_id, event_version)
-    SELECT $1, $2, $3, $4, $5, $6::jsonb, n.samples, n.first_ts, n.last_ts, $7, $8 FROM claims n
+      (user_id, resource, identity, summary_id, version, source_id, part, doc, samples, first_ts, last_ts, event_id,
+       event_version)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8::jsonb, n.samples, n.first_ts, n.last_ts, $9, $10 FROM claims n
     WHERE NOT EXISTS (
       SELECT FROM former f
-      WHERE f.version > $4
-         OR (f.version = $4
-             AND (f.source_id, f.doc, f.samples, f.event_id) IS NOT DISTINCT FROM ($5, $6::jsonb, n.samples, $7)))
-    ON CONFLICT (user_id, resource, summary_id) DO UPDATE
-      SET version = excluded.version, source_id = excluded.source_id, doc = excluded.doc,
-          samples = excluded.samples, first_ts = excluded.first_ts, last_ts = excluded.last_ts,
-          event_id = excluded.event_id, event_version = excluded.event_version
-      WHERE s.version < excluded.version
-         OR (s.version = excluded.version
-             AND (s.source_id, s.doc, s.samples, s.event_id)
-                 IS DISTINCT FROM (excluded.source_id, excluded.doc, excluded.samples, excluded.event_id))
+      WHERE f.newer
+         OR (f.version, f.event_version, f.summary_id, f.source_id, f.part, f.doc, f.samples, f.event_id)
+            IS NOT DISTINCT FROM ($5, $10, $4, $6, $7, $8::jsonb, n.samples, $9))
+    ON CONFLICT (user_id, resource, identity) DO UPDATE
+      SET summary_id = excluded.summary_id, version = excluded.version, source_id = excluded.source_id,
+          part = excluded.part, doc = excluded.doc, samples = excluded.samples, first_ts = excluded.first_ts,
+          last_ts = excluded.last_ts, event_id = excluded.event_id, event_version = excluded.event_version
+      WHERE (s.version, s.event_version, s.summary_id)
+            <= (excluded.version, excluded.event_version, excluded.summary_id)
     RETURNING 1)
-  SELECT coalesce((SELECT f.version FROM former f) <= $4, true) AS live, g.metric_id, g.ts, g.source_id
+  SELECT NOT coalesce((SELECT f.newer FROM former f), false) AS live, )"
+      << ColumnNames{kKeyOfUser, "g."} << R"(
   FROM (SELECT 1) one
   LEFT JOIN LATERAL (
-    SELECT o.metric_id, o.ts, o.source_id FROM former f, unnest(f.samples) o
-    WHERE f.version <= $4 AND EXISTS (SELECT FROM stored)
+    SELECT )"
+      << ColumnNames{kKeyOfUser, "o."} << R"( FROM former f, unnest(f.samples) o
+    WHERE NOT f.newer AND EXISTS (SELECT FROM stored)
     EXCEPT
-    SELECT c.metric_id, c.ts, c.source_id FROM claims n, unnest(n.samples) c) g ON true
-  ORDER BY g.metric_id, g.ts, g.source_id)";
+    SELECT )"
+      << ColumnNames{kKeyOfUser, "c."} << R"( FROM claims n, unnest(n.samples) c) g ON true
+  ORDER BY )"
+      << ColumnNames{kKeyOfUser, "g."};
 });
 Statement upsert_document{kUpsertDocument.data};
 
-Statement delete_documents{R"(
+// $4: the identities that stay.
+constexpr auto kDeleteDocuments = static_text([](TextWriter& out) {
+  out << R"(
   WITH gone AS (
     DELETE FROM wearables.summaries s
-    WHERE s.user_id = $1 AND s.resource = $2 AND s.event_id = $3
+    WHERE s.user_id = $1 AND s.resource = $2 AND s.event_id = $3 AND s.identity <> ALL ($4)
     RETURNING s.samples)
-  SELECT true, o.metric_id, o.ts, o.source_id FROM gone g CROSS JOIN LATERAL unnest(g.samples) o)"};
+  SELECT true, )"
+      << ColumnNames{kKeyOfUser, "o."} << R"( FROM gone g CROSS JOIN LATERAL unnest(g.samples) o)";
+});
+Statement delete_documents{kDeleteDocuments.data};
 
-// Of upsert_document and delete_documents: of the former one row of nulls where no key was given up.
-enum GivenUpColumn { kLive = 1, kGivenUpMetric, kGivenUpTs, kGivenUpSource };
+// Of upsert_document and delete_documents: of the former one row of nulls where no key was given up. Columns of the key
+// follow.
+enum GivenUpColumn { kLive = 1, kFirstGivenUp };
 
 // A key that was given up: of the other documents that claim it the newest holds it now; version and id
 // decide, so that the outcome does not depend on the order in which they came. The documents of the span are unfolded
@@ -88,25 +101,26 @@ constexpr auto kSelectClaims = static_text([](TextWriter& out) {
     FROM unnest()"
       << ArrayParameters{kKeyOfUser, 2} << R"() AS k ()" << ColumnNames{kKeyOfUser} << R"()),
   claims AS (
-    SELECT c.*, d.version, d.summary_id, d.resource
+    SELECT c.*, d.version, d.identity, d.resource
     FROM wearables.summaries d CROSS JOIN LATERAL unnest(d.samples) c
-    WHERE d.user_id = $1 AND d.last_ts >= $5 AND d.first_ts <= $6)
-  SELECT DISTINCT ON (g.metric_id, g.ts, g.source_id)
-         c.version, )"
-      << ColumnNames{kKeyOfUser, "g."} << ", " << ColumnNames{kReadingColumns, "c."} << R"(
+    WHERE d.user_id = $1 AND d.last_ts >= $6 AND d.first_ts <= $7)
+  SELECT DISTINCT ON ()"
+      << ColumnNames{kKeyOfUser, "g."} << R"() c.version, )" << ColumnNames{kKeyOfUser, "g."} << ", "
+      << ColumnNames{kReadingColumns, "c."} << R"(
   FROM given_up g
-  LEFT JOIN claims c ON c.metric_id = g.metric_id AND c.ts = g.ts AND c.source_id = g.source_id
-  ORDER BY g.metric_id, g.ts, g.source_id, c.version DESC NULLS LAST, c.summary_id DESC, c.resource DESC)";
+  LEFT JOIN claims c ON ()"
+      << ColumnNames{kKeyOfUser, "c."} << ") = (" << ColumnNames{kKeyOfUser, "g."} << R"()
+  ORDER BY )"
+      << ColumnNames{kKeyOfUser, "g."} << R"(, c.version DESC NULLS LAST, c.identity DESC, c.resource DESC)";
 });
 Statement select_claims{kSelectClaims.data, Planning::kManyToMany};
 
-constexpr auto kClaimResultColumns = joined(kKeyOfUser, kReadingColumns);
 enum ClaimResult { kClaimVersion = 1, kFirstClaimColumn };  // the version is null where nobody claims the key
 
 // Keys that documents claimed and do not any more; they live in `context`.
 struct GivenUp {
   MemoryContext context;
-  Datum *metric, *ts, *source;
+  Datum* key[kKeyOfUser.size()];  // by column
   int count, capacity;
 };
 
@@ -114,30 +128,30 @@ void reserve(GivenUp* keys, int more) {
   if (keys->count + more <= keys->capacity) return;
   keys->capacity = 2 * keys->capacity + more;
   const Size size = sizeof(Datum) * keys->capacity;
-  for (Datum** column : {&keys->metric, &keys->ts, &keys->source}) {
-    *column = static_cast<Datum*>(*column == nullptr ? MemoryContextAllocHuge(keys->context, size)
-                                                     : repalloc_huge(*column, size));
+  for (Datum*& column : keys->key) {
+    column = static_cast<Datum*>(column == nullptr ? MemoryContextAllocHuge(keys->context, size)
+                                                   : repalloc_huge(column, size));
   }
 }
 
 // Of the result of upsert_document or delete_documents.
 void add_given_up(uint64 results, GivenUp* keys) {
   bool null = results == 0;
-  if (!null) get(0, kGivenUpMetric, &null);
+  if (!null) get(0, kFirstGivenUp, &null);
   if (null) return;
   reserve(keys, static_cast<int>(results));
   for (uint64 row = 0; row < results; ++row) {
-    keys->metric[keys->count] = get(row, kGivenUpMetric, &null);
-    keys->ts[keys->count] = get(row, kGivenUpTs, &null);
-    keys->source[keys->count++] = get(row, kGivenUpSource, &null);
+    int column = kFirstGivenUp;
+    for (Datum* values : keys->key) values[keys->count] = get(row, column++, &null);
+    ++keys->count;
   }
 }
 
 struct DocumentRow {
-  std::string_view summary_id;
+  std::string_view identity, summary_id;
   std::string_view doc;  // JSON text that jsonb takes
   int64 version;
-  int16 source_id;
+  int16 source_id, part;
   const Row* rows;  // what it claims, settled
   int row_count;
 };
@@ -149,10 +163,12 @@ bool store_document(const Event& event, std::string_view resource, int64 user_id
   Assert(is_settled({document.rows, static_cast<size_t>(document.row_count)}));
   ArgList args;
   for (const Arg& arg :
-       {arg_int8(user_id), arg_text(resource), arg_text(document.summary_id), arg_int8(document.version),
-        arg_int2(document.source_id), arg_text(document.doc), arg_int8(event.event_id), arg_int8(event.version)}) {
+       {arg_int8(user_id), arg_text(resource), arg_text(document.identity), arg_text(document.summary_id),
+        arg_int8(document.version), arg_int2(document.source_id), arg_int2(document.part), arg_text(document.doc),
+        arg_int8(event.event_id), arg_int8(event.version)}) {
     args.add(arg);
   }
+  Assert(args.count == kFirstClaimParameter - 1);
   add_arrays(&args, arrays_of(kClaimColumns, document.rows, document.row_count));
   const uint64 results = run(upsert_document, args);
   Assert(results >= 1);
@@ -172,22 +188,27 @@ Claim claim_of(uint64 result) {
   (void)get(result, kClaimVersion, &null);
   claim.any = !null;
   claim.row.version = get_int8(result, kClaimVersion);
-  read_columns(result, kFirstClaimColumn, kClaimResultColumns, &claim.row);
+  read_columns(result, kFirstClaimColumn, kClaimColumns, &claim.row);
   return claim;
 }
 
 // In the order of the key: two writers that overlap touch rows in the same order.
 Claim* find_claims(int64 user_id, const GivenUp& given_up, int* count) {
   TimestampTz from = PG_INT64_MAX, to = PG_INT64_MIN;
+  constexpr int kTsOfKey = 1;
+  static_assert(kKeyOfUser[kTsOfKey] == kTsColumn);
   for (int i = 0; i < given_up.count; ++i) {
-    from = Min(from, DatumGetTimestampTz(given_up.ts[i]));
-    to = Max(to, DatumGetTimestampTz(given_up.ts[i]));
+    from = Min(from, DatumGetTimestampTz(given_up.key[kTsOfKey][i]));
+    to = Max(to, DatumGetTimestampTz(given_up.key[kTsOfKey][i]));
   }
-  const uint64 rows =
-      run(select_claims,
-          {arg_int8(user_id), arg_array(INT2OID, given_up.metric, nullptr, given_up.count),
-           arg_array(TIMESTAMPTZOID, given_up.ts, nullptr, given_up.count),
-           arg_array(INT2OID, given_up.source, nullptr, given_up.count), arg_instant(from), arg_instant(to)});
+  ArgList args;
+  args.add(arg_int8(user_id));
+  for (size_t i = 0; i < kKeyOfUser.size(); ++i) {
+    args.add(arg_array(kColumnInfo[kKeyOfUser[i]].type, given_up.key[i], nullptr, given_up.count));
+  }
+  args.add(arg_instant(from));
+  args.add(arg_instant(to));
+  const uint64 rows = run(select_claims, args);
   Assert(rows <= static_cast<uint64>(given_up.count));
   auto* claims = static_cast<Claim*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Claim) * (rows + 1)));
   for (uint64 row = 0; row < rows; ++row) claims[row] = claim_of(row);
@@ -226,7 +247,21 @@ std::string_view storable_document(const Event& event, const Document& document)
   return *storable;
 }
 
-// By the place of the document in `documents.order`: whether it is the current one of its id.
+// Removes the current documents that came with the event, except those of the identities in `batch`, which may be null.
+void remove_documents(const Event& event, std::string_view resource, int64 user_id, const Batch* batch,
+                      GivenUp* given_up) {
+  const size_t count = batch == nullptr ? 0 : batch->documents.size();
+  auto* stay = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
+  for (size_t i = 0; i < count; ++i) {
+    const std::string& identity = batch->documents[i].identity;
+    stay[i] = PointerGetDatum(cstring_to_text_with_len(identity.data(), static_cast<int>(identity.size())));
+  }
+  add_given_up(run(delete_documents, {arg_int8(user_id), arg_text(resource), arg_int8(event.event_id),
+                                      arg_array(TEXTOID, stay, nullptr, static_cast<int>(count))}),
+               given_up);
+}
+
+// By the place of the document in `documents.order`: whether it is the current one of its identity.
 bool* store_documents(const Event& event, std::string_view resource, int64 user_id, const Batch& batch,
                       const Names& names, const DocumentSet& documents, const Row* rows, GivenUp* given_up) {
   const size_t count = documents.order.size();
@@ -238,10 +273,12 @@ bool* store_documents(const Event& event, std::string_view resource, int64 user_
     MemoryContextSwitchTo(scratch);
     const std::uint32_t which = documents.order[i];
     const Document& document = batch.documents[which];
-    const DocumentRow row{document.id,
+    const DocumentRow row{document.identity,
+                          document.id,
                           storable_document(event, document),
                           documents.version[which],
                           names.sources[document.source].source_id,
+                          document.part,
                           rows + documents.first[which],
                           static_cast<int>(documents.count[which])};
     stop_point("document");
@@ -256,12 +293,13 @@ bool* store_documents(const Event& event, std::string_view resource, int64 user_
 }  // namespace
 
 int64 write_documents(const Event& event, std::string_view resource, int64 user_id, const Batch& batch,
-                      const Names& names, std::vector<Row>* rows, Touched* touched) {
+                      const Names& names, bool under_other_mappings, std::vector<Row>* rows, Touched* touched) {
   Assert(holds_user_lock(user_id));
   auto* documents = owned_by<DocumentSet>(CurrentMemoryContext);
   size_t stale = call_core([&] { return order_documents(batch, event.version, *rows, *documents); });
   GivenUp given_up{};
   given_up.context = CurrentMemoryContext;
+  if (under_other_mappings) remove_documents(event, resource, user_id, &batch, &given_up);
   const bool* live = store_documents(event, resource, user_id, batch, names, *documents, rows->data(), &given_up);
   settle_given_up(user_id, given_up, touched);
   stale += call_core([&] { return keep_live_rows(*documents, live, *rows); });
@@ -273,7 +311,7 @@ void retract_documents(const Event& event, std::string_view resource, int64 user
   Assert(holds_user_lock(user_id));
   GivenUp given_up{};
   given_up.context = CurrentMemoryContext;
-  add_given_up(run(delete_documents, {arg_int8(user_id), arg_text(resource), arg_int8(event.event_id)}), &given_up);
+  remove_documents(event, resource, user_id, nullptr, &given_up);
   settle_given_up(user_id, given_up, touched);
 }
 

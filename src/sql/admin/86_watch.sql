@@ -60,7 +60,7 @@ BEGIN ATOMIC
     UNION ALL SELECT 'another primary key'
     WHERE (SELECT array_agg(a.attname::text ORDER BY array_position(k.conkey, a.attnum))
            FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
-           WHERE k.conrelid = c.oid AND k.contype = 'p') IS DISTINCT FROM '{user_id,metric_id,ts,source_id}') w
+           WHERE k.conrelid = c.oid AND k.contype = 'p') IS DISTINCT FROM '{user_id,metric_id,ts,source_id,part}') w
   WHERE c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'wearables')
     AND c.relname = 'sample_points';
 END;

@@ -53,7 +53,8 @@ BEGIN
            m.name, coalesce(n.ts, o.ts), s.provider, s.source_type, s.channel,
            o.value, n.value, o.value_secondary, n.value_secondary
     FROM unnest(before) o
-    FULL JOIN unnest(after) n ON n.metric_id = o.metric_id AND n.ts = o.ts AND n.source_id = o.source_id
+    FULL JOIN unnest(after) n
+      ON (n.metric_id, n.ts, n.source_id, n.part) = (o.metric_id, o.ts, o.source_id, o.part)
     JOIN wearables.metrics m ON m.metric_id = coalesce(n.metric_id, o.metric_id)
     JOIN wearables.sources s ON s.source_id = coalesce(n.source_id, o.source_id)
     WHERE n.version IS DISTINCT FROM o.version OR n.value IS DISTINCT FROM o.value OR n.version = ANY (own)

@@ -104,6 +104,7 @@ CREATE TABLE wearables.resources (
   rest_range    text NOT NULL DEFAULT 'instants' CHECK (rest_range IN ('instants', 'dates', 'none')),
   window_days   integer CHECK (window_days BETWEEN 1 AND 3650),
   connection_days integer NOT NULL DEFAULT 0 CHECK (connection_days BETWEEN 0 AND 3650),
+  one_per       text CHECK (one_per IN ('day', 'source')),
   note          text,
   origin        text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user'))
 );
@@ -123,6 +124,9 @@ COMMENT ON COLUMN wearables.resources.rest_range IS
 COMMENT ON COLUMN wearables.resources.window_days IS 'a longer range is pulled in parts of so many days; null: at once';
 COMMENT ON COLUMN wearables.resources.connection_days IS
   'how many days are pulled when somebody connects a provider; 0: nothing';
+COMMENT ON COLUMN wearables.resources.one_per IS
+  'of summaries: there is one document a source and calendar day (day), or one a source (source), under whatever id: it '
+  'replaces the one before it whole; null: any number, each known by its id';
 COMMENT ON COLUMN wearables.resources.list_key IS 'member that holds the documents in a REST answer';
 SELECT pg_extension_config_dump('wearables.resources', 'WHERE origin <> ''shipped''');
 

@@ -63,11 +63,13 @@ BEGIN
          CASE m.aggregate
            WHEN 'avg' THEN avg(p.value) WHEN 'sum' THEN sum(p.value)
            WHEN 'min' THEN min(p.value) WHEN 'max' THEN max(p.value)
-           ELSE (array_agg(p.value ORDER BY p.ts DESC) FILTER (WHERE m.aggregate = 'last'))[1] END,
+           ELSE (array_agg(p.value ORDER BY p.ts DESC, p.version DESC, p.part)
+                 FILTER (WHERE m.aggregate = 'last'))[1] END,
          CASE m.aggregate
            WHEN 'avg' THEN avg(p.value_secondary) WHEN 'sum' THEN sum(p.value_secondary)
            WHEN 'min' THEN min(p.value_secondary) WHEN 'max' THEN max(p.value_secondary)
-           ELSE (array_agg(p.value_secondary ORDER BY p.ts DESC) FILTER (WHERE m.aggregate = 'last'))[1] END,
+           ELSE (array_agg(p.value_secondary ORDER BY p.ts DESC, p.version DESC, p.part)
+                 FILTER (WHERE m.aggregate = 'last'))[1] END,
          min(p.value), max(p.value), count(*), m.unit,
          b.start < $3 OR wearables.bucket_end(b.start, width, zone) > $4
   FROM wearables.sample_points p
@@ -125,13 +127,27 @@ BEGIN ATOMIC
     SELECT (SELECT p.metric_id FROM wearables.sample_points p
             WHERE p.user_id = $1 AND p.metric_id > o.metric_id ORDER BY p.metric_id LIMIT 1)
     FROM mine o WHERE o.metric_id IS NOT NULL)
-  SELECT m.name, p.ts, p.value, p.value_secondary, m.unit, s.provider, s.source_type, s.channel
+  SELECT m.name, p.ts, v.value, v.value_secondary, m.unit, s.provider, s.source_type, s.channel
   FROM mine o
-  CROSS JOIN LATERAL (SELECT x.* FROM wearables.sample_points x
+  JOIN wearables.metrics m ON m.metric_id = o.metric_id
+  CROSS JOIN LATERAL (SELECT x.ts, x.source_id FROM wearables.sample_points x
                       WHERE x.user_id = $1 AND x.metric_id = o.metric_id
                       ORDER BY x.ts DESC, x.source_id DESC LIMIT 1) p
-  JOIN wearables.metrics m ON m.metric_id = o.metric_id
+  -- three meals of one date are one latest reading
+  CROSS JOIN LATERAL (
+    SELECT CASE m.aggregate
+             WHEN 'avg' THEN avg(x.value) WHEN 'sum' THEN sum(x.value)
+             WHEN 'min' THEN min(x.value) WHEN 'max' THEN max(x.value)
+             ELSE (array_agg(x.value ORDER BY x.version DESC, x.part))[1] END,
+           CASE m.aggregate
+             WHEN 'avg' THEN avg(x.value_secondary) WHEN 'sum' THEN sum(x.value_secondary)
+             WHEN 'min' THEN min(x.value_secondary) WHEN 'max' THEN max(x.value_secondary)
+             ELSE (array_agg(x.value_secondary ORDER BY x.version DESC, x.part))[1] END
+    FROM wearables.sample_points x
+    WHERE (x.user_id, x.metric_id, x.ts, x.source_id) = ($1, o.metric_id, p.ts, p.source_id)) v (value, value_secondary)
   JOIN wearables.sources s ON s.source_id = p.source_id
   ORDER BY m.name;
 END;
-COMMENT ON FUNCTION wearables.latest(bigint) IS 'the newest reading of each metric of a user; one index look a metric';
+COMMENT ON FUNCTION wearables.latest(bigint) IS
+  'the newest reading of each metric of a user, of several documents of one instant and source by the metric''s '
+  'aggregate; two index looks a metric';

@@ -59,3 +59,7 @@ INSERT INTO wearables.resources (name, kind, rest_path, list_key, backfill_days,
    'the course of a lab order, not a reading; the body is kept', 'shipped'),
   ('lab_report.parsing_job',  'skipped', NULL, NULL, 0,
    'the course of a document''s reading, not a reading; the body is kept', 'shipped');
+
+-- a day issued anew under another id takes the place of the former one, and so does a profile
+UPDATE wearables.resources SET one_per = 'day' WHERE name = 'activity';
+UPDATE wearables.resources SET one_per = 'source' WHERE name = 'profile';

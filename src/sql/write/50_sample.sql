@@ -9,13 +9,18 @@ CREATE TABLE wearables.sample_points (
   ts_end          timestamptz,
   metric_id       smallint NOT NULL,
   source_id       smallint NOT NULL,
+  part            smallint NOT NULL,
   tz_offset       smallint,
-  PRIMARY KEY (user_id, metric_id, ts, source_id)
+  PRIMARY KEY (user_id, metric_id, ts, source_id, part)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05,
         autovacuum_analyze_scale_factor = 0.02);
 COMMENT ON TABLE wearables.sample_points IS
-  'the series: one reading per user, metric, instant and source; a row replaces another of its key only with an equal '
-  'or newer version (R2)';
+  'the series: one reading per user, metric, instant, source and part; a row replaces another of its key only with an '
+  'equal or newer version (R2)';
+COMMENT ON COLUMN wearables.sample_points.part IS
+  'which of several documents of one source and instant the reading came from (three meals of a date): 16 bits of a '
+  'hash of the document''s id, never 0; 0: of no document, or of one that is the only one of its day or source '
+  '(resources.one_per)';
 COMMENT ON COLUMN wearables.sample_points.value IS 'in the canonical unit of the metric';
 COMMENT ON COLUMN wearables.sample_points.value_secondary IS 'the second figure of a pair: diastolic pressure';
 COMMENT ON COLUMN wearables.sample_points.ts_end IS 'end of an interval reading, half-open';
@@ -30,14 +35,15 @@ COMMENT ON FUNCTION wearables_internal.has_sample_columns(oid) IS
   'those may be';
 
 CREATE TYPE wearables.summary_sample AS (
-  metric_id smallint, ts timestamptz, source_id smallint, value double precision, value_secondary double precision,
-  ts_end timestamptz, tz_offset smallint);
+  metric_id smallint, ts timestamptz, source_id smallint, part smallint, value double precision,
+  value_secondary double precision, ts_end timestamptz, tz_offset smallint);
 COMMENT ON TYPE wearables.summary_sample IS
   'a sample that a document claims: what sample_points would hold if no newer document claims its key';
 
 CREATE TABLE wearables.summaries (
   user_id    bigint NOT NULL,
   resource   text COLLATE "C" NOT NULL,
+  identity   text COLLATE "C" NOT NULL,
   summary_id text COLLATE "C" NOT NULL,
   version    bigint NOT NULL,
   event_id   bigint NOT NULL,
@@ -47,13 +53,20 @@ CREATE TABLE wearables.summaries (
   last_ts    timestamptz,
   samples    wearables.summary_sample[] NOT NULL,
   doc        jsonb COMPRESSION lz4 NOT NULL,
-  PRIMARY KEY (user_id, resource, summary_id)
+  part       smallint NOT NULL,
+  PRIMARY KEY (user_id, resource, identity)
 );
 COMMENT ON TABLE wearables.summaries IS
   'newest version of each vendor document; the samples of a summary channel are a function of these rows (R4)';
+COMMENT ON COLUMN wearables.summaries.identity IS
+  'by which it replaces its former self: its id; where there is one document a day or a source (resources.one_per) its '
+  'provider, source type and date instead, joined by /';
+COMMENT ON COLUMN wearables.summaries.summary_id IS 'its id, as sent';
 COMMENT ON COLUMN wearables.summaries.version IS
-  'order key: the document''s own updated_at where it has one, else that of its event';
+  'of its readings: the document''s own updated_at where it has one, else when its event was made, with a hash of '
+  'identity; of two documents of one identity the later version stands, then the later event_version';
 COMMENT ON COLUMN wearables.summaries.event_id IS 'the event it came from; event_version is that event''s order key';
+COMMENT ON COLUMN wearables.summaries.part IS 'of its readings: see sample_points';
 COMMENT ON COLUMN wearables.summaries.doc IS
   'the document; what jsonb refuses is replaced (NaN by null, too), and of one with over 100,000 values each list '
   'ends after 1,000; the bytes as sent are in webhook_events.payload';
@@ -86,13 +99,13 @@ SELECT pg_extension_config_dump('wearables.quarantine', '');
 
 CREATE VIEW wearables.samples WITH (security_invoker = true) AS
 SELECT p.user_id, m.name AS metric, p.ts, s.provider, s.source_type, s.channel, p.value, p.value_secondary, m.unit,
-       p.ts_end, p.tz_offset, p.version
+       p.ts_end, p.tz_offset, p.version, p.part
 FROM wearables.sample_points p
 JOIN wearables.metrics m ON m.metric_id = p.metric_id
 JOIN wearables.sources s ON s.source_id = p.source_id;
 COMMENT ON VIEW wearables.samples IS
   'the series, readable; INSERT upserts by the rule of the writer (R2), at "version" or else as of now; provider '
-  'defaults to manual, channel to timeseries';
+  'defaults to manual, channel to timeseries, part to 0';
 
 CREATE FUNCTION wearables_internal.insert_samples() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_insert_samples';
@@ -108,7 +121,7 @@ CREATE TRIGGER insert_samples_end AFTER INSERT ON wearables.samples
 CREATE TYPE wearables.normalized AS (
   metric text, ts timestamptz, provider text, source_type text, channel text, value double precision,
   value_secondary double precision, unit text, ts_end timestamptz, tz_offset smallint, summary_id text,
-  refused text, pointer text, detail text);
+  refused text, pointer text, detail text, part smallint);
 COMMENT ON TYPE wearables.normalized IS
   'a reading as normalize() shows it; refused, pointer and detail are those of quarantine, for one that would be '
   'refused';

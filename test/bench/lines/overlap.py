@@ -47,7 +47,7 @@ def run():
 
     def plain():
         world.empty(session, "bench.twin")
-        session.execute("INSERT INTO bench.twin SELECT * FROM bench.base ORDER BY user_id, metric_id, ts, source_id")
+        session.execute("INSERT INTO bench.twin SELECT * FROM bench.base ORDER BY user_id, metric_id, ts, source_id, part")
         session.execute("VACUUM bench.twin")
         seconds = measured("theirs", "bench.twin", lambda: session.execute(upsert))
         world.check_equal(session, "bench.twin", expected)
@@ -67,7 +67,7 @@ def run():
 
 def moved(session):
     return session.execute(
-        "SELECT count(*) FROM bench.base b JOIN wearables.sample_points s USING (user_id, metric_id, ts, source_id) "
+        "SELECT count(*) FROM bench.base b JOIN wearables.sample_points s USING (user_id, metric_id, ts, source_id, part) "
         "WHERE s.version > b.version AND s.value = b.value").fetchone()[0]
 
 

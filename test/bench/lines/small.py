@@ -12,8 +12,8 @@ BARE = """
 CREATE OR REPLACE PROCEDURE bench.bare_commits(events integer) LANGUAGE plpgsql AS $$
 BEGIN
   FOR i IN 1 .. events LOOP
-    INSERT INTO bench.twin (user_id, metric_id, ts, source_id, value, version)
-    VALUES (i % 2000, 1, timestamptz '2026-01-01' + i * interval '1 second', 1, 60, i);
+    INSERT INTO bench.twin (user_id, metric_id, ts, source_id, part, value, version)
+    VALUES (i % 2000, 1, timestamptz '2026-01-01' + i * interval '1 second', 1, 0, 60, i);
     COMMIT;
   END LOOP;
 END $$
