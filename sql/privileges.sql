@@ -92,6 +92,7 @@ INSERT INTO tries VALUES
   ('read samples', 'SELECT * FROM wearables.samples'),
   ('read a chart', 'SELECT * FROM wearables.timeseries(1, ''heartrate'', ''2024-01-01'', ''2025-01-01'')'),
   ('read the latest', 'SELECT * FROM wearables.latest(1)'),
+  ('read the nights', 'SELECT * FROM wearables.nights(1, ''2024-01-01'', ''2025-01-01'')'),
   ('read users', 'SELECT * FROM wearables.users'),
   ('read summaries', 'SELECT * FROM wearables.summaries'),
   ('see the health', 'SELECT * FROM wearables.health'),

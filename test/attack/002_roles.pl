@@ -230,11 +230,12 @@ CREATE POLICY own ON wearables.users USING (client_user_id = current_user);
 ALTER TABLE wearables.sample_points ENABLE ROW LEVEL SECURITY; ALTER TABLE wearables.summaries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE wearables.connections ENABLE ROW LEVEL SECURITY; ALTER TABLE wearables.users ENABLE ROW LEVEL SECURITY;});
 	deliver($node, $site, message_id(1_700_000_100_000, $_), samples_event($_, 'heartrate', 'garmin', 'watch', [ 1_700_000_000, 60 ])) for qw(alice bob);
-	deliver($node, $site, message_id(1_700_000_200_000, $_), document_event($_, 'sleep', 'oura', 'ring', { id => "n-$_", bedtime_stop => rfc3339(1_700_000_000), hr_lowest => 48 })) for qw(alice bob);
+	deliver($node, $site, message_id(1_700_000_200_000, $_), document_event($_, 'sleep', 'oura', 'ring', { id => "n-$_", bedtime_start => rfc3339(1_699_980_000), bedtime_stop => rfc3339(1_700_000_000), hr_lowest => 48 })) for qw(alice bob);
 	deliver($node, $site, message_id(1_700_000_300_000, $_), connection_event($_, 'created', 'garmin')) for qw(alice bob);
 	run_sql($node, $site, 'CALL wearables.drain()');
 	my $id = run_sql($node, $site, q{SELECT user_id FROM wearables.users WHERE client_user_id = 'bob'});
 	my %reads = ('timeseries()' => "SELECT count(*) FROM wearables.timeseries($id, 'heartrate', '2020-01-01', '2030-01-01')", 'latest()' => "SELECT count(*) FROM wearables.latest($id)",
+		'nights()' => "SELECT count(*) FROM wearables.nights($id, '2020-01-01', '2030-01-01')",
 		map { $_ => "SELECT count(*) FROM wearables.$_ WHERE user_id = $id" } qw(samples sample_points summaries connections users));
 	for my $what (sort keys %reads)
 	{

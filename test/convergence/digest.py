@@ -11,7 +11,7 @@ PARTS = {
                     s.value, s.value_secondary, s.unit, 'to ' || s.ts_end, s.tz_offset || ' min')
                   FROM wearables.samples s JOIN wearables.users u USING (user_id)""",
     "points": "SELECT 'rows in sample_points: ' || count(*) FROM wearables.sample_points",
-    "summaries": f"""SELECT concat_ws(' | ', u.client_user_id, s.resource, s.summary_id, s.version, o.provider, o.source_type, o.channel,
+    "summaries": f"""SELECT concat_ws(' | ', u.client_user_id, s.resource, s.identity, s.summary_id, s.version, s.superseded, o.provider, o.source_type, o.channel,
                        s.first_ts, s.last_ts, {SAMPLES}, s.doc)
                      FROM wearables.summaries s JOIN wearables.users u USING (user_id) JOIN wearables.sources o USING (source_id)""",
     "connections": """SELECT concat_ws(' | ', u.client_user_id, c.provider, c.status, c.error_type, c.device, c.connected_at, {last_data_at}, c.version)

@@ -66,6 +66,8 @@ CHANGES = (
      "DELETE FROM wearables.resources WHERE name = 'aura'"),
 )
 
+SAME_PART = ("n-1329", "n-1704", "n-15432")
+
 
 @dataclass(frozen=True)
 class Message:
@@ -172,7 +174,7 @@ class Maker:
             self.world.changes = rng.sample(CHANGES, rng.randint(1, 2))
         kinds = [self.readings] * 12 + [self.night] * 8 + [self.page] * 5 + [self.night_page] * 2 + \
                 [self.connection] * 3 + [self.manual] * 3 + [self.correction] * 2 + [self.oddity] * 3 + \
-                [self.notice, self.nights_in_one]
+                [self.notice, self.nights_in_one] + [self.meals] * 3 + [self.days] * 3
         for _ in range(rng.randint(*self.steps)):
             rng.choice(kinds)()
         if rng.random() < 0.3:
@@ -359,7 +361,9 @@ class Maker:
     def document(self, person):
         """A state of one of three nights; two may claim one minute, fields come and go."""
         rng = self.rng
-        document = {"id": f"night-{person.client}-{rng.randint(1, 3)}", "date": "2025-05-20",
+        # the last three have one part: 16 bits of the hashes of these ids are equal
+        name = rng.choice((*(f"night-{person.client}-{number}" for number in (1, 2, 3)), *SAME_PART))
+        document = {"id": name, "date": "2025-05-20",
                     "source": self.source(rng.choices((("oura", "ring"), ("garmin", "watch")), (5, 1))[0]),
                     "bedtime_start": self.instant(3), "bedtime_stop": self.instant(3), "state": rng.choice(("tentative", "confirmed", "confirmed", "dozing"))}
         for name, values in (("hr_lowest", (48, 50)), ("hr_resting", (52, 53)), ("hr_average", (58, 60, 1000)),
@@ -372,8 +376,38 @@ class Maker:
         if self.chance(0.2):
             document["mood"] = rng.choice(("good", {"dreams": 2, "nightmares": 0}))
         if self.chance(0.4):
-            document["updated_at"] = (BASE + timedelta(minutes=rng.randrange(3000))).isoformat()
+            document["updated_at"] = self.updated_at()
         return document
+
+    def updated_at(self):
+        """Often a tie; now and then a time at which nobody can have sent it."""
+        if self.chance(0.1):
+            return "2036-01-01T00:00:00+00:00"
+        return (BASE + timedelta(minutes=self.rng.choice((10, 700, 1400, self.rng.randrange(3000))))).isoformat()
+
+    def meals(self):
+        """Meals of one date, of which each has an id; a page or a message may hold several."""
+        rng, person = self.rng, self.person()
+        meals = [{"id": f"meal-{rng.randint(1, 4)}", "timestamp": "2025-05-20T00:00:00Z", "source": self.source(("cronometer", "app")),
+                  "energy": {"unit": "kcal", "value": rng.choice((400, 700, 900))} if self.chance(0.8) else None}
+                 for _ in range(rng.randint(1, 4))]
+        if self.chance(0.3):
+            return self.add_page("meal", person, {"meals": meals})
+        return self.send(f"daily.data.meal.{rng.choice(('created', 'updated'))}", person, meals)
+
+    def days(self):
+        """Totals of a day, now and then issued anew under another id: there is one a day and source."""
+        rng, person = self.rng, self.person()
+        days = []
+        for _ in range(rng.randint(1, 3)):
+            day = {"id": f"day-{rng.randint(1, 6)}", "date": f"2025-05-{rng.choice((19, 20))}", "source": self.source(rng.choice(DEVICES)),
+                   "steps": rng.choice((5000, 6000, 7000)), "floors_climbed": rng.choice((None, 3, 4))}
+            if self.chance(0.3):
+                day["updated_at"] = self.updated_at()
+            days.append(day)
+        if self.chance(0.3):
+            return self.add_page("activity", person, {"activity": days})
+        return self.send(f"daily.data.activity.{rng.choice(('created', 'updated'))}", person, days)
 
     def night(self):
         person = self.person()

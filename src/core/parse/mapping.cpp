@@ -71,6 +71,12 @@ Result<Done> add_resource(Plan::Impl& plan, const ResourceDef& def) {
   resource.updated_at = fields.add("updated_at");
   resource.calendar_date = fields.add("calendar_date");
   resource.date = fields.add("date");
+  for (const auto& [path, slot] :
+       {std::pair{&def.session_start, &resource.session_start}, std::pair{&def.session_end, &resource.session_end}}) {
+    if (path->empty()) continue;
+    if (!FieldSet::valid(*path)) return invalid(row, "is a session by a field that is no path: " + quoted(*path));
+    *slot = fields.add(*path);
+  }
   resource.provider = fields.add("source.provider");
   resource.slug = fields.add("source.slug");
   resource.source_type = fields.add("source.type");

@@ -28,8 +28,8 @@ struct UnitDef {
 
 enum class ResourceKind { kTimeseries, kSummary, kSkipped };
 
-// How many documents of a resource there are: any number, each known by its id; or one a source and calendar day, or one
-// a source, whatever id it is sent under.
+// How many documents of a resource there are: any number, each known by its id; or one a source and calendar day, or
+// one a source, whatever id it is sent under.
 enum class OnePer { kId, kDay, kSource };
 
 struct ResourceDef {
@@ -37,6 +37,8 @@ struct ResourceDef {
   ResourceKind kind;
   std::string list_key;  // member that holds the documents in a REST page ("sleep", "meals")
   OnePer one_per = OnePer::kId;
+  std::string session_start = {};  // fields between whose instants a document lies, such as a night; empty: it is
+  std::string session_end = {};    // no session
 };
 
 // Paths are member names relative to the sample or the summary object: "heart_rate.resting_bpm".

@@ -125,6 +125,7 @@ class DocumentSink final : public RecordSink {
  private:
   std::string id() const;
   std::string identity_in(const SourceRef& source);
+  Session session();
   std::string_view provider() const;
   std::string_view source_type() const;
 
@@ -166,8 +167,8 @@ std::string escaped(std::string_view name) {
   return result;
 }
 
-// By which a document of a day or a source is known; empty where it is known by its id, as one of a day is that does not
-// say which.
+// By which a document of a day or a source is known; empty where it is known by its id, as one of a day is that does
+// not say which.
 std::string DocumentSink::identity_in(const SourceRef& source) {
   const OnePer one_per = resource_.def.one_per;
   if (one_per == OnePer::kId) return {};
@@ -176,6 +177,15 @@ std::string DocumentSink::identity_in(const SourceRef& source) {
   std::string_view day = readings_.calendar_date(resource_.calendar_date);
   if (day.empty()) day = readings_.calendar_date(resource_.date);
   return day.empty() ? std::string() : identity.append(1, '/').append(day);
+}
+
+Session DocumentSink::session() {
+  if (resource_.session_start == PlanMapping::kNoField || resource_.session_end == PlanMapping::kNoField) return {};
+  const Session session{readings_.plausible_instant(resource_.session_start),
+                        readings_.plausible_instant(resource_.session_end)};
+  const bool is_one = session.start != kNoInstant && session.end != kNoInstant && session.start <= session.end &&
+                      session.end - session.start <= kLongestSession;
+  return is_one ? session : Session{};
 }
 
 void DocumentSink::record(const Record& record) {
@@ -193,7 +203,7 @@ void DocumentSink::record(const Record& record) {
   const std::int16_t part = identity.empty() ? part_of(id) : kWholePart;
   if (identity.empty()) identity = id;
   documents.push_back({std::move(id), std::move(identity), part, source,
-                       readings_.plausible_instant(resource_.updated_at), record.offset, record.length});
+                       readings_.plausible_instant(resource_.updated_at), record.offset, record.length, session()});
   readings_.add(resource_.mappings_for(provider), source, index);
 }
 

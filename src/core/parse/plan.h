@@ -51,6 +51,8 @@ struct PlanResource {
   FieldSet fields;
   std::uint16_t id, type, updated_at, time_zone, timezone_offset, calendar_date, date;  // slots
   std::uint16_t provider, slug, source_type, flat_provider, flat_type;
+  int session_start = PlanMapping::kNoField;
+  int session_end = PlanMapping::kNoField;
   std::vector<PlanMapping> mappings;
   std::vector<PlanTexts> texts;
 

@@ -82,6 +82,17 @@ struct SourceRef {
   bool operator==(const SourceRef&) const = default;
 };
 
+// Of a session that takes longer it is not asked what else it contains: hardly anybody sleeps for two days.
+inline constexpr Micros kLongestSession = 2 * kMicrosPerDay;
+
+// Where a document lies that is a session, such as a night, and not longer than kLongestSession; else kNoInstant.
+struct Session {
+  Micros start = kNoInstant;
+  Micros end = kNoInstant;
+
+  bool exists() const noexcept { return end != kNoInstant; }
+};
+
 // A summary object of the body. offset and length cut its text out of the body.
 struct Document {
   std::string id;
@@ -91,6 +102,7 @@ struct Document {
   Micros updated_at;  // kNoInstant when it has none
   std::size_t offset;
   std::size_t length;
+  Session session = {};
 };
 
 struct Rejected {

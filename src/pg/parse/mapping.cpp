@@ -38,8 +38,16 @@ Statement select_units{R"(
   FROM wearables.units u JOIN wearables.metrics m ON m.name = u.metric)"};
 enum { kUnitMetric = 1, kUnitText, kUnitFactor, kUnitShift };
 
-Statement select_resources{"SELECT r.name, r.kind, r.list_key, r.one_per FROM wearables.resources r"};
-enum { kResourceName = 1, kResourceKind, kResourceListKey, kResourceOnePer };
+Statement select_resources{R"(
+  SELECT r.name, r.kind, r.list_key, r.one_per, r.session_start, r.session_end FROM wearables.resources r)"};
+enum {
+  kResourceName = 1,
+  kResourceKind,
+  kResourceListKey,
+  kResourceOnePer,
+  kResourceSessionStart,
+  kResourceSessionEnd
+};
 
 Statement select_summary{"SELECT 1 FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary'"};
 
@@ -125,6 +133,8 @@ void load_resources(MappingSet& set, SnapshotMode mode) {
     resource->kind = resource_kind(get_text(row, kResourceKind));
     assign(resource->list_key, get_text(row, kResourceListKey));
     resource->one_per = one_per(get_text(row, kResourceOnePer));
+    assign(resource->session_start, get_text(row, kResourceSessionStart));
+    assign(resource->session_end, get_text(row, kResourceSessionEnd));
   }
 }
 

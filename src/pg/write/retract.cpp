@@ -39,16 +39,14 @@ enum WrittenColumn { kTs = 1, kSource, kPart };  // of both
 
 constexpr int kFirstSetParameter = 1 + static_cast<int>(kKeyColumns.size());
 
-constexpr auto kUpdateOne = static_text([](TextWriter& out) {
-  out << "UPDATE wearables.sample_points s SET ";
-  for (std::size_t i = 0; i < kSetColumns.size(); ++i) {
-    if (i > 0) out << ", ";
-    out << kColumnInfo[kSetColumns[i]].name << " = $" << kFirstSetParameter + static_cast<int>(i);
-  }
-  out << " WHERE (" << ColumnNames{kKeyColumns, "s."} << ") = (" << Parameters{kKeyColumns, 1} << ") AND ("
-      << ColumnNames{kSetColumns, "s."} << ") IS DISTINCT FROM (" << Parameters{kSetColumns, kFirstSetParameter} << ")";
+constexpr auto kPutOne = static_text([](TextWriter& out) {
+  out << "INSERT INTO wearables.sample_points AS s (" << ColumnNames{kKeyColumns} << ", " << ColumnNames{kSetColumns}
+      << ") VALUES (" << Parameters{kKeyColumns, 1} << ", " << Parameters{kSetColumns, kFirstSetParameter}
+      << ") ON CONFLICT (" << ColumnNames{kKeyColumns} << ") DO UPDATE SET " << Assignments{kSetColumns, "excluded."}
+      << " WHERE (" << ColumnNames{kSetColumns, "s."} << ") IS DISTINCT FROM (" << ColumnNames{kSetColumns, "excluded."}
+      << ") RETURNING 1";
 });
-Statement update_one{kUpdateOne.data};
+Statement put_one{kPutOne.data};
 
 constexpr auto kDeleteOne = static_text([](TextWriter& out) {
   out << "DELETE FROM wearables.sample_points s WHERE (" << ColumnNames{kKeyColumns, "s."} << ") = ("
@@ -165,8 +163,8 @@ void reassign_sample(int64 user_id, const Row& row, Touched* touched) {
   ArgList args;
   args.add(kKeyColumns, user_id, row);
   args.add(kSetColumns, user_id, row);
-  const uint64 updated = run(update_one, args);
-  if (updated > 0) call_core([&]() -> Result<Done> { return touched->reassign(user_id, row), Done{}; });
+  const uint64 written = run(put_one, args);
+  if (written > 0) call_core([&]() -> Result<Done> { return touched->reassign(user_id, row), Done{}; });
 }
 
 void remove_sample(int64 user_id, const Row& key, Touched* touched) {

@@ -21,7 +21,7 @@ Judged judge_stored(const Row& row, const Row& stored, ItemPointerData tid);
 // fills `judged`, one for each.
 void upsert_samples(int64 user_id, const Row* rows, int count, Judged* judged);
 
-// The row replaces the one under its key, if there is one.
+// The row stands under its key now, whatever stood there.
 void reassign_sample(int64 user_id, const Row& row, Touched* touched);
 
 // Removes the row under the key, if there is one.

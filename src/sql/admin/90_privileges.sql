@@ -38,6 +38,7 @@ DECLARE
     'EXECUTE ON FUNCTION
      wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text),
      wearables.timeseries(bigint, text, date, date, text, text, text, text, text),
+     wearables.nights(bigint, date, date, text),
      wearables.latest(bigint), wearables.bucket_start(timestamptz, interval, text),
      wearables.bucket_end(timestamptz, interval, text), wearables.first_instant(timestamp, text)';
   rights text[];

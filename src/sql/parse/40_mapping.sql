@@ -105,6 +105,8 @@ CREATE TABLE wearables.resources (
   window_days   integer CHECK (window_days BETWEEN 1 AND 3650),
   connection_days integer NOT NULL DEFAULT 0 CHECK (connection_days BETWEEN 0 AND 3650),
   one_per       text CHECK (one_per IN ('day', 'source')),
+  session_start text,
+  session_end   text,
   note          text,
   origin        text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user'))
 );
@@ -125,8 +127,12 @@ COMMENT ON COLUMN wearables.resources.window_days IS 'a longer range is pulled i
 COMMENT ON COLUMN wearables.resources.connection_days IS
   'how many days are pulled when somebody connects a provider; 0: nothing';
 COMMENT ON COLUMN wearables.resources.one_per IS
-  'of summaries: there is one document a source and calendar day (day), or one a source (source), under whatever id: it '
-  'replaces the one before it whole; null: any number, each known by its id';
+  'of summaries: there is one document a source and calendar day (day), or one a source (source), under whatever id: '
+  'it replaces the one before it whole; null: any number, each known by its id';
+COMMENT ON COLUMN wearables.resources.session_start IS
+  'of summaries: with session_end the fields between whose instants a document lies, such as a night. A session is '
+  'superseded by a newer one of the same source that contains it: its readings do not stand. Null: no sessions';
+COMMENT ON COLUMN wearables.resources.session_end IS 'see session_start';
 COMMENT ON COLUMN wearables.resources.list_key IS 'member that holds the documents in a REST answer';
 SELECT pg_extension_config_dump('wearables.resources', 'WHERE origin <> ''shipped''');
 
@@ -137,6 +143,13 @@ RETURN path ~ '^[^.[:cntrl:]]+([.][^.[:cntrl:]]+)*$' AND length(path) <= 200
 COMMENT ON FUNCTION wearables_internal.is_path(text) IS
   'whether the text can be a path of a mapping: member names joined by dots, a '
   'number for a place in a list, one * for every place';
+
+-- here, for the function is younger than the table
+ALTER TABLE wearables.resources
+  ADD CONSTRAINT resources_session_is_two_paths CHECK (
+    (session_start IS NULL) = (session_end IS NULL)
+    AND wearables_internal.is_path(session_start) AND wearables_internal.is_path(session_end)
+    AND session_start || session_end !~ '[*]');
 
 CREATE FUNCTION wearables_internal.are_paths(paths text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -63,3 +63,5 @@ INSERT INTO wearables.resources (name, kind, rest_path, list_key, backfill_days,
 -- a day issued anew under another id takes the place of the former one, and so does a profile
 UPDATE wearables.resources SET one_per = 'day' WHERE name = 'activity';
 UPDATE wearables.resources SET one_per = 'source' WHERE name = 'profile';
+-- of a night that was put together anew from two, under a third id, only the third counts
+UPDATE wearables.resources SET session_start = 'bedtime_start', session_end = 'bedtime_stop' WHERE name = 'sleep';

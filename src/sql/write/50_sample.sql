@@ -54,6 +54,10 @@ CREATE TABLE wearables.summaries (
   samples    wearables.summary_sample[] NOT NULL,
   doc        jsonb COMPRESSION lz4 NOT NULL,
   part       smallint NOT NULL,
+  session_start timestamptz,
+  session_end   timestamptz,
+  samples_source_id smallint NOT NULL,
+  superseded boolean NOT NULL DEFAULT false,
   PRIMARY KEY (user_id, resource, identity)
 );
 COMMENT ON TABLE wearables.summaries IS
@@ -67,11 +71,18 @@ COMMENT ON COLUMN wearables.summaries.version IS
   'identity; of two documents of one identity the later version stands, then the later event_version';
 COMMENT ON COLUMN wearables.summaries.event_id IS 'the event it came from; event_version is that event''s order key';
 COMMENT ON COLUMN wearables.summaries.part IS 'of its readings: see sample_points';
+COMMENT ON COLUMN wearables.summaries.session_start IS
+  'of a session, such as a night: see resources.session_start; null: of no session, or of one longer than 48 hours';
+COMMENT ON COLUMN wearables.summaries.samples_source_id IS
+  'the source under which its readings lie, where that is one: its own, or that of the channel that mappings give them';
+COMMENT ON COLUMN wearables.summaries.superseded IS
+  'whether a newer session of the same samples_source_id contains it or equals it: then none of its readings stands';
+CREATE INDEX summaries_sessions ON wearables.summaries (user_id, resource, session_end) WHERE session_end IS NOT NULL;
 COMMENT ON COLUMN wearables.summaries.doc IS
   'the document; what jsonb refuses is replaced (NaN by null, too), and of one with over 100,000 values each list '
   'ends after 1,000; the bytes as sent are in webhook_events.payload';
 COMMENT ON COLUMN wearables.summaries.samples IS
-  'what it claims; of two documents that claim one key the newer version holds it';
+  'what it claims unless it is superseded; of two documents that claim one key the newer version holds it';
 COMMENT ON COLUMN wearables.summaries.last_ts IS 'with first_ts: the span of its claims, to find who else claims a key';
 CREATE INDEX summaries_claims ON wearables.summaries (user_id, last_ts, first_ts);
 SELECT pg_extension_config_dump('wearables.summaries', '');
