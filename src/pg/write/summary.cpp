@@ -94,7 +94,8 @@ constexpr auto kDeleteDocuments = static_text([](TextWriter& out) {
 Statement delete_documents{kDeleteDocuments.data};
 
 // Of upsert_document and delete_documents: a row for each key that was given up, of a document that gave up none one
-// row without a key. Whether the document is the current one, whether anything was written, where its former self lay, key.
+// row without a key. Whether the document is the current one, whether anything was written, where its former self lay,
+// key.
 enum StoredColumn { kLive = 1, kStored, kFormerStart, kFormerEnd, kFirstGivenUp };
 
 struct DocumentRow {
