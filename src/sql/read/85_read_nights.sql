@@ -24,29 +24,42 @@ BEGIN ATOMIC
       AND s.session_end >= wearables.first_instant($2::timestamp, z.zone) - interval '1 day'
       AND s.session_end < wearables.first_instant($3::timestamp, z.zone) + interval '1 day'
     JOIN wearables.sources o ON o.source_id = s.samples_source_id AND o.provider = coalesce($4, o.provider)),
-  main AS (
-    SELECT DISTINCT ON (s.day) s.* FROM session s
-    WHERE NOT s.is_nap AND s.day >= $2 AND s.day < $3
-    ORDER BY s.day, s.in_bed DESC, s.session_end DESC, s.provider, s.source_type, s.identity)
-  SELECT m.day, p.started_at, p.ended_at, m.provider, m.source_type, m.summary_id, p.in_bed, p.asleep,
-         CASE WHEN p.parts = 1 AND m.efficiency IS NOT NULL THEN m.efficiency
-              WHEN p.in_bed > 0 THEN least(100, 100 * p.asleep / p.in_bed) END, p.parts, n.naps, n.nap_time, a.sessions
-  FROM main m
-  CROSS JOIN LATERAL (
-    SELECT min(s.session_start), max(s.session_end), sum(s.in_bed), sum(s.asleep), count(*)::integer FROM session s
-    WHERE s.day = m.day AND NOT s.is_nap AND (s.provider, s.source_type) = (m.provider, m.source_type))
-    AS p (started_at, ended_at, in_bed, asleep, parts)
-  CROSS JOIN LATERAL (
-    SELECT count(*)::integer, coalesce(sum(coalesce(s.asleep, s.in_bed)), 0) FROM session s
-    WHERE s.day = m.day AND s.is_nap AND (s.provider, s.source_type) = (m.provider, m.source_type))
-    AS n (naps, nap_time)
-  CROSS JOIN LATERAL (
-    SELECT jsonb_agg(jsonb_build_object(
-      'summary_id', s.summary_id, 'provider', s.provider, 'source_type', s.source_type,
-      'kind', CASE WHEN s.is_nap THEN 'nap' WHEN s.summary_id = m.summary_id THEN 'main' ELSE 'part' END,
-      'started_at', s.session_start, 'ended_at', s.session_end, 'time_in_bed', s.in_bed, 'total_sleep_time', s.asleep)
-      ORDER BY s.session_start, s.session_end, s.provider, s.source_type, s.identity)
-    FROM session s WHERE s.day = m.day) AS a (sessions)
+  ranked AS (
+    SELECT s.*, first_value(s.provider) OVER longest AS main_provider,
+           first_value(s.source_type) OVER longest AS main_source_type,
+           first_value(s.identity) OVER longest AS main_identity,
+           first_value(s.summary_id) OVER longest AS main_id,
+           first_value(s.efficiency) OVER longest AS main_efficiency
+    FROM session s
+    WHERE s.day >= $2 AND s.day < $3
+    WINDOW longest AS (
+      PARTITION BY s.day ORDER BY s.is_nap, s.in_bed DESC, s.session_end DESC, s.provider, s.source_type, s.identity)),
+  -- of_main: of the source of the main session
+  marked AS (
+    SELECT r.*, (r.provider, r.source_type) = (r.main_provider, r.main_source_type) AS of_main FROM ranked r),
+  night AS (
+    SELECT k.day, min(k.session_start) FILTER (WHERE k.of_main AND NOT k.is_nap) AS started_at,
+           max(k.session_end) FILTER (WHERE k.of_main AND NOT k.is_nap) AS ended_at,
+           k.main_provider, k.main_source_type, k.main_id, k.main_efficiency,
+           sum(k.in_bed) FILTER (WHERE k.of_main AND NOT k.is_nap) AS in_bed,
+           sum(k.asleep) FILTER (WHERE k.of_main AND NOT k.is_nap) AS asleep,
+           count(*) FILTER (WHERE k.of_main AND NOT k.is_nap)::integer AS parts,
+           count(*) FILTER (WHERE k.of_main AND k.is_nap)::integer AS naps,
+           coalesce(sum(coalesce(k.asleep, k.in_bed)) FILTER (WHERE k.of_main AND k.is_nap), 0) AS nap_time,
+           jsonb_agg(jsonb_build_object(
+             'summary_id', k.summary_id, 'provider', k.provider, 'source_type', k.source_type,
+             'kind', CASE WHEN k.is_nap THEN 'nap' WHEN k.identity = k.main_identity THEN 'main' ELSE 'part' END,
+             'started_at', k.session_start, 'ended_at', k.session_end, 'time_in_bed', k.in_bed,
+             'total_sleep_time', k.asleep)
+             ORDER BY k.session_start, k.session_end, k.provider, k.source_type, k.identity) AS sessions
+    FROM marked k
+    GROUP BY k.day, k.main_provider, k.main_source_type, k.main_id, k.main_efficiency
+    HAVING bool_or(NOT k.is_nap))
+  SELECT m.day, m.started_at, m.ended_at, m.main_provider, m.main_source_type, m.main_id, m.in_bed, m.asleep,
+         CASE WHEN m.parts = 1 AND m.main_efficiency IS NOT NULL THEN m.main_efficiency
+              WHEN m.in_bed > 0 THEN least(100, 100 * m.asleep / m.in_bed) END,
+         m.parts, m.naps, m.nap_time, m.sessions
+  FROM night m
   ORDER BY m.day;
 END;
 COMMENT ON FUNCTION wearables.nights(bigint, date, date, text) IS
