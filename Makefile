@@ -4,6 +4,7 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" wearables_ing
 MODULE_big = wearables_ingest
 OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/core/*/*.cpp src/pg/*/*.cpp src/worker/*.cpp)))
 DATA_built = wearables_ingest--$(EXTVERSION).sql
+DOCS = wearables_ingest-reference.md
 SHLIB_EXPORTS = src/exports.txt
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-unused-parameter -MMD -MP -DNDEBUG $(WERROR)
@@ -12,7 +13,7 @@ ifdef STOP_POINTS
 PG_CPPFLAGS += -DWEARABLES_STOP_POINTS
 endif
 SHLIB_LINK = -lsimdjson -lcurl -lcrypto -lstdc++
-EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) build results tmp_check output_iso
+EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) $(DOCS) build results tmp_check output_iso
 # SANITIZE=address,undefined: our objects report what they do wrong, see test/sanitize
 ifdef SANITIZE
 PG_CXXFLAGS += -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
@@ -56,7 +57,12 @@ sql_parts := $(foreach part,$(sort $(notdir $(wildcard src/sql/*/*.sql))),$(wild
 wearables_ingest--$(EXTVERSION).sql: $(sql_parts) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
-.PHONY: help demo test one lint format tidy converge chaos bench bare pgspot hostile sanitize sqlsmith asserts
+# what is said at each declaration, as a chapter of the manual
+wearables_ingest-reference.md: src/manual/reference.pl wearables_ingest--$(EXTVERSION).sql src/pg/server/settings.cpp
+	perl $< wearables_ingest--$(EXTVERSION).sql src > $@ || { rm -f $@; exit 1; }
+all: wearables_ingest-reference.md
+
+.PHONY: help reference demo test one lint format tidy converge chaos bench bare pgspot hostile sanitize sqlsmith asserts
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
@@ -68,6 +74,8 @@ test: ## installs what is missing, builds, runs everything; STEPS="lint tidy uni
 
 one: ## TEST=replay: the tests of that name (regress, isolation, TAP, unit), in seconds, over builds that are kept
 	@test/one
+
+reference: wearables_ingest-reference.md ## the reference of all functions, views, tables and settings: wearables_ingest-reference.md
 
 lint: ## what clang-format, clang-tidy, shellcheck and ruff find; CHECKS="format shell" picks
 	@test/lint/run
