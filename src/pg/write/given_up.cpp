@@ -1,5 +1,6 @@
-// Who holds a key that a document has given up: of the other documents that claim it, and are not superseded, the one of
-// the newest version. Version and identity decide, so that the outcome does not depend on the order in which they came.
+// Who holds a key that a document has given up: of the other documents that claim it, and are not superseded, the one
+// of the newest version. Version and identity decide, so that the outcome does not depend on the order in which they
+// came.
 //
 // Runs under the user's lock. Rows are touched in the order of the key: two writers that overlap touch them in the same
 // order. What is asked for one key is freed before the next.

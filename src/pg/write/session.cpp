@@ -1,7 +1,7 @@
-// A session is superseded if another one, under the same source, contains it or equals it, and is newer by R3: that is a
-// function of the documents that are stored. Only what lies within a session can be superseded by it, so only sessions
-// within the spans that have changed are judged; and as none is longer than kLongestSession, the one that contains it
-// ends within that time after it.
+// A session is superseded if another one, under the same source, contains it or equals it, and is newer by R3: that is
+// a function of the documents that are stored. Only what lies within a session can be superseded by it, so only
+// sessions within the spans that have changed are judged; and as none is longer than kLongestSession, the one that
+// contains it ends within that time after it.
 //
 // Runs under the user's lock, after the documents of the event are stored. Those whose state changes are updated in one
 // statement.

@@ -64,8 +64,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION wearables.nights(bigint, date, date, text) IS
   'one row a night of a user, by the day on which it ends in the user''s zone, from_day inclusive, to_day exclusive; '
-  'what ends at 18:00 or later belongs to the night that it begins. The main session is the longest one that is no nap, '
-  'of whatever source; started_at, ended_at, time_in_bed and total_sleep_time (s) and sleep_efficiency (%) are those of '
-  'it and of the other sessions of its source (parts counts all of them), beside them its naps and their time (s). '
-  'sessions lists every session of the day: kind main, part (other sources'' too) or nap. A session that a newer one '
-  'of its source contains is superseded and not there';
+  'what ends at 18:00 or later belongs to the night that it begins. The main session is the longest one that is no '
+  'nap, of whatever source; started_at, ended_at, time_in_bed and total_sleep_time (s) and sleep_efficiency (%) are '
+  'those of it and of the other sessions of its source (parts counts all of them), beside them its naps and their time '
+  '(s). sessions lists every session of the day: kind main, part (other sources'' too) or nap. A session that a newer '
+  'one of its source contains is superseded and not there';
