@@ -22,7 +22,7 @@ BEGIN
     INSERT INTO yielded VALUES (resource, n.metric);
     RETURN NEXT CASE WHEN n.refused IS NOT NULL THEN format('refused: %s at %s%s', n.refused, n.pointer, ' (' || n.metric || ')')
       ELSE concat_ws(' ', n.metric || ':', trim_scale(round(n.value::numeric, 4)) || coalesce(' and ' || trim_scale(round(n.value_secondary::numeric, 4)), ''),
-                     n.unit, 'at', replace(n.ts::text, '+00', '') || coalesce(' to ' || replace(n.ts_end::text, '+00', ''), ''),
+                     n.unit, CASE WHEN n.day IS NULL THEN 'at' ELSE 'day' END, replace(n.ts::text, '+00', '') || coalesce(' to ' || replace(n.ts_end::text, '+00', ''), ''),
                      '(' || to_char(n.tz_offset, 'SG999') || ' min)', 'from', concat_ws('/', n.provider, n.source_type, n.channel)) END;
   END LOOP;
 END $$;

@@ -7,7 +7,7 @@ SAMPLES = """(SELECT coalesce(string_agg(concat_ws(' ', m.name, c.ts, concat_ws(
               FROM unnest(s.samples) c JOIN wearables.metrics m USING (metric_id) JOIN wearables.sources o ON o.source_id = c.source_id)"""
 
 PARTS = {
-    "samples": """SELECT concat_ws(' | ', u.client_user_id, s.metric, s.ts, s.provider, s.source_type, s.channel, s.part, s.version,
+    "samples": """SELECT concat_ws(' | ', u.client_user_id, s.metric, s.ts, 'day ' || s.day, s.provider, s.source_type, s.channel, s.part, s.version,
                     s.value, s.value_secondary, s.unit, 'to ' || s.ts_end, s.tz_offset || ' min')
                   FROM wearables.samples s JOIN wearables.users u USING (user_id)""",
     "points": "SELECT 'rows in sample_points: ' || count(*) FROM wearables.sample_points",

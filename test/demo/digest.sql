@@ -1,6 +1,6 @@
 -- One line for what readers see, by name and not by number, so that databases can be compared;
 -- one line for the very rows, which changes when anything is written, be it the same again.
-SELECT 'samples ' || count(*) || ' ' || md5(string_agg(concat_ws(' ', u.client_user_id, s.metric, extract(epoch FROM s.ts), s.provider,
+SELECT 'samples ' || count(*) || ' ' || md5(string_agg(concat_ws(' ', u.client_user_id, s.metric, extract(epoch FROM s.ts), s.day, s.provider,
          s.source_type, s.channel, s.value, s.value_secondary, s.tz_offset, s.version), E'\n'
          ORDER BY u.client_user_id, s.metric, s.ts, s.provider, s.source_type, s.channel, s.part))
 FROM wearables.samples s JOIN wearables.users u USING (user_id);

@@ -32,11 +32,14 @@ const Plan& plan() {
 void check_sample(const Batch& batch, const Sample& sample) {
   static const auto metrics = testing::sample_metrics();
   require(sample.metric != kNoMetric && sample.source < batch.sources.size());
-  require(sample.zone <= batch.zones.size());
+  require(sample.zone <= batch.zones.size() || sample.zone == kOffsetWritten);
   require(sample.document == kNone || sample.document < batch.documents.size());
   require(sample.ts >= kEarliestInstant && sample.ts <= kLatestInstant);
   require(sample.ts_end == kNoInstant || (sample.ts_end >= sample.ts && sample.ts_end <= kLatestInstant));
-  require(sample.tz_offset == kNoOffset || (sample.tz_offset >= -1080 && sample.tz_offset <= 1080));
+  const bool is_day = sample.tz_offset == kCalendarDay;
+  require(!is_day || (sample.ts % kMicrosPerDay == 0 && sample.zone == 0));
+  require(is_day || sample.tz_offset == kNoOffset ||
+          (sample.tz_offset >= -kFarthestOffset && sample.tz_offset <= kFarthestOffset));
   const bool is_new = sample.metric < kNoMetric;
   require(!is_new || static_cast<std::size_t>(~sample.metric) < batch.new_metrics.size());
   const std::int16_t id = is_new ? batch.new_metrics[~sample.metric].parent_id : sample.metric;

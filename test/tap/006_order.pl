@@ -57,7 +57,7 @@ my %born = map { $_->[0] => substr($_->[0], 0, 11) } @messages;
 
 # What must not depend on the order: names instead of the ids that a database gave.
 my %digests = (
-	samples => q{SELECT u.client_user_id, s.metric, extract(epoch FROM s.ts)::bigint, s.provider, s.source_type, s.channel, s.value, s.value_secondary, s.ts_end, s.tz_offset, s.version, s.part
+	samples => q{SELECT u.client_user_id, s.metric, extract(epoch FROM s.ts)::bigint, s.provider, s.source_type, s.channel, s.value, s.value_secondary, s.ts_end, s.tz_offset, s.day, s.version, s.part
 		FROM wearables.samples s JOIN wearables.users u USING (user_id) ORDER BY 1, 2, 3, 4, 5, 6, s.part},
 	summaries => q{SELECT u.client_user_id, d.resource, d.summary_id, d.version, o.provider, o.source_type, extract(epoch FROM d.first_ts), extract(epoch FROM d.last_ts), d.doc,
 		(SELECT string_agg(concat_ws('/', m.name, extract(epoch FROM c.ts)::bigint, p.provider, p.source_type, p.channel, c.value), ' ' ORDER BY m.name)

@@ -132,7 +132,7 @@ FROM wearables.parked_events JOIN wearables.webhook_events e USING (event_id) WH
 SELECT concat_ws(' ', 'refused', e.message_id, q.ordinal, q.pointer, q.reason, q.metric, q.detail)
 FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id) WHERE e.event_id IN $run->{events};
 SELECT concat_ws(' ', 'sample', u.client_user_id, s.metric, s.ts, s.provider, s.source_type, s.channel, s.value, s.value_secondary, s.unit, s.ts_end,
-                 s.tz_offset, 'of', (SELECT e.message_id FROM wearables.webhook_events e WHERE e.version = s.version AND e.event_id IN $run->{events}))
+                 s.tz_offset, 'day ' || s.day, 'of', (SELECT e.message_id FROM wearables.webhook_events e WHERE e.version = s.version AND e.event_id IN $run->{events}))
 FROM wearables.samples s JOIN wearables.users u USING (user_id) WHERE $of_user;
 SELECT concat_ws(' ', 'document', u.client_user_id, s.resource, s.summary_id, o.provider, s.first_ts, s.last_ts, cardinality(s.samples), s.doc, 'of', e.message_id)
 FROM wearables.summaries s JOIN wearables.users u USING (user_id) JOIN wearables.sources o USING (source_id) LEFT JOIN wearables.webhook_events e USING (event_id)

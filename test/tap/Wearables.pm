@@ -87,7 +87,8 @@ sub event_of
 sub samples_event
 {
 	my ($user, $resource, $provider, $type, @samples) = @_;
-	my @data = map { { timestamp => rfc3339($_->[0]), value => $_->[1], timezone_offset => 0, defined $_->[2] ? (unit => $_->[2]) : () } } @samples;
+	my $offset = $provider eq 'freestyle_libre' ? undef : 0;  # of floating time the vendor knows none
+	my @data = map { { timestamp => rfc3339($_->[0]), value => $_->[1], timezone_offset => $offset, defined $_->[2] ? (unit => $_->[2]) : () } } @samples;
 	return event_of("daily.data.$resource.created", $user,
 		{ source => { provider => $provider, type => $type }, data => \@data });
 }

@@ -67,6 +67,16 @@ TEST(Drift, KnownIsSilent) {
             "");
 }
 
+// They were read as no zone, silently. Whether a zone that looks like one is known the database decides.
+TEST(Drift, WhatIsNoShapeOfAZone) {
+  EXPECT_EQ(unknowns("heartrate", samples(R"({"provider":"garmin","type":"watch"})",
+                                          R"({"timestamp":"2024-05-01T08:00:00Z","value":60,"time_zone":"Central Time"},
+                                {"timestamp":"2024-05-01T08:01:00Z","value":60,"time_zone":"Central Time"},
+                                {"timestamp":"2024-05-01T08:02:00Z","value":60,"time_zone":"Europe/Berlin"},
+                                {"timestamp":"2024-05-01T08:03:00Z","value":60,"time_zone":"+02:00"})")),
+            "time_zone=Central Time");
+}
+
 TEST(Drift, EachUnknownOnce) {
   EXPECT_EQ(unknowns("heartrate", samples(R"({"provider":"acme","type":"patch","colour":"red"})",
                                           R"({"timestamp":"2024-05-01T08:00:00Z","value":60,"trend":{"a":1}},

@@ -50,8 +50,16 @@ inline std::string shown(const Batch& batch, const Sample& sample) {
   if (!std::isnan(sample.secondary)) text << '/' << sample.secondary;
   const SourceRef& source = batch.sources[sample.source];
   text << ' ' << source.provider << '/' << source.type << '/' << source.channel;
-  if (sample.zone != 0) text << " zone=" << batch.zones[sample.zone - 1U];
-  if (sample.tz_offset != kNoOffset) text << " offset=" << sample.tz_offset;
+  if (sample.zone == kOffsetWritten) {
+    text << " written";
+  } else if (sample.zone != 0) {
+    text << " zone=" << batch.zones[sample.zone - 1U];
+  }
+  if (sample.tz_offset == kCalendarDay) {
+    text << " day";
+  } else if (sample.tz_offset != kNoOffset) {
+    text << " offset=" << sample.tz_offset;
+  }
   if (sample.document != kNone) text << " of " << batch.documents[sample.document].id;
   return text.str();
 }

@@ -10,6 +10,7 @@ namespace {
 using testing::document;
 using testing::expect_readings;
 using testing::plan;
+using testing::readings;
 using testing::shown;
 
 TEST(NormalizeSummary, SleepAsOuraAndWhoopFillIt) {
@@ -26,7 +27,7 @@ TEST(NormalizeSummary, SleepAsOuraAndWhoopFillIt) {
        "hrv 2024-05-02T06:52:00 48.2 whoop_v2/unknown/sleep of w1\nheartrate 2024-05-02T06:52:00 "
        "52 whoop_v2/unknown/sleep of w1\n"},
       {"sleep", document(R"("date":"2024-05-02","hr_average":55)"),
-       "heartrate 2024-05-02T00:00:00 55 oura/ring/sleep of d1\n"},
+       "heartrate 2024-05-02T00:00:00 55 oura/ring/sleep day of d1\n"},
       {"sleep",
        document(
            R"("hr_lowest":"47","average_hrv":1e5,"respiratory_rate":true,"bedtime_stop":"x","temperature_delta":1)"),
@@ -65,9 +66,9 @@ TEST(NormalizeSummary, EveryShape) {
 
 TEST(NormalizeSummary, ListsSideBySide) {
   const auto night = [](const std::string& members) {
-    return document(R"("start":"2024-05-01T22:00:00","time_zone":"Europe/Berlin",)" + members);
+    return document(R"("start":"2024-05-01T22:00:00","timezone_offset":0,)" + members);
   };
-  const std::string tail = " oura/ring/night of d1\n";
+  const std::string tail = " oura/ring/night offset=0 of d1\n";
   expect_readings({
       {"night", night(R"("stages":[4,2,null,-1],"starts":[0,600,700,900.5],"ends":[600,700,800,901])"),
        "stage 2024-05-01T22:00:00..2024-05-01T22:10:00 4" + tail + "stage 2024-05-01T22:10:00..2024-05-01T22:11:40 2" +
@@ -83,7 +84,7 @@ TEST(NormalizeSummary, ListsSideBySide) {
        "timestamp_out_of_range /data/starts/5\n! missing_timestamp /data/stages/6\n"},
       // An instant may be written out; the base is asked for only by numbers.
       {"night", document(R"("stages":[1,2],"starts":["2024-05-01T22:00:00Z",5],"ends":[])"),
-       "stage 2024-05-01T22:00:00 1" + tail + "! missing_timestamp /data/stages/1\n"},
+       "stage 2024-05-01T22:00:00 1 oura/ring/night of d1\n! missing_timestamp /data/stages/1\n"},
       {"night", document(R"("start":"soon","stages":[1],"starts":[5])"), "! bad_timestamp /data/start\n"},
       // Preference holds for each place.
       {"night", night(R"("stages":[null,1],"kinds":[3,4,5],"starts":[0,60,120])"),
@@ -106,7 +107,7 @@ TEST(NormalizeSummary, ListsOfObjectsAndPlacesOfLists) {
       {"night",
        night(R"("warmth":[{"date":"2024-05-01","value":36.5},{"value":97,"unit":"°F"},)"
              R"({"now":{"value":37}},{"date":"x","value":36},{"value":"36"},7,{}])"),
-       "temperature 2024-05-01T00:00:00 36.5" + tail + "temperature 2024-05-01T22:00:00 48.5" + tail +
+       "temperature 2024-05-01T00:00:00 36.5 oura/ring/night day of d1\ntemperature 2024-05-01T22:00:00 48.5" + tail +
            "temperature 2024-05-01T22:00:00 37" + tail +
            "! bad_timestamp /data/warmth/3/date\n! not_a_number /data/warmth/4/value\n"},
       {"night", night(R"("zones":[60,120,180,240])"),
@@ -115,6 +116,50 @@ TEST(NormalizeSummary, ListsOfObjectsAndPlacesOfLists) {
       {"night", night(R"("zones":[null,0,"x"])"), "! not_a_number /data/zones/2\n"},
       {"night", night(R"("zones":60)"), ""},
   });
+}
+
+// R11. Before it, each of these but the last two was midnight in the zone beside it, or UTC's.
+TEST(NormalizeSummary, ACalendarDayIsNoInstant) {
+  const auto steps = [](const std::string& members) {
+    return readings("activity", document(members + R"(,"steps":7)"));
+  };
+  const std::string day = "steps 2024-05-04T00:00:00 7 oura/ring/activity day of d1\n";
+  EXPECT_EQ(steps(R"("calendar_date":"2024-05-04","timezone_offset":7200)"), day);
+  EXPECT_EQ(steps(R"("calendar_date":"2024-05-04","time_zone":"America/New_York")"), day);
+  EXPECT_EQ(steps(R"("date":"2024-05-04")"), day);
+  // whatever is written in calendar_date is the date that it shows
+  EXPECT_EQ(steps(R"("calendar_date":"2024-05-04T00:00:00+00:00")"), day);
+  EXPECT_EQ(steps(R"("calendar_date":"2024-05-04T00:00:00+02:00")"), day);
+  EXPECT_EQ(steps(R"("calendar_date":"2024-05-04T21:00:00-05:00")"), day);
+  EXPECT_EQ(steps(R"("calendar_date":1714780800)"), day);
+  EXPECT_EQ(steps(R"("calendar_date":"1969-12-31T23:00:00Z")"),
+            "steps 1969-12-31T00:00:00 7 oura/ring/activity day of d1\n");
+  // the older form of it is midnight UTC
+  EXPECT_EQ(steps(R"("date":"2024-05-04T00:00:00+00:00")"), day);
+  EXPECT_EQ(steps(R"("date":"2024-05-04T01:00:00+00:00")"), "steps 2024-05-04T01:00:00 7 oura/ring/activity of d1\n");
+  // an instant on another day than the document's, or written on another clock
+
+  const auto sodium = [](const std::string& members) {
+    return readings("meal", document(members + R"(,"micros":{"minerals":{"sodium":1}})"));
+  };
+  const std::string meal = " 1000 oura/ring/meal";
+  EXPECT_EQ(sodium(R"("calendar_date":"2024-05-04","timestamp":"2024-05-04T00:00:00Z")"),
+            "sodium 2024-05-04T00:00:00" + meal + " day of d1\n");
+  EXPECT_EQ(sodium(R"("calendar_date":"2024-05-03","timestamp":"2024-05-04T00:00:00Z")"),
+            "sodium 2024-05-04T00:00:00" + meal + " of d1\n");
+  EXPECT_EQ(sodium(R"("calendar_date":"2024-05-04","timestamp":"2024-05-03T20:00:00-04:00")"),
+            "sodium 2024-05-04T00:00:00" + meal + " written offset=-240 of d1\n");
+  EXPECT_EQ(sodium(R"("calendar_date":"2024-05-04","timestamp":"2024-05-04T12:00:00Z")"),
+            "sodium 2024-05-04T12:00:00" + meal + " of d1\n");
+}
+
+// The seconds after a date are counted from its beginning where it was recorded.
+TEST(NormalizeSummary, SecondsAfterADate) {
+  const std::string lists = R"("stages":[1],"starts":[3600],"ends":[7200])";
+  EXPECT_EQ(readings("night", document(R"("start":"2024-05-04","timezone_offset":7200,)" + lists)),
+            "stage 2024-05-03T23:00:00..2024-05-04T00:00:00 1 oura/ring/night offset=120 of d1\n");
+  EXPECT_EQ(readings("night", document(R"("start":"2024-05-04",)" + lists)),
+            "stage 2024-05-04T01:00:00..2024-05-04T02:00:00 1 oura/ring/night of d1\n");
 }
 
 TEST(NormalizeSummary, FractionsAndPercent) {
@@ -140,11 +185,11 @@ TEST(NormalizeSummary, FieldsInsideObjects) {
       {"activity",
        document(
            R"("calendar_date":"2024-05-01","date":"2024-05-01T00:00:00+00:00","time_zone":"Europe/Berlin","steps":9000,"heart_rate":{"avg_bpm":70,"max_bpm":151,"resting_bpm":52})"),
-       "resting_heartrate 2024-05-01T00:00:00 52 oura/ring/activity zone=Europe/Berlin of "
-       "d1\nheartrate_max 2024-05-01T00:00:00 151 oura/ring/activity zone=Europe/Berlin of "
-       "d1\nsteps 2024-05-01T00:00:00 9000 oura/ring/activity zone=Europe/Berlin of d1\n"},
+       "resting_heartrate 2024-05-01T00:00:00 52 oura/ring/activity day of "
+       "d1\nheartrate_max 2024-05-01T00:00:00 151 oura/ring/activity day of "
+       "d1\nsteps 2024-05-01T00:00:00 9000 oura/ring/activity day of d1\n"},
       {"activity", document(R"("calendar_date":"2024-05-01","heart_rate":null,"steps":1)"),
-       "steps 2024-05-01T00:00:00 1 oura/ring/activity of d1\n"},
+       "steps 2024-05-01T00:00:00 1 oura/ring/activity day of d1\n"},
       {"activity", document(R"("calendar_date":"2024-05-01","heart_rate":{"resting_bpm":"52"})"),
        "! not_a_number /data/heart_rate/resting_bpm\n"},
       // A constant unit, and a meal's own member `data`.

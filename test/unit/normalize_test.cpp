@@ -191,32 +191,39 @@ TEST(NormalizeTimeseries, EveryWayToSayWhen) {
   EXPECT_EQ(at(R"("timestamp":1714564800)"), "heartrate 2024-05-01T12:00:00" + tail + "\n");
   EXPECT_EQ(at(R"("timestamp":1714564800500)"), "heartrate 2024-05-01T12:00:00.500000" + tail + "\n");
   EXPECT_EQ(at(R"("timestamp":null,"start":"2024-05-01T14:00:00+02:00")"),
-            "heartrate 2024-05-01T12:00:00" + tail + "\n");
-  EXPECT_EQ(at(R"("timestamp":"2024-05-01")"), "heartrate 2024-05-01T00:00:00" + tail + "\n");
-  // A day begins where its person is.
-  EXPECT_EQ(at(R"("timestamp":"2024-05-01","timezone_offset":7200)"),
-            "heartrate 2024-04-30T22:00:00" + tail + " offset=120\n");
-  EXPECT_EQ(at(R"("timestamp":"2024-05-01","timezone_offset":-12600)"),
-            "heartrate 2024-05-01T03:30:00" + tail + " offset=-210\n");
-  EXPECT_EQ(at(R"("timestamp":"2024-05-01","time_zone":"Europe/Berlin","timezone_offset":7200)"),
-            "heartrate 2024-05-01T00:00:00" + tail + " zone=Europe/Berlin offset=120\n");
+            "heartrate 2024-05-01T12:00:00" + tail + " written offset=120\n");
+  // A date is no instant, whatever zone stands beside it: midnight at +02:00 was 22:00 UTC of the day before.
+  for (const char* place : {"", R"(,"timezone_offset":7200)", R"(,"timezone_offset":-12600)",
+                            R"(,"time_zone":"Europe/Berlin")", R"(,"zone_offset":"+01:00")"}) {
+    EXPECT_EQ(at(R"("timestamp":"2024-05-01")" + std::string(place)), "heartrate 2024-05-01T00:00:00" + tail + " day\n")
+        << place;
+  }
   // A time without a zone is UTC, whatever zone stands beside it.
-  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00","time_zone":"Europe/Berlin")"),
-            "heartrate 2024-05-01T08:00:00" + tail + "\n");
-  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","time_zone":"Europe/Berlin")"),
-            "heartrate 2024-05-01T08:00:00" + tail + "\n");
-  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00","timezone_offset":7200)"),
-            "heartrate 2024-05-01T08:00:00" + tail + " offset=120\n");
+  const std::string eight = "heartrate 2024-05-01T08:00:00" + tail;
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00","time_zone":"Europe/Berlin")"), eight + " zone=Europe/Berlin\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","time_zone":"Europe/Berlin")"), eight + " zone=Europe/Berlin\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00","timezone_offset":7200)"), eight + " offset=120\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","time_zone":"UTC-4","timezone_offset":-14400)"),
+            eight + " zone=UTC-4 offset=-240\n");
+  // An offset in the timestamp is the reading's own (it was lost); +00:00 does not tell.
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T09:00:00+01:00","timezone_offset":7200)"), eight + " written offset=60\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00+00:00","timezone_offset":7200)"), eight + " offset=120\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-02T07:00:00+23:00","timezone_offset":7200)"), eight + " offset=120\n");
+  // zone_offset is ISO's (it was not read)
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","zone_offset":"+01:00")"), eight + " offset=60\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","zone_offset":"Z")"), eight + " offset=0\n");
+  EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","zone_offset":"+01:00","timezone_offset":-3600)"),
+            eight + " offset=-60\n");
   // What is no zone and no offset is none.
   for (const char* zone : {R"("")", R"("a zone")", R"("x'; --")", R"("\u0000")", "7", "null"}) {
-    EXPECT_EQ(at(R"("timestamp":"2024-05-01","time_zone":)" + std::string(zone)),
-              "heartrate 2024-05-01T00:00:00" + tail + "\n")
-        << zone;
+    EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","time_zone":)" + std::string(zone)), eight + "\n") << zone;
   }
   for (const char* offset : {"null", "\"7200\"", "64801", "-64801", "1e400", "true"}) {
-    EXPECT_EQ(at(R"("timestamp":"2024-05-01","timezone_offset":)" + std::string(offset)),
-              "heartrate 2024-05-01T00:00:00" + tail + "\n")
+    EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","timezone_offset":)" + std::string(offset)), eight + "\n")
         << offset;
+  }
+  for (const char* offset : {"\"UTC+1\"", "\"+19:00\"", "3600", "\"\"", "null"}) {
+    EXPECT_EQ(at(R"("timestamp":"2024-05-01T08:00:00Z","zone_offset":)" + std::string(offset)), eight + "\n") << offset;
   }
   EXPECT_EQ(at(R"("timestamp":"2024-05-01T12:00:00Z","timezone_offset":64800)"),
             "heartrate 2024-05-01T12:00:00" + tail + " offset=1080\n");
@@ -232,19 +239,19 @@ TEST(NormalizeTimeseries, EveryWayToSayWhen) {
   }
 }
 
-TEST(NormalizeTimeseries, TheEndIsOnTheClockOfTheStart) {
+TEST(NormalizeTimeseries, AnEndThatIsADateEndsWithIt) {
   const auto at = [](const std::string& members) { return readings("steps", event("{\"value\":1," + members + "}")); };
-  // A day ends with its last moment: the next midnight on the clock of the place.
+  // Whatever zone stands beside it (midnight at +02:00 was 22:00 UTC).
   EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-05-01","time_zone":"Asia/Tokyo")"),
-            "steps 2024-05-01T00:00:00..2024-05-02T00:00:00 1 oura/ring/timeseries zone=Asia/Tokyo\n");
+            "steps 2024-05-01T00:00:00..2024-05-02T00:00:00 1 oura/ring/timeseries day\n");
   EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-05-02","timezone_offset":7200)"),
-            "steps 2024-04-30T22:00:00..2024-05-02T22:00:00 1 oura/ring/timeseries offset=120\n");
+            "steps 2024-05-01T00:00:00..2024-05-03T00:00:00 1 oura/ring/timeseries day\n");
   EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-04-30")"),
-            "steps 2024-05-01T00:00:00..2024-05-01T00:00:00 1 oura/ring/timeseries\n");
+            "steps 2024-05-01T00:00:00..2024-05-01T00:00:00 1 oura/ring/timeseries day\n");
   EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-04-29")"), "! end_before_start /data/data/0/end\n");
   EXPECT_EQ(at(R"("start":"2024-05-01","end":"2200-01-01")"), "! timestamp_out_of_range /data/data/0/end\n");
   EXPECT_EQ(at(R"("start":"2024-05-01","end":"2024-05-01T09:00:00Z","time_zone":"Asia/Tokyo")"),
-            "! bad_timestamp /data/data/0/end\n");
+            "steps 2024-05-01T00:00:00..2024-05-01T09:00:00 1 oura/ring/timeseries day\n");
   EXPECT_EQ(at(R"("start":"2024-05-01T08:00:00Z","end":"2201-05-01T09:00:00Z")"),
             "! timestamp_out_of_range /data/data/0/end\n");
 }
@@ -280,7 +287,7 @@ TEST(Normalize, ABareWordCostsItsReadingAlone) {
         readings("sleep", R"({"data":[{"id":"n","source_provider":"oura","date":"2024-05-01","hr_lowest":)" + word +
                               R"(,"average_hrv":60,"x":{"y":)" + word + R"(}},{"id":)" + word +
                               R"(,"source_provider":"oura","date":"2024-05-01","average_hrv":60},)" + word + "]}"),
-        "! not_a_number /data/0/hr_lowest\nhrv 2024-05-01T00:00:00 60 oura/unknown/sleep of n\n! missing_id /data/1\n! not_an_object /data/2\n")
+        "! not_a_number /data/0/hr_lowest\nhrv 2024-05-01T00:00:00 60 oura/unknown/sleep day of n\n! missing_id /data/1\n! not_an_object /data/2\n")
         << word;
   }
 }
@@ -297,7 +304,7 @@ TEST(Normalize, WhatIsNestedDeepCostsItselfAlone) {
                        R"({"x":)" + deep +
                            R"(,"data":{"id":"n","source_provider":"oura","date":"2024-05-01","average_hrv":60,"x":)" +
                            deep + "}}"),
-              "hrv 2024-05-01T00:00:00 60 oura/unknown/sleep of n\n");
+              "hrv 2024-05-01T00:00:00 60 oura/unknown/sleep day of n\n");
     std::string groups = R"({"data":{"source":{"provider":"oura","type":"ring"},"data":[)" + good + "]},\"data\":";
     for (std::size_t i = 0; i < depth; ++i) groups += R"({"data":)";
     groups += "[]" + std::string(depth + 1, '}');

@@ -60,8 +60,9 @@ Result<Done> add_resource(Plan::Impl& plan, const ResourceDef& def) {
   PlanResource& resource = plan.resources.emplace_back();
   resource.def = def;
   FieldSet& fields = resource.fields;
-  resource.time_zone = fields.add("time_zone");
+  resource.time_zone = fields.add(kTimeZoneField);
   resource.timezone_offset = fields.add("timezone_offset");
+  resource.zone_offset = fields.add("zone_offset");
   resource.type = fields.add("type");
   if (def.kind != ResourceKind::kSummary) {
     fields.know("source");  // of a single sample: not looked at
@@ -190,7 +191,8 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
 }
 
 void know(FieldSet& fields, std::vector<PlanTexts>& texts, std::string_view path, const KnownFieldDef& def) {
-  if (def.texts.empty()) return fields.know(path);
+  // which zones are known the database says; texts of this field only silence what is told of it
+  if (def.texts.empty() || path == kTimeZoneField) return fields.know(path);
   const std::uint16_t slot = fields.add(path);
   const auto known =
       std::find_if(texts.begin(), texts.end(), [&](const PlanTexts& other) { return other.slot == slot; });

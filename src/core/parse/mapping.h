@@ -11,6 +11,10 @@
 
 namespace wearables {
 
+// The field of every record that names a zone. What is no shape of a zone is noted as an unknown text of it; whether
+// there is such a zone only the database knows (Batch::zones).
+inline constexpr std::string_view kTimeZoneField = "time_zone";
+
 struct MetricDef {
   std::int16_t metric_id;  // above 0
   std::string name;

@@ -217,7 +217,8 @@ Result<Done> finish(Result<Done> walked, Sink& sink, const char* what, std::stri
 }
 
 bool is_consistent(const Batch& batch, const Sample& sample) {
-  return sample.source < batch.sources.size() && sample.zone <= batch.zones.size() &&
+  return sample.source < batch.sources.size() && (sample.zone <= batch.zones.size() || sample.zone == kOffsetWritten) &&
+         (sample.tz_offset != kCalendarDay || (sample.ts % kMicrosPerDay == 0 && sample.zone == 0)) &&
          (sample.document == kNone || sample.document < batch.documents.size()) && sample.metric != kNoMetric &&
          (sample.metric > kNoMetric || -1 - sample.metric < static_cast<int>(batch.new_metrics.size())) &&
          std::isfinite(sample.value) && sample.ts != kNoInstant &&

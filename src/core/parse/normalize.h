@@ -38,6 +38,9 @@ struct ClosedNames {
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body, Batch& batch,
                        StopFlag stop = nullptr, const ClosedNames* closed = nullptr);
 
+// Notes a text that a field holds and that nobody knows: each text once, as far as there is room for another.
+void note_unknown_text(Batch& batch, std::string_view path, std::string_view text);
+
 // Whether indexes, ordinals and counts of a batch are what the writers build on, for a body of so many bytes: always
 // true of what normalize() made, for assertions.
 bool is_consistent(const Batch& batch, std::size_t body_size);

@@ -11,26 +11,29 @@ namespace wearables {
 namespace {
 
 constexpr std::size_t kMaxZone = 64;
-constexpr double kMaxOffsetSeconds = 18 * 3600;
+constexpr double kMaxOffsetSeconds = kFarthestOffset * 60.0;
+constexpr Micros kMicrosPerMinute = 60 * kMicrosPerSecond;
 
-// The shape of an IANA name; whether there is such a zone, only the database knows.
+// The shape of an IANA name or an ISO offset; whether there is such a zone, only the database knows.
 bool usable_zone(std::string_view text) noexcept {
   const auto fits = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '_' ||
-           c == '-' || c == '+';
+           c == '-' || c == '+' || c == ':';
   };
   return !text.empty() && text.size() <= kMaxZone && std::all_of(text.begin(), text.end(), fits);
 }
 
-// Seconds east of UTC; NaN when the field does not say.
-double offset_seconds(const Value& value) noexcept {
+// Of a field with seconds east of UTC; kNoOffset when it does not say.
+std::int16_t offset_in_seconds(const Value& value) noexcept {
   const bool says = value.kind == Kind::kNumber && std::fabs(value.number) <= kMaxOffsetSeconds;
-  return says ? value.number : std::numeric_limits<double>::quiet_NaN();
+  return says ? static_cast<std::int16_t>(value.number / 60) : kNoOffset;
 }
 
-std::int16_t offset_minutes(const Value& value) noexcept {
-  const double seconds = offset_seconds(value);
-  return std::isnan(seconds) ? kNoOffset : static_cast<std::int16_t>(seconds / 60);
+// 00:00 UTC of the date that is written: of a timestamp, the date that its own clock shows.
+Micros date_of(const ParsedInstant& parsed) noexcept {
+  const Micros shown = parsed.at + parsed.offset_minutes * kMicrosPerMinute;
+  const Micros rest = shown % kMicrosPerDay;
+  return shown - (rest < 0 ? rest + kMicrosPerDay : rest);
 }
 
 }  // namespace
@@ -44,7 +47,8 @@ void Readings::start(const Record& record) {
   record_ = &record;
   fields_ = record.fields;
   forget_time();
-  tz_offset_ = record.is_object ? offset_minutes(field(resource_.timezone_offset)) : kNoOffset;
+  place_ = {};
+  if (record.is_object) read_place();
   if (!resource_.texts.empty() && record.is_object) note_texts(resource_.texts, fields_);
   if (resource_.fields.lists().empty()) return;
   with_row_.assign(record.fields.begin(), record.fields.end());
@@ -100,7 +104,6 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   sample.document = document;
   sample.source = source;
   sample.part = document == kNone ? kWholePart : batch_.documents[document].part;
-  sample.tz_offset = tz_offset_;
   return true;
 }
 
@@ -252,6 +255,7 @@ bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) 
   if (time_.of != mapping.time_of && !find_time(mapping)) return false;
   sample.ts = time_.at;
   sample.zone = time_.zone;
+  sample.tz_offset = time_.tz_offset;
   sample.ts_end = kNoInstant;
   return mapping.end == kNoSlot || !field(mapping.end).present() || set_end(mapping, sample);
 }
@@ -261,18 +265,28 @@ bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) 
   const int slot = first_present(mapping.instants);
   if (slot == kNoSlot) return fail(Reason::kMissingTimestamp, kNoSlot);
   if (!read_time(mapping, slot)) return false;
-  time_.of = mapping.time_of;
   time_.at = instant_.at;
-  time_.zone = instant_.zone;
+  if (instant_.is_day) {
+    time_.zone = 0;
+    time_.tz_offset = kCalendarDay;
+  } else if (instant_.written_offset != kNoOffset) {
+    time_.zone = kOffsetWritten;
+    time_.tz_offset = instant_.written_offset;
+  } else {
+    if (place_.zone == kTooManyZones) {
+      return fail(Reason::kTooManyNames, resource_.time_zone, field(resource_.time_zone).text);
+    }
+    time_.zone = place_.zone;
+    time_.tz_offset = place_.tz_offset;
+  }
+  time_.of = mapping.time_of;
   return true;
 }
 
 bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
   if (!read_time(mapping, mapping.end)) return false;
-  // Wall-clock time and true time cannot be compared before the zone is known.
-  if (instant_.zone != sample.zone) return fail(Reason::kBadTimestamp, mapping.end);
-  // A span that ends on a day ends with it.
-  const Micros end = instant_.date_only ? instant_.at + kMicrosPerDay : instant_.at;
+  // A span that ends on a date ends with it. A midnight is the end that it is, whatever the document's date.
+  const Micros end = instant_.is_date ? instant_.at + kMicrosPerDay : instant_.at;
   if (end < sample.ts) return fail(Reason::kEndBeforeStart, mapping.end);
   if (end > kLatestInstant) return fail(Reason::kTimestampOutOfRange, mapping.end);
   sample.ts_end = end;
@@ -284,14 +298,17 @@ bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
   if (mapping.base == kNoSlot || field(slot).kind != Kind::kNumber) return read_instant(slot);
   if (!field(mapping.base).present()) return fail(Reason::kMissingTimestamp, kNoSlot);
   if (!read_instant(mapping.base)) return false;
-  const double at = static_cast<double>(instant_.at) + field(slot).number * kMicrosPerSecond;
+  Micros base = instant_.at;
+  if (instant_.is_date && place_.tz_offset != kNoOffset) base -= place_.tz_offset * kMicrosPerMinute;
+  const double at = static_cast<double>(base) + field(slot).number * kMicrosPerSecond;
   instant_.slot = kNoSlot;
   // an infinite number too
   if (!(at >= kEarliestInstant && at <= kLatestInstant)) {
     return fail(Reason::kTimestampOutOfRange, slot);
   }
   instant_.at = static_cast<Micros>(at);
-  instant_.date_only = false;
+  instant_.is_date = false;
+  instant_.is_day = false;
   return true;
 }
 
@@ -322,26 +339,50 @@ std::string_view Readings::calendar_date(int slot) noexcept {
 }
 
 [[gnu::always_inline]] inline bool Readings::place_instant(const ParsedInstant& parsed, int slot) {
-  Micros at = parsed.at;
-  std::uint16_t zone = 0;
-  const Value& name = fields_[resource_.time_zone];
-  // A date is the day of the place; a time without a zone is UTC (the vendor's sleep_cycle).
-  if (parsed.date_only && name.kind == Kind::kString && usable_zone(name.text)) {
-    const std::size_t next = batch_.zones.size();
-    const std::uint16_t index = zones_.index_of(name.text, next, kMaxZones);
-    if (index == Interner::kNoIndex) return fail(Reason::kTooManyNames, resource_.time_zone, name.text);
-    if (index == next) batch_.zones.emplace_back(name.text);
-    zone = static_cast<std::uint16_t>(index + 1);
-  } else if (parsed.date_only) {
-    const double east = offset_seconds(fields_[resource_.timezone_offset]);
-    if (!std::isnan(east)) at -= static_cast<Micros>(east) * kMicrosPerSecond;
-  }
+  const bool is_date = parsed.date_only || slot == resource_.calendar_date;
+  const Micros at = is_date ? date_of(parsed) : parsed.at;
   if (at < kEarliestInstant || at > kLatestInstant) return fail(Reason::kTimestampOutOfRange, slot);
+  // The vendor writes most instants as UTC, so +00:00 does not tell where the wearer was.
+  const std::int16_t offset = parsed.offset_minutes;
+  const bool tells = offset != 0 && offset >= -kFarthestOffset && offset <= kFarthestOffset;
   instant_.slot = slot;
   instant_.at = at;
-  instant_.zone = zone;
-  instant_.date_only = parsed.date_only;
+  instant_.written_offset = tells ? offset : kNoOffset;
+  instant_.is_date = is_date;
+  instant_.is_day = is_date || is_midnight_of_document(parsed);
   return true;
+}
+
+// Vendors that know only the day of a document write it as midnight UTC.
+[[gnu::always_inline]] inline bool Readings::is_midnight_of_document(const ParsedInstant& parsed) const noexcept {
+  if (resource_.calendar_date == kNoSlot || parsed.offset_minutes != 0 || parsed.at % kMicrosPerDay != 0) return false;
+  for (const int slot : {resource_.calendar_date, resource_.date}) {
+    const Value& date = field(slot);
+    const auto own = date.kind == Kind::kString ? parse_instant(date.text) : std::nullopt;
+    if (own) return date_of(*own) == parsed.at;
+  }
+  return false;
+}
+
+[[gnu::always_inline]] inline void Readings::read_place() {
+  place_.tz_offset = offset_in_seconds(field(resource_.timezone_offset));
+  if (place_.tz_offset == kNoOffset && field(resource_.zone_offset).kind == Kind::kString) {
+    place_.tz_offset = parse_offset(field(resource_.zone_offset).text).value_or(kNoOffset);
+  }
+  const Value& zone = field(resource_.time_zone);
+  if (zone.kind == Kind::kString && !zone.text.empty()) place_.zone = zone_named(zone.text);
+}
+
+std::uint16_t Readings::zone_named(std::string_view text) {
+  if (!usable_zone(text)) {
+    note_unknown_text(batch_, kTimeZoneField, text);
+    return 0;
+  }
+  const std::size_t next = batch_.zones.size();
+  const std::uint16_t index = zones_.index_of(text, next, kMaxZones);
+  if (index == Interner::kNoIndex) return kTooManyZones;
+  if (index == next) batch_.zones.emplace_back(text);
+  return static_cast<std::uint16_t>(index + 1);
 }
 
 // Grows to what the rest of the body promises by what there was so far: doubling would leave up to

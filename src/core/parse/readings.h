@@ -99,6 +99,9 @@ class Readings {
   bool read_time(const PlanMapping& mapping, int slot);
   bool read_instant(int slot);
   bool place_instant(const ParsedInstant& parsed, int slot);
+  void read_place();
+  std::uint16_t zone_named(std::string_view text);
+  bool is_midnight_of_document(const ParsedInstant& parsed) const noexcept;
   bool fail(Reason reason, int slot, std::string_view detail = {}) noexcept;
 
   // The first that is present and not null; kNoSlot when none is.
@@ -122,8 +125,14 @@ class Readings {
   Fields fields_;
   std::vector<Value> with_row_;  // the record's fields, those read by "*" being of row_
   std::size_t row_ = kNoRow;
-  std::int16_t tz_offset_ = kNoOffset;  // of the record
   Batch& batch_;
+
+  // Where the record says that it was recorded.
+  static constexpr std::uint16_t kTooManyZones = kOffsetWritten;
+  struct {
+    std::uint16_t zone = 0;              // as Sample::zone, or kTooManyZones
+    std::int16_t tz_offset = kNoOffset;  // from a field beside the readings
+  } place_;
 
   // A metric that a type named: the plan's own, or one to be made after its parent.
   struct Extended {
@@ -155,14 +164,16 @@ class Readings {
   struct {
     int slot = kNoSlot;
     Micros at = 0;
-    std::uint16_t zone = 0;
-    bool date_only = false;
-  } instant_;  // read last in this record
+    std::int16_t written_offset = kNoOffset;  // east of UTC
+    bool is_date = false;                     // written as one: at is 00:00 UTC of it
+    bool is_day = false;                      // a date, or the midnight that stands for the document's own
+  } instant_;                                 // read last in this record
   struct {
     int of = kNoTime;  // time_of of the mapping
     Micros at = 0;
-    std::uint16_t zone = 0;
-  } time_;  // of the reading before, in this record
+    std::uint16_t zone = 0;              // as of Sample
+    std::int16_t tz_offset = kNoOffset;  // as of Sample
+  } time_;                               // of the reading before, in this record
   InstantReader instants_;
 
   struct {

@@ -9,16 +9,21 @@
 
 namespace wearables {
 
+void note_unknown_text(Batch& batch, std::string_view path, std::string_view text) {
+  constexpr std::size_t kMaxText = 64;
+  Unknown unknown{std::string(path), printable(text, kMaxText)};
+  std::vector<Unknown>& noted = batch.unknowns;
+  const bool again = std::find(noted.begin(), noted.end(), unknown) != noted.end();
+  if (!again && noted.size() < kMaxUnknowns) noted.push_back(std::move(unknown));
+}
+
 void Readings::note_texts(const std::vector<PlanTexts>& known, Fields fields) {
   for (const PlanTexts& list : known) {
     const Value& value = fields[list.slot];
     if (value.kind != Kind::kString || value.text.empty()) continue;
     const auto& texts = list.texts;
     if (std::find(texts.begin(), texts.end(), value.text) != texts.end()) continue;
-    Unknown unknown{list.path, printable(value.text, kMaxDetail)};
-    std::vector<Unknown>& noted = batch_.unknowns;
-    const bool again = std::find(noted.begin(), noted.end(), unknown) != noted.end();
-    if (!again && noted.size() < kMaxUnknowns) noted.push_back(std::move(unknown));
+    note_unknown_text(batch_, list.path, value.text);
   }
 }
 

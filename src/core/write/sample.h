@@ -14,6 +14,10 @@
 namespace wearables {
 
 inline constexpr std::int16_t kNoOffset = std::numeric_limits<std::int16_t>::min();
+// Instead of an offset: the reading was born of a calendar date and belongs to it in every zone (R11). Its ts is 00:00
+// UTC of the date. The SQL scripts write the number out.
+inline constexpr std::int16_t kCalendarDay = 32767;
+static_assert(kCalendarDay > kFarthestOffset && kNoOffset < -kFarthestOffset);
 inline constexpr std::uint32_t kNone = 0xffffffffU;
 inline constexpr std::int16_t kNoMetric = 0;
 
@@ -52,18 +56,24 @@ enum class Reason : std::uint8_t {
 };
 const char* reason_name(Reason reason) noexcept;
 
-// Source, zone and document by index into the batch; the shell turns indexes into ids.
+// Instead of the index of a zone: tz_offset was written in the timestamp itself.
+inline constexpr std::uint16_t kOffsetWritten = std::numeric_limits<std::uint16_t>::max();
+static_assert(kOffsetWritten > kMaxZones);
+
+// Source, zone and document by index into the batch; the shell turns indexes into ids. Instants are read as UTC; of a
+// source with floating time the shell moves them to where the wall clock shows them.
 struct Sample {
   Micros ts;
-  Micros ts_end;                   // kNoInstant for an instant
-  double value;                    // in the metric's canonical unit
-  double secondary;                // NaN when there is none
-  std::uint32_t ordinal;           // order of appearance in the body, from 0, shared with Rejected
-  std::uint32_t document;          // index into Batch::documents, kNone for timeseries
-  std::int16_t metric;             // metric_id; below 0: ~index into Batch::new_metrics
-  std::uint16_t source;            // index into Batch::sources
-  std::uint16_t zone;              // 1 + index into Batch::zones when ts is wall-clock time there; 0: ts is UTC
-  std::int16_t tz_offset;          // minutes east of UTC, kNoOffset when unknown
+  Micros ts_end;           // kNoInstant for an instant
+  double value;            // in the metric's canonical unit
+  double secondary;        // NaN when there is none
+  std::uint32_t ordinal;   // order of appearance in the body, from 0, shared with Rejected
+  std::uint32_t document;  // index into Batch::documents, kNone for timeseries
+  std::int16_t metric;     // metric_id; below 0: ~index into Batch::new_metrics
+  std::uint16_t source;    // index into Batch::sources
+  std::uint16_t zone;      // 1 + index into Batch::zones: where the database knows it, it stands before tz_offset;
+                           // 0: the document names none; or kOffsetWritten
+  std::int16_t tz_offset;  // minutes east of UTC, kCalendarDay, kNoOffset when unknown
   std::int16_t part = kWholePart;  // as in Row
 };
 
@@ -132,7 +142,7 @@ struct Batch {
   std::vector<NewMetric> new_metrics;  // each with a sample
   std::vector<SourceRef> sources;
   std::vector<Document> documents;
-  std::vector<std::string> zones;          // IANA names
+  std::vector<std::string> zones;          // as the documents name them; the database may not know them
   std::vector<Rejected> rejected;          // the first kMaxRejected, then one kMoreRefused for the others
   std::uint32_t refused = 0;               // all of them
   std::vector<Unknown> unknowns;           // each once; fields and texts, kMaxUnknowns of both
@@ -155,7 +165,7 @@ struct Row {
   std::int16_t metric_id;
   std::int16_t source_id;
   std::int16_t part;  // which of several documents, or of other things that a field names: part_of() of its identity
-  std::int16_t tz_offset;
+  std::int16_t tz_offset;  // as of Sample
 };
 
 bool key_less(const Row& a, const Row& b) noexcept;  // metric_id, ts, source_id, part

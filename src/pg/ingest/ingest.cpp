@@ -158,7 +158,9 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   const Names names = find_names(*batch, handling.missing);
   if (handling.missing->count > 0) end_for_names();
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
-  outcome.wall_clock = make_rows(*batch, names, user_id, event.version, rows);
+  const pg_tz* const* zones = find_zones(*batch);
+  note_unknown_zones(zones, batch);
+  outcome.wall_clock = make_rows(*batch, zones, names, user_id, event.version, rows);
   outcome.touched = owned_by<Touched>(CurrentMemoryContext);
   note_drift(resource, *batch, &outcome);
   note_freshness(*batch, rows->data(), user_id);

@@ -13,14 +13,24 @@ namespace wearables::pg {
 // another handling has that, a new one.
 Batch* borrow_batch(MemoryContext context);
 
-// The rows of a batch, in its order: row i comes from sample i. `version` is given to every row. Returns whether
-// some of them were wall-clock time in the user's zone, so that another zone would give other rows. Within SPI.
-bool make_rows(const Batch& batch, const Names& names, int64 user_id, int64 version, std::vector<Row>* rows);
+// The zones that the documents of a batch name, by index; null is one that the server does not know. In the current
+// memory context.
+const pg_tz** find_zones(const Batch& batch);
+
+// The rows of a batch, in its order: row i comes from sample i. `version` is given to every row. `zones` is of
+// find_zones(). Returns whether some of them were wall-clock time in the user's zone, so that another zone would give
+// other rows. Within SPI.
+bool make_rows(const Batch& batch, const pg_tz* const* zones, const Names& names, int64 user_id, int64 version,
+               std::vector<Row>* rows);
+
+// The zones that the server does not know join the batch's unknown texts.
+void note_unknown_zones(const pg_tz* const* zones, Batch* batch);
 
 // Gives back the room of the samples where it is large: their rows are there.
 void release_samples(Batch* batch);
 
-// Wall-clock time in a zone to the instant; in standard time when the clock shows it twice or not at all.
-Micros from_wall_clock(Micros wall_clock, const char* zone);
+// The offset that a sample is stored with: that of its document's zone at that instant where the server knows it, else
+// the one that the sample has. kCalendarDay stays.
+int16 offset_of(const Sample& sample, const pg_tz* const* zones);
 
 }  // namespace wearables::pg

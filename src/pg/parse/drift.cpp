@@ -1,6 +1,7 @@
 // What no row knows, as texts of the outcome that marks the event. It is kept with the event alone, so that no lock is
 // taken and nothing outlives it; the texts live in the context of whoever handles the event.
 #include "core/json/field_set.h"
+#include "core/parse/mapping.h"
 #include "core/write/sample.h"
 #include "core/base/text.h"
 
@@ -41,12 +42,17 @@ std::string_view metric_name(int16 metric_id) {
   return name == nullptr ? std::string_view{} : std::string_view{name};
 }
 
+std::string_view kind_of(const Unknown& unknown) {
+  if (unknown.text.empty()) return "field";
+  return unknown.path == kTimeZoneField ? "zone" : "value";
+}
+
 }  // namespace
 
 void note_drift(std::string_view resource, const Batch& batch, Outcome* outcome) {
   make_room(outcome, batch.unknowns.size() + batch.unknown_units.size());
   for (const Unknown& unknown : batch.unknowns) {
-    add({unknown.text.empty() ? "field" : "value", resource, unknown.path, unknown.text}, outcome);
+    add({kind_of(unknown), resource, unknown.path, unknown.text}, outcome);
   }
   for (const UnknownUnit& unit : batch.unknown_units) {
     add({"unit", resource, metric_name(unit.metric_id), unit.text}, outcome);

@@ -24,6 +24,7 @@ namespace {
 enum {
   kMetric,
   kTs,
+  kDay,
   kProvider,
   kSourceType,
   kChannel,
@@ -106,25 +107,23 @@ Output blank() {
   return output;
 }
 
-// Wall-clock time of a document's own zone is an instant; that of a floating source needs its user.
-Datum instant_datum(const Batch& batch, const Sample& sample, Micros at) {
-  if (sample.zone != 0 && at != kNoInstant) at = from_wall_clock(at, batch.zones[sample.zone - 1].c_str());
-  return TimestampTzGetDatum(to_server(at));
-}
-
-Output output_of(const Batch& batch, const Sample& sample, const MetricLabel& metric) {
+// Instants of a floating source stand as they are written: to place them takes their user.
+Output output_of(const Batch& batch, const Sample& sample, const MetricLabel& metric, const pg_tz* const* zones) {
   Output output = blank();
   const SourceRef& source = batch.sources[sample.source];
   set_text(&output, kMetric, metric.name);
-  set(&output, kTs, instant_datum(batch, sample, sample.ts));
+  const bool is_day = sample.tz_offset == kCalendarDay;
+  const int16 offset = offset_of(sample, zones);
+  set(&output, kTs, TimestampTzGetDatum(to_server(sample.ts)));
+  set(&output, kDay, DateADTGetDatum(to_date(sample.ts)), !is_day);
   set_text(&output, kProvider, source.provider);
   set_text(&output, kSourceType, source.type);
   set_text(&output, kChannel, source.channel);
   set(&output, kValue, Float8GetDatum(sample.value));
   set(&output, kValueSecondary, Float8GetDatum(sample.secondary), std::isnan(sample.secondary));
   set_text(&output, kUnit, metric.unit);
-  set(&output, kTsEnd, instant_datum(batch, sample, sample.ts_end), sample.ts_end == kNoInstant);
-  set(&output, kTzOffset, Int16GetDatum(sample.tz_offset), sample.tz_offset == kNoOffset);
+  set(&output, kTsEnd, TimestampTzGetDatum(to_server(sample.ts_end)), sample.ts_end == kNoInstant);
+  set(&output, kTzOffset, Int16GetDatum(offset), is_day || offset == kNoOffset);
   set(&output, kPart, Int16GetDatum(sample.part));
   if (sample.document != kNone) set_text(&output, kSummaryId, batch.documents[sample.document].id);
   return output;
@@ -146,12 +145,13 @@ void put(ReturnSetInfo* result, Output output) {
 // In the order of the body, refused readings in their place.
 void emit(const Batch& batch, ReturnSetInfo* result) {
   MetricLabels labels(batch);
+  const pg_tz* const* zones = find_zones(batch);
   size_t refused = 0;
   for (const Sample& sample : batch.samples) {
     while (refused < batch.rejected.size() && batch.rejected[refused].ordinal < sample.ordinal) {
       put(result, output_of(batch.rejected[refused++], labels));
     }
-    put(result, output_of(batch, sample, labels.of(sample.metric)));
+    put(result, output_of(batch, sample, labels.of(sample.metric), zones));
   }
   while (refused < batch.rejected.size()) put(result, output_of(batch.rejected[refused++], labels));
 }

@@ -82,12 +82,12 @@ void unpark(int64 event_id) { run(delete_parked, {arg_int8(event_id)}); }
 
 bool is_user(int64 user_id) { return run(select_user, {arg_int8(user_id)}) > 0; }
 
-const char* time_zone_of(int64 user_id) {
-  if (run(select_zone, {arg_int8(user_id)}) == 0) return "UTC";
-  const char* stored = copy_text(0, 1, CurrentMemoryContext);
+const pg_tz* time_zone_of(int64 user_id) {
+  const bool known = run(select_zone, {arg_int8(user_id)}) > 0;
   Zone zone;
-  require_zone(stored, &zone);  // what is stored was known when it was stored
-  return server_name(zone);
+  // what is stored was known when it was stored
+  require_zone(known ? copy_text(0, 1, CurrentMemoryContext) : "UTC", &zone);
+  return zone.rules;
 }
 
 }  // namespace wearables::pg

@@ -24,7 +24,7 @@ void unpark(int64 event_id);
 // Whether there is such a user who was not erased. Within SPI.
 bool is_user(int64 user_id);
 
-// The user's time zone, by the name under which pg_tzset() finds it. Within SPI.
-const char* time_zone_of(int64 user_id);
+// The rules of the user's time zone. Within SPI.
+const pg_tz* time_zone_of(int64 user_id);
 
 }  // namespace wearables::pg

@@ -13,4 +13,7 @@ inline constexpr Micros kEpochGap =
 constexpr TimestampTz to_server(Micros at) noexcept { return at - kEpochGap; }
 constexpr Micros to_core(TimestampTz at) noexcept { return at + kEpochGap; }
 
+// A reading of a calendar day stands at 00:00 UTC of its date (kCalendarDay). `at` is such an instant.
+constexpr DateADT to_date(Micros at) noexcept { return static_cast<DateADT>(to_server(at) / USECS_PER_DAY); }
+
 }  // namespace wearables::pg

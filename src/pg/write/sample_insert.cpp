@@ -67,6 +67,7 @@ enum Column {
   kUser = 1,
   kMetric,
   kTs,
+  kDay,
   kProvider,
   kSourceType,
   kChannel,
@@ -141,6 +142,15 @@ Micros check_instant(TimestampTz at) {
   return 0;
 }
 
+int16 check_offset(int16 minutes) {
+  if (minutes < -kFarthestOffset || minutes > kFarthestOffset) {
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("tz_offset %d of a sample is out of range", minutes),
+             errdetail("It is minutes east of UTC, at most 18 hours either way.")));
+  }
+  return minutes;
+}
+
 const char* source_column(const Tuple& tuple, Column which, const char* name, const char* if_null) {
   const char* text = text_column(tuple, which, if_null);
   if (*text == '\0') {
@@ -149,6 +159,31 @@ const char* source_column(const Tuple& tuple, Column which, const char* name, co
              errhint("Leave it out for the default.")));
   }
   return text;
+}
+
+// Sets instant and offset. A reading of a day needs no ts: it stands at 00:00 UTC of its date.
+void set_instant(const Tuple& tuple, Row* row) {
+  bool no_day, no_ts, no_offset;
+  const DateADT day = DatumGetDateADT(column(tuple, kDay, &no_day));
+  const int16 offset = DatumGetInt16(column(tuple, kTzOffset, &no_offset));
+  if (no_day) {
+    row->ts = check_instant(DatumGetTimestampTz(required(tuple, kTs, "ts")));
+    row->tz_offset = no_offset ? kNoOffset : check_offset(offset);
+    return;
+  }
+  if (!no_offset) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a sample of a day has no tz_offset"),
+                    errdetail("It belongs to that date in every time zone.")));
+  }
+  constexpr DateADT kFarthestDay = 1'000'000;  // from 2000 on, either way: its instant is out of range, and computable
+  const bool far = DATE_NOT_FINITE(day) || day > kFarthestDay || day < -kFarthestDay;
+  row->ts = check_instant(far ? DT_NOEND : static_cast<TimestampTz>(day) * USECS_PER_DAY);
+  row->tz_offset = kCalendarDay;
+  const TimestampTz ts = DatumGetTimestampTz(column(tuple, kTs, &no_ts));
+  if (no_ts || to_core(ts) == row->ts) return;
+  ereport(ERROR,
+          (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"ts\" of a sample is not 00:00 UTC of its \"day\""),
+           errhint("Leave out ts, or leave out day for a reading of an instant.")));
 }
 
 Micros check_end(TimestampTz end, Micros start) {
@@ -195,7 +230,7 @@ PendingRow pending_row(const Tuple& tuple) {
   check_channel(channel);
   Row& row = pending.row;
   row.metric_id = metric.metric_id;
-  row.ts = check_instant(DatumGetTimestampTz(required(tuple, kTs, "ts")));
+  set_instant(tuple, &row);
   row.value = DatumGetFloat8(required(tuple, kValue, "value"));
   check_value(metric, name, row.value);
   const Datum secondary = column(tuple, kSecondary, &null);
@@ -203,8 +238,6 @@ PendingRow pending_row(const Tuple& tuple) {
   if (!null) check_value(metric, name, row.secondary);
   const Datum end = column(tuple, kTsEnd, &null);
   row.ts_end = null ? kNoInstant : check_end(DatumGetTimestampTz(end), row.ts);
-  const Datum offset = column(tuple, kTzOffset, &null);
-  row.tz_offset = null ? kNoOffset : DatumGetInt16(offset);
   const Datum part = column(tuple, kPart, &null);
   row.part = null ? kWholePart : DatumGetInt16(part);
   const Datum version = column(tuple, kVersion, &null);

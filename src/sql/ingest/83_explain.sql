@@ -66,7 +66,9 @@ BEGIN ATOMIC
   WHERE p.resource = $1 AND p.enabled AND f.path IS NOT NULL
   UNION
   VALUES ('source.provider'), ('source.slug'), ('source.type'), ('source_provider'), ('source_type'), ('type'), ('id'),
-         ('timezone_offset'), ('time_zone'), ('updated_at'), ('user_id');
+         ('timezone_offset'), ('zone_offset'), ('time_zone'), ('updated_at'), ('user_id')
+  UNION
+  SELECT 'calendar_date' FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary';
 END;
 COMMENT ON FUNCTION wearables_internal.read_paths(text) IS
   'the paths, relative to a record, that the mappings of a resource look at';

@@ -92,7 +92,8 @@ COMMENT ON COLUMN wearables.sources.origin IS
 COMMENT ON COLUMN wearables.sources.unused_since IS
   'when reclaim_names() found no sample of it; the next time that it does, the row goes, unless it was named again';
 COMMENT ON COLUMN wearables.sources.floating_time IS
-  'its instants are wall-clock time dressed as UTC, to be read in the user''s time zone';
+  'its instants are wall-clock time dressed as UTC, to be read in the time_zone or by the offset of the document, else '
+  'in the user''s time zone';
 SELECT pg_extension_config_dump('wearables.sources', '');
 
 CREATE TABLE wearables.resources (
@@ -195,11 +196,14 @@ COMMENT ON COLUMN wearables.mappings.value_fields IS
   'candidates in order of preference; paths relative to the sample or the document; hr_zones.0 is the first of a '
   'list, stages.*.type yields a reading for each place of it (a list is read by * or by numbers, not both)';
 COMMENT ON COLUMN wearables.mappings.instant_fields IS
-  'candidates for the instant, in order of preference; a bare date is midnight in the time_zone or timezone_offset '
-  'beside it, else UTC; * is the place that the value came from';
-COMMENT ON COLUMN wearables.mappings.end_field IS 'end of an interval reading; a bare date ends with that day';
+  'candidates for the instant, in order of preference; a bare date, all of calendar_date, and midnight UTC of the '
+  'document''s calendar_date (else its date) are no instant but that day, in whatever zone (samples.day); * is the '
+  'place that the value came from';
+COMMENT ON COLUMN wearables.mappings.end_field IS
+  'end of an interval reading; a bare date ends with that day, at 00:00 UTC of the next';
 COMMENT ON COLUMN wearables.mappings.base_field IS
-  'instant that numbers in instant_fields and end_field are seconds after';
+  'instant that numbers in instant_fields and end_field are seconds after; of a bare date 00:00 by timezone_offset or '
+  'zone_offset, else UTC';
 COMMENT ON COLUMN wearables.mappings.unit_up_to_one IS
   'instead of unit or unit_default for values from -1 to 1, where a vendor writes fractions and percent into one field';
 COMMENT ON COLUMN wearables.mappings.unit IS
@@ -239,5 +243,6 @@ COMMENT ON COLUMN wearables.known_fields.resource IS 'null: every resource';
 COMMENT ON COLUMN wearables.known_fields.path IS
   'member names joined by dots, relative to the sample or the document; source.x also '
   'where the source stands beside the samples';
-COMMENT ON COLUMN wearables.known_fields.texts IS 'every text that is known here; null: any';
+COMMENT ON COLUMN wearables.known_fields.texts IS
+  'every text that is known here; null: any; of time_zone texts that are no zone, and of which drift need not tell';
 SELECT pg_extension_config_dump('wearables.known_fields', 'WHERE origin <> ''shipped''');

@@ -11,7 +11,8 @@ RETURN CASE kind
   -- refused as it stands: the factor is for somebody who knows
   WHEN 'unit' THEN format('INSERT INTO wearables.units (metric, text, factor) VALUES (%L, %L, NULL);', path, value)
   WHEN 'field' THEN format('INSERT INTO wearables.known_fields (resource, path) VALUES (%L, %L);', resource, path)
-  WHEN 'value' THEN
+  -- value, zone
+  ELSE
     format('UPDATE wearables.known_fields SET texts = texts || %L::text WHERE path = %L '
            'AND (resource = %L OR resource IS NULL);', value, path, resource)
   END;
@@ -37,6 +38,9 @@ RETURN CASE kind
   WHEN 'value' THEN (
     SELECT coalesce(bool_or($4 = ANY (k.texts)), true) FROM wearables.known_fields k
     WHERE k.path = $3 AND (k.resource = $2 OR k.resource IS NULL) AND k.texts IS NOT NULL)
+  WHEN 'zone' THEN EXISTS (
+    SELECT FROM wearables.known_fields k
+    WHERE k.path = $3 AND (k.resource = $2 OR k.resource IS NULL) AND $4 = ANY (k.texts))
   END;
 COMMENT ON FUNCTION wearables_internal.is_known(text, text, text, text) IS 'whether a row knows it by now';
 
@@ -55,7 +59,8 @@ FROM (
 WHERE NOT wearables_internal.is_known(t.kind, t.resource, t.path, t.value);
 COMMENT ON VIEW wearables.drift IS
   'what real traffic holds and no row knows: resources and kinds of message, fields, texts that a field is not known '
-  'to hold, units; for each endpoint, counted by events, an example beside it';
+  'to hold, time zones (value is neither a region of this server nor an ISO offset), units; for each endpoint, counted '
+  'by events, an example beside it';
 COMMENT ON COLUMN wearables.drift.resource IS
   'the name that a row of resources would need: of a resource, or of an event type; (no event type) for bodies that '
   'name none, (no user) for readings of nobody';

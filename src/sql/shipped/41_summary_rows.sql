@@ -40,8 +40,8 @@ VALUES
   (120, 'sleep_cycle', 'sleep_stage', '{stage_type.*}', '{stage_start_offset_second.*}',
    'stage_end_offset_second.*', 'session_start', 'shipped');
 
--- A day: from its first to its last moment in the time zone of the document. daily_movement is left out: it is
--- deprecated, and nobody says what its equivalent metres are.
+-- A day, in whatever time zone. daily_movement is left out: it is deprecated, and nobody says what its equivalent
+-- metres are.
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, origin)
 SELECT d.id, 'activity', d.metric, ARRAY[d.field], '{calendar_date,date}', 'calendar_date', 'shipped'
 FROM (VALUES
@@ -86,7 +86,7 @@ FROM (VALUES
   (169, 'hr_zone_5',             'hr_zones.4'),
   (170, 'hr_zone_6',             'hr_zones.5')) AS d (id, metric, field);
 
--- A measurement of the body: only its day is known, and no zone, so it lies at midnight UTC.
+-- A measurement of the body: only its day is known.
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, origin)
 SELECT d.id, 'body', d.metric, ARRAY[d.field], '{calendar_date,date}', 'shipped'
 FROM (VALUES

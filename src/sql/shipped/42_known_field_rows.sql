@@ -29,6 +29,7 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   (NULL, 'start',             NULL, 'of a sample', 'shipped'),
   (NULL, 'end',               NULL, 'of a sample', 'shipped'),
   (NULL, 'timezone_offset',   NULL, 'seconds east of UTC', 'shipped'),
+  (NULL, 'zone_offset',       NULL, 'hours east of UTC: +01:00', 'shipped'),
   (NULL, 'time_zone',         NULL, 'IANA name', 'shipped'),
   (NULL, 'type',              NULL, 'of a sample, mostly null', 'shipped'),
   (NULL, 'unit',              NULL, 'of a sample', 'shipped');

@@ -25,7 +25,7 @@ COMMENT ON TYPE wearables.event_status IS 'what became of an event; every event 
 CREATE TYPE wearables_internal.drift_term AS (
   kind text COLLATE "C", resource text COLLATE "C", path text COLLATE "C", value text COLLATE "C");
 COMMENT ON TYPE wearables_internal.drift_term IS
-  'what no row knew: kind resource (or event type), field, value or unit; path of the field, or the unit''s '
+  'what no row knew: kind resource (or event type), field, value, zone or unit; path of the field, or the unit''s '
   'metric; value: the text; what does not apply is empty';
 
 -- No index on the parent: a partition carries its own (see make_event_partitions), so that pg_dump, which

@@ -24,7 +24,9 @@ COMMENT ON COLUMN wearables.sample_points.part IS
 COMMENT ON COLUMN wearables.sample_points.value IS 'in the canonical unit of the metric';
 COMMENT ON COLUMN wearables.sample_points.value_secondary IS 'the second figure of a pair: diastolic pressure';
 COMMENT ON COLUMN wearables.sample_points.ts_end IS 'end of an interval reading, half-open';
-COMMENT ON COLUMN wearables.sample_points.tz_offset IS 'minutes east of UTC where it was recorded; null: not known';
+COMMENT ON COLUMN wearables.sample_points.tz_offset IS
+  'minutes east of UTC where it was recorded; null: not known; 32767: a reading of a calendar day, which belongs to '
+  'the date of ts in every time zone, and ts is 00:00 UTC of it (R11)';
 COMMENT ON COLUMN wearables.sample_points.version IS 'order key of the event or document it came from (R3)';
 SELECT pg_extension_config_dump('wearables.sample_points', '');
 
@@ -38,7 +40,8 @@ CREATE TYPE wearables.summary_sample AS (
   metric_id smallint, ts timestamptz, source_id smallint, part smallint, value double precision,
   value_secondary double precision, ts_end timestamptz, tz_offset smallint);
 COMMENT ON TYPE wearables.summary_sample IS
-  'a sample that a document claims: what sample_points would hold if no newer document claims its key';
+  'a sample that a document claims: what sample_points would hold, tz_offset 32767 of a day included, if no newer '
+  'document claims its key';
 
 CREATE TABLE wearables.summaries (
   user_id    bigint NOT NULL,
@@ -109,14 +112,20 @@ CREATE INDEX quarantine_more_refused ON wearables.quarantine (event_id) WHERE re
 SELECT pg_extension_config_dump('wearables.quarantine', '');
 
 CREATE VIEW wearables.samples WITH (security_invoker = true) AS
-SELECT p.user_id, m.name AS metric, p.ts, s.provider, s.source_type, s.channel, p.value, p.value_secondary, m.unit,
-       p.ts_end, p.tz_offset, p.version, p.part
+SELECT p.user_id, m.name AS metric, p.ts, CASE p.tz_offset WHEN 32767 THEN (p.ts AT TIME ZONE 'UTC')::date END AS day,
+       s.provider, s.source_type, s.channel, p.value, p.value_secondary, m.unit, p.ts_end,
+       nullif(p.tz_offset, 32767::smallint) AS tz_offset, p.version, p.part
 FROM wearables.sample_points p
 JOIN wearables.metrics m ON m.metric_id = p.metric_id
 JOIN wearables.sources s ON s.source_id = p.source_id;
 COMMENT ON VIEW wearables.samples IS
   'the series, readable; INSERT upserts by the rule of the writer (R2), at "version" or else as of now; provider '
-  'defaults to manual, channel to timeseries, part to 0';
+  'defaults to manual, channel to timeseries, part to 0; of a reading of a calendar day it takes day, and ts may be left '
+  'out';
+COMMENT ON COLUMN wearables.samples.day IS
+  'of a reading that was born of a calendar date: that date, to which it belongs in every time zone; ts is 00:00 UTC '
+  'of it and says no more. Null: ts is the instant of the reading';
+COMMENT ON COLUMN wearables.samples.tz_offset IS 'minutes east of UTC where it was recorded; null: not known, or a day';
 
 CREATE FUNCTION wearables_internal.insert_samples() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_insert_samples';
@@ -130,7 +139,7 @@ CREATE TRIGGER insert_samples_end AFTER INSERT ON wearables.samples
   FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.insert_samples();
 
 CREATE TYPE wearables.normalized AS (
-  metric text, ts timestamptz, provider text, source_type text, channel text, value double precision,
+  metric text, ts timestamptz, day date, provider text, source_type text, channel text, value double precision,
   value_secondary double precision, unit text, ts_end timestamptz, tz_offset smallint, summary_id text,
   refused text, pointer text, detail text, part smallint);
 COMMENT ON TYPE wearables.normalized IS
