@@ -57,6 +57,10 @@ struct Chart {
   ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range for a chart")));
 }
 
+void require_computable(int64 at) {
+  if (at < MIN_TIMESTAMP + kMargin || at >= END_TIMESTAMP - kMargin) raise_out_of_range();
+}
+
 int64 floor_to(int64 number, int64 step) {
   const int64 rest = number % step;
   return number - (rest < 0 ? rest + step : rest);
@@ -150,7 +154,7 @@ Bucket bucket_of_clock(TimestampTz at, int64 width, const pg_tz* rules) {
 }
 
 Bucket bucket_of(TimestampTz at, const Width& width, const pg_tz* rules) {
-  if (at < MIN_TIMESTAMP + kMargin || at >= END_TIMESTAMP - kMargin) raise_out_of_range();
+  require_computable(at);
   if (width.months > 0) return bucket_of_months(at, width.months, rules);
   if (width.days > 0) return bucket_of_days(at, width.days, rules);
   return bucket_of_clock(at, width.clock, rules);
@@ -227,6 +231,7 @@ extern "C" {
 PG_FUNCTION_INFO_V1(wearables_bucket_start);
 PG_FUNCTION_INFO_V1(wearables_bucket_end);
 PG_FUNCTION_INFO_V1(wearables_first_instant);
+PG_FUNCTION_INFO_V1(wearables_day_of);
 
 Datum wearables_bucket_start(PG_FUNCTION_ARGS) {
   const TimestampTz at = PG_GETARG_TIMESTAMPTZ(0);
@@ -244,7 +249,16 @@ Datum wearables_first_instant(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
   const Timestamp wall_clock = PG_GETARG_TIMESTAMP(0);
   if (TIMESTAMP_NOT_FINITE(wall_clock)) PG_RETURN_TIMESTAMPTZ(wall_clock);
-  if (wall_clock < MIN_TIMESTAMP + kMargin || wall_clock >= END_TIMESTAMP - kMargin) raise_out_of_range();
+  require_computable(wall_clock);
   PG_RETURN_TIMESTAMPTZ(first_instant(wall_clock, chart_in(fcinfo, PG_GETARG_DATUM(1))->rules));
+}
+
+Datum wearables_day_of(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  const TimestampTz at = PG_GETARG_TIMESTAMPTZ(0);
+  if (TIMESTAMP_IS_NOBEGIN(at)) PG_RETURN_DATEADT(DATEVAL_NOBEGIN);
+  if (TIMESTAMP_IS_NOEND(at)) PG_RETURN_DATEADT(DATEVAL_NOEND);
+  require_computable(at);
+  PG_RETURN_DATEADT(day_of(at, chart_in(fcinfo, PG_GETARG_DATUM(1))->rules));
 }
 }

@@ -40,7 +40,8 @@ DECLARE
      wearables.timeseries(bigint, text, date, date, text, text, text, text, text),
      wearables.nights(bigint, date, date, text),
      wearables.latest(bigint), wearables.bucket_start(timestamptz, interval, text),
-     wearables.bucket_end(timestamptz, interval, text), wearables.first_instant(timestamp, text)';
+     wearables.bucket_end(timestamptz, interval, text), wearables.first_instant(timestamp, text),
+     wearables.day_of(timestamptz, text)';
   rights text[];
   statement text;
 BEGIN

@@ -6,6 +6,12 @@ COMMENT ON FUNCTION wearables.first_instant(timestamp, text) IS
   'the first instant at which clocks in the zone show this or later: the earlier one where they show it twice, the '
   'step where they skip it; of a date the instant at which the day begins';
 
+CREATE FUNCTION wearables.day_of(ts timestamptz, zone text) RETURNS date
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_day_of';
+COMMENT ON FUNCTION wearables.day_of(timestamptz, text) IS
+  'the day in the zone that holds ts, as buckets of a day do: the last that has begun; of bucket_start the date that a '
+  'chart shows';
+
 CREATE FUNCTION wearables.bucket_start(ts timestamptz, width interval, zone text) RETURNS timestamptz
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_bucket_start';
 COMMENT ON FUNCTION wearables.bucket_start(timestamptz, interval, text) IS
@@ -34,10 +40,12 @@ AS $$
 DECLARE
   m wearables.metrics;
   recorded CONSTANT boolean := coalesce($6 = 'recorded', false);
-  -- how far the instant that a recorded reading is charted at may lie from its own
-  farthest CONSTANT interval := CASE WHEN recorded THEN interval '48 hours' ELSE interval '0' END;
+  -- what marks a reading of a calendar day in tz_offset
+  calendar_day CONSTANT smallint := 32767;
   zone text;
   width interval;
+  scan_from timestamptz;
+  scan_to timestamptz;
 BEGIN
   SELECT x.* INTO m FROM wearables.metrics x WHERE x.name = $2;
   IF NOT FOUND THEN
@@ -58,17 +66,25 @@ BEGIN
   END IF;
   -- refuses a width or a zone that is none, for a user without readings, too
   PERFORM wearables.bucket_start($3, width, zone);
+  -- The instants that the charted ones may lie at. The days that begin within the range stand at 00:00 UTC of their
+  -- dates; as recorded, clocks differ by 48 hours at most.
+  scan_from := least($3, (wearables.day_of($3 - interval '1 us', zone) + 1)::timestamp AT TIME ZONE 'UTC');
+  scan_to := greatest($4, wearables.day_of($4 - interval '1 us', zone)::timestamp AT TIME ZONE 'UTC' + interval '1 us');
+  IF recorded THEN
+    scan_from := $3 - interval '48 hours';
+    scan_to := $4 + interval '48 hours';
+  END IF;
   RETURN QUERY
   SELECT b.start, s.provider, s.source_type, s.channel,
          CASE m.aggregate
            WHEN 'avg' THEN avg(p.value) WHEN 'sum' THEN sum(p.value)
            WHEN 'min' THEN min(p.value) WHEN 'max' THEN max(p.value)
-           ELSE (array_agg(p.value ORDER BY p.ts DESC, p.version DESC, p.part)
+           ELSE (array_agg(p.value ORDER BY charted.at DESC, p.ts DESC, p.version DESC, p.part)
                  FILTER (WHERE m.aggregate = 'last'))[1] END,
          CASE m.aggregate
            WHEN 'avg' THEN avg(p.value_secondary) WHEN 'sum' THEN sum(p.value_secondary)
            WHEN 'min' THEN min(p.value_secondary) WHEN 'max' THEN max(p.value_secondary)
-           ELSE (array_agg(p.value_secondary ORDER BY p.ts DESC, p.version DESC, p.part)
+           ELSE (array_agg(p.value_secondary ORDER BY charted.at DESC, p.ts DESC, p.version DESC, p.part)
                  FILTER (WHERE m.aggregate = 'last'))[1] END,
          min(p.value), max(p.value), count(*), m.unit,
          b.start < $3 OR wearables.bucket_end(b.start, width, zone) > $4
@@ -77,15 +93,15 @@ BEGIN
     AND s.provider = coalesce($7, s.provider) AND s.source_type = coalesce($8, s.source_type)
     AND s.channel = coalesce($9, s.channel)
   -- A reading is charted at its instant; as recorded, at the instant at which the user's clocks show what those of the
-  -- wearer showed. Readings of calendar days (R11, a reserved tz_offset) belong here: at the instant at which the
-  -- user's day begins, always.
+  -- wearer showed; that of a calendar day (R11) at the instant at which this day begins in the zone of the chart.
   CROSS JOIN LATERAL (
-    SELECT CASE WHEN recorded AND p.tz_offset IS NOT NULL
+    SELECT CASE WHEN p.tz_offset = calendar_day THEN wearables.first_instant(p.ts AT TIME ZONE 'UTC', zone)
+                WHEN recorded AND p.tz_offset IS NOT NULL
              THEN wearables.first_instant(p.ts AT TIME ZONE 'UTC' + p.tz_offset * interval '1 minute', zone)
              ELSE p.ts END) AS charted (at)
   CROSS JOIN LATERAL (SELECT wearables.bucket_start(charted.at, width, zone)) AS b (start)
   WHERE p.user_id = $1 AND p.metric_id = m.metric_id
-    AND p.ts >= $3 - farthest AND p.ts < $4 + farthest AND charted.at >= $3 AND charted.at < $4
+    AND p.ts >= scan_from AND p.ts < scan_to AND charted.at >= $3 AND charted.at < $4
   GROUP BY b.start, s.source_id, s.provider, s.source_type, s.channel
   ORDER BY b.start, s.provider, s.source_type, s.channel;
 END $$;
@@ -93,7 +109,8 @@ COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz,
   'a user''s metric in buckets, one row per bucket and source: hour, day, week, month or an interval as in '
   'bucket_start(), in time_zone (default: the user''s; "recorded": each reading by the clock of its wearer, where the '
   'offset is known, else by the user''s zone); value by the metric''s aggregate; an interval reading counts where it '
-  'starts; from_ts inclusive, to_ts exclusive, and a bucket that they cut is partial';
+  'starts, one of a calendar day (samples.day) on that day in whatever zone, where it begins; from_ts inclusive, to_ts '
+  'exclusive, and a bucket that they cut is partial';
 
 CREATE FUNCTION wearables.timeseries(
   user_id bigint, metric text, from_day date, to_day date, bucket text DEFAULT 'hour',
@@ -113,11 +130,11 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION wearables.timeseries(bigint, text, date, date, text, text, text, text, text) IS
   'the same from the first instant of from_day to the first instant of to_day, which does not count: days in the zone '
-  'of the chart';
+  'of the chart, readings of those calendar days included';
 
 CREATE FUNCTION wearables.latest(user_id bigint)
-RETURNS TABLE (metric text, ts timestamptz, value double precision, value_secondary double precision, unit text,
-               provider text, source_type text, channel text)
+RETURNS TABLE (metric text, ts timestamptz, day date, value double precision, value_secondary double precision,
+               unit text, provider text, source_type text, channel text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   -- from one metric of the user's to the next by the key: what others have named costs nothing here
@@ -127,7 +144,7 @@ BEGIN ATOMIC
     SELECT (SELECT p.metric_id FROM wearables.sample_points p
             WHERE p.user_id = $1 AND p.metric_id > o.metric_id ORDER BY p.metric_id LIMIT 1)
     FROM mine o WHERE o.metric_id IS NOT NULL)
-  SELECT m.name, p.ts, v.value, v.value_secondary, m.unit, s.provider, s.source_type, s.channel
+  SELECT m.name, p.ts, v.day, v.value, v.value_secondary, m.unit, s.provider, s.source_type, s.channel
   FROM mine o
   JOIN wearables.metrics m ON m.metric_id = o.metric_id
   CROSS JOIN LATERAL (SELECT x.ts, x.source_id FROM wearables.sample_points x
@@ -135,7 +152,8 @@ BEGIN ATOMIC
                       ORDER BY x.ts DESC, x.source_id DESC LIMIT 1) p
   -- three meals of one date are one latest reading
   CROSS JOIN LATERAL (
-    SELECT CASE m.aggregate
+    SELECT CASE WHEN bool_or(x.tz_offset = 32767) THEN (p.ts AT TIME ZONE 'UTC')::date END,
+           CASE m.aggregate
              WHEN 'avg' THEN avg(x.value) WHEN 'sum' THEN sum(x.value)
              WHEN 'min' THEN min(x.value) WHEN 'max' THEN max(x.value)
              ELSE (array_agg(x.value ORDER BY x.version DESC, x.part))[1] END,
@@ -144,7 +162,8 @@ BEGIN ATOMIC
              WHEN 'min' THEN min(x.value_secondary) WHEN 'max' THEN max(x.value_secondary)
              ELSE (array_agg(x.value_secondary ORDER BY x.version DESC, x.part))[1] END
     FROM wearables.sample_points x
-    WHERE (x.user_id, x.metric_id, x.ts, x.source_id) = ($1, o.metric_id, p.ts, p.source_id)) v (value, value_secondary)
+    WHERE (x.user_id, x.metric_id, x.ts, x.source_id) = ($1, o.metric_id, p.ts, p.source_id))
+    AS v (day, value, value_secondary)
   JOIN wearables.sources s ON s.source_id = p.source_id
   ORDER BY m.name;
 END;
