@@ -102,7 +102,7 @@ void check_settled(const Batch& batch) {
   std::vector<Row> rows;
   for (const Sample& sample : batch.samples) {
     rows.push_back({1, sample.ts, sample.ts_end, sample.value, sample.secondary, sample.document, sample.ordinal,
-                    sample.metric, static_cast<std::int16_t>(sample.source), sample.tz_offset});
+                    sample.metric, static_cast<std::int16_t>(sample.source), sample.part, sample.tz_offset});
   }
   const std::size_t dropped = settle(rows);
   require(rows.size() + dropped == batch.samples.size());

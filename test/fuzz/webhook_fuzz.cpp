@@ -1,6 +1,7 @@
 // Input: a line with the secret, header lines "name: value" up to an empty line, then the body.
 // The clock stands at the timestamp of the official suites.
 #include "core/vendor/junction.h"
+#include "core/write/sample.h"
 #include "core/write/version.h"
 #include "core/vendor/svix.h"
 
