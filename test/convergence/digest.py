@@ -44,6 +44,17 @@ WHERE e.status = 'processed' AND (e.event_type LIKE 'daily.%' OR e.event_type LI
   AND inserted + changed + confirmed + unchanged + stale + quarantined <> n.readings
 """
 
+# R11: what is charted in whatever zone as steps of a day is of that day.
+DAYS = """
+SELECT concat_ws(' ', u.client_user_id, 'in', c.zone, wearables.day_of(t.bucket_start, c.zone), t.provider, t.source_type, t.value)
+FROM wearables.users u CROSS JOIN (VALUES ('Pacific/Niue'), ('Pacific/Kiritimati')) c (zone)
+CROSS JOIN LATERAL wearables.timeseries(u.user_id, 'steps', date '2025-05-01', date '2025-06-01', 'day', c.zone, only_channel => 'activity') t
+WHERE t.value IS DISTINCT FROM (
+  SELECT sum(s.value) FROM wearables.samples s
+  WHERE s.user_id = u.user_id AND s.metric = 'steps' AND s.channel = 'activity'
+    AND (s.provider, s.source_type, s.day) = (t.provider, t.source_type, wearables.day_of(t.bucket_start, c.zone)))
+"""
+
 
 def sql_of(part, changed):
     # data that came in before a mapping was changed has come in, although the final mapping yields none of it

@@ -225,3 +225,6 @@ class Permutation:
         wrong = session.run(digest.BOOKS)
         if wrong:
             raise Broken(["  readings that nobody accounts for:", *(f"  {line}" for line, in wrong[:5])])
+        moved = session.run(digest.DAYS)
+        if moved:
+            raise Broken(["  days that are charted on another:", *(f"  {line}" for line, in moved[:5])])

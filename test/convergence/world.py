@@ -174,7 +174,8 @@ class Maker:
             self.world.changes = rng.sample(CHANGES, rng.randint(1, 2))
         kinds = [self.readings] * 12 + [self.night] * 8 + [self.page] * 5 + [self.night_page] * 2 + \
                 [self.connection] * 3 + [self.manual] * 3 + [self.correction] * 2 + [self.oddity] * 3 + \
-                [self.notice, self.nights_in_one] + [self.meals] * 3 + [self.days] * 3
+                [self.notice, self.nights_in_one] + [self.meals] * 3 + [self.days] * 3 + \
+                [self.travels] * 3
         for _ in range(rng.randint(*self.steps)):
             rng.choice(kinds)()
         if rng.random() < 0.3:
@@ -408,6 +409,46 @@ class Maker:
         if self.chance(0.3):
             return self.add_page("activity", person, {"activity": days})
         return self.send(f"daily.data.activity.{rng.choice(('created', 'updated'))}", person, days)
+
+    PLACES = ({"time_zone": "America/New_York", "timezone_offset": -14400}, {"time_zone": "Europe/Berlin"}, {"timezone_offset": 32400},
+              {"time_zone": "UTC-4", "timezone_offset": -14400}, {"time_zone": "Mars/Olympus"}, {"zone_offset": "+05:45"}, {"time_zone": "+02:00"}, {})
+
+    def travels(self):
+        """Somebody under way: days, whatever zone their documents name, and readings of an instant on many clocks."""
+        self.rng.choice((self.travelled_days, self.travelled_weights, self.travelled_meals, self.travelled_readings))()
+
+    def place(self):
+        return self.rng.choice(self.PLACES)
+
+    def travelled_days(self):
+        """The same day may come again from another place; whether from there or here, it is that day."""
+        rng, person = self.rng, self.person()
+        days = [{"id": f"trip-{rng.randint(1, 6)}", "calendar_date": rng.choice(("2025-05-19", "2025-05-20", "2025-05-20T00:00:00+02:00")),
+                 "source": self.source(rng.choice(DEVICES)), "steps": rng.choice((5000, 7000, 9000)), **self.place()} for _ in range(rng.randint(1, 3))]
+        self.send(f"daily.data.activity.{rng.choice(('created', 'updated'))}", person, days)
+
+    def travelled_weights(self):
+        rng, person = self.rng, self.person()
+        date = rng.choice(("calendar_date", "date"))
+        weights = [{"id": f"weight-{rng.randint(1, 3)}", date: f"2025-05-{rng.choice((19, 20))}", "source": self.source(("withings", "scale")),
+                    "weight": rng.choice((70, 71.5)), **self.place()} for _ in range(rng.randint(1, 2))]
+        if self.chance(0.3):
+            return self.add_page("body", person, {"body": weights})
+        return self.send("daily.data.body.created", person, weights)
+
+    def travelled_meals(self):
+        """At midnight UTC of their own date they have no time; of another date, and at noon, they have one."""
+        rng, person = self.rng, self.person()
+        self.send("daily.data.meal.updated", person, [
+            {"id": f"meal-{rng.randint(1, 4)}", "calendar_date": f"2025-05-{rng.choice((19, 20))}", "energy": {"unit": "kcal", "value": rng.choice((400, 700))},
+             "timestamp": rng.choice(("2025-05-20T00:00:00Z", "2025-05-20", "2025-05-20T12:00:00+02:00")), "source": self.source(("cronometer", "app")),
+             **self.place()} for _ in range(rng.randint(1, 3))])
+
+    def travelled_readings(self):
+        samples = [{**self.sample("heartrate"), **self.place()} for _ in range(self.rng.randint(1, 6))]
+        if self.chance(0.3):
+            samples[0]["timestamp"] = "2025-05-20"
+        self.send("daily.data.heartrate.created", self.person(), {"source": self.source(self.rng.choice(DEVICES)), "data": samples})
 
     def night(self):
         person = self.person()
