@@ -112,6 +112,12 @@ SELECT kind, resource, path, value, events, remedy FROM wearables.drift ORDER BY
 DO $$ BEGIN EXECUTE (SELECT remedy FROM wearables.drift WHERE value = 'UTC-4'); END $$;
 SELECT value FROM wearables.drift ORDER BY value COLLATE "C";
 SELECT metric, ts, day, tz_offset FROM wearables.normalize('daily.data.heartrate.created', '{"data":{"source":{"provider":"garmin"},"data":[{"value":61,"timestamp":"2024-05-01T08:00:00Z","time_zone":"Asia/Tokyo","timezone_offset":7200},{"value":61,"timestamp":"2024-05-01T08:00:00Z","time_zone":"UTC-4","timezone_offset":-14400}]}}'::jsonb);
+-- what a sender calls a zone leaves nothing in the backend (the server kept 23 kB of each that could be a POSIX specification)
+CREATE TEMP TABLE memory AS SELECT coalesce(sum(total_bytes), 0) AS before FROM pg_backend_memory_contexts WHERE name = 'Timezones';
+SELECT count(*), count(tz_offset) AS known FROM wearables.normalize('daily.data.heartrate.created', (SELECT format('{"data":{"source":{"provider":"p"},"data":[%s]}}',
+  string_agg(format('{"timestamp":"2024-05-01T08:00:%sZ","value":60,"time_zone":"%s%s"}', lpad((i % 60)::text, 2, '0'), (ARRAY['Abc','Foo/Bar','Etc/GMT'])[1 + i % 3], 100 + i), ',')) FROM generate_series(1, 99) i)::jsonb);
+SELECT coalesce(sum(total_bytes), 0) - m.before < 100000 AS little FROM memory m LEFT JOIN pg_backend_memory_contexts c ON c.name = 'Timezones' GROUP BY m.before;
+SELECT z, wearables_internal.zone(z) FROM unnest('{etc/gmt+5,Etc/GMT-14,Etc/GMT0}'::text[]) z;
 -- by the wearer's clock
 SELECT t.bucket_start AT TIME ZONE 'Asia/Kolkata' AS shown, t.value FROM wearables.users u, wearables.timeseries(u.user_id, 'heartrate', date '2024-05-01', date '2024-05-02', 'hour', 'recorded', 'garmin') t WHERE u.client_user_id = 'zones';
 -- an end that is a date ends with that day, whatever zone the document names

@@ -3,6 +3,7 @@
 // backend; takes no lock.
 #include "core/base/clock.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "pg/people/zone.h"
@@ -38,6 +39,20 @@ bool is_region(std::string_view canonical) {
          canonical != "Factory";
 }
 
+// What pg_tzset() makes of a POSIX specification it keeps as long as the backend lives, 23 kB each, so no text of a
+// sender may reach it that could be one: they have digits. Of the regions only those of Etc do.
+bool may_be_region(std::string_view text) {
+  constexpr std::string_view kDigits = kDigitsAndSigns.substr(0, 10);
+  constexpr std::string_view kWithDigits = "Etc/GMT";
+  constexpr size_t kMostDigits = 2;
+  if (text.find_first_of(kDigits) == text.npos) return true;
+  if (pg_strncasecmp(text.data(), kWithDigits.data(), std::min(text.size(), kWithDigits.size())) != 0) return false;
+  if (text.size() <= kWithDigits.size()) return false;
+  std::string_view rest = text.substr(kWithDigits.size());
+  if (rest.front() == '+' || rest.front() == '-') rest.remove_prefix(1);
+  return !rest.empty() && rest.size() <= kMostDigits && rest.find_first_not_of(kDigits) == rest.npos;
+}
+
 bool find_offset(std::string_view text, Zone* zone) {
   const auto east = call_core([&]() -> Result<std::optional<std::int16_t>> { return parse_offset(text); });
   if (!east) return false;
@@ -66,6 +81,7 @@ bool find_zone(std::string_view text, Zone* zone) {
   if (text.size() > TZ_STRLEN_MAX || text.find('\0') != text.npos) return false;
   if (is_any_of(text, {"UTC", "GMT", "Z"})) text = "UTC";
   if (find_offset(text, zone)) return true;
+  if (!may_be_region(text)) return false;
   memcpy(zone->name, text.data(), text.size());
   zone->name[text.size()] = '\0';
   zone->rules = pg_tzset(zone->name);
