@@ -68,7 +68,7 @@ SELECT (wearables.replay(event_id)).changed FROM wearables.webhook_events WHERE 
 EXECUTE chart;
 
 -- A shipped row is switched off, not deleted; a replay removes what nothing yields any more.
-DELETE FROM wearables.mappings WHERE resource = 'sleep' AND metric = 'hrv_rmssd' AND provider IS NULL;
+DELETE FROM wearables.mappings WHERE resource = 'sleep' AND metric = 'hrv_rmssd' AND provider IS NULL AND channel IS NULL;
 \echo :SQLSTATE
 DELETE FROM wearables.metrics WHERE name = 'hrv_rmssd';
 \echo :SQLSTATE

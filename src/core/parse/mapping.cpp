@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxFields = 4096;  // of one resource, over all its mappings
 constexpr std::size_t kMaxMappings = 4096;
+constexpr std::string_view kOfSource = "source.";
 
 Error invalid(std::string row, std::string_view what) {
   return {Code::kInvalidMapping, std::move(row) + ": " + std::string(what)};
@@ -147,6 +148,28 @@ Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::stri
   return set_lists(fields, row, mapping);
 }
 
+// Where the path is looked up: of a timeseries "source.x" is beside the samples.
+PlanField field_of(Plan::Impl& plan, PlanResource& resource, std::string_view path) {
+  if (resource.def.kind == ResourceKind::kSummary || !path.starts_with(kOfSource)) {
+    return {resource.fields.add(path), false};
+  }
+  resource.reads_source = true;
+  return {plan.source_fields.add(path.substr(kOfSource.size())), true};
+}
+
+Result<Done> check_whole_field(const std::string& path, const std::string& row) {
+  if (FieldSet::valid(path) && path.find('*') == std::string::npos) return Done{};
+  return invalid(row, quoted(path) + " is not a path of member names without *");
+}
+
+Result<Done> set_condition(Plan::Impl& plan, PlanResource& resource, const MappingDef& def, const std::string& row,
+                           PlanMapping& mapping) {
+  if (def.only_where_field.empty()) return Done{};
+  if (auto checked = check_whole_field(def.only_where_field, row); !checked.ok()) return checked;
+  mapping.condition = {field_of(plan, resource, def.only_where_field), def.only_where_texts};
+  return Done{};
+}
+
 std::uint16_t same_time(const std::vector<PlanMapping>& mappings, const PlanMapping& mapping) {
   const auto same = std::find_if(mappings.begin(), mappings.end(), [&](const PlanMapping& other) {
     return other.enabled && other.base == mapping.base && other.instants == mapping.instants;
@@ -174,12 +197,16 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
   if (resource->mappings.size() == kMaxMappings) return invalid(row, "one mapping too many");
 
   PlanMapping mapping;
+  mapping.mapping_id = def.mapping_id;
+  mapping.ordinal = def.ordinal;
   mapping.provider = def.provider;
+  if (resource->def.kind == ResourceKind::kSummary && def.channel != def.resource) mapping.channel = def.channel;
   mapping.metric = static_cast<std::uint16_t>(metric - plan.metrics.data());
   mapping.type_extends = def.type_extends;
   mapping.enabled = def.enabled;
   if (def.enabled) {
     if (auto set = set_fields(resource->fields, def, row, mapping); !set.ok()) return set;
+    if (auto set = set_condition(plan, *resource, def, row, mapping); !set.ok()) return set;
     // one that the metric does not know is the fault of this row alone: its readings say so
     mapping.constant_unit = def.unit_field.empty() ? def.unit : def.unit_default;
     mapping.unit_up_to_one = def.unit_up_to_one.empty() ? mapping.constant_unit : def.unit_up_to_one;
@@ -201,13 +228,12 @@ void know(FieldSet& fields, std::vector<PlanTexts>& texts, std::string_view path
 }
 
 Result<Done> add_known_field(Plan::Impl& plan, const KnownFieldDef& def) {
-  constexpr std::string_view kSource = "source.";
-  const bool of_source = def.path.starts_with(kSource);
+  const bool of_source = def.path.starts_with(kOfSource);
   if (!FieldSet::valid(def.path) || def.path.find('*') != std::string::npos) {
     return invalid("known field " + quoted(def.path), "it is not a path of member names");
   }
   if (of_source && def.resource.empty()) {
-    const std::string_view beside = std::string_view(def.path).substr(kSource.size());
+    const std::string_view beside = std::string_view(def.path).substr(kOfSource.size());
     know(plan.source_fields, plan.source_texts, beside, def);
   }
   for (PlanResource& resource : plan.resources) {
@@ -233,30 +259,6 @@ const UnitDef* PlanMetric::find_unit(std::string_view text) const noexcept {
   return found == units.end() ? nullptr : &*found;
 }
 
-const std::vector<std::uint16_t>& PlanResource::mappings_for(std::string_view provider_name) const noexcept {
-  for (const ProviderMappings& group : provider_mappings) {
-    if (group.provider == provider_name) return group.mappings;
-  }
-  return provider_mappings.front().mappings;
-}
-
-void PlanResource::make_provider_mappings() {
-  std::set<std::string> providers{""};
-  for (const PlanMapping& row : mappings) providers.insert(row.provider);
-  for (const std::string& name : providers) {
-    std::set<std::uint16_t> own;
-    for (const PlanMapping& row : mappings) {
-      if (!name.empty() && row.provider == name) own.insert(row.metric);
-    }
-    ProviderMappings& group = provider_mappings.emplace_back(ProviderMappings{name, {}});
-    for (const PlanMapping& row : mappings) {
-      const bool applies = row.provider == name || (row.provider.empty() && !own.contains(row.metric));
-      if (!applies || !row.enabled) continue;
-      group.mappings.push_back(static_cast<std::uint16_t>(&row - mappings.data()));
-    }
-  }
-}
-
 const PlanResource* Plan::Impl::find(std::string_view resource) const noexcept {
   const auto found = std::find_if(resources.begin(), resources.end(),
                                   [&](const PlanResource& known) { return known.def.name == resource; });
@@ -279,7 +281,7 @@ Result<std::unique_ptr<Plan>> Plan::compile(const MappingSet& set) {
   }
   WEARABLES_ASSERT(plan->source_fields.is_consistent());
   for (PlanResource& resource : plan->resources) {
-    resource.make_provider_mappings();
+    make_provider_mappings(*plan, resource);
     WEARABLES_ASSERT(resource.fields.is_consistent() && !resource.provider_mappings.empty());
   }
   return std::make_unique<Plan>(std::move(plan));

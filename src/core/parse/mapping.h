@@ -21,6 +21,7 @@ struct MetricDef {
   std::string unit;        // canonical
   bool interval;           // a reading spans ts..ts_end
   double lowest, highest;  // plausible range, inclusive; infinities when open
+  std::string parent = {};  // name of the metric that it is a kind of (glucose of glucose/blood); empty: none
 };
 
 // canonical = value * factor + offset
@@ -48,10 +49,17 @@ struct ResourceDef {
 // Paths are member names relative to the sample or the summary object: "heart_rate.resting_bpm".
 // "hr_zones.0" is the first of a list, "stages.*.type" every one: the row yields a reading for each
 // place of the longest list among its value fields, and all its "*" mean that place.
+//
+// Which row reads: of a metric and channel the rows of a provider take the place of the general ones. Of what is left
+// for a provider, the rows with a condition are tried one after the other, by ordinal, then mapping_id, those of a metric
+// and of the metrics whose parent it is together. The first whose condition holds reads the record; neither the others
+// nor the rows without a condition of its metric and of the parent of its metric do. A metric has one row without a
+// condition at most: of several the provider's own, then the first by ordinal and mapping_id. A row that is off takes the
+// place of general ones all the same, and is not tried.
 struct MappingDef {
   std::int32_t mapping_id;
   std::string resource;
-  std::string provider;  // empty: any provider without a row of its own
+  std::string provider;  // empty: any provider without a row of its own for metric and channel
   std::int16_t metric_id;
   std::vector<std::string> value_fields;    // the first that is present and not null counts
   std::string secondary_field;              // empty: none
@@ -64,6 +72,12 @@ struct MappingDef {
   std::string base_field = {};              // numbers in instant_fields and end_field are seconds since this
   std::string unit_up_to_one = {};          // instead of the unit where the value lies within -1..1
   std::string unit_default = {};            // where unit_field is absent, null or empty; empty: kMissingUnit
+  // The condition: the field holds one of the texts, a number as it is written. No "*". Of a timeseries "source.x" is a
+  // member of the source beside the samples.
+  std::string only_where_field = {};  // empty: none
+  std::vector<std::string> only_where_texts = {};
+  std::string channel = {};  // of its readings; empty: the resource's own. Of a timeseries it means nothing
+  std::int32_t ordinal = 0;
 };
 
 // A field that is known and needs no mapping, with all below it. With texts: those it may hold.

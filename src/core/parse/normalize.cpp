@@ -45,10 +45,13 @@ class SampleSink final : public RecordSink {
  private:
   struct List {
     std::uint16_t source;
-    const std::vector<std::uint16_t>* mappings;
+    const Readings::Mappings* mappings;
+    std::vector<Value> fields = {};       // of the source, where mappings look at them
+    std::vector<std::string> texts = {};  // what fields point to
   };
 
   List list_of(std::span<const Value> source, std::string_view group);
+  static void keep_fields(std::span<const Value> source, List& list);
 
   const Plan::Impl& plan_;
   const PlanResource& resource_;
@@ -65,7 +68,19 @@ SampleSink::List SampleSink::list_of(std::span<const Value> source, std::string_
   std::string_view provider = string_in(source[kSourceProvider]);
   if (provider.empty()) provider = string_in(source[kSourceSlug]);
   if (provider.empty()) provider = group;
-  return {readings_->source(provider, string_in(source[kSourceType]), "timeseries"), &resource_.mappings_for(provider)};
+  List list{readings_->source(provider, string_in(source[kSourceType]), "timeseries"),
+            &resource_.mappings_for(provider)};
+  if (resource_.reads_source) keep_fields(source, list);
+  return list;
+}
+
+// The texts of the source are good until the walk goes on, and the list is as long as it is.
+void SampleSink::keep_fields(std::span<const Value> source, List& list) {
+  list.fields.assign(source.begin(), source.end());
+  list.texts.reserve(source.size());  // a text that moved would leave its field behind
+  for (Value& field : list.fields) {
+    if (field.kind == Kind::kString || field.kind == Kind::kNumber) field.text = list.texts.emplace_back(field.text);
+  }
 }
 
 void SampleSink::begin_list(std::span<const Value> source, std::string_view group) {
@@ -76,9 +91,9 @@ constexpr std::uint16_t kSourceBehind = 0;  // as most bodies have one source, i
 
 // Which mappings apply must not depend on the source.
 bool SampleSink::begin_list_before_source() {
-  if (resource_.provider_mappings.size() > 1) return false;
+  if (resource_.provider_mappings.size() > 1 || resource_.reads_source) return false;
   first_without_source_ = batch_.samples.size();
-  lists_.push_back({kSourceBehind, &resource_.provider_mappings.front().mappings});
+  lists_.push_back(List{kSourceBehind, &resource_.provider_mappings.front()});
   return true;
 }
 
@@ -100,12 +115,10 @@ void SampleSink::restart() {
 void SampleSink::record(const Record& record) {
   WEARABLES_ASSERT(!lists_.empty());
   const List& list = lists_.back();
-  readings_->start(record);
+  readings_->start(record, list.fields);
   if (!record.is_object) return readings_->reject_form(record);
   if (!readings_->is_source(list.source)) return readings_->reject_source(list.source);
-  if (readings_->add(*list.mappings, list.source, kNone) || list.mappings->empty()) return;
-  const PlanMapping* only = list.mappings->size() == 1 ? &resource_.mappings[list.mappings->front()] : nullptr;
-  readings_->reject_reading(Reason::kMissingValue, only);
+  if (!readings_->add(*list.mappings, list.source, kNone)) readings_->reject_missing_value(*list.mappings);
 }
 
 class DocumentSink final : public RecordSink {

@@ -1,11 +1,12 @@
-// The compiled form of the mapping rows: names resolved to slots and indexes. Only mapping.cpp
-// makes it, only normalize.cpp reads it.
+// The compiled form of the mapping rows: names resolved to slots and indexes. Only mapping.cpp and
+// provider_mappings.cpp make it, only the normalizer reads it.
 #pragma once
 
 #include "core/json/field_set.h"
 #include "core/parse/mapping.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,9 +20,23 @@ struct PlanMetric {
   const UnitDef* find_unit(std::string_view text) const noexcept;
 };
 
+// A field of the record; of a timeseries also one of the source beside the samples.
+struct PlanField {
+  std::uint16_t slot;
+  bool of_source;
+};
+
+// Holds where the field holds one of the texts.
+struct PlanCondition {
+  PlanField field;
+  std::vector<std::string> texts;
+};
+
 struct PlanMapping {
   static constexpr int kNoField = -1;
 
+  std::int32_t mapping_id;
+  std::int32_t ordinal;
   std::string provider;  // empty: any
   std::uint16_t metric;  // index into Plan::Impl::metrics
   std::vector<std::uint16_t> values;
@@ -37,6 +52,15 @@ struct PlanMapping {
   bool type_extends = false;
   std::uint16_t time_of = 0;  // the first mapping of its resource that reads the same instant
   bool enabled = true;
+  std::optional<PlanCondition> condition;
+  std::string channel;  // empty: the resource's own
+};
+
+// Rows of which a condition decides: those with one, and the rows without one that read where none of theirs holds.
+struct PlanChoice {
+  std::uint16_t root;                      // index of the metric that is the parent of the others
+  std::vector<std::uint16_t> conditional;  // in the order in which they are tried
+  std::vector<std::uint16_t> rest;
 };
 
 // A field that knows its texts.
@@ -56,16 +80,19 @@ struct PlanResource {
   int calendar_date = PlanMapping::kNoField, date = PlanMapping::kNoField;  // of documents; samples have none
   std::vector<PlanMapping> mappings;
   std::vector<PlanTexts> texts;
+  bool reads_source = false;  // a mapping looks at a field of the source beside the samples
 
-  // What applies to a provider: its own rows, and the general ones of metrics it has no row for.
+  // What applies to a provider, see MappingDef.
   struct ProviderMappings {
     std::string provider;
-    std::vector<std::uint16_t> mappings;
+    std::vector<std::uint16_t> mappings;  // of metrics whose rows have no condition
+    std::vector<PlanChoice> choices;      // of the others
+
+    bool empty() const noexcept { return mappings.empty() && choices.empty(); }
   };
   std::vector<ProviderMappings> provider_mappings;  // the first is that of providers without a row of their own
 
-  const std::vector<std::uint16_t>& mappings_for(std::string_view provider_name) const noexcept;
-  void make_provider_mappings();
+  const ProviderMappings& mappings_for(std::string_view provider_name) const noexcept;
 };
 
 struct Plan::Impl {
@@ -78,6 +105,9 @@ struct Plan::Impl {
 
   const PlanResource* find(std::string_view resource) const noexcept;
 };
+
+// Fills provider_mappings from mappings.
+void make_provider_mappings(const Plan::Impl& plan, PlanResource& resource);
 
 inline constexpr std::uint16_t kSourceProvider = 0;
 inline constexpr std::uint16_t kSourceSlug = 1;

@@ -42,9 +42,11 @@ Readings::Readings(const Plan::Impl& plan, const PlanResource& resource, std::si
                    const ClosedNames* closed)
     : plan_(plan), resource_(resource), body_size_(body_size), closed_(closed), batch_(batch) {}
 
-void Readings::start(const Record& record) {
+void Readings::start(const Record& record, Fields source) {
   WEARABLES_ASSERT(!record.is_object || record.fields.size() == resource_.fields.size());
+  WEARABLES_ASSERT(!resource_.reads_source || source.size() == plan_.source_fields.size());
   record_ = &record;
+  source_fields_ = source;
   fields_ = record.fields;
   forget_time();
   place_ = {};
@@ -63,14 +65,80 @@ void Readings::start(const Record& record) {
   return kNoSlot;
 }
 
-bool Readings::add(const std::vector<std::uint16_t>& mappings, std::uint16_t source, std::uint32_t document) {
+bool Readings::add(const Mappings& mappings, std::uint16_t source, std::uint32_t document) {
   bool any = false;
-  for (const std::uint16_t number : mappings) {
+  for (const std::uint16_t number : mappings.mappings) {
     WEARABLES_ASSERT(number < resource_.mappings.size());
+    any |= add_of(resource_.mappings[number], source, document);
+  }
+  for (const PlanChoice& choice : mappings.choices) any |= add_chosen(choice, source, document);
+  return any;
+}
+
+[[gnu::always_inline]] inline bool Readings::add_of(const PlanMapping& mapping, std::uint16_t source,
+                                                    std::uint32_t document) {
+  if (!mapping.channel.empty()) return add_in_channel(mapping, source, document);
+  return mapping.lists.empty() ? add_one(mapping, source, document) : add_rows(mapping, source, document);
+}
+
+bool Readings::add_chosen(const PlanChoice& choice, std::uint16_t source, std::uint32_t document) {
+  const PlanMapping* taken = chosen(choice);
+  bool any = taken != nullptr && add_of(*taken, source, document);
+  for (const std::uint16_t number : choice.rest) {
     const PlanMapping& mapping = resource_.mappings[number];
-    any |= mapping.lists.empty() ? add_one(mapping, source, document) : add_rows(mapping, source, document);
+    if (is_left_for(choice, taken, mapping)) any |= add_of(mapping, source, document);
   }
   return any;
+}
+
+// The first whose condition holds; null: none.
+const PlanMapping* Readings::chosen(const PlanChoice& choice) const noexcept {
+  for (const std::uint16_t number : choice.conditional) {
+    const PlanMapping& mapping = resource_.mappings[number];
+    if (holds(*mapping.condition)) return &mapping;
+  }
+  return nullptr;
+}
+
+bool Readings::is_left_for(const PlanChoice& choice, const PlanMapping* taken,
+                           const PlanMapping& mapping) const noexcept {
+  return taken == nullptr || (mapping.metric != taken->metric && mapping.metric != choice.root);
+}
+
+bool Readings::holds(const PlanCondition& condition) const noexcept {
+  const Value& value = field(condition.field);
+  if (value.kind != Kind::kString && value.kind != Kind::kNumber) return false;
+  return std::find(condition.texts.begin(), condition.texts.end(), value.text) != condition.texts.end();
+}
+
+const Value& Readings::field(const PlanField& which) const noexcept {
+  const Fields& fields = which.of_source ? source_fields_ : fields_;
+  WEARABLES_ASSERT(which.slot < fields.size());
+  return fields[which.slot];
+}
+
+// Under the source that differs from the record's by the mapping's channel.
+bool Readings::add_in_channel(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
+  if (mapping.lists.empty() && first_present(mapping.values) == kNoSlot) return false;  // which makes no source
+  // by value: a source that is made may move the others
+  const std::string provider = batch_.sources[source].provider;
+  const std::string type = batch_.sources[source].type;
+  const std::uint16_t own = this->source(provider, type, mapping.channel);
+  if (!is_source(own)) return reject_source(own), true;
+  return mapping.lists.empty() ? add_one(mapping, own, document) : add_rows(mapping, own, document);
+}
+
+void Readings::reject_missing_value(const Mappings& mappings) {
+  std::vector<const PlanMapping*> tried;
+  for (const std::uint16_t number : mappings.mappings) tried.push_back(&resource_.mappings[number]);
+  for (const PlanChoice& choice : mappings.choices) {
+    const PlanMapping* taken = chosen(choice);
+    if (taken != nullptr) tried.push_back(taken);
+    for (const std::uint16_t number : choice.rest) {
+      if (is_left_for(choice, taken, resource_.mappings[number])) tried.push_back(&resource_.mappings[number]);
+    }
+  }
+  if (!tried.empty()) reject_reading(Reason::kMissingValue, tried.size() == 1 ? tried.front() : nullptr);
 }
 
 bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {

@@ -25,13 +25,18 @@ class Readings {
   Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
            const ClosedNames* closed);
 
-  // The record that add() and reject_reading() speak of; it must live until the next one.
-  void start(const Record& record);
+  // The record that add() and reject_reading() speak of; it must live until the next one. `source` is what stands beside
+  // it, for mappings that look there (PlanResource::reads_source); it must live as long.
+  void start(const Record& record, Fields source = {});
 
-  // What mappings, by their numbers in the resource, yield of the record: for each value that is
-  // there a sample, or the reason why it is none. False when there is no value. `document` is kNone
-  // for timeseries.
-  bool add(const std::vector<std::uint16_t>& mappings, std::uint16_t source, std::uint32_t document);
+  using Mappings = PlanResource::ProviderMappings;
+
+  // What the mappings yield of the record: for each value that is there a sample, or the reason why it is none. False
+  // when there is no value. `document` is kNone for timeseries.
+  bool add(const Mappings& mappings, std::uint16_t source, std::uint32_t document);
+
+  // Refuses a record for want of a value, if there is a mapping that could have read one.
+  void reject_missing_value(const Mappings& mappings);
 
   // Refuses a record; `mapping` is the only one that could have read it, null when there is none.
   void reject_reading(Reason reason, const PlanMapping* mapping = nullptr);
@@ -79,6 +84,13 @@ class Readings {
   static constexpr int kNoTime = -1;
 
   void reject_reading(Reason reason, std::int16_t metric_id, int slot, std::string_view detail);
+  bool add_of(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
+  bool add_chosen(const PlanChoice& choice, std::uint16_t source, std::uint32_t document);
+  const PlanMapping* chosen(const PlanChoice& choice) const noexcept;
+  bool is_left_for(const PlanChoice& choice, const PlanMapping* taken, const PlanMapping& mapping) const noexcept;
+  bool holds(const PlanCondition& condition) const noexcept;
+  const Value& field(const PlanField& which) const noexcept;
+  bool add_in_channel(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
   bool add_one(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
   bool add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
   std::size_t row_count(const PlanMapping& mapping) const noexcept;
@@ -106,7 +118,7 @@ class Readings {
 
   // The first that is present and not null; kNoSlot when none is.
   int first_present(const std::vector<std::uint16_t>& slots) const noexcept;
-  std::uint16_t index_of_source(std::string_view provider, std::string_view type);
+  std::uint16_t index_of_source(std::string_view provider, std::string_view type, std::string_view channel);
   bool is_closed(const SourceRef& source) const;
   bool is_closed(const std::string& metric) const;
   void note_unit(std::int16_t metric_id, std::string text);
@@ -123,6 +135,7 @@ class Readings {
   const ClosedNames* const closed_;
   const Record* record_ = nullptr;
   Fields fields_;
+  Fields source_fields_;
   std::vector<Value> with_row_;  // the record's fields, those read by "*" being of row_
   std::size_t row_ = kNoRow;
   Batch& batch_;

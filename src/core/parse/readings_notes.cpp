@@ -31,7 +31,7 @@ std::uint16_t Readings::source(std::string_view provider, std::string_view type,
   if (!is_printable(provider, kMaxName)) return kNoSource;
   if (!is_printable(type, kMaxName)) type = "unknown";
   const std::size_t next = batch_.sources.size();
-  const std::uint16_t index = index_of_source(provider, type);
+  const std::uint16_t index = index_of_source(provider, type, channel);
   if (index == Interner::kNoIndex) return kTooManySources;
   if (index == next) {
     SourceRef& made = batch_.sources.emplace_back();
@@ -55,11 +55,12 @@ bool Readings::is_closed(const std::string& metric) const {
 }
 
 // Interner::index_of() for the batch's sources: as long as they are few, no text is made to ask.
-std::uint16_t Readings::index_of_source(std::string_view provider, std::string_view type) {
+std::uint16_t Readings::index_of_source(std::string_view provider, std::string_view type, std::string_view channel) {
   constexpr std::size_t kFew = 8;
   const std::vector<SourceRef>& known = batch_.sources;
   for (std::size_t i = 0; i < std::min(known.size(), kFew); ++i) {
-    if (known[i].provider == provider && known[i].type == type) return static_cast<std::uint16_t>(i);
+    const bool same = known[i].provider == provider && known[i].type == type && known[i].channel == channel;
+    if (same) return static_cast<std::uint16_t>(i);
   }
   static_assert(kFew <= kMaxSources);
   if (known.size() < kFew) return static_cast<std::uint16_t>(known.size());
@@ -67,6 +68,8 @@ std::uint16_t Readings::index_of_source(std::string_view provider, std::string_v
   std::string joined(provider);
   joined += '\0';
   joined += type;
+  joined += '\0';
+  joined += channel;
   return sources_.index_of(joined, known.size(), kMaxSources);
 }
 

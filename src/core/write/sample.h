@@ -26,7 +26,7 @@ inline constexpr std::int16_t kWholePart = 0;
 
 // What one body may make. All of it is counted in the order in which it first stands in the body, whether it exists
 // already or not, so that a replay decides the same.
-inline constexpr std::size_t kMaxSources = 100;      // providers with their source types
+inline constexpr std::size_t kMaxSources = 100;      // providers with their source types and channels
 inline constexpr std::size_t kMaxMetricNames = 500;  // types that extend a metric's name: a panel of analytes has 300
 inline constexpr std::size_t kMaxZones = 100;
 inline constexpr std::size_t kMaxDocuments = 50000;
@@ -84,7 +84,7 @@ struct NewMetric {
   std::int16_t parent_id;
 };
 
-// channel is "timeseries" or the summary resource.
+// channel is "timeseries", the summary resource, or that of a mapping of its own.
 struct SourceRef {
   std::string provider;
   std::string type;

@@ -29,9 +29,9 @@ constinit bool loaded_in_this_transaction = false;
 Statement select_revision{"SELECT " REVISION_IN_FORCE};
 
 Statement select_metrics{R"(
-  SELECT m.metric_id, m.name, m.unit, m.kind, m.lowest, m.highest FROM wearables.metrics m
+  SELECT m.metric_id, m.name, m.unit, m.kind, m.lowest, m.highest, m.parent FROM wearables.metrics m
   WHERE m.origin <> 'extended')"};
-enum { kMetricId = 1, kMetricName, kMetricUnit, kMetricKind, kMetricLowest, kMetricHighest };
+enum { kMetricId = 1, kMetricName, kMetricUnit, kMetricKind, kMetricLowest, kMetricHighest, kMetricParent };
 
 Statement select_units{R"(
   SELECT m.metric_id, u.text, u.factor, u.shift
@@ -49,12 +49,15 @@ enum {
   kResourceSessionEnd
 };
 
-Statement select_summary{"SELECT 1 FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary'"};
+Statement select_summary{R"(
+  SELECT 1 FROM wearables.resources r
+  WHERE r.kind = 'summary'
+    AND (r.name = $1 OR EXISTS (SELECT FROM wearables.mappings p WHERE p.resource = r.name AND p.channel = $1)))"};
 
 Statement select_mappings{R"(
   SELECT p.mapping_id, p.resource, p.provider, m.metric_id, p.secondary_field, p.end_field, p.unit_field,
          p.unit, p.type_extends, p.value_fields, p.instant_fields, p.enabled, p.base_field, p.unit_up_to_one,
-         p.unit_default
+         p.unit_default, p.only_where_field, coalesce(p.only_where_texts, '{}'), p.channel, p.ordinal
   FROM wearables.mappings p JOIN wearables.metrics m ON m.name = p.metric
   WHERE p.enabled OR p.provider IS NOT NULL ORDER BY p.mapping_id)"};
 enum {
@@ -72,7 +75,11 @@ enum {
   kMappingEnabled,
   kMappingBase,
   kMappingUnitUpToOne,
-  kMappingUnitDefault
+  kMappingUnitDefault,
+  kMappingOnlyWhereField,
+  kMappingOnlyWhereTexts,
+  kMappingChannel,
+  kMappingOrdinal
 };
 
 Statement select_known_fields{"SELECT k.resource, k.path, coalesce(k.texts, '{}') FROM wearables.known_fields k"};
@@ -101,6 +108,7 @@ void load_metrics(MappingSet& set, SnapshotMode mode) {
     metric->interval = get_text(row, kMetricKind) == "interval";
     metric->lowest = get_float8(row, kMetricLowest);
     metric->highest = get_float8(row, kMetricHighest);
+    assign(metric->parent, get_text(row, kMetricParent));
   }
 }
 
@@ -170,6 +178,10 @@ void load_mappings(MappingSet& set, SnapshotMode mode) {
     assign(mapping->base_field, get_text(row, kMappingBase));
     assign(mapping->unit_up_to_one, get_text(row, kMappingUnitUpToOne));
     assign(mapping->unit_default, get_text(row, kMappingUnitDefault));
+    assign(mapping->only_where_field, get_text(row, kMappingOnlyWhereField));
+    load_texts(mapping->only_where_texts, row, kMappingOnlyWhereTexts);
+    assign(mapping->channel, get_text(row, kMappingChannel));
+    mapping->ordinal = get_int2(row, kMappingOrdinal);
   }
 }
 

@@ -17,7 +17,8 @@ int64 current_revision(SnapshotMode mode);
 // that gave the revision, or else rows older than their number would be kept. Within SPI.
 const Plan& plan_at(int64 revision, SnapshotMode mode);
 
-// Whether samples of the channel follow from documents: its name is that of a resource of kind summary. Within SPI.
+// Whether samples of the channel follow from documents: it is the name of a resource of kind summary, or a channel that
+// a mapping gives readings of one. Within SPI.
 bool is_summary_channel(std::string_view channel);
 
 // A (sub)transaction aborted: a plan that was loaded in it may be of rows that are no more.

@@ -62,7 +62,8 @@ BEGIN ATOMIC
   SELECT regexp_replace(f.path, '[.]([*]|[0-9]+)(?=[.]|$)', '', 'g')
   FROM wearables.mappings p
   CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields
-                            || ARRAY[p.secondary_field, p.end_field, p.unit_field, p.base_field]) AS f (path)
+                            || ARRAY[p.secondary_field, p.end_field, p.unit_field, p.base_field,
+                                     p.only_where_field]) AS f (path)
   WHERE p.resource = $1 AND p.enabled AND f.path IS NOT NULL
   UNION
   VALUES ('source.provider'), ('source.slug'), ('source.type'), ('source_provider'), ('source_type'), ('type'), ('id'),
@@ -111,9 +112,11 @@ BEGIN
     FROM wearables.normalize($1) n
     JOIN wearables.metrics m ON m.name = n.metric
     JOIN wearables.mappings p ON p.resource = shape.name AND p.enabled AND p.metric IN (m.name, m.parent)
+      AND n.channel = coalesce(p.channel, CASE shape.kind WHEN 'summary' THEN p.resource ELSE 'timeseries' END)
       AND (p.provider = n.provider OR (p.provider IS NULL AND NOT EXISTS (
             SELECT FROM wearables.mappings o
-            WHERE o.resource = p.resource AND o.metric = p.metric AND o.provider = n.provider)))
+            WHERE o.resource = p.resource AND o.metric = p.metric AND o.channel IS NOT DISTINCT FROM p.channel
+              AND o.provider = n.provider)))
     WHERE n.refused IS NULL
     GROUP BY p.mapping_id, p.resource, p.metric, n.provider, p.value_fields ORDER BY p.mapping_id;
   EXCEPTION WHEN data_exception THEN

@@ -86,7 +86,9 @@ CREATE TABLE wearables.sources (
 );
 COMMENT ON TABLE wearables.sources IS
   'where a reading comes from: provider slug, source type, channel; made when first seen';
-COMMENT ON COLUMN wearables.sources.channel IS 'timeseries, or the summary resource a reading was derived from';
+COMMENT ON COLUMN wearables.sources.channel IS
+  'timeseries, or the summary resource a reading was derived from, or the channel that its mapping gives a part of that '
+  'resource (nap)';
 COMMENT ON COLUMN wearables.sources.origin IS
   'seen (made when first named), changed (seen, then altered here), user (added here)';
 COMMENT ON COLUMN wearables.sources.unused_since IS
@@ -182,16 +184,45 @@ CREATE TABLE wearables.mappings (
   base_field      text CONSTRAINT mappings_base_field_is_path CHECK (wearables_internal.is_path(base_field)),
   unit_up_to_one  text,
   unit_default    text,
-  UNIQUE NULLS NOT DISTINCT (resource, provider, metric),
+  only_where_field text
+                  CONSTRAINT mappings_only_where_field_is_member
+                  CHECK (wearables_internal.is_path(only_where_field) AND only_where_field !~ '[*]'),
+  only_where_texts text[]
+                  CONSTRAINT mappings_only_where_texts_are_texts
+                  CHECK (cardinality(only_where_texts) > 0 AND array_position(only_where_texts, NULL) IS NULL),
+  channel         text COLLATE "C" CONSTRAINT mappings_channel_is_name CHECK (channel ~ '^[a-z][a-z0-9_]{0,62}$'),
+  ordinal         smallint NOT NULL DEFAULT 0,
+  -- rows of one metric and channel differ in their condition
+  CONSTRAINT mappings_key
+    UNIQUE NULLS NOT DISTINCT (resource, provider, metric, channel, only_where_field, only_where_texts),
+  CONSTRAINT mappings_condition_is_whole CHECK ((only_where_field IS NULL) = (only_where_texts IS NULL)),
+  CONSTRAINT mappings_channel_is_another CHECK (channel <> resource AND channel <> 'timeseries'),
   CONSTRAINT mappings_unit_is_constant CHECK (unit IS NULL OR unit_field IS NULL),
   CONSTRAINT mappings_lists_have_values CHECK (
     wearables_internal.lists_read(value_fields) = cardinality(value_fields)
     OR wearables_internal.lists_read(
          value_fields || instant_fields || ARRAY[secondary_field, end_field, unit_field, base_field]) = 0)
 );
-COMMENT ON TABLE wearables.mappings IS 'the parser: which field of which resource becomes which metric';
+-- Of two rows that take whatever no condition takes, one would never read anything.
+CREATE UNIQUE INDEX mappings_one_takes_the_rest ON wearables.mappings (resource, provider, metric) NULLS NOT DISTINCT
+  WHERE only_where_field IS NULL AND enabled;
+COMMENT ON TABLE wearables.mappings IS
+  'the parser: which field of which resource becomes which metric. The key is resource, provider, metric and channel, '
+  'and of rows that differ in their condition alone, the condition. A provider''s rows take the place of the general '
+  'ones of the same metric and channel. Of what is left, the rows with a condition are tried by ordinal, then '
+  'mapping_id, those of a metric and of the metrics whose parent it is together; the first whose condition holds reads '
+  'the record, and then no row without a condition of its metric, or of the parent of its metric, does';
 COMMENT ON COLUMN wearables.mappings.provider IS
-  'null: every provider that has no row of its own for this resource and metric';
+  'null: every provider that has no row of its own for this resource, metric and channel';
+COMMENT ON COLUMN wearables.mappings.only_where_field IS
+  'the row reads a record only where this field holds one of only_where_texts; a path as of value_fields, without *; of '
+  'a timeseries source.x is a member of the source beside the samples; null: no condition';
+COMMENT ON COLUMN wearables.mappings.only_where_texts IS 'texts, or numbers as they are written';
+COMMENT ON COLUMN wearables.mappings.channel IS
+  'of the sources of the readings, such as nap beside sleep; only of a summary, and of one resource only; null: the '
+  'resource''s own, which is its name, or timeseries';
+COMMENT ON COLUMN wearables.mappings.ordinal IS
+  'rows with a condition are tried in ascending order of it, then of mapping_id';
 COMMENT ON COLUMN wearables.mappings.value_fields IS
   'candidates in order of preference; paths relative to the sample or the document; hr_zones.0 is the first of a '
   'list, stages.*.type yields a reading for each place of it (a list is read by * or by numbers, not both)';
@@ -217,7 +248,7 @@ COMMENT ON COLUMN wearables.mappings.type_extends IS
   'range, else one is made after the metric';
 COMMENT ON COLUMN wearables.mappings.enabled IS
   'false: yields nothing, which is how a shipped row is switched off; with a '
-  'provider, the general row is off for that provider';
+  'provider, the general rows of metric and channel are off for that provider';
 CREATE SEQUENCE wearables.mapping_id_seq AS integer MINVALUE 10000 START 10000 OWNED BY wearables.mappings.mapping_id;
 ALTER TABLE wearables.mappings ALTER COLUMN mapping_id SET DEFAULT nextval('wearables.mapping_id_seq');
 SELECT pg_extension_config_dump('wearables.mappings', 'WHERE origin <> ''shipped''');

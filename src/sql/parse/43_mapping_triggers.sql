@@ -21,6 +21,7 @@ BEGIN
   INSERT INTO wearables.revisions (revision, relation, what)
   SELECT max(r.revision) + 1, TG_TABLE_NAME,
          lower(TG_OP) || ' ' || concat_ws(' ', doc ->> 'resource', doc ->> 'provider', doc ->> 'metric',
+                                          CASE TG_TABLE_NAME WHEN 'mappings' THEN doc ->> 'channel' END,
                                           doc ->> 'name', doc ->> 'text', doc ->> 'path')
   FROM wearables.revisions r;
   RETURN NULL;
@@ -117,6 +118,7 @@ AS $$
 DECLARE
   field text;
   path text;
+  shape wearables.resources;
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings}'::name[]) THEN
     RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
@@ -132,7 +134,19 @@ BEGIN
             HINT = 'Give member names joined by dots, relative to the sample or the document: '
                    'heart_rate.resting_bpm, hr_zones.0, stages.*.type; one * at most, not at the start.';
   END LOOP;
-  IF NOT EXISTS (SELECT FROM wearables.resources r WHERE r.name = NEW.resource) THEN
+  IF NEW.only_where_field IS NOT NULL
+     AND (NEW.only_where_field ~ '[*]' OR NOT wearables_internal.is_path(NEW.only_where_field)) THEN
+    RAISE EXCEPTION '"%" in only_where_field cannot be the field of a condition', NEW.only_where_field
+      USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'only_where_field',
+            HINT = 'Give member names joined by dots, without *: a condition is one of the whole sample or document.';
+  END IF;
+  IF (NEW.only_where_field IS NULL) <> (NEW.only_where_texts IS NULL) THEN
+    RAISE EXCEPTION 'a condition is a field and the texts that it may hold'
+      USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'only_where_texts',
+            HINT = 'Give both only_where_field and only_where_texts, or neither.';
+  END IF;
+  SELECT r.* INTO shape FROM wearables.resources r WHERE r.name = NEW.resource;
+  IF NOT FOUND THEN
     RAISE EXCEPTION 'there is no resource "%"', NEW.resource
       USING ERRCODE = 'foreign_key_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'resource',
             HINT = format('It is the word of the event type that names the resource; if it is right: '
@@ -146,6 +160,13 @@ BEGIN
             HINT = format('If the name is right: INSERT INTO wearables.metrics (name, unit) VALUES (%L, ''its unit'').',
                           NEW.metric);
   END IF;
+  IF NEW.channel IS NOT NULL AND (shape.kind = 'timeseries' OR NEW.channel IN (NEW.resource, 'timeseries')) THEN
+    RAISE EXCEPTION 'readings of resource "%" cannot have the channel "%"', NEW.resource, NEW.channel
+      USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'channel',
+            HINT = CASE shape.kind WHEN 'timeseries' THEN 'Leave it null: samples of a timeseries have the channel '
+                     'timeseries.'
+                   ELSE 'Leave it null: then the channel is the name of the resource.' END;
+  END IF;
   IF NEW.unit IS NOT NULL AND NEW.unit_field IS NOT NULL THEN
     RAISE EXCEPTION 'a mapping cannot have both unit and unit_field'
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'unit',
@@ -155,6 +176,38 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables_internal.check_mapping() IS
   'trigger: refuses a mapping that cannot work, and says what would';
+
+CREATE FUNCTION wearables_internal.check_channel() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  other text;
+BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings,resources}'::name[]) THEN
+    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
+  END IF;
+  IF TG_TABLE_NAME = 'resources' THEN
+    SELECT min(m.resource) INTO other FROM wearables.mappings m WHERE m.channel = NEW.name;
+    IF other IS NULL THEN RETURN NULL; END IF;
+    RAISE EXCEPTION 'there is a channel "%", of resource "%"', NEW.name, other
+      USING ERRCODE = 'unique_violation', SCHEMA = 'wearables', TABLE = 'resources', COLUMN = 'name',
+            HINT = 'The name of a resource is its channel, and a channel belongs to one resource.';
+  END IF;
+  SELECT min(o.resource) INTO other
+  FROM (SELECT m.resource FROM wearables.mappings m WHERE m.channel = NEW.channel AND m.resource <> NEW.resource
+        UNION ALL SELECT r.name FROM wearables.resources r WHERE r.name = NEW.channel) o;
+  IF other IS NOT NULL THEN
+    RAISE EXCEPTION 'the channel "%" belongs to resource "%"', NEW.channel, other
+      USING ERRCODE = 'unique_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'channel',
+            DETAIL = 'The readings of a channel follow from the documents of one resource.',
+            HINT = format('Give the readings of resource "%s" a channel of another name.', NEW.resource);
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION wearables_internal.check_channel() IS
+  'trigger: refuses a second resource for a channel. It comes after note_revision, in the order of their names, and so '
+  'holds the lock on revisions: a change that it does not see yet has not begun, or is undone';
 
 CREATE TRIGGER check_mapping BEFORE INSERT OR UPDATE ON wearables.mappings
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.check_mapping();
@@ -187,6 +240,11 @@ CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.units
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
 CREATE TRIGGER note_revision AFTER INSERT OR UPDATE OR DELETE ON wearables.resources
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
+-- In the order of names these come after note_revision, which makes them one after the other.
+CREATE CONSTRAINT TRIGGER one_resource_of_channel AFTER INSERT OR UPDATE ON wearables.mappings
+  FOR EACH ROW WHEN (NEW.channel IS NOT NULL) EXECUTE FUNCTION wearables_internal.check_channel();
+CREATE CONSTRAINT TRIGGER one_resource_of_channel AFTER INSERT OR UPDATE OF name ON wearables.resources
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.check_channel();
 -- which sources have floating time is read with the mappings; a source that is new changes nothing
 CREATE TRIGGER note_revision AFTER UPDATE OF provider, source_type, channel, floating_time ON wearables.sources
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();

@@ -33,6 +33,16 @@ SELECT d.id, 'sleep', 'apple_health_kit', d.metric, '{average_hrv}', '{bedtime_s
        'shipped'
 FROM (VALUES (116, 'hrv_sdnn', true), (117, 'hrv_rmssd', false)) AS d (id, metric, enabled);
 
+-- A nap that its sleeper has acknowledged is none of the night. What has another type, or none, is a night: a night
+-- that is taken for a nap would be missed. Types beside: long_sleep, short_sleep (parts of a night, mostly) and unknown
+-- (still asleep).
+INSERT INTO wearables.mappings
+  (mapping_id, resource, provider, metric, value_fields, instant_fields, unit_up_to_one, enabled, only_where_field,
+   only_where_texts, channel, origin)
+SELECT m.mapping_id + 300, m.resource, m.provider, m.metric, m.value_fields, m.instant_fields, m.unit_up_to_one,
+       m.enabled, 'type', '{acknowledged_nap}', 'nap', 'shipped'
+FROM wearables.mappings m WHERE m.resource = 'sleep';
+
 -- The stages of a night: three lists side by side, offsets in seconds from the start.
 INSERT INTO wearables.mappings
   (mapping_id, resource, metric, value_fields, instant_fields, end_field, base_field, origin)
