@@ -19,6 +19,13 @@ SELECT pg_temp.send('2K02', 'sleep', '{"id":"nap","type":"acknowledged_nap","sou
 CALL wearables.drain();
 EXECUTE day;
 SELECT metric, ts, provider, source_type, channel, value FROM wearables.samples ORDER BY ts, metric;
+-- Its readings move with the document: what was still running turns out to have been a nap.
+SELECT pg_temp.send('2K03', 'sleep', '{"id":"doze","type":"unknown","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T16:00:00Z","average_hrv":33}');
+CALL wearables.drain();
+EXECUTE day;
+SELECT pg_temp.send('2K04', 'sleep', '{"id":"doze","type":"acknowledged_nap","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T16:00:00Z","average_hrv":34}');
+CALL wearables.drain();
+EXECUTE day;
 -- What is not known to be a nap is a night: every other type, none, and null.
 SELECT d.type, n.channel, n.value FROM unnest('{short_sleep,unknown,siesta,NULL,acknowledged_nap}'::text[]) WITH ORDINALITY d (type, n),
   LATERAL wearables.normalize('daily.data.sleep.created', jsonb_build_object('data', jsonb_build_object(

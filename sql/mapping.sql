@@ -91,8 +91,8 @@ SELECT status, note FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K0
 INSERT INTO wearables.resources (name, kind) VALUES ('mood', 'timeseries');
 INSERT INTO wearables.metrics (name, unit, kind, lowest, highest) VALUES ('mood', 'of ten', 'interval', 0, 10);
 INSERT INTO wearables.units (metric, text, factor) VALUES ('mood', 'of one', 10);
-INSERT INTO wearables.mappings (resource, metric, value_fields, end_field, unit_field, unit_default, type_extends)
-VALUES ('mood', 'mood', '{score.value}', 'end', 'scale', 'of ten', true);
+INSERT INTO wearables.mappings (resource, metric, value_fields, end_field, unit_field, unit_default, extends)
+VALUES ('mood', 'mood', '{score.value}', 'end', 'scale', 'of ten', '{type}');
 SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K05%';
 SELECT metric, ts, ts_end, value, unit FROM wearables.samples WHERE metric LIKE 'mood%' ORDER BY metric;
 SELECT pointer, reason FROM wearables.quarantine;

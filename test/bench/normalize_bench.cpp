@@ -63,8 +63,8 @@ wearables::MetricDef metric(std::int16_t id, const char* name, const char* unit)
 }
 
 wearables::MappingDef sleep_row(std::int32_t id, std::vector<std::string> fields) {
-  return {id, "sleep", "",   static_cast<std::int16_t>(id), std::move(fields), "", {"bedtime_stop", "date"}, "",
-          "", "",      false};
+  return {id, "sleep", "", static_cast<std::int16_t>(id), std::move(fields), "", {"bedtime_stop", "date"}, "",
+          "", "",      {}};
 }
 
 std::unique_ptr<wearables::Plan> make_plan() {
@@ -77,7 +77,7 @@ std::unique_ptr<wearables::Plan> make_plan() {
   set.resources = {{"heartrate", wearables::ResourceKind::kTimeseries, ""},
                    {"sleep", wearables::ResourceKind::kSummary, "sleep"}};
   set.mappings = {
-      {100, "heartrate", "", 1, {"value"}, "", {"timestamp", "start"}, "", "unit", "", false},
+      {100, "heartrate", "", 1, {"value"}, "", {"timestamp", "start"}, "", "unit", "", {}},
       sleep_row(1, {"hr_lowest", "hr_resting", "hr_average"}),
       sleep_row(2, {"average_hrv"}),
       sleep_row(3, {"respiratory_rate"}),

@@ -23,8 +23,8 @@ DEVICES = (("garmin", "watch"), ("apple_health_kit", "watch"), ("apple_health_ki
 SETUP = """
 INSERT INTO wearables.metrics (name, unit, lowest, highest) VALUES ('strength', 'kg', 0, 2000);
 INSERT INTO wearables.resources (name, kind) VALUES ('strength', 'timeseries');
-INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, unit_default, type_extends)
-VALUES ('strength', 'strength', '{value}', 'unit', 'kg', true);
+INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, unit_default, extends)
+VALUES ('strength', 'strength', '{value}', 'unit', 'kg', '{type}');
 """
 
 # Changes of the parser: what is done, what undoes it. They leave alone the metrics that are written by hand.

@@ -52,7 +52,7 @@ INSERT INTO wearables.known_fields (resource, path) VALUES ('sleep', 'snoring'),
 INSERT INTO wearables.metrics (name, unit, aggregate, kind) VALUES ('mood', '1', 'last', 'instant'), ('sauna', 'min', 'sum', 'interval');
 INSERT INTO wearables.units (metric, text, factor) VALUES ('sauna', 'hour', 60), ('heartrate', 'beats', 1);
 INSERT INTO wearables.resources (name, kind) VALUES ('mood', 'timeseries'), ('sauna', 'timeseries');
-INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, type_extends) VALUES ('mood', 'mood', '{value}', NULL, true), ('sauna', 'sauna', '{value}', 'unit', false);
+INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, extends) VALUES ('mood', 'mood', '{value}', NULL, '{type}'), ('sauna', 'sauna', '{value}', 'unit', '{}');
 SQL
 	statement_for('pulse', samples_event('alice', 'heartrate', 'garmin', 'watch', map { [ $now - 60 * $_, 60 + $_ ] } 1 .. 50)),
 	statement_for('pulse 2', samples_event('bob', 'heartrate', 'apple_health_kit', 'watch', map { [ $now - 60 * $_, 70 + $_ ] } 1 .. 50)),

@@ -58,8 +58,9 @@ TEST(NormalizeTimeseries, EveryResource) {
            R"({"timestamp":"2024-05-01T12:00:00Z","value":1.4,"type":"cholesterol/hdl"},{"timestamp":"2024-05-01T12:00:00Z","value":2.6,"type":"ldl"},{"timestamp":"2024-05-01T12:00:00Z","value":1.5,"type":"hdl"},{"timestamp":"2024-05-01T12:00:00Z","value":4,"type":null},{"timestamp":"2024-05-01T12:00:00Z","value":4,"type":""},{"timestamp":"2024-05-01T12:00:00Z","value":4,"type":"a\u0000b"},{"timestamp":"2024-05-01T12:00:00Z","value":4,"type":7})"),
        "cholesterol/hdl 2024-05-01T12:00:00 1.4 oura/ring/timeseries\ncholesterol/ldl "
        "2024-05-01T12:00:00 2.6 oura/ring/timeseries\ncholesterol/hdl 2024-05-01T12:00:00 1.5 "
-       "oura/ring/timeseries\n! missing_type /data/data/3\n! missing_type /data/data/4/type\n! "
-       "missing_type /data/data/5/type \"a?b\"\n! missing_type /data/data/6/type\n"},
+       "oura/ring/timeseries\ncholesterol 2024-05-01T12:00:00 4 oura/ring/timeseries\ncholesterol "
+       "2024-05-01T12:00:00 4 oura/ring/timeseries\n! missing_type /data/data/5/type \"a?b\"\n! "
+       "missing_type /data/data/6/type\n"},
       {"body_temperature",
        event(
            R"({"timestamp":"2024-05-01T12:00:00Z","value":98.6,"unit":"°F"},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":"°C"},{"timestamp":"2024-05-01T12:00:00Z","value":309.75,"unit":"K"},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":null},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":""},{"timestamp":"2024-05-01T12:00:00Z","value":36.6,"unit":"C"},{"timestamp":"2024-05-01T12:00:00Z","value":98.6,"unit":"°C"},{"timestamp":"2024-05-01T12:00:00Z","value":98.6})"),

@@ -123,7 +123,7 @@ inline std::vector<MappingDef> sample_mappings() {
   rows[6].unit_field = "unit";
   rows[7].end_field = "end";
   rows[7].unit_field = "unit";
-  rows[8].type_extends = true;
+  rows[8].extends = {"type"};
   rows[14].provider = "whoop_v2";
   rows[18].unit = "g";
   rows[21].end_field = "ends.*";

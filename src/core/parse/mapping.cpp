@@ -170,6 +170,15 @@ Result<Done> set_condition(Plan::Impl& plan, PlanResource& resource, const Mappi
   return Done{};
 }
 
+Result<Done> set_extends(Plan::Impl& plan, PlanResource& resource, const MappingDef& def, const std::string& row,
+                         PlanMapping& mapping) {
+  for (const std::string& path : def.extends) {
+    if (auto checked = check_whole_field(path, row); !checked.ok()) return checked;
+    mapping.extends.push_back({field_of(plan, resource, path), path == "type" ? "" : path + '='});
+  }
+  return Done{};
+}
+
 std::uint16_t same_time(const std::vector<PlanMapping>& mappings, const PlanMapping& mapping) {
   const auto same = std::find_if(mappings.begin(), mappings.end(), [&](const PlanMapping& other) {
     return other.enabled && other.base == mapping.base && other.instants == mapping.instants;
@@ -179,7 +188,7 @@ std::uint16_t same_time(const std::vector<PlanMapping>& mappings, const PlanMapp
 
 bool is_canonical(const PlanMapping& mapping, const PlanMetric& metric) {
   const auto none = [&](const std::string& unit) { return unit.empty() || unit == metric.def.unit; };
-  return mapping.unit == PlanMapping::kNoField && !mapping.type_extends && none(mapping.constant_unit) &&
+  return mapping.unit == PlanMapping::kNoField && mapping.extends.empty() && none(mapping.constant_unit) &&
          none(mapping.unit_up_to_one);
 }
 
@@ -202,11 +211,11 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
   mapping.provider = def.provider;
   if (resource->def.kind == ResourceKind::kSummary && def.channel != def.resource) mapping.channel = def.channel;
   mapping.metric = static_cast<std::uint16_t>(metric - plan.metrics.data());
-  mapping.type_extends = def.type_extends;
   mapping.enabled = def.enabled;
   if (def.enabled) {
     if (auto set = set_fields(resource->fields, def, row, mapping); !set.ok()) return set;
     if (auto set = set_condition(plan, *resource, def, row, mapping); !set.ok()) return set;
+    if (auto set = set_extends(plan, *resource, def, row, mapping); !set.ok()) return set;
     // one that the metric does not know is the fault of this row alone: its readings say so
     mapping.constant_unit = def.unit_field.empty() ? def.unit : def.unit_default;
     mapping.unit_up_to_one = def.unit_up_to_one.empty() ? mapping.constant_unit : def.unit_up_to_one;

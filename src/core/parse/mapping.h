@@ -51,11 +51,11 @@ struct ResourceDef {
 // place of the longest list among its value fields, and all its "*" mean that place.
 //
 // Which row reads: of a metric and channel the rows of a provider take the place of the general ones. Of what is left
-// for a provider, the rows with a condition are tried one after the other, by ordinal, then mapping_id, those of a metric
-// and of the metrics whose parent it is together. The first whose condition holds reads the record; neither the others
-// nor the rows without a condition of its metric and of the parent of its metric do. A metric has one row without a
-// condition at most: of several the provider's own, then the first by ordinal and mapping_id. A row that is off takes the
-// place of general ones all the same, and is not tried.
+// for a provider, the rows with a condition are tried one after the other, by ordinal, then mapping_id, those of a
+// metric and of the metrics whose parent it is together. The first whose condition holds reads the record; neither the
+// others nor the rows without a condition of its metric and of the parent of its metric do. A metric has one row without
+// a condition at most: of several the provider's own, then the first by ordinal and mapping_id. A row that is off takes
+// the place of general ones all the same, and is not tried.
 struct MappingDef {
   std::int32_t mapping_id;
   std::string resource;
@@ -67,7 +67,10 @@ struct MappingDef {
   std::string end_field;                    // empty: none
   std::string unit_field;                   // empty: none
   std::string unit;                         // constant, without unit_field; both empty: canonical
-  bool type_extends;                        // the metric is metric/type, to be made where no row is of that name
+  // Fields of closed vocabularies whose texts extend the metric's name, joined by "/" in this order: "type" by its text
+  // (less "metric/" where it begins with that), every other one by "field=text"; what is absent, null or empty is left
+  // out. The metric of that name is made where no row is. No "*"; of a timeseries "source.x" as in only_where_field.
+  std::vector<std::string> extends;
   bool enabled = true;                      // false: yields nothing; with a provider, the general row is off for it too
   std::string base_field = {};              // numbers in instant_fields and end_field are seconds since this
   std::string unit_up_to_one = {};          // instead of the unit where the value lies within -1..1

@@ -32,6 +32,12 @@ struct PlanCondition {
   std::vector<std::string> texts;
 };
 
+// What its text adds to a metric's name.
+struct PlanExtension {
+  PlanField field;
+  std::string prefix;  // "intensity="; empty: of "type"
+};
+
 struct PlanMapping {
   static constexpr int kNoField = -1;
 
@@ -49,7 +55,7 @@ struct PlanMapping {
   std::string constant_unit;         // of the row, or the default where it has a unit field
   std::string unit_up_to_one;
   bool canonical = false;  // whatever its numbers are, they need no conversion
-  bool type_extends = false;
+  std::vector<PlanExtension> extends;
   std::uint16_t time_of = 0;  // the first mapping of its resource that reads the same instant
   bool enabled = true;
   std::optional<PlanCondition> condition;

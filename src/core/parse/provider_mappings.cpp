@@ -1,4 +1,4 @@
-// Which rows of a resource read for a provider, and in which order: the rules of MappingDef, applied once for each plan.
+// Which rows of a resource read for a provider, and in which order: the rules of MappingDef, applied once a plan.
 #include "core/base/assert.h"
 #include "core/parse/plan.h"
 

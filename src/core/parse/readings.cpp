@@ -267,25 +267,53 @@ bool Readings::convert_unit(std::string_view text, int slot) {
 // Leaves the metric in choice_.
 [[gnu::always_inline]] inline bool Readings::choose_metric(const PlanMapping& mapping) {
   choice_ = {&plan_.metrics[mapping.metric], kNotExtended};
-  if (!mapping.type_extends) return true;
-  const Value& type = fields_[resource_.type];
-  if (type.kind != Kind::kString || !is_printable(type.text, kMaxName)) {
-    const bool text = type.kind == Kind::kString;
-    return fail(Reason::kMissingType, type.present() ? resource_.type : kNoSlot, text ? type.text : std::string_view());
-  }
-  const bool same = type_.mapping == &mapping && type_.text == type.text;
-  if (!same && !extend_metric(mapping, type.text)) return false;
-  choice_ = {extended_[type_.extended].metric, type_.extended};
-  return !extended_[type_.extended].closed || fail(Reason::kNoMoreNames, resource_.type, type.text);
+  return mapping.extends.empty() || choose_extended(mapping);
 }
 
-// Leaves the metric that is named metric/type in type_.
-bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) {
-  std::string name = choice_.metric->def.name + '/';
-  if (type.starts_with(name) && type.size() > name.size()) name.clear();
-  name += type;
+bool Readings::choose_extended(const PlanMapping& mapping) {
+  if (!read_extension(mapping)) return false;
+  if (extension_.empty()) return true;
+  const bool same = last_extended_.mapping == &mapping && last_extended_.extension == extension_;
+  if (!same && !extend_metric(mapping)) return false;
+  choice_ = {extended_[last_extended_.index].metric, last_extended_.index};
+  return !extended_[last_extended_.index].closed || fail(Reason::kNoMoreNames, slot_of(mapping), extension_);
+}
+
+// Leaves what is added to the metric's name in extension_.
+bool Readings::read_extension(const PlanMapping& mapping) {
+  extension_.clear();
+  const std::string& name = choice_.metric->def.name;
+  for (const PlanExtension& part : mapping.extends) {
+    const Value& value = field(part.field);
+    const bool is_text = value.kind == Kind::kString;
+    if (!value.present() || (is_text && value.text.empty())) continue;
+    if (!is_text || !is_printable(value.text, kMaxName)) {
+      const int slot = part.field.of_source ? kNoSlot : part.field.slot;
+      return fail(Reason::kMissingType, slot, is_text ? value.text : std::string_view());
+    }
+    std::string_view text = value.text;
+    if (part.prefix.empty() && text.size() > name.size() + 1 && text.starts_with(name) && text[name.size()] == '/') {
+      text.remove_prefix(name.size() + 1);
+    }
+    if (!extension_.empty()) extension_ += '/';
+    extension_.append(part.prefix).append(text);
+  }
+  // the table bounds all that is behind the first slash of a name
+  const std::size_t behind_slash = name.size() - std::min(name.find('/'), name.size());
+  return extension_.size() + behind_slash <= kMaxName || fail(Reason::kMissingType, slot_of(mapping), extension_);
+}
+
+// Where to look at when a metric is not to be had; of several fields the record says which.
+int Readings::slot_of(const PlanMapping& mapping) noexcept {
+  const bool one = mapping.extends.size() == 1 && !mapping.extends.front().field.of_source;
+  return one ? mapping.extends.front().field.slot : kNoSlot;
+}
+
+// Leaves the metric that is named metric/extension_ in last_extended_.
+bool Readings::extend_metric(const PlanMapping& mapping) {
+  std::string name = choice_.metric->def.name + '/' + extension_;
   const std::uint16_t index = extended_names_.index_of(name, extended_.size(), kMaxMetricNames);
-  if (index == Interner::kNoIndex) return fail(Reason::kTooManyNames, resource_.type, type);
+  if (index == Interner::kNoIndex) return fail(Reason::kTooManyNames, slot_of(mapping), extension_);
   if (index == extended_.size()) {
     const auto known = plan_.metric_names.find(name);
     if (known != plan_.metric_names.end()) {
@@ -296,9 +324,7 @@ bool Readings::extend_metric(const PlanMapping& mapping, std::string_view type) 
       extended_.push_back({std::move(name), choice_.metric, closed});
     }
   }
-  type_.mapping = &mapping;
-  type_.text = type;
-  type_.extended = index;
+  last_extended_ = {&mapping, extension_, index};
   return true;
 }
 

@@ -25,8 +25,8 @@ class Readings {
   Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
            const ClosedNames* closed);
 
-  // The record that add() and reject_reading() speak of; it must live until the next one. `source` is what stands beside
-  // it, for mappings that look there (PlanResource::reads_source); it must live as long.
+  // The record that add() and reject_reading() speak of; it must live until the next one. `source` is what stands
+  // beside it, for mappings that look there (PlanResource::reads_source); it must live as long.
   void start(const Record& record, Fields source = {});
 
   using Mappings = PlanResource::ProviderMappings;
@@ -88,6 +88,7 @@ class Readings {
   bool add_chosen(const PlanChoice& choice, std::uint16_t source, std::uint32_t document);
   const PlanMapping* chosen(const PlanChoice& choice) const noexcept;
   bool is_left_for(const PlanChoice& choice, const PlanMapping* taken, const PlanMapping& mapping) const noexcept;
+  static int slot_of(const PlanMapping& mapping) noexcept;
   bool holds(const PlanCondition& condition) const noexcept;
   const Value& field(const PlanField& which) const noexcept;
   bool add_in_channel(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
@@ -99,7 +100,9 @@ class Readings {
 
   // Each of these returns false after it has noted in rejection_ why the reading is none.
   bool choose_metric(const PlanMapping& mapping);
-  bool extend_metric(const PlanMapping& mapping, std::string_view type);
+  bool choose_extended(const PlanMapping& mapping);
+  bool read_extension(const PlanMapping& mapping);
+  bool extend_metric(const PlanMapping& mapping);
   bool name_metric(Sample& sample);
   bool measure(const PlanMapping& mapping, int value, Sample& sample);
   bool set_time(const PlanMapping& mapping, Sample& sample);
@@ -147,7 +150,7 @@ class Readings {
     std::int16_t tz_offset = kNoOffset;  // from a field beside the readings
   } place_;
 
-  // A metric that a type named: the plan's own, or one to be made after its parent.
+  // A metric that fields of a record named: the plan's own, or one to be made after its parent.
   struct Extended {
     std::string name;          // empty: the plan's own
     const PlanMetric* metric;  // whose unit, units and range hold
@@ -194,11 +197,12 @@ class Readings {
     double offset = 0;
   } unit_;  // of the number at hand
 
+  std::string extension_;  // of the metric's name, of the reading at hand
   struct {
     const PlanMapping* mapping = nullptr;
-    std::string text;
-    std::size_t extended = kNotExtended;
-  } type_;  // read last
+    std::string extension;
+    std::size_t index = kNotExtended;
+  } last_extended_;
 };
 
 }  // namespace wearables

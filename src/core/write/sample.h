@@ -27,7 +27,7 @@ inline constexpr std::int16_t kWholePart = 0;
 // What one body may make. All of it is counted in the order in which it first stands in the body, whether it exists
 // already or not, so that a replay decides the same.
 inline constexpr std::size_t kMaxSources = 100;      // providers with their source types and channels
-inline constexpr std::size_t kMaxMetricNames = 500;  // types that extend a metric's name: a panel of analytes has 300
+inline constexpr std::size_t kMaxMetricNames = 500;  // of those that extend a metric's name: a panel of analytes has 300
 inline constexpr std::size_t kMaxZones = 100;
 inline constexpr std::size_t kMaxDocuments = 50000;
 inline constexpr std::size_t kMaxRejected = 1000;  // refused readings that are told one by one
@@ -47,7 +47,7 @@ enum class Reason : std::uint8_t {
   kEndBeforeStart,
   kMissingSource,
   kMissingId,
-  kMissingType,
+  kMissingType,       // what extends the metric's name is no text, or too long
   kTooManyNames,      // beyond what one body may name
   kTooManyDocuments,  // beyond what one body may hold
   kTooManyPlaces,     // of one list; `detail` tells how many
@@ -77,7 +77,7 @@ struct Sample {
   std::int16_t part = kWholePart;  // as in Row
 };
 
-// A metric that a type named (cholesterol/hdl) and no row of the plan is: the shell looks its row
+// A metric that fields of a reading named (cholesterol/hdl) and no row of the plan is: the shell looks its row
 // up, or makes it after its parent.
 struct NewMetric {
   std::string name;

@@ -56,7 +56,7 @@ Statement select_summary{R"(
 
 Statement select_mappings{R"(
   SELECT p.mapping_id, p.resource, p.provider, m.metric_id, p.secondary_field, p.end_field, p.unit_field,
-         p.unit, p.type_extends, p.value_fields, p.instant_fields, p.enabled, p.base_field, p.unit_up_to_one,
+         p.unit, p.extends, p.value_fields, p.instant_fields, p.enabled, p.base_field, p.unit_up_to_one,
          p.unit_default, p.only_where_field, coalesce(p.only_where_texts, '{}'), p.channel, p.ordinal
   FROM wearables.mappings p JOIN wearables.metrics m ON m.name = p.metric
   WHERE p.enabled OR p.provider IS NOT NULL ORDER BY p.mapping_id)"};
@@ -69,7 +69,7 @@ enum {
   kMappingEnd,
   kMappingUnitField,
   kMappingUnit,
-  kMappingTypeExtends,
+  kMappingExtends,
   kMappingValues,
   kMappingInstants,
   kMappingEnabled,
@@ -171,7 +171,7 @@ void load_mappings(MappingSet& set, SnapshotMode mode) {
     assign(mapping->end_field, get_text(row, kMappingEnd));
     assign(mapping->unit_field, get_text(row, kMappingUnitField));
     assign(mapping->unit, get_text(row, kMappingUnit));
-    mapping->type_extends = get_bool(row, kMappingTypeExtends);
+    load_texts(mapping->extends, row, kMappingExtends);
     load_texts(mapping->value_fields, row, kMappingValues);
     load_texts(mapping->instant_fields, row, kMappingInstants);
     mapping->enabled = get_bool(row, kMappingEnabled);

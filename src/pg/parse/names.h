@@ -1,4 +1,4 @@
-// The 16-bit numbers of sources, and of the metrics that a sample's type names (cholesterol/hdl).
+// The 16-bit numbers of sources, and of the metrics that fields of a sample name (cholesterol/hdl).
 //
 // A name is found here, or made: by make_names(), in a transaction of the caller's choice. Whoever handles a batch
 // never makes one: it ends with is_names_missing() and a list, is undone, and begins again once they are made. So the

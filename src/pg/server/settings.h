@@ -17,7 +17,7 @@ struct Settings {
   bool allow_loopback_http;  // plain http to an address of the machine itself
   char* http_ca_file;        // authorities to trust; empty: those of the system
   int max_sources;           // in the whole database
-  int max_extended_metrics;  // that a sample's type names
+  int max_extended_metrics;  // that fields of a sample name
   char* databases;           // comma-separated
   char* secret_directory;    // below which file: secrets lie; empty: nowhere
   char* secret_env_prefix;   // of the variables that env: secrets may name; empty: none

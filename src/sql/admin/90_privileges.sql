@@ -63,7 +63,7 @@ BEGIN
        wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.known_fields',
       -- no number that samples refer to, and not what is noted of a row
       'UPDATE (resource, metric, provider, value_fields, instant_fields, secondary_field, end_field, unit_field, unit,
-       unit_default, unit_up_to_one, base_field, type_extends, enabled, only_where_field, only_where_texts, channel,
+       unit_default, unit_up_to_one, base_field, extends, enabled, only_where_field, only_where_texts, channel,
        ordinal) ON wearables.mappings',
       'UPDATE (name, unit, ucum, codes, aggregate, kind, lowest, highest, parent) ON wearables.metrics',
       'UPDATE (metric, text, factor, shift) ON wearables.units',

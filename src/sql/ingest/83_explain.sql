@@ -61,7 +61,7 @@ BEGIN ATOMIC
   -- the fields a mapping names, and those that every record is read for
   SELECT regexp_replace(f.path, '[.]([*]|[0-9]+)(?=[.]|$)', '', 'g')
   FROM wearables.mappings p
-  CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields
+  CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields || p.extends
                             || ARRAY[p.secondary_field, p.end_field, p.unit_field, p.base_field,
                                      p.only_where_field]) AS f (path)
   WHERE p.resource = $1 AND p.enabled AND f.path IS NOT NULL
@@ -111,7 +111,7 @@ BEGIN
                   array_to_string(p.value_fields, ', '))
     FROM wearables.normalize($1) n
     JOIN wearables.metrics m ON m.name = n.metric
-    JOIN wearables.mappings p ON p.resource = shape.name AND p.enabled AND p.metric IN (m.name, m.parent)
+    JOIN wearables.mappings p ON p.resource = shape.name AND p.enabled AND (p.metric = m.name OR starts_with(m.name, p.metric || '/'))
       AND n.channel = coalesce(p.channel, CASE shape.kind WHEN 'summary' THEN p.resource ELSE 'timeseries' END)
       AND (p.provider = n.provider OR (p.provider IS NULL AND NOT EXISTS (
             SELECT FROM wearables.mappings o

@@ -41,6 +41,7 @@ CREATE TABLE wearables.metrics (
   unused_since timestamptz,
   CHECK (lowest <= highest)
 );
+CREATE INDEX metrics_parent ON wearables.metrics (parent) WHERE parent IS NOT NULL;
 COMMENT ON TABLE wearables.metrics IS
   'what is stored; value is in unit, within lowest and highest or the reading is quarantined';
 COMMENT ON COLUMN wearables.metrics.unit IS 'canonical unit, as charts show it';
@@ -55,9 +56,10 @@ COMMENT ON COLUMN wearables.metrics.kind IS
   'the document)';
 COMMENT ON COLUMN wearables.metrics.aggregate IS 'how timeseries() makes one value of a bucket''s readings';
 COMMENT ON COLUMN wearables.metrics.parent IS
-  'for a name that a sample''s type extended (cholesterol/hdl): the metric it extends';
+  'for a name that fields of a sample extended (cholesterol/hdl): the metric it extends, by whose name timeseries() '
+  'reads all of them';
 COMMENT ON COLUMN wearables.metrics.origin IS
-  'shipped, changed (shipped, then altered here), user (added here), extended (made when a sample''s type named it)';
+  'shipped, changed (shipped, then altered here), user (added here), extended (made when fields of a sample named it)';
 SELECT pg_extension_config_dump('wearables.metrics', 'WHERE origin <> ''shipped''');
 
 COMMENT ON COLUMN wearables.metrics.unused_since IS 'of an extended one: as in sources';
@@ -87,8 +89,8 @@ CREATE TABLE wearables.sources (
 COMMENT ON TABLE wearables.sources IS
   'where a reading comes from: provider slug, source type, channel; made when first seen';
 COMMENT ON COLUMN wearables.sources.channel IS
-  'timeseries, or the summary resource a reading was derived from, or the channel that its mapping gives a part of that '
-  'resource (nap)';
+  'timeseries, or the summary resource a reading was derived from, or the channel that its mapping gives a part of '
+  'that resource (nap)';
 COMMENT ON COLUMN wearables.sources.origin IS
   'seen (made when first named), changed (seen, then altered here), user (added here)';
 COMMENT ON COLUMN wearables.sources.unused_since IS
@@ -178,7 +180,10 @@ CREATE TABLE wearables.mappings (
   end_field       text CONSTRAINT mappings_end_field_is_path CHECK (wearables_internal.is_path(end_field)),
   unit_field      text CONSTRAINT mappings_unit_field_is_path CHECK (wearables_internal.is_path(unit_field)),
   unit            text,
-  type_extends    boolean NOT NULL DEFAULT false,
+  extends         text[] NOT NULL DEFAULT '{}'
+                  CONSTRAINT mappings_extends_are_members
+                  CHECK (extends = '{}'
+                         OR wearables_internal.are_paths(extends) AND array_to_string(extends, '.') !~ '[*]'),
   enabled         boolean NOT NULL DEFAULT true,
   origin          text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user')),
   base_field      text CONSTRAINT mappings_base_field_is_path CHECK (wearables_internal.is_path(base_field)),
@@ -215,8 +220,8 @@ COMMENT ON TABLE wearables.mappings IS
 COMMENT ON COLUMN wearables.mappings.provider IS
   'null: every provider that has no row of its own for this resource, metric and channel';
 COMMENT ON COLUMN wearables.mappings.only_where_field IS
-  'the row reads a record only where this field holds one of only_where_texts; a path as of value_fields, without *; of '
-  'a timeseries source.x is a member of the source beside the samples; null: no condition';
+  'the row reads a record only where this field holds one of only_where_texts; a path as of value_fields, without *; '
+  'of a timeseries source.x is a member of the source beside the samples; null: no condition';
 COMMENT ON COLUMN wearables.mappings.only_where_texts IS 'texts, or numbers as they are written';
 COMMENT ON COLUMN wearables.mappings.channel IS
   'of the sources of the readings, such as nap beside sleep; only of a summary, and of one resource only; null: the '
@@ -243,9 +248,12 @@ COMMENT ON COLUMN wearables.mappings.unit_field IS
   'field that holds the unit of the value; where it is absent, null or empty, unit_default is the unit';
 COMMENT ON COLUMN wearables.mappings.unit_default IS
   'null: a reading whose unit_field does not say is quarantined as missing_unit; without a unit_field it means nothing';
-COMMENT ON COLUMN wearables.mappings.type_extends IS
-  'the sample''s type becomes part of the metric''s name (cholesterol/hdl); a row of that name gives unit, units and '
-  'range, else one is made after the metric';
+COMMENT ON COLUMN wearables.mappings.extends IS
+  'fields of closed vocabularies that tell readings of one instant apart: their texts become part of the metric''s '
+  'name, joined by / in this order, type as it is (cholesterol/hdl), every other field as field=text '
+  '(workout_duration/intensity=low); what is absent, null or empty is left out; a row of metrics of that name gives '
+  'unit, units and range, else one is made after the metric. Paths without *; of a timeseries source.x is a member of '
+  'the source beside the samples. A field with an open vocabulary would make a metric of each of its texts';
 COMMENT ON COLUMN wearables.mappings.enabled IS
   'false: yields nothing, which is how a shipped row is switched off; with a '
   'provider, the general rows of metric and channel are off for that provider';

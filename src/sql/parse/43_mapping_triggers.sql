@@ -134,12 +134,13 @@ BEGIN
             HINT = 'Give member names joined by dots, relative to the sample or the document: '
                    'heart_rate.resting_bpm, hr_zones.0, stages.*.type; one * at most, not at the start.';
   END LOOP;
-  IF NEW.only_where_field IS NOT NULL
-     AND (NEW.only_where_field ~ '[*]' OR NOT wearables_internal.is_path(NEW.only_where_field)) THEN
-    RAISE EXCEPTION '"%" in only_where_field cannot be the field of a condition', NEW.only_where_field
-      USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'only_where_field',
-            HINT = 'Give member names joined by dots, without *: a condition is one of the whole sample or document.';
-  END IF;
+  FOR field, path IN
+    SELECT 'extends', unnest(NEW.extends) UNION ALL VALUES ('only_where_field', NEW.only_where_field) LOOP
+    CONTINUE WHEN path IS NULL OR (wearables_internal.is_path(path) AND path !~ '[*]');
+    RAISE EXCEPTION '"%" in % is not a path without *', path, field
+      USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = field,
+            HINT = 'Give member names joined by dots, without *: it is looked up once a sample or document.';
+  END LOOP;
   IF (NEW.only_where_field IS NULL) <> (NEW.only_where_texts IS NULL) THEN
     RAISE EXCEPTION 'a condition is a field and the texts that it may hold'
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'only_where_texts',
@@ -250,7 +251,7 @@ CREATE TRIGGER note_revision AFTER UPDATE OF provider, source_type, channel, flo
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.note_revision();
 CREATE TRIGGER note_removal AFTER DELETE ON wearables.sources FOR EACH ROW
   WHEN (OLD.unused_since IS NULL) EXECUTE FUNCTION wearables_internal.note_revision();
--- a metric that a sample's type extended changes nothing of the parser
+-- a metric that fields of a sample named changes nothing of the parser
 CREATE TRIGGER note_revision AFTER INSERT OR UPDATE ON wearables.metrics FOR EACH ROW
   WHEN (NEW.origin <> 'extended') EXECUTE FUNCTION wearables_internal.note_revision();
 CREATE TRIGGER note_removal AFTER DELETE ON wearables.metrics FOR EACH ROW

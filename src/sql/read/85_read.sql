@@ -46,6 +46,7 @@ DECLARE
   width interval;
   scan_from timestamptz;
   scan_to timestamptz;
+  family smallint[];  -- the metric and those it is the parent of
 BEGIN
   SELECT x.* INTO m FROM wearables.metrics x WHERE x.name = $2;
   IF NOT FOUND THEN
@@ -74,17 +75,23 @@ BEGIN
     scan_from := $3 - interval '48 hours';
     scan_to := $4 + interval '48 hours';
   END IF;
+  WITH RECURSIVE below (metric_id, name) AS (
+    SELECT m.metric_id, m.name
+    UNION
+    -- of another unit there is no common value
+    SELECT x.metric_id, x.name FROM below b JOIN wearables.metrics x ON x.parent = b.name AND x.unit = m.unit)
+  SELECT array_agg(b.metric_id) INTO family FROM below b;
   RETURN QUERY
   SELECT b.start, s.provider, s.source_type, s.channel,
          CASE m.aggregate
            WHEN 'avg' THEN avg(p.value) WHEN 'sum' THEN sum(p.value)
            WHEN 'min' THEN min(p.value) WHEN 'max' THEN max(p.value)
-           ELSE (array_agg(p.value ORDER BY charted.at DESC, p.ts DESC, p.version DESC, p.part)
+           ELSE (array_agg(p.value ORDER BY charted.at DESC, p.ts DESC, p.version DESC, p.part, p.metric_id)
                  FILTER (WHERE m.aggregate = 'last'))[1] END,
          CASE m.aggregate
            WHEN 'avg' THEN avg(p.value_secondary) WHEN 'sum' THEN sum(p.value_secondary)
            WHEN 'min' THEN min(p.value_secondary) WHEN 'max' THEN max(p.value_secondary)
-           ELSE (array_agg(p.value_secondary ORDER BY charted.at DESC, p.ts DESC, p.version DESC, p.part)
+           ELSE (array_agg(p.value_secondary ORDER BY charted.at DESC, p.ts DESC, p.version DESC, p.part, p.metric_id)
                  FILTER (WHERE m.aggregate = 'last'))[1] END,
          min(p.value), max(p.value), count(*), m.unit,
          b.start < $3 OR wearables.bucket_end(b.start, width, zone) > $4
@@ -100,13 +107,14 @@ BEGIN
              THEN wearables.first_instant(p.ts AT TIME ZONE 'UTC' + p.tz_offset * interval '1 minute', zone)
              ELSE p.ts END) AS charted (at)
   CROSS JOIN LATERAL (SELECT wearables.bucket_start(charted.at, width, zone)) AS b (start)
-  WHERE p.user_id = $1 AND p.metric_id = m.metric_id
+  WHERE p.user_id = $1 AND p.metric_id = ANY (family)
     AND p.ts >= scan_from AND p.ts < scan_to AND charted.at >= $3 AND charted.at < $4
   GROUP BY b.start, s.source_id, s.provider, s.source_type, s.channel
   ORDER BY b.start, s.provider, s.source_type, s.channel;
 END $$;
 COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text) IS
-  'a user''s metric in buckets, one row per bucket and source: hour, day, week, month or an interval as in '
+  'a user''s metric, and all that it is the parent of (insulin_injection: every kind), in buckets, one row per bucket '
+  'and source: hour, day, week, month or an interval as in '
   'bucket_start(), in time_zone (default: the user''s; "recorded": each reading by the clock of its wearer, where the '
   'offset is known, else by the user''s zone); value by the metric''s aggregate; an interval reading counts where it '
   'starts, one of a calendar day (samples.day) on that day in whatever zone, where it begins; from_ts inclusive, to_ts '

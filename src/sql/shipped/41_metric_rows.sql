@@ -123,7 +123,7 @@ INSERT INTO wearables.metrics (metric_id, name, unit, ucum, codes, aggregate, ki
    '{"-1": "unknown", "1": "deep", "2": "light", "3": "rem", "4": "awake", "5": "entered by hand"}',
    'last', 'interval', -1, 5, 'shipped');
 
--- Analytes and kinds whose meaning, range or unit is known. Any other that a sample's type names is made after its
+-- Analytes and kinds whose meaning, range or unit is known. Any other that fields of a sample name is made after its
 -- parent when it is first seen.
 INSERT INTO wearables.metrics
   (metric_id, name, unit, ucum, aggregate, kind, lowest, highest, parent, origin)

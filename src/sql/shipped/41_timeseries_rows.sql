@@ -21,66 +21,68 @@ INSERT INTO wearables.mappings (mapping_id, resource, provider, metric, value_fi
 
 -- Readings of an instant.
 INSERT INTO wearables.mappings
-  (mapping_id, resource, metric, value_fields, instant_fields, unit_field, unit_default, type_extends, origin)
-SELECT d.id, d.resource, d.metric, '{value}', '{timestamp,start}', 'unit', d.unit_default, d.by_type, 'shipped'
+  (mapping_id, resource, metric, value_fields, instant_fields, unit_field, unit_default, extends, origin)
+SELECT d.id, d.resource, d.metric, '{value}', '{timestamp,start}', 'unit', d.unit_default, d.extends::text[], 'shipped'
 FROM (VALUES
-  (11, 'cholesterol',               'cholesterol',               true,  NULL),
-  (12, 'electrocardiogram_voltage', 'electrocardiogram_voltage', true,  NULL),
-  (13, 'fat',                       'body_fat_percentage',       false, NULL),
-  (14, 'glucose',                   'glucose',                   false, NULL),
-  (15, 'ige',                       'ige',                       true,  NULL),
-  (16, 'igg',                       'igg',                       true,  NULL),
-  (17, 'stress_level',              'stress_level',              false, NULL),
-  (18, 'weight',                    'body_weight',               false, NULL),
+  (11, 'cholesterol',               'cholesterol',               '{type}',            NULL),
+  (12, 'electrocardiogram_voltage', 'electrocardiogram_voltage', '{type}',            NULL),
+  (13, 'fat',                       'body_fat_percentage',       '{}',                NULL),
+  (14, 'glucose',                   'glucose',                   '{}',                NULL),
+  (15, 'ige',                       'ige',                       '{type}',            NULL),
+  (16, 'igg',                       'igg',                       '{type}',            NULL),
+  (17, 'stress_level',              'stress_level',              '{}',                NULL),
+  (18, 'weight',                    'body_weight',               '{}',                NULL),
   -- the vendor gives these a span, whose ends are one
-  (21, 'basal_body_temperature',    'basal_body_temperature',    false, '°C'),
-  (22, 'body_mass_index',           'body_mass_index',           false, 'index'),
-  (23, 'body_temperature',          'body_temperature',          false, '°C'),
-  (40, 'lean_body_mass',            'lean_body_mass',            false, 'kg'),
-  (50, 'waist_circumference',       'waist_circumference',       false, 'cm'))
-  AS d (id, resource, metric, by_type, unit_default);
+  (21, 'basal_body_temperature',    'basal_body_temperature',    '{}',                '°C'),
+  (22, 'body_mass_index',           'body_mass_index',           '{}',                'index'),
+  (23, 'body_temperature',          'body_temperature',          '{sensor_location}', '°C'),
+  (40, 'lean_body_mass',            'lean_body_mass',            '{}',                'kg'),
+  (50, 'waist_circumference',       'waist_circumference',       '{}',                'cm'))
+  AS d (id, resource, metric, extends, unit_default);
 
 -- Readings of a span. `timestamp` is the older name of `start`; the schema and the documents disagree about
 -- which of the two calories_basal, floors_climbed and water have.
 INSERT INTO wearables.mappings
-  (mapping_id, resource, metric, value_fields, instant_fields, end_field, unit_field, unit_default, type_extends,
+  (mapping_id, resource, metric, value_fields, instant_fields, end_field, unit_field, unit_default, extends,
    origin)
-SELECT d.id, d.resource, d.metric, '{value}', '{start,timestamp}', 'end', 'unit', d.unit_default, d.by_type, 'shipped'
+SELECT d.id, d.resource, d.metric, '{value}', '{start,timestamp}', 'end', 'unit', d.unit_default, d.extends::text[],
+       'shipped'
 FROM (VALUES
-  (20, 'afib_burden',                    'afib_burden',                    false, '%'),
-  (24, 'body_temperature_delta',         'body_temperature_delta',         false, '°C'),
-  (25, 'caffeine',                       'dietary_caffeine',               false, NULL),
-  (26, 'calories_active',                'active_energy_burned',           false, 'kcal'),
-  (27, 'calories_basal',                 'basal_energy_burned',            false, 'kcal'),
-  (28, 'carbohydrates',                  'dietary_carbohydrates',          false, NULL),
-  (29, 'daylight_exposure',              'time_in_daylight',               false, 'min'),
-  (30, 'distance',                       'distance',                       false, 'm'),
-  (31, 'fall',                           'fall',                           false, 'count'),
-  (32, 'floors_climbed',                 'floors_climbed',                 false, 'count'),
-  (33, 'forced_expiratory_volume_1',     'forced_expiratory_volume_1',     false, 'L'),
-  (34, 'forced_vital_capacity',          'forced_vital_capacity',          false, 'L'),
-  (35, 'handwashing',                    'handwashing',                    false, 'count'),
-  (36, 'heart_rate_alert',               'heart_rate_alert',               true,  'count'),
-  (37, 'heart_rate_recovery_one_minute', 'heart_rate_recovery_one_minute', false, 'count'),
-  (38, 'inhaler_usage',                  'inhaler_usage',                  false, 'count'),
-  (39, 'insulin_injection',              'insulin_injection',              true,  'unit'),
-  (41, 'mindfulness_minutes',            'mindfulness_minutes',            false, NULL),
-  (42, 'peak_expiratory_flow_rate',      'peak_expiratory_flow_rate',      false, 'L/min'),
-  (43, 'sleep_apnea_alert',              'sleep_apnea_alert',              false, 'count'),
+  (20, 'afib_burden',                    'afib_burden',                    '{}',                '%'),
+  (24, 'body_temperature_delta',         'body_temperature_delta',         '{sensor_location}', '°C'),
+  (25, 'caffeine',                       'dietary_caffeine',               '{}',                NULL),
+  (26, 'calories_active',                'active_energy_burned',           '{}',                'kcal'),
+  (27, 'calories_basal',                 'basal_energy_burned',            '{}',                'kcal'),
+  (28, 'carbohydrates',                  'dietary_carbohydrates',          '{}',                NULL),
+  (29, 'daylight_exposure',              'time_in_daylight',               '{}',                'min'),
+  (30, 'distance',                       'distance',                       '{}',                'm'),
+  (31, 'fall',                           'fall',                           '{}',                'count'),
+  (32, 'floors_climbed',                 'floors_climbed',                 '{}',                'count'),
+  (33, 'forced_expiratory_volume_1',     'forced_expiratory_volume_1',     '{}',                'L'),
+  (34, 'forced_vital_capacity',          'forced_vital_capacity',          '{}',                'L'),
+  (35, 'handwashing',                    'handwashing',                    '{}',                'count'),
+  (36, 'heart_rate_alert',               'heart_rate_alert',               '{type}',            'count'),
+  (37, 'heart_rate_recovery_one_minute', 'heart_rate_recovery_one_minute', '{}',                'count'),
+  (38, 'inhaler_usage',                  'inhaler_usage',                  '{}',                'count'),
+  (39, 'insulin_injection',              'insulin_injection',
+   '{type,delivery_mode,delivery_form,bolus_purpose}', 'unit'),
+  (41, 'mindfulness_minutes',            'mindfulness_minutes',            '{}',                NULL),
+  (42, 'peak_expiratory_flow_rate',      'peak_expiratory_flow_rate',      '{}',                'L/min'),
+  (43, 'sleep_apnea_alert',              'sleep_apnea_alert',              '{}',                'count'),
   -- its type (elevated, not_elevated, null) judges the value, it does not tell two values apart
-  (44, 'sleep_breathing_disturbance',    'sleep_breathing_disturbance',    false, 'count'),
-  (45, 'stand_duration',                 'stand_duration',                 false, 'min'),
-  (46, 'stand_hour',                     'stand_hour',                     true,  'count'),
-  (47, 'steps',                          'steps',                          false, 'count'),
-  (48, 'uv_exposure',                    'uv_exposure',                    false, 'index'),
-  (49, 'vo2_max',                        'vo2_max',                        false, NULL),
-  (51, 'water',                          'dietary_water',                  false, NULL),
-  (52, 'wheelchair_push',                'wheelchair_push',                false, 'count'),
-  (53, 'workout_distance',               'workout_distance',               false, 'm'),
-  (54, 'workout_duration',               'workout_duration',               false, 'min'),
-  (55, 'workout_swimming_stroke',        'workout_swimming_stroke',        false, 'count'),
-  (56, 'hypnogram',                      'sleep_stage',                    false, 'stage'),
-  (57, 'active_energy_burned',           'active_energy_burned',           false, 'kcal'),
-  (58, 'basal_energy_burned',            'basal_energy_burned',            false, 'kcal'),
-  (59, 'distance_running_walking',       'distance',                       false, 'm'))
-  AS d (id, resource, metric, by_type, unit_default);
+  (44, 'sleep_breathing_disturbance',    'sleep_breathing_disturbance',    '{}',                'count'),
+  (45, 'stand_duration',                 'stand_duration',                 '{}',                'min'),
+  (46, 'stand_hour',                     'stand_hour',                     '{type}',            'count'),
+  (47, 'steps',                          'steps',                          '{}',                'count'),
+  (48, 'uv_exposure',                    'uv_exposure',                    '{}',                'index'),
+  (49, 'vo2_max',                        'vo2_max',                        '{}',                NULL),
+  (51, 'water',                          'dietary_water',                  '{}',                NULL),
+  (52, 'wheelchair_push',                'wheelchair_push',                '{}',                'count'),
+  (53, 'workout_distance',               'workout_distance',               '{}',                'm'),
+  (54, 'workout_duration',               'workout_duration',               '{intensity}',       'min'),
+  (55, 'workout_swimming_stroke',        'workout_swimming_stroke',        '{}',                'count'),
+  (56, 'hypnogram',                      'sleep_stage',                    '{}',                'stage'),
+  (57, 'active_energy_burned',           'active_energy_burned',           '{}',                'kcal'),
+  (58, 'basal_energy_burned',            'basal_energy_burned',            '{}',                'kcal'),
+  (59, 'distance_running_walking',       'distance',                       '{}',                'm'))
+  AS d (id, resource, metric, extends, unit_default);
