@@ -57,8 +57,8 @@ SELECT what, detail FROM wearables.explain_event((SELECT event_id FROM wearables
 -- What cannot be a field of a name is refused.
 INSERT INTO wearables.mappings (resource, metric, value_fields, extends) VALUES ('steps', 'fall', '{value}', '{a.*.b}');
 INSERT INTO wearables.mappings (resource, metric, value_fields, extends) VALUES ('steps', 'fall', '{value}', '{a,b.}');
-INSERT INTO wearables.mappings (resource, metric, value_fields, extends) VALUES ('steps', 'fall', '{value}', NULL);
 \set VERBOSITY terse
+INSERT INTO wearables.mappings (resource, metric, value_fields, extends) VALUES ('steps', 'fall', '{value}', NULL);
 INSERT INTO wearables.mappings (resource, metric, value_fields, extends) VALUES ('steps', 'fall', '{value}', '{NULL}');
 \set VERBOSITY default
 

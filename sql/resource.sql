@@ -46,6 +46,7 @@ SELECT pg_temp.samples('blood_oxygen', 'garmin/watch', '{"timestamp":"2024-05-01
 SELECT pg_temp.samples('respiratory_rate', 'fitbit/watch', '{"timestamp":"2024-05-01T08:00:00+00:00","type":null,"unit":"bpm","value":14.5}');
 SELECT pg_temp.samples('blood_pressure', 'omron/cuff', '{"timestamp":"2024-05-01T08:00:00+00:00","timezone_offset":null,"grouping":["cuff",null,null,null],"type":null,"unit":"mmHg","systolic":122,"diastolic":81}');
 SELECT pg_temp.samples('glucose', 'dexcom_v3/automatic', '{"timestamp":"2024-05-01T08:00:00+00:00","type":"automatic","unit":"mmol/L","value":5.4}');
+SELECT pg_temp.samples('glucose', 'onetouch_ble/fingerprick', '{"timestamp":"2024-05-01T08:00:00+00:00","type":null,"unit":"mg/dL","value":108.096}');
 SELECT pg_temp.samples('stress_level', 'garmin/watch', '{"timestamp":"2024-05-01T08:00:00+00:00","type":"","unit":"%","value":32}');
 SELECT pg_temp.samples('weight', 'withings/scale', '{"timestamp":"2024-05-01T08:00:00+00:00","type":null,"unit":"kg","value":71.4}');
 SELECT pg_temp.samples('fat', 'withings/scale', '{"timestamp":"2024-05-01T08:00:00+00:00","type":null,"unit":"%","value":18.2}');

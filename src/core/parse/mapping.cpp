@@ -179,6 +179,15 @@ Result<Done> set_extends(Plan::Impl& plan, PlanResource& resource, const Mapping
   return Done{};
 }
 
+Result<Done> set_part(Plan::Impl& plan, PlanResource& resource, const MappingDef& def, const std::string& row,
+                      PlanMapping& mapping) {
+  for (const std::string& path : def.part_fields) {
+    if (auto checked = check_whole_field(path, row); !checked.ok()) return checked;
+    mapping.part.push_back(field_of(plan, resource, path));
+  }
+  return Done{};
+}
+
 std::uint16_t same_time(const std::vector<PlanMapping>& mappings, const PlanMapping& mapping) {
   const auto same = std::find_if(mappings.begin(), mappings.end(), [&](const PlanMapping& other) {
     return other.enabled && other.base == mapping.base && other.instants == mapping.instants;
@@ -216,6 +225,7 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
     if (auto set = set_fields(resource->fields, def, row, mapping); !set.ok()) return set;
     if (auto set = set_condition(plan, *resource, def, row, mapping); !set.ok()) return set;
     if (auto set = set_extends(plan, *resource, def, row, mapping); !set.ok()) return set;
+    if (auto set = set_part(plan, *resource, def, row, mapping); !set.ok()) return set;
     // one that the metric does not know is the fault of this row alone: its readings say so
     mapping.constant_unit = def.unit_field.empty() ? def.unit : def.unit_default;
     mapping.unit_up_to_one = def.unit_up_to_one.empty() ? mapping.constant_unit : def.unit_up_to_one;

@@ -81,6 +81,9 @@ struct MappingDef {
   std::vector<std::string> only_where_texts = {};
   std::string channel = {};  // of its readings; empty: the resource's own. Of a timeseries it means nothing
   std::int32_t ordinal = 0;
+  // Fields of open vocabularies that tell readings of one instant apart: what they hold goes into Row::part, texts and
+  // numbers as they are written; what is absent, null or empty is left out. Paths as of extends.
+  std::vector<std::string> part_fields = {};
 };
 
 // A field that is known and needs no mapping, with all below it. With texts: those it may hold.

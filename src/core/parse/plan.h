@@ -60,6 +60,7 @@ struct PlanMapping {
   bool enabled = true;
   std::optional<PlanCondition> condition;
   std::string channel;  // empty: the resource's own
+  std::vector<PlanField> part;
 };
 
 // Rows of which a condition decides: those with one, and the rows without one that read where none of theirs holds.

@@ -1,6 +1,7 @@
 #include "core/parse/readings.h"
 
 #include "core/base/text.h"
+#include "core/write/version.h"
 
 #include <algorithm>
 #include <cmath>
@@ -172,7 +173,25 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   sample.document = document;
   sample.source = source;
   sample.part = document == kNone ? kWholePart : batch_.documents[document].part;
+  if (!mapping.part.empty()) sample.part = part_in(mapping, document);
   return true;
+}
+
+// Of the document and what the fields of the mapping hold beside it.
+std::int16_t Readings::part_in(const PlanMapping& mapping, std::uint32_t document) {
+  const std::int16_t whole = document == kNone ? kWholePart : batch_.documents[document].part;
+  identity_.clear();
+  for (std::size_t i = 0; i < mapping.part.size(); ++i) {
+    const Value& value = field(mapping.part[i]);
+    if ((value.kind != Kind::kString && value.kind != Kind::kNumber) || value.text.empty()) continue;
+    // which field, and how long, so that no two lists of texts read the same
+    identity_.append(std::to_string(i)).append(1, ':').append(std::to_string(value.text.size())).append(1, ':');
+    identity_.append(value.text);
+  }
+  if (identity_.empty()) return whole;
+  if (whole != kWholePart) identity_.append(batch_.documents[document].identity);
+  if (identity_ != last_part_.identity) last_part_ = {identity_, part_of(identity_)};
+  return last_part_.part;
 }
 
 std::size_t Readings::row_count(const PlanMapping& mapping) const noexcept {

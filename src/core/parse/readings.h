@@ -103,6 +103,7 @@ class Readings {
   bool choose_extended(const PlanMapping& mapping);
   bool read_extension(const PlanMapping& mapping);
   bool extend_metric(const PlanMapping& mapping);
+  std::int16_t part_in(const PlanMapping& mapping, std::uint32_t document);
   bool name_metric(Sample& sample);
   bool measure(const PlanMapping& mapping, int value, Sample& sample);
   bool set_time(const PlanMapping& mapping, Sample& sample);
@@ -196,6 +197,12 @@ class Readings {
     double factor = 1;
     double offset = 0;
   } unit_;  // of the number at hand
+
+  struct {
+    std::string identity;
+    std::int16_t part = kWholePart;
+  } last_part_;  // most readings of a body have one
+  std::string identity_;
 
   std::string extension_;  // of the metric's name, of the reading at hand
   struct {

@@ -57,7 +57,8 @@ Statement select_summary{R"(
 Statement select_mappings{R"(
   SELECT p.mapping_id, p.resource, p.provider, m.metric_id, p.secondary_field, p.end_field, p.unit_field,
          p.unit, p.extends, p.value_fields, p.instant_fields, p.enabled, p.base_field, p.unit_up_to_one,
-         p.unit_default, p.only_where_field, coalesce(p.only_where_texts, '{}'), p.channel, p.ordinal
+         p.unit_default, p.only_where_field, coalesce(p.only_where_texts, '{}'), p.channel, p.ordinal,
+         p.part_fields
   FROM wearables.mappings p JOIN wearables.metrics m ON m.name = p.metric
   WHERE p.enabled OR p.provider IS NOT NULL ORDER BY p.mapping_id)"};
 enum {
@@ -79,7 +80,8 @@ enum {
   kMappingOnlyWhereField,
   kMappingOnlyWhereTexts,
   kMappingChannel,
-  kMappingOrdinal
+  kMappingOrdinal,
+  kMappingPartFields
 };
 
 Statement select_known_fields{"SELECT k.resource, k.path, coalesce(k.texts, '{}') FROM wearables.known_fields k"};
@@ -182,6 +184,7 @@ void load_mappings(MappingSet& set, SnapshotMode mode) {
     load_texts(mapping->only_where_texts, row, kMappingOnlyWhereTexts);
     assign(mapping->channel, get_text(row, kMappingChannel));
     mapping->ordinal = get_int2(row, kMappingOrdinal);
+    load_texts(mapping->part_fields, row, kMappingPartFields);
   }
 }
 

@@ -61,7 +61,7 @@ BEGIN ATOMIC
   -- the fields a mapping names, and those that every record is read for
   SELECT regexp_replace(f.path, '[.]([*]|[0-9]+)(?=[.]|$)', '', 'g')
   FROM wearables.mappings p
-  CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields || p.extends
+  CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields || p.extends || p.part_fields
                             || ARRAY[p.secondary_field, p.end_field, p.unit_field, p.base_field,
                                      p.only_where_field]) AS f (path)
   WHERE p.resource = $1 AND p.enabled AND f.path IS NOT NULL

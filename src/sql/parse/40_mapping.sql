@@ -197,6 +197,10 @@ CREATE TABLE wearables.mappings (
                   CHECK (cardinality(only_where_texts) > 0 AND array_position(only_where_texts, NULL) IS NULL),
   channel         text COLLATE "C" CONSTRAINT mappings_channel_is_name CHECK (channel ~ '^[a-z][a-z0-9_]{0,62}$'),
   ordinal         smallint NOT NULL DEFAULT 0,
+  part_fields     text[] NOT NULL DEFAULT '{}'
+                  CONSTRAINT mappings_part_fields_are_members
+                  CHECK (part_fields = '{}'
+                         OR wearables_internal.are_paths(part_fields) AND array_to_string(part_fields, '.') !~ '[*]'),
   -- rows of one metric and channel differ in their condition
   CONSTRAINT mappings_key
     UNIQUE NULLS NOT DISTINCT (resource, provider, metric, channel, only_where_field, only_where_texts),
@@ -254,6 +258,10 @@ COMMENT ON COLUMN wearables.mappings.extends IS
   '(workout_duration/intensity=low); what is absent, null or empty is left out; a row of metrics of that name gives '
   'unit, units and range, else one is made after the metric. Paths without *; of a timeseries source.x is a member of '
   'the source beside the samples. A field with an open vocabulary would make a metric of each of its texts';
+COMMENT ON COLUMN wearables.mappings.part_fields IS
+  'fields of open vocabularies (the ids of workouts and devices) that tell readings of one instant apart: a hash of '
+  'their texts and numbers goes into the part of the reading''s key; 0, or the document''s part, where they are absent, '
+  'null or empty; paths as of extends';
 COMMENT ON COLUMN wearables.mappings.enabled IS
   'false: yields nothing, which is how a shipped row is switched off; with a '
   'provider, the general rows of metric and channel are off for that provider';

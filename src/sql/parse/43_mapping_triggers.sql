@@ -135,7 +135,8 @@ BEGIN
                    'heart_rate.resting_bpm, hr_zones.0, stages.*.type; one * at most, not at the start.';
   END LOOP;
   FOR field, path IN
-    SELECT 'extends', unnest(NEW.extends) UNION ALL VALUES ('only_where_field', NEW.only_where_field) LOOP
+    SELECT 'extends', unnest(NEW.extends) UNION ALL SELECT 'part_fields', unnest(NEW.part_fields)
+    UNION ALL VALUES ('only_where_field', NEW.only_where_field) LOOP
     CONTINUE WHEN path IS NULL OR (wearables_internal.is_path(path) AND path !~ '[*]');
     RAISE EXCEPTION '"%" in % is not a path without *', path, field
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = field,

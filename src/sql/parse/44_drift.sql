@@ -32,7 +32,7 @@ RETURN CASE kind
     OR EXISTS (
     SELECT FROM wearables.mappings m
     CROSS JOIN LATERAL unnest(
-      m.value_fields || m.instant_fields || m.extends
+      m.value_fields || m.instant_fields || m.extends || m.part_fields
       || ARRAY[m.secondary_field, m.end_field, m.unit_field, m.base_field, m.only_where_field]) f (path)
     WHERE m.resource = $2 AND m.enabled AND $3 || '.' = left(f.path || '.', length($3) + 1))
   WHEN 'value' THEN (

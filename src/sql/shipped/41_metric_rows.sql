@@ -33,6 +33,8 @@ INSERT INTO wearables.metrics (metric_id, name, unit, ucum, aggregate, kind, low
   -- thousands of units have been injected at once, and survived
   (19,  'insulin_injection',              '[IU]',      '[IU]',      'sum',  'interval',     0,  10000, 'shipped'),
   (20,  'cholesterol',                    'mmol/L',    'mmol/L',    'avg',  'instant',      0,    200, 'shipped'),
+  -- triglycerides: 400 mmol/L has been seen
+  (106, 'lipid',                          'mmol/L',    'mmol/L',    'avg',  'instant',      0,   1000, 'shipped'),
   -- fluorescence units of the two labs' scanner: no scale to convert by
   (21,  'ige',                            'FSU',       '{FSU}',     'avg',  'instant',      0,    1e9, 'shipped'),
   (22,  'igg',                            'FSU',       '{FSU}',     'avg',  'instant',      0,    1e9, 'shipped'),
@@ -127,23 +129,28 @@ INSERT INTO wearables.metrics (metric_id, name, unit, ucum, codes, aggregate, ki
 -- parent when it is first seen.
 INSERT INTO wearables.metrics
   (metric_id, name, unit, ucum, aggregate, kind, lowest, highest, parent, origin)
-SELECT d.id, p.name || '/' || d.type, p.unit, p.ucum, p.aggregate, p.kind, p.lowest, coalesce(d.highest, p.highest),
-       p.name, 'shipped'
+SELECT d.id, p.name || '/' || d.type, p.unit, p.ucum, p.aggregate, p.kind, p.lowest, p.highest, p.name, 'shipped'
 FROM (VALUES
-  (92, 'cholesterol', 'total', NULL),
-  (93, 'cholesterol', 'hdl', NULL),
-  (94, 'cholesterol', 'ldl', NULL),
-  -- another molecule, so another factor from mg/dL; 400 mmol/L has been seen
-  (95, 'cholesterol', 'triglycerides', 1000),
-  (96, 'heart_rate_alert', 'low_heart_rate', NULL),
-  (97, 'heart_rate_alert', 'high_heart_rate', NULL),
-  (98, 'heart_rate_alert', 'irregular_rhythm', NULL),
-  (99, 'insulin_injection', 'rapid_acting', NULL),
-  (100, 'insulin_injection', 'long_acting', NULL),
-  (101, 'stand_hour', 'stood', NULL),
-  (102, 'stand_hour', 'idle', NULL),
-  (103, 'electrocardiogram_voltage', 'lead_1', NULL)) AS d (id, parent, type, highest)
+  (92, 'cholesterol', 'total'),
+  (93, 'cholesterol', 'hdl'),
+  (94, 'cholesterol', 'ldl'),
+  (96, 'heart_rate_alert', 'low_heart_rate'),
+  (97, 'heart_rate_alert', 'high_heart_rate'),
+  (98, 'heart_rate_alert', 'irregular_rhythm'),
+  (99, 'insulin_injection', 'rapid_acting'),
+  (100, 'insulin_injection', 'long_acting'),
+  (101, 'stand_hour', 'stood'),
+  (102, 'stand_hour', 'idle'),
+  (103, 'electrocardiogram_voltage', 'lead_1'),
+  -- LOINC, Open mHealth and Health Connect tell these apart: a sensor under the skin lags behind the blood
+  (104, 'glucose', 'blood'),
+  (105, 'glucose', 'interstitial_fluid')) AS d (id, parent, type)
 JOIN wearables.metrics p ON p.name = d.parent;
+-- The vendor's type is cholesterol/triglycerides, but that is another molecule, with another factor from mg/dL: whoever
+-- asks for cholesterol must not get an average of both.
+INSERT INTO wearables.metrics (metric_id, name, unit, ucum, aggregate, kind, lowest, highest, parent, origin)
+SELECT 95, 'cholesterol/triglycerides', p.unit, p.ucum, p.aggregate, p.kind, p.lowest, p.highest, p.name, 'shipped'
+FROM wearables.metrics p WHERE p.name = 'lipid';
 
 -- What is eaten and drunk. Masses in the unit that labels give them in; ten kilograms of anything is another unit.
 INSERT INTO wearables.metrics (metric_id, name, unit, ucum, aggregate, kind, lowest, highest, origin) VALUES

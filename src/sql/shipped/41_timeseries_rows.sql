@@ -12,9 +12,11 @@ FROM (VALUES
   (4, 'blood_oxygen',     NULL,               'oxygen_saturation', '%'),
   (5, 'respiratory_rate', NULL,               'respiratory_rate',  'bpm'))
   AS d (id, resource, provider, metric, unit_default);
+-- grouping is what the vendor itself tells readings apart by: source type (which the source has), workout, sport, device
 INSERT INTO wearables.mappings
-  (mapping_id, resource, metric, value_fields, secondary_field, instant_fields, unit_field, origin) VALUES
-  (6, 'blood_pressure', 'blood_pressure', '{systolic}', 'diastolic', '{timestamp,start}', 'unit', 'shipped');
+  (mapping_id, resource, metric, value_fields, secondary_field, instant_fields, unit_field, part_fields, origin) VALUES
+  (6, 'blood_pressure', 'blood_pressure', '{systolic}', 'diastolic', '{timestamp,start}', 'unit',
+   '{grouping,grouping.1,grouping.2,grouping.3}', 'shipped');
 -- what Apple calls rmssd is in mapping 3 and must not be read as rmssd too
 INSERT INTO wearables.mappings (mapping_id, resource, provider, metric, value_fields, enabled, origin) VALUES
   (10, 'hrv', 'apple_health_kit', 'hrv_rmssd', '{value}', false, 'shipped');
@@ -86,3 +88,22 @@ FROM (VALUES
   (58, 'basal_energy_burned',            'basal_energy_burned',            '{}',                'kcal'),
   (59, 'distance_running_walking',       'distance',                       '{}',                'm'))
   AS d (id, resource, metric, extends, unit_default);
+
+-- What tells two readings of one start apart, and has no end of values: the workout that a source is part of; the sport,
+-- without which the metres of a wheelchair would take the place of those on foot.
+UPDATE wearables.mappings SET part_fields = '{source.workout_id}'
+WHERE resource IN ('workout_distance', 'workout_duration', 'workout_swimming_stroke');
+UPDATE wearables.mappings SET part_fields = '{source.sport}' WHERE resource IN ('distance', 'distance_running_walking');
+
+-- Where a glucose was measured, the sample's type says, else the type of its source: a sensor that reads by itself or is
+-- scanned lies in the interstitial fluid, a finger is pricked for blood. Where neither says, it is glucose.
+INSERT INTO wearables.mappings
+  (mapping_id, resource, metric, value_fields, instant_fields, unit_field, only_where_field, only_where_texts, ordinal,
+   origin)
+SELECT d.id, 'glucose', d.metric, '{value}', '{timestamp,start}', 'unit', d.field, d.texts, d.ordinal, 'shipped'
+FROM (VALUES
+  (60, 'glucose/interstitial_fluid', 'type',        '{automatic,manual_scan}'::text[], 1),
+  (61, 'glucose/blood',              'type',        '{fingerprick}',                   1),
+  (62, 'glucose/interstitial_fluid', 'source.type', '{automatic,manual_scan}',         2),
+  (63, 'glucose/blood',              'source.type', '{fingerprick}',                   2))
+  AS d (id, metric, field, texts, ordinal);

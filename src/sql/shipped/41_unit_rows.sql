@@ -63,6 +63,10 @@ FROM (VALUES
   ('steps', 'steps', 1), ('floors_climbed', 'floors', 1),
   -- molar masses in g/mol: glucose 180.16, cholesterol 386.65, triglycerides 885.7 (as triolein)
   ('glucose', 'mg/dL', 1 / 18.016), ('glucose', 'mg/dl', 1 / 18.016), ('glucose', 'g/L', 10 / 1.8016),
+  ('glucose/blood', 'mg/dL', 1 / 18.016), ('glucose/blood', 'mg/dl', 1 / 18.016),
+  ('glucose/blood', 'g/L', 10 / 1.8016),
+  ('glucose/interstitial_fluid', 'mg/dL', 1 / 18.016), ('glucose/interstitial_fluid', 'mg/dl', 1 / 18.016),
+  ('glucose/interstitial_fluid', 'g/L', 10 / 1.8016),
   ('cholesterol', 'mg/dL', 1 / 38.665), ('cholesterol', 'mg/dl', 1 / 38.665),
   ('cholesterol/total', 'mg/dL', 1 / 38.665), ('cholesterol/total', 'mg/dl', 1 / 38.665),
   ('cholesterol/hdl', 'mg/dL', 1 / 38.665), ('cholesterol/hdl', 'mg/dl', 1 / 38.665),

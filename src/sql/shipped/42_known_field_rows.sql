@@ -48,7 +48,7 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   ('workout_duration', 'intensity', '{low,medium,high}', NULL, 'shipped');
 -- The types that are known. The allergens and foods of ige and igg are without end.
 INSERT INTO wearables.known_fields (resource, path, texts, origin) VALUES
-  ('glucose',                     'type', '{automatic,manual_scan}', 'shipped'),
+  ('glucose',                     'type', '{automatic,manual_scan,fingerprick}', 'shipped'),
   ('sleep_breathing_disturbance', 'type', '{elevated,not_elevated}', 'shipped'),
   ('cholesterol',                 'type',
    '{cholesterol/total,cholesterol/hdl,cholesterol/ldl,cholesterol/triglycerides}', 'shipped'),
