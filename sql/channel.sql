@@ -26,6 +26,11 @@ EXECUTE day;
 SELECT pg_temp.send('2K04', 'sleep', '{"id":"doze","type":"acknowledged_nap","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T16:00:00Z","average_hrv":34}');
 CALL wearables.drain();
 EXECUTE day;
+-- Beside the night, not in it.
+SELECT pg_temp.send('2K05', 'sleep', '{"id":"stay","type":"long_sleep","source":{"provider":"oura","type":"ring"},"bedtime_start":"2024-05-04T22:00:00Z","bedtime_stop":"2024-05-05T06:00:00Z","total":27000}');
+SELECT pg_temp.send('2K06', 'sleep', '{"id":"rest","type":"acknowledged_nap","source":{"provider":"oura","type":"ring"},"bedtime_start":"2024-05-05T13:00:00Z","bedtime_stop":"2024-05-05T14:00:00Z","total":3000}');
+CALL wearables.drain();
+SELECT day, summary_id, total_sleep_time, parts, naps, nap_time FROM wearables.nights(:alice, date '2024-05-05', date '2024-05-06');
 -- What is not known to be a nap is a night: every other type, none, and null.
 SELECT d.type, n.channel, n.value FROM unnest('{short_sleep,unknown,siesta,NULL,acknowledged_nap}'::text[]) WITH ORDINALITY d (type, n),
   LATERAL wearables.normalize('daily.data.sleep.created', jsonb_build_object('data', jsonb_build_object(
@@ -34,7 +39,7 @@ SELECT n.metric, n.channel, n.value FROM wearables.normalize('daily.data.sleep.c
 -- Apple's is SDNN, awake or napping.
 SELECT n.metric, n.channel, n.value FROM wearables.normalize('daily.data.sleep.created', '{"data":{"id":"n","type":"acknowledged_nap","source":{"provider":"apple_health_kit"},"bedtime_stop":"2024-05-04T06:00:00Z","average_hrv":60}}'::jsonb) n;
 -- What was read, and by which row.
-SELECT what, detail FROM wearables.explain_event((SELECT max(event_id) FROM wearables.webhook_events)) WHERE aspect = 'mapping';
+SELECT what, detail FROM wearables.explain_event((SELECT event_id FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K02%')) WHERE aspect = 'mapping';
 -- A sample by hand has no place among what follows from documents.
 INSERT INTO wearables.samples (user_id, metric, ts, provider, channel, value) VALUES (:alice, 'hrv_rmssd', '2024-05-04 15:00:00Z', 'oura', 'nap', 33);
 \echo :SQLSTATE
@@ -85,6 +90,13 @@ UPDATE wearables.mappings SET channel = 'leg' WHERE mapping_id = 307;
 INSERT INTO wearables.resources (name, kind) VALUES ('leg', 'summary');
 UPDATE wearables.resources SET name = 'nap' WHERE name = 'tour';
 \echo :SQLSTATE
+-- of a resource that becomes a timeseries the rows stay, and their channel means nothing until it is none
+BEGIN;
+UPDATE wearables.resources SET kind = 'timeseries' WHERE name = 'sleep';
+UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate';
+SELECT metric, channel, value FROM wearables.normalize('daily.data.sleep.created', '{"data":{"source":{"provider":"oura"},"data":[{"bedtime_stop":"2024-05-04T06:00:00Z","hr_average":60,"type":"acknowledged_nap"}]}}'::jsonb);
+UPDATE wearables.mappings SET channel = 'doze' WHERE mapping_id = 307;
+ROLLBACK;
 -- all rows of a channel may move at once
 UPDATE wearables.resources SET name = 'slumber' WHERE name = 'sleep';
 SELECT DISTINCT resource FROM wearables.mappings WHERE channel = 'nap';

@@ -29,6 +29,18 @@ VALUES ('strength', 'strength', '{value}', 'unit', 'kg', '{type}');
 
 # Changes of the parser: what is done, what undoes it. They leave alone the metrics that are written by hand.
 CHANGES = (
+    # a channel, a name and a part that come and go
+    ("UPDATE wearables.mappings SET only_where_texts = '{acknowledged_nap,unknown}' WHERE channel = 'nap'",
+     "UPDATE wearables.mappings SET only_where_texts = '{acknowledged_nap}' WHERE channel = 'nap'"),
+    ("UPDATE wearables.mappings SET enabled = false WHERE channel = 'nap'",
+     "UPDATE wearables.mappings SET enabled = metric <> 'hrv_rmssd' OR provider IS NULL WHERE channel = 'nap'"),
+    ("UPDATE wearables.mappings SET extends = '{}' WHERE resource IN ('workout_duration', 'insulin_injection')",
+     "UPDATE wearables.mappings SET extends = CASE resource WHEN 'workout_duration' THEN '{intensity}'::text[]"
+     " ELSE '{type,delivery_mode,delivery_form,bolus_purpose}' END WHERE resource IN ('workout_duration', 'insulin_injection')"),
+    ("UPDATE wearables.mappings SET part_fields = '{}' WHERE resource = 'workout_distance'",
+     "UPDATE wearables.mappings SET part_fields = '{source.workout_id}' WHERE resource = 'workout_distance'"),
+    ("UPDATE wearables.mappings SET enabled = false WHERE resource = 'glucose' AND only_where_field = 'type'",
+     "UPDATE wearables.mappings SET enabled = true WHERE resource = 'glucose' AND only_where_field = 'type'"),
     ("UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate'",
      "UPDATE wearables.mappings SET value_fields = '{hr_lowest,hr_resting,hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate'"),
     ("UPDATE wearables.mappings SET instant_fields = '{bedtime_start,date}' WHERE resource = 'sleep' AND metric = 'hrv_rmssd'",
@@ -175,7 +187,7 @@ class Maker:
         kinds = [self.readings] * 12 + [self.night] * 8 + [self.page] * 5 + [self.night_page] * 2 + \
                 [self.connection] * 3 + [self.manual] * 3 + [self.correction] * 2 + [self.oddity] * 3 + \
                 [self.notice, self.nights_in_one] + [self.meals] * 3 + [self.days] * 3 + \
-                [self.travels] * 3
+                [self.travels] * 3 + [self.kinds_at_once] * 3 + [self.groupings] * 2 + [self.nap] * 3
         for _ in range(rng.randint(*self.steps)):
             rng.choice(kinds)()
         if rng.random() < 0.3:
@@ -462,6 +474,45 @@ class Maker:
     def night_page(self):
         person = self.person()
         self.add_page("sleep", person, {"sleep": [self.document(person) for _ in range(self.rng.randint(1, 4))]})
+
+    def nap(self):
+        """A session that is a night in one state and a nap in another, or of a type that is none; its readings change channels."""
+        person = self.person()
+        document = {**self.document(person), "id": f"nap-{person.client}-{self.rng.randint(1, 2)}"}
+        document["type"] = self.rng.choice(("acknowledged_nap", "acknowledged_nap", "long_sleep", "unknown", None, 7))
+        self.send(f"daily.data.sleep.{self.rng.choice(('created', 'updated'))}", person, [document, self.document(person)][:self.rng.randint(1, 2)])
+
+    # -- what tells readings of one instant apart
+
+    def kinds_at_once(self):
+        """Readings of one start that a field with a closed vocabulary, or none, tells apart."""
+        rng = self.rng
+        resource, unit, fields = rng.choice((
+            ("workout_duration", "min", {"intensity": ("low", "high")}),
+            ("insulin_injection", "unit", {"type": ("rapid_acting", None), "delivery_mode": ("basal", "bolus", None)}),
+            ("body_temperature", "°C", {"sensor_location": ("ear", "mouth", "")}),
+            ("glucose", "mmol/L", {"type": ("automatic", "fingerprick", None)})))
+        samples = []
+        for _ in range(rng.randint(1, 6)):
+            sample = {"start": self.instant(3), "value": rng.choice((5, 6, 37)), "unit": unit}
+            sample.update({name: rng.choice(values) for name, values in fields.items() if self.chance(0.8)})
+            samples.append(sample)
+        source = self.source(rng.choice((*DEVICES, ("freestyle_libre", "automatic"))))
+        self.send(f"daily.data.{resource}.created", self.person(), {"source": source, "data": samples})
+
+    def groupings(self):
+        """Readings of one instant that an id tells apart, which is in the sample or beside it; and the same without one."""
+        rng, person = self.rng, self.person()
+        groups = []
+        for _ in range(rng.randint(1, 3)):
+            source = {"provider": "apple_health_kit", "type": "watch", "workout_id": rng.choice(("w1", "w2", None))}
+            samples = [{"start": self.instant(2), "value": rng.choice((100, 200)), "unit": "m"} for _ in range(rng.randint(1, 3))]
+            groups.append({"source": source, "data": samples})
+        self.send("daily.data.workout_distance.updated", person, groups)
+        samples = [{"timestamp": self.instant(2), "unit": "mmHg", "systolic": rng.choice((118, 121)), "diastolic": 80,
+                    "grouping": rng.choice((["cuff", None, None, "d1"], ["cuff", None, None, "d2"], ["unknown", None, None, None], "d1", None))}
+                   for _ in range(rng.randint(1, 4))]
+        self.send("daily.data.blood_pressure.created", person, {"source": self.source(("garmin", "watch")), "data": samples})
 
     # -- the rest
 

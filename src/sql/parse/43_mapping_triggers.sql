@@ -162,7 +162,11 @@ BEGIN
             HINT = format('If the name is right: INSERT INTO wearables.metrics (name, unit) VALUES (%L, ''its unit'').',
                           NEW.metric);
   END IF;
-  IF NEW.channel IS NOT NULL AND (shape.kind = 'timeseries' OR NEW.channel IN (NEW.resource, 'timeseries')) THEN
+  -- a resource that became a timeseries later does without its channels: its rows may still be changed, and restored
+  IF NEW.channel IN (NEW.resource, 'timeseries')
+     OR (NEW.channel IS NOT NULL AND shape.kind = 'timeseries'
+         AND CASE TG_OP WHEN 'INSERT' THEN NEW.origin = 'user'
+             ELSE (NEW.channel, NEW.resource) IS DISTINCT FROM (OLD.channel, OLD.resource) END) THEN
     RAISE EXCEPTION 'readings of resource "%" cannot have the channel "%"', NEW.resource, NEW.channel
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'channel',
             HINT = CASE shape.kind WHEN 'timeseries' THEN 'Leave it null: samples of a timeseries have the channel '
