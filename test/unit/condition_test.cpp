@@ -156,7 +156,8 @@ TEST(Condition, ACapillaryReadingIsNoneOfASensor) {
   EXPECT_EQ(read(set, "glucose", event(R"("other")", R"("finger\"prick")")), blood);
   EXPECT_EQ(read(set, "glucose", event("null", "null")), "glucose 5 timeseries; ");
   // the source behind the samples, several of them, and none
-  EXPECT_EQ(read(set, "glucose", R"({"data":[{"data":[{"timestamp":0,"value":5}],"source":{"provider":"p","type":"automatic"}},
+  EXPECT_EQ(read(set, "glucose",
+                 R"({"data":[{"data":[{"timestamp":0,"value":5}],"source":{"provider":"p","type":"automatic"}},
                                     {"source":{"provider":"q","type":"finger\"prick"},"data":[{"timestamp":0,"value":6},{"timestamp":0,"value":7}]},
                                     {"source":{"provider":"p"},"data":[{"timestamp":0,"value":8}]}]})"),
             sensor + "glucose/blood 6 timeseries; glucose/blood 7 timeseries; glucose 8 timeseries; ");

@@ -56,7 +56,8 @@ TEST(Extension, JoinsWhatThereIsInTheOrderOfTheRow) {
                           sample(R"("type":"insulin/rapid","mode":"bolus")") + "," + sample(R"("type":"insulin/")")),
             "insulin/rapid/mode=bolus/purpose=meal 4; insulin/mode=bolus 4; insulin/purpose=meal 4; insulin 4; "
             "insulin/rapid/mode=bolus 4; insulin/insulin/ 4; ");
-  EXPECT_EQ(read(insulin({"mode", "type"}), sample(R"("mode":"bolus","type":"rapid")")), "insulin/mode=bolus/rapid 4; ");
+  EXPECT_EQ(read(insulin({"mode", "type"}), sample(R"("mode":"bolus","type":"rapid")")),
+            "insulin/mode=bolus/rapid 4; ");
   EXPECT_EQ(read(insulin({}), sample(R"("mode":"bolus","type":"rapid")")), "insulin 4; ");
 }
 
@@ -85,7 +86,8 @@ TEST(Extension, RefusesWhatMakesNoName) {
   EXPECT_EQ(read(insulin({"type", "a"}, "pen/b"), sample(fits)).substr(0, 14), "! missing_type");
   EXPECT_EQ(read(insulin({"type", "a"}), sample(R"("type":"rapid","a":7)")), "! missing_type /data/data/0/a ; ");
   EXPECT_EQ(read(insulin({"type", "a"}), sample(R"("type":"a\nb")")), "! missing_type /data/data/0/type a?b; ");
-  EXPECT_EQ(read(insulin({"doses.*.type"}), ""), "mapping 17: \"doses.*.type\" is not a path of member names without *");
+  EXPECT_EQ(read(insulin({"doses.*.type"}), ""),
+            "mapping 17: \"doses.*.type\" is not a path of member names without *");
 }
 
 TEST(Extension, HasABoundOnNames) {

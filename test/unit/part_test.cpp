@@ -45,7 +45,8 @@ std::vector<std::int16_t> parts(const MappingSet& set, const char* resource, con
 std::string event(const std::vector<std::string>& samples, const std::string& source = R"("provider":"p")") {
   std::string list;
   for (const std::string& members : samples) {
-    list += (list.empty() ? "" : ",") + (R"({"timestamp":0,"value":120)" + (members.empty() ? "" : "," + members)) + '}';
+    list +=
+        (list.empty() ? "" : ",") + (R"({"timestamp":0,"value":120)" + (members.empty() ? "" : "," + members)) + '}';
   }
   return R"({"data":{"source":{)" + source + R"(},"data":[)" + list + "]}}";
 }
@@ -56,25 +57,28 @@ bool all_differ(const std::vector<std::int16_t>& found) {
 
 TEST(Part, ReadingsThatAFieldTellsApartDiffer) {
   const MappingSet set = pressure({"grouping", "grouping.1", "grouping.3"});
-  const auto found = parts(set, "pressure",
-                           event({"", R"("grouping":"a")", R"("grouping":["x","a"])", R"("grouping":["x",null,null,"a"])",
-                                  R"("grouping":["x","b",null,"a"])", R"("grouping":7)", R"("grouping":["x",7])"}));
+  const auto found =
+      parts(set, "pressure",
+            event({"", R"("grouping":"a")", R"("grouping":["x","a"])", R"("grouping":["x",null,null,"a"])",
+                   R"("grouping":["x","b",null,"a"])", R"("grouping":7)", R"("grouping":["x",7])"}));
   EXPECT_EQ(found.front(), kWholePart);
   EXPECT_TRUE(all_differ(found));
 }
 
 TEST(Part, IsThatOfNoFieldWhereNoneSays) {
   const MappingSet set = pressure({"grouping", "grouping.1", "grouping.3"});
-  const auto found = parts(set, "pressure",
-                           event({R"("grouping":null)", R"("grouping":["x"])", R"("grouping":["unknown",null,null,null])",
-                                  R"("grouping":"")", R"("grouping":{})", R"("grouping":true)", R"("grouping":["x",""])"}));
+  const auto found =
+      parts(set, "pressure",
+            event({R"("grouping":null)", R"("grouping":["x"])", R"("grouping":["unknown",null,null,null])",
+                   R"("grouping":"")", R"("grouping":{})", R"("grouping":true)", R"("grouping":["x",""])"}));
   EXPECT_TRUE(std::all_of(found.begin(), found.end(), [](std::int16_t part) { return part == kWholePart; }));
 }
 
 TEST(Part, IsAFunctionOfTheTexts) {
   const MappingSet set = pressure({"a", "b"});
-  const auto found = parts(set, "pressure", event({R"("a":"x","b":"y")", R"("b":"y","a":"x")", R"("a":"x")",
-                                                   R"("a":"x","b":"y")", R"("a":"x1:1:y")", R"("a":"y","b":"x")"}));
+  const auto found = parts(set, "pressure",
+                           event({R"("a":"x","b":"y")", R"("b":"y","a":"x")", R"("a":"x")", R"("a":"x","b":"y")",
+                                  R"("a":"x1:1:y")", R"("a":"y","b":"x")"}));
   EXPECT_EQ(found[0], found[1]);
   EXPECT_EQ(found[0], found[3]);
   EXPECT_EQ(found[2], part_of("0:1:x"));
@@ -99,8 +103,10 @@ TEST(Part, OfADocumentIsThatOfTheFieldsToo) {
   EXPECT_EQ(of(R"("id":"t1")"), (std::vector<std::int16_t>{part_of("t1"), part_of("t1")}));
   EXPECT_EQ(of(R"("id":"t1","leg":"x")"), (std::vector<std::int16_t>{part_of("0:1:xt1"), part_of("t1")}));
   EXPECT_NE(of(R"("id":"t2","leg":"x")").front(), of(R"("id":"t1","leg":"x")").front());
-  EXPECT_EQ(parts(set, "day", R"({"data":{"id":"d","date":"2024-05-04","source":{"provider":"p"},"timestamp":0,"value":1,"leg":"x"}})"),
-            std::vector<std::int16_t>{part_of("0:1:x")});
+  EXPECT_EQ(
+      parts(set, "day",
+            R"({"data":{"id":"d","date":"2024-05-04","source":{"provider":"p"},"timestamp":0,"value":1,"leg":"x"}})"),
+      std::vector<std::int16_t>{part_of("0:1:x")});
 }
 
 TEST(Part, FieldsAreOfTheWholeRecord) {

@@ -18,9 +18,9 @@ inline constexpr std::string_view kTimeZoneField = "time_zone";
 struct MetricDef {
   std::int16_t metric_id;  // above 0
   std::string name;
-  std::string unit;        // canonical
-  bool interval;           // a reading spans ts..ts_end
-  double lowest, highest;  // plausible range, inclusive; infinities when open
+  std::string unit;         // canonical
+  bool interval;            // a reading spans ts..ts_end
+  double lowest, highest;   // plausible range, inclusive; infinities when open
   std::string parent = {};  // name of the metric that it is a kind of (glucose of glucose/blood); empty: none
 };
 
@@ -53,9 +53,9 @@ struct ResourceDef {
 // Which row reads: of a metric and channel the rows of a provider take the place of the general ones. Of what is left
 // for a provider, the rows with a condition are tried one after the other, by ordinal, then mapping_id, those of a
 // metric and of the metrics whose parent it is together. The first whose condition holds reads the record; neither the
-// others nor the rows without a condition of its metric and of the parent of its metric do. A metric has one row without
-// a condition at most: of several the provider's own, then the first by ordinal and mapping_id. A row that is off takes
-// the place of general ones all the same, and is not tried.
+// others nor the rows without a condition of its metric and of the parent of its metric do. A metric has one row
+// without a condition at most: of several the provider's own, then the first by ordinal and mapping_id. A row that is
+// off takes the place of general ones all the same, and is not tried.
 struct MappingDef {
   std::int32_t mapping_id;
   std::string resource;
@@ -71,10 +71,10 @@ struct MappingDef {
   // (less "metric/" where it begins with that), every other one by "field=text"; what is absent, null or empty is left
   // out. The metric of that name is made where no row is. No "*"; of a timeseries "source.x" as in only_where_field.
   std::vector<std::string> extends;
-  bool enabled = true;                      // false: yields nothing; with a provider, the general row is off for it too
-  std::string base_field = {};              // numbers in instant_fields and end_field are seconds since this
-  std::string unit_up_to_one = {};          // instead of the unit where the value lies within -1..1
-  std::string unit_default = {};            // where unit_field is absent, null or empty; empty: kMissingUnit
+  bool enabled = true;              // false: yields nothing; with a provider, the general row is off for it too
+  std::string base_field = {};      // numbers in instant_fields and end_field are seconds since this
+  std::string unit_up_to_one = {};  // instead of the unit where the value lies within -1..1
+  std::string unit_default = {};    // where unit_field is absent, null or empty; empty: kMissingUnit
   // The condition: the field holds one of the texts, a number as it is written. No "*". Of a timeseries "source.x" is a
   // member of the source beside the samples.
   std::string only_where_field = {};  // empty: none

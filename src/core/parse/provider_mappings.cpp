@@ -34,8 +34,7 @@ Rows rows_for(const PlanResource& resource, const std::string& provider) {
   }
   Rows rows;
   for (const PlanMapping& row : resource.mappings) {
-    const bool applies =
-        row.provider == provider || (row.provider.empty() && !own.contains({row.metric, row.channel}));
+    const bool applies = row.provider == provider || (row.provider.empty() && !own.contains({row.metric, row.channel}));
     if (applies && row.enabled) rows.push_back(&row);
   }
   return rows;

@@ -1,7 +1,6 @@
 #include "core/parse/readings.h"
 
 #include "core/base/text.h"
-#include "core/write/version.h"
 
 #include <algorithm>
 #include <cmath>
@@ -112,12 +111,6 @@ bool Readings::holds(const PlanCondition& condition) const noexcept {
   return std::find(condition.texts.begin(), condition.texts.end(), value.text) != condition.texts.end();
 }
 
-const Value& Readings::field(const PlanField& which) const noexcept {
-  const Fields& fields = which.of_source ? source_fields_ : fields_;
-  WEARABLES_ASSERT(which.slot < fields.size());
-  return fields[which.slot];
-}
-
 // Under the source that differs from the record's by the mapping's channel.
 bool Readings::add_in_channel(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
   if (mapping.lists.empty() && first_present(mapping.values) == kNoSlot) return false;  // which makes no source
@@ -127,19 +120,6 @@ bool Readings::add_in_channel(const PlanMapping& mapping, std::uint16_t source, 
   const std::uint16_t own = this->source(provider, type, mapping.channel);
   if (!is_source(own)) return reject_source(own), true;
   return mapping.lists.empty() ? add_one(mapping, own, document) : add_rows(mapping, own, document);
-}
-
-void Readings::reject_missing_value(const Mappings& mappings) {
-  std::vector<const PlanMapping*> tried;
-  for (const std::uint16_t number : mappings.mappings) tried.push_back(&resource_.mappings[number]);
-  for (const PlanChoice& choice : mappings.choices) {
-    const PlanMapping* taken = chosen(choice);
-    if (taken != nullptr) tried.push_back(taken);
-    for (const std::uint16_t number : choice.rest) {
-      if (is_left_for(choice, taken, resource_.mappings[number])) tried.push_back(&resource_.mappings[number]);
-    }
-  }
-  if (!tried.empty()) reject_reading(Reason::kMissingValue, tried.size() == 1 ? tried.front() : nullptr);
 }
 
 bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
@@ -177,23 +157,6 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   return true;
 }
 
-// Of the document and what the fields of the mapping hold beside it.
-std::int16_t Readings::part_in(const PlanMapping& mapping, std::uint32_t document) {
-  const std::int16_t whole = document == kNone ? kWholePart : batch_.documents[document].part;
-  identity_.clear();
-  for (std::size_t i = 0; i < mapping.part.size(); ++i) {
-    const Value& value = field(mapping.part[i]);
-    if ((value.kind != Kind::kString && value.kind != Kind::kNumber) || value.text.empty()) continue;
-    // which field, and how long, so that no two lists of texts read the same
-    identity_.append(std::to_string(i)).append(1, ':').append(std::to_string(value.text.size())).append(1, ':');
-    identity_.append(value.text);
-  }
-  if (identity_.empty()) return whole;
-  if (whole != kWholePart) identity_.append(batch_.documents[document].identity);
-  if (identity_ != last_part_.identity) last_part_ = {identity_, part_of(identity_)};
-  return last_part_.part;
-}
-
 std::size_t Readings::row_count(const PlanMapping& mapping) const noexcept {
   std::size_t rows = 0;
   for (const std::uint16_t slot : mapping.values) {
@@ -227,13 +190,6 @@ void Readings::take_row(const PlanMapping& mapping) {
     }
   }
   forget_time();
-}
-
-[[gnu::always_inline]] inline bool Readings::fail(Reason reason, int slot, std::string_view detail) noexcept {
-  rejection_.reason = reason;
-  rejection_.slot = slot;
-  rejection_.detail = detail;
-  return false;
 }
 
 [[gnu::always_inline]] inline bool Readings::measure(const PlanMapping& mapping, int value, Sample& sample) {
@@ -287,64 +243,6 @@ bool Readings::convert_unit(std::string_view text, int slot) {
 [[gnu::always_inline]] inline bool Readings::choose_metric(const PlanMapping& mapping) {
   choice_ = {&plan_.metrics[mapping.metric], kNotExtended};
   return mapping.extends.empty() || choose_extended(mapping);
-}
-
-bool Readings::choose_extended(const PlanMapping& mapping) {
-  if (!read_extension(mapping)) return false;
-  if (extension_.empty()) return true;
-  const bool same = last_extended_.mapping == &mapping && last_extended_.extension == extension_;
-  if (!same && !extend_metric(mapping)) return false;
-  choice_ = {extended_[last_extended_.index].metric, last_extended_.index};
-  return !extended_[last_extended_.index].closed || fail(Reason::kNoMoreNames, slot_of(mapping), extension_);
-}
-
-// Leaves what is added to the metric's name in extension_.
-bool Readings::read_extension(const PlanMapping& mapping) {
-  extension_.clear();
-  const std::string& name = choice_.metric->def.name;
-  for (const PlanExtension& part : mapping.extends) {
-    const Value& value = field(part.field);
-    const bool is_text = value.kind == Kind::kString;
-    if (!value.present() || (is_text && value.text.empty())) continue;
-    if (!is_text || !is_printable(value.text, kMaxName)) {
-      const int slot = part.field.of_source ? kNoSlot : part.field.slot;
-      return fail(Reason::kMissingType, slot, is_text ? value.text : std::string_view());
-    }
-    std::string_view text = value.text;
-    if (part.prefix.empty() && text.size() > name.size() + 1 && text.starts_with(name) && text[name.size()] == '/') {
-      text.remove_prefix(name.size() + 1);
-    }
-    if (!extension_.empty()) extension_ += '/';
-    extension_.append(part.prefix).append(text);
-  }
-  // the table bounds all that is behind the first slash of a name
-  const std::size_t behind_slash = name.size() - std::min(name.find('/'), name.size());
-  return extension_.size() + behind_slash <= kMaxName || fail(Reason::kMissingType, slot_of(mapping), extension_);
-}
-
-// Where to look at when a metric is not to be had; of several fields the record says which.
-int Readings::slot_of(const PlanMapping& mapping) noexcept {
-  const bool one = mapping.extends.size() == 1 && !mapping.extends.front().field.of_source;
-  return one ? mapping.extends.front().field.slot : kNoSlot;
-}
-
-// Leaves the metric that is named metric/extension_ in last_extended_.
-bool Readings::extend_metric(const PlanMapping& mapping) {
-  std::string name = choice_.metric->def.name + '/' + extension_;
-  const std::uint16_t index = extended_names_.index_of(name, extended_.size(), kMaxMetricNames);
-  if (index == Interner::kNoIndex) return fail(Reason::kTooManyNames, slot_of(mapping), extension_);
-  if (index == extended_.size()) {
-    const auto known = plan_.metric_names.find(name);
-    if (known != plan_.metric_names.end()) {
-      const PlanMetric* metric = &plan_.metrics[known->second];
-      extended_.push_back({{}, metric, false, metric->def.metric_id});
-    } else {
-      const bool closed = is_closed(name);
-      extended_.push_back({std::move(name), choice_.metric, closed});
-    }
-  }
-  last_extended_ = {&mapping, extension_, index};
-  return true;
 }
 
 // Last of all: a refused reading makes no metric.

@@ -90,7 +90,11 @@ class Readings {
   bool is_left_for(const PlanChoice& choice, const PlanMapping* taken, const PlanMapping& mapping) const noexcept;
   static int slot_of(const PlanMapping& mapping) noexcept;
   bool holds(const PlanCondition& condition) const noexcept;
-  const Value& field(const PlanField& which) const noexcept;
+  const Value& field(const PlanField& which) const noexcept {
+    const Fields& fields = which.of_source ? source_fields_ : fields_;
+    WEARABLES_ASSERT(which.slot < fields.size());
+    return fields[which.slot];
+  }
   bool add_in_channel(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
   bool add_one(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
   bool add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
@@ -118,7 +122,12 @@ class Readings {
   void read_place();
   std::uint16_t zone_named(std::string_view text);
   bool is_midnight_of_document(const ParsedInstant& parsed) const noexcept;
-  bool fail(Reason reason, int slot, std::string_view detail = {}) noexcept;
+  [[gnu::always_inline]] bool fail(Reason reason, int slot, std::string_view detail = {}) noexcept {
+    rejection_.reason = reason;
+    rejection_.slot = slot;
+    rejection_.detail = detail;
+    return false;
+  }
 
   // The first that is present and not null; kNoSlot when none is.
   int first_present(const std::vector<std::uint16_t>& slots) const noexcept;

@@ -80,6 +80,19 @@ void Readings::reject_source(std::uint16_t index) {
   reject_reading(Reason::kNoMoreNames, kNoMetric, kNoSlot, named.provider + '/' + named.type + '/' + named.channel);
 }
 
+void Readings::reject_missing_value(const Mappings& mappings) {
+  std::vector<const PlanMapping*> tried;
+  for (const std::uint16_t number : mappings.mappings) tried.push_back(&resource_.mappings[number]);
+  for (const PlanChoice& choice : mappings.choices) {
+    const PlanMapping* taken = chosen(choice);
+    if (taken != nullptr) tried.push_back(taken);
+    for (const std::uint16_t number : choice.rest) {
+      if (is_left_for(choice, taken, resource_.mappings[number])) tried.push_back(&resource_.mappings[number]);
+    }
+  }
+  if (!tried.empty()) reject_reading(Reason::kMissingValue, tried.size() == 1 ? tried.front() : nullptr);
+}
+
 void Readings::reject_reading(Reason reason, const PlanMapping* mapping) {
   const std::int16_t metric_id = mapping != nullptr ? plan_.metrics[mapping->metric].def.metric_id : kNoMetric;
   reject_reading(reason, metric_id, kNoSlot, {});

@@ -27,7 +27,7 @@ inline constexpr std::int16_t kWholePart = 0;
 // What one body may make. All of it is counted in the order in which it first stands in the body, whether it exists
 // already or not, so that a replay decides the same.
 inline constexpr std::size_t kMaxSources = 100;      // providers with their source types and channels
-inline constexpr std::size_t kMaxMetricNames = 500;  // of those that extend a metric's name: a panel of analytes has 300
+inline constexpr std::size_t kMaxMetricNames = 500;  // that extend another's: a panel of analytes has 300
 inline constexpr std::size_t kMaxZones = 100;
 inline constexpr std::size_t kMaxDocuments = 50000;
 inline constexpr std::size_t kMaxRejected = 1000;  // refused readings that are told one by one

@@ -111,7 +111,8 @@ BEGIN
                   array_to_string(p.value_fields, ', '))
     FROM wearables.normalize($1) n
     JOIN wearables.metrics m ON m.name = n.metric
-    JOIN wearables.mappings p ON p.resource = shape.name AND p.enabled AND (p.metric = m.name OR starts_with(m.name, p.metric || '/'))
+    JOIN wearables.mappings p ON p.resource = shape.name AND p.enabled
+      AND (p.metric = m.name OR starts_with(m.name, p.metric || '/'))
       AND n.channel = coalesce(p.channel, CASE shape.kind WHEN 'summary' THEN p.resource ELSE 'timeseries' END)
       AND (p.provider = n.provider OR (p.provider IS NULL AND NOT EXISTS (
             SELECT FROM wearables.mappings o

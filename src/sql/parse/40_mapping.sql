@@ -260,8 +260,8 @@ COMMENT ON COLUMN wearables.mappings.extends IS
   'the source beside the samples. A field with an open vocabulary would make a metric of each of its texts';
 COMMENT ON COLUMN wearables.mappings.part_fields IS
   'fields of open vocabularies (the ids of workouts and devices) that tell readings of one instant apart: a hash of '
-  'their texts and numbers goes into the part of the reading''s key; 0, or the document''s part, where they are absent, '
-  'null or empty; paths as of extends';
+  'their texts and numbers goes into the part of the reading''s key; 0, or the document''s part, where they are '
+  'absent, null or empty; paths as of extends';
 COMMENT ON COLUMN wearables.mappings.enabled IS
   'false: yields nothing, which is how a shipped row is switched off; with a '
   'provider, the general rows of metric and channel are off for that provider';

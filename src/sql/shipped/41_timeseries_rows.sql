@@ -12,7 +12,8 @@ FROM (VALUES
   (4, 'blood_oxygen',     NULL,               'oxygen_saturation', '%'),
   (5, 'respiratory_rate', NULL,               'respiratory_rate',  'bpm'))
   AS d (id, resource, provider, metric, unit_default);
--- grouping is what the vendor itself tells readings apart by: source type (which the source has), workout, sport, device
+-- grouping is what the vendor itself tells readings apart by: source type (which the source has), workout, sport and
+-- device.
 INSERT INTO wearables.mappings
   (mapping_id, resource, metric, value_fields, secondary_field, instant_fields, unit_field, part_fields, origin) VALUES
   (6, 'blood_pressure', 'blood_pressure', '{systolic}', 'diastolic', '{timestamp,start}', 'unit',
@@ -89,14 +90,14 @@ FROM (VALUES
   (59, 'distance_running_walking',       'distance',                       '{}',                'm'))
   AS d (id, resource, metric, extends, unit_default);
 
--- What tells two readings of one start apart, and has no end of values: the workout that a source is part of; the sport,
--- without which the metres of a wheelchair would take the place of those on foot.
+-- What tells two readings of one start apart, and has no end of values: the workout that a source is part of; the
+-- sport, without which the metres of a wheelchair would take the place of those on foot.
 UPDATE wearables.mappings SET part_fields = '{source.workout_id}'
 WHERE resource IN ('workout_distance', 'workout_duration', 'workout_swimming_stroke');
 UPDATE wearables.mappings SET part_fields = '{source.sport}' WHERE resource IN ('distance', 'distance_running_walking');
 
--- Where a glucose was measured, the sample's type says, else the type of its source: a sensor that reads by itself or is
--- scanned lies in the interstitial fluid, a finger is pricked for blood. Where neither says, it is glucose.
+-- Where a glucose was measured, the sample's type says, else the type of its source: a sensor that reads by itself or
+-- is scanned lies in the interstitial fluid, a finger is pricked for blood. Where neither says, it is glucose.
 INSERT INTO wearables.mappings
   (mapping_id, resource, metric, value_fields, instant_fields, unit_field, only_where_field, only_where_texts, ordinal,
    origin)
