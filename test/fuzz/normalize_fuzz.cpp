@@ -63,7 +63,7 @@ void check_same(const Batch& a, const Batch& b) {
     const Sample& other = b.samples[i];
     require(one.ordinal == other.ordinal && one.metric == other.metric && one.ts == other.ts &&
             one.ts_end == other.ts_end && one.value == other.value && one.source == other.source &&
-            one.zone == other.zone && one.tz_offset == other.tz_offset);
+            one.zone == other.zone && one.tz_offset == other.tz_offset && one.part == other.part);
   }
   require(a.rejected.size() == b.rejected.size() && a.documents.size() == b.documents.size());
   require(a.unknowns == b.unknowns && a.sources == b.sources && a.zones == b.zones);

@@ -58,7 +58,10 @@ inline std::vector<MetricDef> sample_metrics() {
       metric(17, "zone_3", "s", 0),
       metric(18, "efficiency", "%", 0, 100),
       metric(19, "temperature", "°C", 20, 50),
+      metric(20, "dose", "mg", 0, 100),
+      metric(21, "dose/pen", "mg", 0, 100),
   };
+  metrics[20].parent = "dose";
   metrics[6].interval = true;
   return metrics;
 }
@@ -83,6 +86,8 @@ inline std::vector<ResourceDef> sample_resources() {
   resources.push_back({"profile", ResourceKind::kSummary, "profile"});
   resources.push_back({"workout_stream", ResourceKind::kSkipped, ""});
   resources.push_back({"night", ResourceKind::kSummary, "nights"});
+  resources.push_back({"dose", ResourceKind::kTimeseries, ""});
+  resources.push_back({"trip", ResourceKind::kSummary, "trips"});
   return resources;
 }
 
@@ -115,6 +120,10 @@ inline std::vector<MappingDef> sample_mappings() {
       mapping(24, "night", 17, {"zones.2"}, {"start"}),
       mapping(25, "night", 18, {"efficiency"}, {"start"}),
       mapping(26, "night", 19, {"warmth.*.now.value", "warmth.*.value"}, {"warmth.*.date", "start"}),
+      mapping(27, "dose", 20, {"value"}, {"start"}),
+      mapping(28, "dose", 21, {"value"}, {"start"}),
+      mapping(29, "trip", 20, {"value"}, {"start"}),
+      mapping(30, "trip", 20, {"values.*"}, {"start"}),
   };
   rows[2].provider = "apple_health_kit";
   rows[3].provider = "apple_health_kit";
@@ -130,6 +139,14 @@ inline std::vector<MappingDef> sample_mappings() {
   rows[21].base_field = "start";
   rows[24].unit_up_to_one = "1";
   rows[25].unit_field = "warmth.*.unit";
+  rows[26].extends = {"type", "mode", "source.sport"};
+  rows[26].part_fields = {"grouping", "grouping.1", "source.workout_id"};
+  rows[27].only_where_field = "source.type";
+  rows[27].only_where_texts = {"pen", "pump"};
+  rows[28].part_fields = {"leg"};
+  rows[29].only_where_field = "type";
+  rows[29].only_where_texts = {"walk"};
+  rows[29].channel = "walk";
   // body_temperature alone has no default
   const std::vector<MetricDef> metrics = sample_metrics();
   for (MappingDef& row : rows) {
