@@ -33,8 +33,8 @@ SELECT count(*) FROM unnest(ARRAY['{}', '{"event_type":null}', '{"event_type":17
 SELECT pg_temp.send('2M01', '{"type":"x\u0000y\u001b[31m.z\n.created"}'), pg_temp.send('2M02', format('{"event_type":"aé%s.x"}', repeat('é', 300))),
        pg_temp.send('2M03', format('{"event_type":"daily.data.%s.created","user_id":"u-1"}', repeat('é', 90)));
 -- Verbs of lifecycle events, and resources of announcements, that no row knows.
-SELECT pg_temp.send('2N01', '{"event_type":"provider.connection.deleted","user_id":"u-alice","client_user_id":"alice","data":{"provider":"oura"}}', 'junction'),
-       pg_temp.send('2N02', '{"event_type":"provider.connection.deregistered","user_id":"u-nobody","data":{"provider":"oura"}}', 'junction'),
+SELECT pg_temp.send('2N01', '{"event_type":"provider.connection.merged","user_id":"u-alice","client_user_id":"alice","data":{"provider":"oura"}}', 'junction'),
+       pg_temp.send('2N02', '{"event_type":"provider.connection.paused","user_id":"u-nobody","data":{"provider":"oura"}}', 'junction'),
        pg_temp.send('2N03', '{"event_type":"provider.connection.updated","data":7}', 'junction'),
        pg_temp.send('2N04', '{"event_type":"historical.data.horoscope.created","user_id":"u-nobody","data":{"provider":"oura"}}', 'junction'),
        pg_temp.send('2N05', '{"event_type":"historical.data.horoscope.created","client_user_id":"alice","data":{"provider":"oura"}}', 'junction');

@@ -40,6 +40,10 @@ FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %
   WITH ORDINALITY AS n (client, metric, ts, provider, source_type, value, secondary, version, i)
 JOIN wearables.users u ON u.client_user_id = n.client ORDER BY n.i"""
 
+SAY = """
+SELECT wearables.set_connection(u.user_id, %(provider)s, %(status)s, %(actor)s, %(error_type)s, %(provider_user_id)s, %(at)s)
+FROM wearables.users u WHERE u.client_user_id = %(client)s"""
+
 
 class Broken(Exception):
     """The proof failed in a way that leaves no state to compare."""
@@ -115,6 +119,10 @@ def pull(session, page):
 
 def write_by_hand(session, manual):
     session.run(MANUAL, [list(column) for column in zip(*manual.rows)])
+
+
+def say(session, said):
+    session.run(SAY, vars(said))
 
 
 def register(session, who):

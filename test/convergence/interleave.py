@@ -144,7 +144,7 @@ class Interleaving:
     def finish(self):
         session, world = self.place.main, self.world
         permutation.drain_all(session)
-        for step in world.manuals:
+        for step in world.manuals + world.said:
             permutation.do(session, step)
         for change in world.changes:
             self.place.change(session, change)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import arena
 import digest
 from arena import Broken
-from world import Manual, Message, Page, Register
+from world import Manual, Message, Page, Register, Said
 
 POOL = ThreadPoolExecutor(max_workers=arena.Arena.CROWD)
 
@@ -45,6 +45,8 @@ def do(session, step):
         arena.pull(session, step)
     elif isinstance(step, Manual):
         arena.write_by_hand(session, step)
+    elif isinstance(step, Said):
+        arena.say(session, step)
     else:
         arena.register(session, step)
 
@@ -55,7 +57,7 @@ def in_version_order(session, world):
         session.run(change[0])
     for who in world.registers + world.moves:
         do(session, who)
-    for step in sorted(world.events + world.manuals, key=lambda step: step.version):
+    for step in sorted(world.events + world.manuals + world.said, key=lambda step: step.version):
         do(session, step)
         drain_all(session)
     return state_of(session, world)
@@ -76,11 +78,11 @@ def shuffled(rng, steps):
 
 
 def people_first(steps):
-    """A row written by hand needs its people: it waits for them."""
+    """What is written or said by hand needs its people: it waits for them."""
     known, waiting, out = set(), [], []
     everybody = {step.client for step in steps if isinstance(step, Register)}
     for step in steps:
-        if isinstance(step, Manual):
+        if isinstance(step, (Manual, Said)):
             waiting.append(step)
         else:
             out.append(step)
@@ -112,7 +114,7 @@ class Permutation:
     def plan(self):
         """All steps, some of them twice or thrice, the changes of the parser in their own order among them."""
         rng = self.rng
-        steps = self.world.events + self.world.manuals
+        steps = self.world.events + self.world.manuals + self.world.said
         again = rng.choice((0, 0.1, 0.5))
         steps = steps + [step for step in steps if self.chance(again)] + [step for step in steps if self.chance(again / 4)]
         registers = list(self.world.registers)

@@ -70,8 +70,9 @@ class Stress:
         session.run(permutation.REQUEUE_SOME, (rng.getrandbits(31), rng.choice((5, 20))))
 
     def insert(self, session, rng):
-        """Rows of all kinds of people, in no order; only those of them who are known yet."""
+        """Rows and words about all kinds of people, in no order; only those of them who are known yet."""
         arena.write_by_hand(session, rng.choice(self.world.manuals))
+        arena.say(session, rng.choice(self.world.said))
 
     def register(self, session, rng):
         arena.register(session, rng.choice(self.world.registers))
@@ -107,6 +108,8 @@ class Stress:
             arena.register(session, who)
         for manual in self.world.manuals:
             arena.write_by_hand(session, manual)
+        for said in self.world.said:
+            arena.say(session, said)
         for event in self.left:
             permutation.do(session, event)
         for change in self.world.changes:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -111,6 +111,23 @@ class Manual:
 
 
 @dataclass(frozen=True)
+class Said:
+    """One set_connection(): what the application says of a connection, at a time of its own."""
+    version: int  # of about that time
+    client: str
+    provider: str
+    status: str
+    actor: str
+    error_type: str | None
+    provider_user_id: str | None
+    at: str
+
+    @property
+    def rows(self):
+        return ((self.client,),)
+
+
+@dataclass(frozen=True)
 class Register:
     client: str
     external: str | None
@@ -132,6 +149,7 @@ class World:
     registers: list = field(default_factory=list)
     events: list = field(default_factory=list)   # Message and Page
     manuals: list = field(default_factory=list)
+    said: list = field(default_factory=list)
     changes: list = field(default_factory=list)
     moves: list = field(default_factory=list)    # Register: people who turn out to live in another time zone
     bounded: bool = False                        # meets each bound on what one body, and all of them, can make
@@ -185,7 +203,7 @@ class Maker:
         if rng.random() < self.changed:
             self.world.changes = rng.sample(CHANGES, rng.randint(1, 2))
         kinds = [self.readings] * 12 + [self.night] * 8 + [self.page] * 5 + [self.night_page] * 2 + \
-                [self.connection] * 3 + [self.manual] * 3 + [self.correction] * 2 + [self.oddity] * 3 + \
+                [self.connection] * 3 + [self.say] * 2 + [self.manual] * 3 + [self.correction] * 2 + [self.oddity] * 3 + \
                 [self.notice, self.nights_in_one] + [self.meals] * 3 + [self.days] * 3 + \
                 [self.travels] * 3 + [self.kinds_at_once] * 3 + [self.groupings] * 2 + [self.nap] * 3
         for _ in range(rng.randint(*self.steps)):
@@ -518,9 +536,24 @@ class Maker:
 
     def connection(self, person=None, endpoint=None):
         provider = self.rng.choice(DEVICES)[0]
-        kind = self.rng.choice(("created", "error", "created", "paused", "deregistered")) if endpoint is None else "created"
-        data = {"provider": {"slug": provider}, "error_type": "token_refresh_failed" if kind == "error" else None}
-        self.send(f"provider.connection.{kind}", person or self.person(), data, endpoint, client=endpoint is not None)
+        kind = self.rng.choice(("created", "error", "created", "created", "paused", "deregistered", "deleted")) if endpoint is None else "created"
+        errors = ("token_refresh_failed", "deregistered_per_provider")
+        data = {"provider": {"slug": provider}, "error_type": self.rng.choice(errors) if kind == "error" else None,
+                "external_user_id": self.rng.choice((None, "first account", "second account"))}
+        person = person or self.person()
+        if endpoint is None and self.chance(0.2):  # the person has been made anew at the vendor: another id, by which their own is known
+            person = replace(person, externals={name: f"{external}5" for name, external in person.externals.items()})
+            return self.send(f"provider.connection.{kind}", person, data, client=True)
+        return self.send(f"provider.connection.{kind}", person, data, endpoint, client=endpoint is not None)
+
+    def say(self):
+        """What the application does itself: it is the only one that ever says so."""
+        origin, status = self.origin(), self.rng.choice(("connected", "disconnected", "deregistered", "error"))
+        person = self.rng.choice([p for p in self.people if p.known_by != "nothing"])
+        self.world.said.append(Said(
+            origin << 20, person.client, self.rng.choice(DEVICES)[0], status, self.rng.choice(("application", "user", "operator")),
+            "provider_credential_error" if status == "error" else None, self.rng.choice((None, None, "first account")),
+            datetime.fromtimestamp(origin / 1000, UTC).isoformat()))
 
     def notice(self):
         self.send("historical.data.heartrate.created", self.person(),

@@ -68,7 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(envelope.is_json == (notice.ok() || notice.error().code != Code::kInvalidJson));
   if (connection.ok()) {
     check_text(connection.value().provider);
-    check_text(connection.value().external_user_id);
+    check_text(connection.value().provider_user_id);
     require(!connection.value().provider.empty());
   }
   if (notice.ok()) {

@@ -190,7 +190,7 @@ TEST(ReadEnvelope, KeepsNoEndlessNumber) {
 struct Connection {
   const char* body;
   const char* provider;
-  const char* external_user_id;
+  const char* provider_user_id;
   const char* error_type;
 };
 
@@ -207,7 +207,7 @@ TEST(ReadConnection, TakesAnObjectOrASlug) {
     const auto notice = read_connection(kJunction, expected.body);
     ASSERT_TRUE(notice.ok()) << expected.body;
     EXPECT_EQ(notice.value().provider, expected.provider) << expected.body;
-    EXPECT_EQ(notice.value().external_user_id, expected.external_user_id) << expected.body;
+    EXPECT_EQ(notice.value().provider_user_id, expected.provider_user_id) << expected.body;
     EXPECT_EQ(notice.value().error_type, expected.error_type) << expected.body;
   }
 }

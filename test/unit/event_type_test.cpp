@@ -86,6 +86,27 @@ TEST(Classify, Table) {
   }
 }
 
+// A verb that can mean several things stays unknown; of the errors one is the end of a registration (once kError).
+TEST(Classify, SaysWhatALifecycleEventMeans) {
+  const struct {
+    const char* text;
+    Lifecycle lifecycle;
+  } cases[] = {
+      {"provider.connection.created", Lifecycle::kConnected},
+      {"provider.connection.error", Lifecycle::kError},
+      {"provider.connection.deleted", Lifecycle::kDisconnected},
+      {"provider.connection.disconnected", Lifecycle::kDisconnected},
+      {"provider.connection.deregistered", Lifecycle::kDeregistered},
+      {"provider.connection.updated", Lifecycle::kNothing},
+      {"provider.connection.paused", Lifecycle::kNothing},
+      {"provider.device.created", Lifecycle::kNothing},
+  };
+  for (const auto& c : cases) EXPECT_EQ(classify(kJunction, c.text).lifecycle, c.lifecycle) << c.text;
+  EXPECT_EQ(lifecycle_of_error(kJunction, "deregistered_per_provider"), Lifecycle::kDeregistered);
+  EXPECT_EQ(lifecycle_of_error(kJunction, "token_refresh_failed"), Lifecycle::kError);
+  EXPECT_EQ(lifecycle_of_error(kJunction, ""), Lifecycle::kError);
+}
+
 // What has a full stop is an event type's, what has none a resource's.
 TEST(NameOfType, HasAFullStop) {
   const struct {

@@ -63,7 +63,8 @@ std::optional<std::int64_t> acme_message_time_ms(std::string_view id) noexcept {
 constexpr EventPattern kAcmeTypes[] = {{"{resource}.{new|changed}", EventFamily::kData},
                                        {"history.{resource}", EventFamily::kBackfillDone},
                                        {"link.{action}", EventFamily::kConnection}};
-constexpr LifecycleAction kAcmeLifecycle[] = {{"made", Lifecycle::kConnected}, {"broken", Lifecycle::kError}};
+constexpr LifecycleWord kAcmeLifecycle[] = {{"made", Lifecycle::kConnected}, {"broken", Lifecycle::kError}};
+constexpr LifecycleWord kAcmeErrors[] = {{"returned", Lifecycle::kDeregistered}};
 constexpr std::string_view kTopic[] = {"topic"};
 constexpr std::string_view kPerson[] = {"who.id", "person"};
 constexpr std::string_view kReference[] = {"who.reference"};
@@ -79,7 +80,8 @@ constexpr Vendor kAcme{
     .message_time_ms = acme_message_time_ms,
     .event_types = kAcmeTypes,
     .update_action = "changed",
-    .lifecycle = kAcmeLifecycle,
+    .lifecycle_actions = kAcmeLifecycle,
+    .lifecycle_errors = kAcmeErrors,
     .envelope = {kTopic, kPerson, kReference},
     .connection = {kDevice, kPerson, kFault},
     .backfill = {kDevice, kSince, kUntil},
@@ -102,7 +104,7 @@ TEST(Vendor, EachKnownOneIsComplete) {
     EXPECT_TRUE(!headers.empty() && headers.size() <= kMaxHeaderFamilies);
     for (const MemberPaths paths :
          {vendor->envelope.event_type, vendor->envelope.external_user_id, vendor->envelope.client_user_id,
-          vendor->connection.provider, vendor->connection.external_user_id, vendor->connection.error_type,
+          vendor->connection.provider, vendor->connection.provider_user_id, vendor->connection.error_type,
           vendor->backfill.provider, vendor->backfill.from, vendor->backfill.to}) {
       EXPECT_FALSE(paths.empty());
     }
@@ -127,6 +129,8 @@ TEST(AnotherVendor, HasItsOwnEventTypes) {
   EXPECT_EQ(classify(kAcme, "history.sleep").family, EventFamily::kBackfillDone);
   EXPECT_EQ(classify(kAcme, "link.made").lifecycle, Lifecycle::kConnected);
   EXPECT_EQ(classify(kAcme, "link.broken").lifecycle, Lifecycle::kError);
+  EXPECT_EQ(lifecycle_of_error(kAcme, "returned"), Lifecycle::kDeregistered);
+  EXPECT_EQ(lifecycle_of_error(kAcme, "deregistered_per_provider"), Lifecycle::kError);
   EXPECT_EQ(classify(kAcme, "link.looked-at").family, EventFamily::kConnection);
   EXPECT_EQ(classify(kAcme, "link.looked-at").lifecycle, Lifecycle::kNothing);
   EXPECT_EQ(classify(kAcme, "daily.data.heartrate.created").family, EventFamily::kOther);
@@ -147,7 +151,7 @@ TEST(AnotherVendor, HasItsOwnPlacesInABody) {
   ASSERT_TRUE(link.ok());
   EXPECT_EQ(link.value().provider, "ring");
   EXPECT_EQ(link.value().error_type, "gone");
-  EXPECT_EQ(link.value().external_user_id, "7");
+  EXPECT_EQ(link.value().provider_user_id, "7");
   const auto notice = read_backfill_notice(
       kAcme, R"({"link":{"device":"ring"},"span":{"since":"2024-05-01T00:00:00Z","until":"2024-05-02T00:00:00Z"}})");
   ASSERT_TRUE(notice.ok());

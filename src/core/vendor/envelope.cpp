@@ -37,7 +37,7 @@ struct EnvelopeFields {
 struct ConnectionFields {
   explicit ConnectionFields(const ConnectionPaths& paths)
       : provider(slots_of(set, paths.provider)),
-        user(slots_of(set, paths.external_user_id)),
+        user(slots_of(set, paths.provider_user_id)),
         error_type(slots_of(set, paths.error_type)) {}
 
   FieldSet set;
@@ -249,7 +249,7 @@ Result<ConnectionNotice> read_connection(const Vendor& vendor, std::string_view 
   const ConnectionFields& fields = fields_of(vendor).connection;
   return read_notice<ConnectionNotice>(body, fields.set, [&](std::span<const Value> values, ConnectionNotice& notice) {
     notice.provider = first_text(values, fields.provider);
-    notice.external_user_id = first_id(values, fields.user);
+    notice.provider_user_id = first_id(values, fields.user);
     notice.error_type = first_text(values, fields.error_type);
   });
 }

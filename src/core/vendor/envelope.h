@@ -35,7 +35,7 @@ Envelope peek_envelope(const Vendor& vendor, std::string_view body);
 // A body of kConnection.
 struct ConnectionNotice {
   std::string provider;          // slug
-  std::string external_user_id;  // at the provider; empty when null
+  std::string provider_user_id;  // the person's id at the provider; empty when null
   std::string error_type;        // empty: none
 };
 Result<ConnectionNotice> read_connection(const Vendor& vendor, std::string_view body);

@@ -59,11 +59,11 @@ bool matches_any(std::span<const EventPattern> patterns, std::string_view text, 
                      [&](const EventPattern& pattern) { return matches(pattern, text, type); });
 }
 
-Lifecycle lifecycle_of(const Vendor& vendor, std::string_view action) noexcept {
-  for (const LifecycleAction& known : vendor.lifecycle) {
-    if (known.action == action) return known.lifecycle;
+Lifecycle find_lifecycle(std::span<const LifecycleWord> words, std::string_view word, Lifecycle otherwise) noexcept {
+  for (const LifecycleWord& known : words) {
+    if (known.word == word) return known.lifecycle;
   }
-  return Lifecycle::kNothing;
+  return otherwise;
 }
 
 }  // namespace
@@ -72,8 +72,14 @@ EventType classify(const Vendor& vendor, std::string_view event_type) noexcept {
   EventType type;
   if (!matches_any(vendor.event_types, event_type, type) && !matches_any(kOwnPatterns, event_type, type)) return {};
   if (!type.action.empty() && type.action == vendor.update_action) type.age = EventAge::kUpdated;
-  if (type.family == EventFamily::kConnection) type.lifecycle = lifecycle_of(vendor, type.action);
+  if (type.family == EventFamily::kConnection) {
+    type.lifecycle = find_lifecycle(vendor.lifecycle_actions, type.action, Lifecycle::kNothing);
+  }
   return type;
+}
+
+Lifecycle lifecycle_of_error(const Vendor& vendor, std::string_view error_type) noexcept {
+  return find_lifecycle(vendor.lifecycle_errors, error_type, Lifecycle::kError);
 }
 
 std::string name_of_type(std::string_view event_type) {

@@ -21,7 +21,13 @@ enum class EventFamily {
 };
 
 // What a lifecycle event says of a connection.
-enum class Lifecycle { kNothing, kConnected, kError };
+enum class Lifecycle {
+  kNothing,
+  kConnected,     // the first time or again
+  kDisconnected,  // ended; the person's consent at the provider may still stand
+  kDeregistered,  // the registration at the provider is gone
+  kError,         // the vendor gets nothing until the person connects again
+};
 
 // Views into the text that was given.
 struct EventType {
@@ -39,13 +45,17 @@ struct EventPattern {
   EventFamily family;
 };
 
-struct LifecycleAction {
-  std::string_view action;
+// An action of a lifecycle event, or an error type of one, that says something to us.
+struct LifecycleWord {
+  std::string_view word;
   Lifecycle lifecycle;
 };
 
 // By the first of the vendor's patterns that the whole text is of. Case counts; an empty word matches nothing.
 EventType classify(const Vendor& vendor, std::string_view event_type) noexcept;
+
+// What an error type makes of a kError: for most it stays one.
+Lifecycle lifecycle_of_error(const Vendor& vendor, std::string_view error_type) noexcept;
 
 // The name by which a row can know an event type that is about no resource: the type without its
 // last word. It has a full stop, which no resource's name has, or `sleep.created` of another sender

@@ -15,7 +15,15 @@ constexpr EventPattern kEventTypes[] = {
     {"provider.connection.{action}", EventFamily::kConnection},
 };
 
-constexpr LifecycleAction kLifecycle[] = {{"created", Lifecycle::kConnected}, {"error", Lifecycle::kError}};
+// The catalogue has the first two. The others can mean one thing only, and a connection that is gone must not be shown
+// as one that stands. What can mean several ("updated", "paused") stays unknown, and shows as drift.
+constexpr LifecycleWord kLifecycleActions[] = {
+    {"created", Lifecycle::kConnected},         {"error", Lifecycle::kError},
+    {"disconnected", Lifecycle::kDisconnected}, {"deleted", Lifecycle::kDisconnected},
+    {"deregistered", Lifecycle::kDeregistered},
+};
+
+constexpr LifecycleWord kLifecycleErrors[] = {{"deregistered_per_provider", Lifecycle::kDeregistered}};
 
 constexpr std::string_view kEventType[] = {"event_type", "type"};
 constexpr std::string_view kUserId[] = {"user_id", "data.user_id"};
@@ -57,7 +65,8 @@ constexpr Vendor kJunction{
     .message_time_ms = svix::message_time_ms,
     .event_types = kEventTypes,
     .update_action = "updated",
-    .lifecycle = kLifecycle,
+    .lifecycle_actions = kLifecycleActions,
+    .lifecycle_errors = kLifecycleErrors,
     .envelope = {kEventType, kUserId, kClientUserId},
     .connection = {kConnectionProvider, kConnectionUser, kConnectionError},
     .backfill = {kBackfillProvider, kBackfillFrom, kBackfillTo},

@@ -5,8 +5,8 @@
 
 namespace wearables::pg {
 
-// A lifecycle event: one ledger row per event, and the status if no newer event set it. Within SPI, under the
-// user's lock.
+// A lifecycle event: one row of the ledger per event, and what the ledger makes of the connection. Within SPI, under
+// the user's lock.
 void apply_connection(const Event& event, Lifecycle lifecycle, int64 user_id);
 
 // Moves last_data_at of every provider in the batch forward to its newest reading. Within SPI, under the

@@ -95,7 +95,8 @@ BEGIN
        wearables.pause_queue(text, text), wearables.resume_queue(text),
        wearables.request_backfill(bigint, text, text, timestamptz, timestamptz, text),
        wearables.sync(bigint, text, text[], timestamptz, text), wearables.cancel_backfill(bigint),
-       wearables.retry_backfill(bigint)',
+       wearables.retry_backfill(bigint),
+       wearables.set_connection(bigint, text, text, text, text, text, timestamptz)',
       'EXECUTE ON PROCEDURE wearables.drain(integer)']
     END;
   IF rights IS NULL THEN

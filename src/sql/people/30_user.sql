@@ -53,18 +53,24 @@ SELECT pg_extension_config_dump('wearables.parked_events', '');
 CREATE TABLE wearables.connections (
   user_id      bigint NOT NULL REFERENCES wearables.users,
   provider     text COLLATE "C" NOT NULL,
-  status       text NOT NULL DEFAULT 'unknown' CHECK (status IN ('unknown', 'connected', 'error')),
+  status       text NOT NULL DEFAULT 'unknown'
+               CHECK (status IN ('unknown', 'connected', 'disconnected', 'deregistered', 'error')),
   error_type   text,
   device       jsonb,
   connected_at timestamptz,
   last_data_at timestamptz,
+  provider_user_id text COLLATE "C",
   version      bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (user_id, provider)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE wearables.connections IS
   'a user''s link to a provider; status follows the newest lifecycle event, not the last to arrive';
-COMMENT ON COLUMN wearables.connections.status IS 'unknown: data came, but no lifecycle event yet';
-COMMENT ON COLUMN wearables.connections.connected_at IS 'origin time of the newest "created" event';
+COMMENT ON COLUMN wearables.connections.status IS
+  'unknown: data came, but no lifecycle event yet; error: the vendor gets nothing until the person connects again; '
+  'disconnected: ended; deregistered: the registration at the provider is gone, too';
+COMMENT ON COLUMN wearables.connections.connected_at IS 'when it was connected last';
+COMMENT ON COLUMN wearables.connections.provider_user_id IS
+  'the person''s id at the provider, as the newest event that names one has it';
 COMMENT ON COLUMN wearables.connections.last_data_at IS
   'the newest instant of any reading that arrived; never goes backwards';
 SELECT pg_extension_config_dump('wearables.connections', '');
@@ -74,15 +80,39 @@ CREATE TABLE wearables.connection_events (
   event_id   bigint UNIQUE,
   user_id    bigint NOT NULL,
   provider   text COLLATE "C" NOT NULL,
-  kind       text NOT NULL CHECK (kind IN ('connected', 'error')),
-  actor      text NOT NULL DEFAULT 'vendor',
+  kind       text NOT NULL
+             CHECK (kind IN ('connected', 'reconnected', 'remapped', 'disconnected', 'deregistered', 'error')),
+  actor      text NOT NULL CHECK (actor IN ('vendor', 'provider', 'application', 'user', 'operator')),
   error_type text,
+  endpoint   text COLLATE "C",
+  external_user_id text COLLATE "C",
+  provider_user_id text COLLATE "C",
   at         timestamptz NOT NULL,
   version    bigint NOT NULL
 );
 COMMENT ON TABLE wearables.connection_events IS
-  'lifecycle ledger, append-only: one row per event however often it is processed; at is the origin time';
+  'lifecycle ledger, append-only: one row per event however often it is processed, and one per set_connection(); '
+  'at is when it happened (of an event the origin time)';
+COMMENT ON COLUMN wearables.connection_events.kind IS
+  'connected: nothing older is known; reconnected: something is; remapped: connected with another id of the person, at '
+  'the vendor (external_user_id, of one endpoint) or at the provider (provider_user_id). By version: an older event '
+  'that comes late can change which of the three it was';
+COMMENT ON COLUMN wearables.connection_events.actor IS
+  'whose doing it was, as far as is known: vendor (its event says no more), provider (which the event names as the one '
+  'that ended it), or who set_connection() was told it was';
 CREATE INDEX connection_events_user_id ON wearables.connection_events (user_id, provider, version);
 SELECT pg_extension_config_dump('wearables.connection_events', '');
 SELECT pg_extension_config_dump(
   pg_get_serial_sequence('wearables.connection_events', 'connection_event_id')::regclass, '');
+
+-- Definer: the ledger and the connections are nobody's to write past it.
+CREATE FUNCTION wearables.set_connection(
+  user_id bigint, provider text, status text, actor text DEFAULT 'application', error_type text DEFAULT NULL,
+  provider_user_id text DEFAULT NULL, at timestamptz DEFAULT NULL)
+RETURNS boolean LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_set_connection';
+COMMENT ON FUNCTION wearables.set_connection(bigint, text, text, text, text, text, timestamptz) IS
+  'note what no event of the vendor tells: that the application, the user or an operator (actor) has connected, '
+  'disconnected or deregistered a provider, or found it in error (status), at the time at (null: now; not in the '
+  'future). It takes its place by that time, as an event does: a newer event stands. provider_user_id null: not known, '
+  'and the one that is known stays. Returns whether the ledger did not have it yet';
