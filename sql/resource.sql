@@ -45,6 +45,12 @@ SELECT pg_temp.samples('hrv', 'apple_health_kit/watch', '{"timestamp":"2024-05-0
 SELECT pg_temp.samples('blood_oxygen', 'garmin/watch', '{"timestamp":"2024-05-01T08:00:00+00:00","type":null,"unit":"%","value":97}');
 SELECT pg_temp.samples('respiratory_rate', 'fitbit/watch', '{"timestamp":"2024-05-01T08:00:00+00:00","type":null,"unit":"bpm","value":14.5}');
 SELECT pg_temp.samples('blood_pressure', 'omron/cuff', '{"timestamp":"2024-05-01T08:00:00+00:00","timezone_offset":null,"grouping":["cuff",null,null,null],"type":null,"unit":"mmHg","systolic":122,"diastolic":81}');
+-- One number is no pair, and nothing says which of the two it is: refused, once beside a drift that asked for a mapping.
+SELECT pg_temp.samples('blood_pressure', 'omron/cuff', '{"timestamp":"2024-05-01T08:00:00+00:00","type":null,"unit":"mmHg","value":122},{"timestamp":"2024-05-01T08:00:00+00:00","unit":"mmHg","value":"122/81"}');
+-- The provider beside a null source, an object around an object: once missing_source, missing_id and no readings at all.
+SELECT pg_temp.rows_of('daily.data.blood_oxygen.created', '{"provider":"garmin","source":null,"data":[{"timestamp":"2024-05-01T08:00:00+00:00","type":null,"unit":"%","value":97}]}');
+SELECT pg_temp.rows_of('daily.data.blood_oxygen.created', '{"source":{"provider":"garmin","type":"watch"},"data":{"timestamp":"2024-05-01T08:00:00+00:00","type":null,"unit":"%","value":97}}');
+SELECT pg_temp.rows_of('daily.data.electrocardiogram.created', '{"data":{"id":"e-9","provider":"apple_health_kit","source":null,"session_start":"2024-05-01T08:00:00+00:00","session_end":"2024-05-01T08:00:30+00:00","heart_rate_mean":71}}');
 SELECT pg_temp.samples('glucose', 'dexcom_v3/automatic', '{"timestamp":"2024-05-01T08:00:00+00:00","type":"automatic","unit":"mmol/L","value":5.4}');
 SELECT pg_temp.samples('glucose', 'onetouch_ble/fingerprick', '{"timestamp":"2024-05-01T08:00:00+00:00","type":null,"unit":"mg/dL","value":108.096}');
 SELECT pg_temp.samples('stress_level', 'garmin/watch', '{"timestamp":"2024-05-01T08:00:00+00:00","type":"","unit":"%","value":32}');

@@ -47,6 +47,16 @@ TEST(NormalizeSummary, EveryShape) {
       {"sleep", "{\"data\":" + night + "}", row},
       {"sleep", "{\"data\":[" + night + "," + night + "]}", row + row},
       {"sleep", "{\"data\":{\"data\":[" + night + "]}}", row},
+      // once missing_id: the object around it was taken for the document
+      {"sleep", "{\"data\":{\"data\":" + night + "}}", row},
+      {"sleep", R"({"data":{"user_id":"u","data":{"hr_lowest":47},"bedtime_stop":"2024-05-02T06:52:00Z"}})",
+       "! missing_id /data\n"},
+      {"sleep", R"({"data":{"data":{"id":"in"},"id":"out","source":{"provider":"oura"}}})", "! missing_source /data/data\n"},
+      {"sleep", R"({"data":{"id":"out","source":{"provider":"oura"},"data":{"id":"in"}}})", ""},
+      // once missing_source
+      {"sleep",
+       R"({"data":{"id":"n","provider":"oura","source":null,"hr_lowest":47,"bedtime_stop":"2024-05-02T06:52:00Z"}})",
+       row},
       {"sleep", "{\"sleep\":[" + night + ",7]}", row + "! not_an_object /sleep/1\n"},
       {"sleep", "[{\"data\":" + night + "},{\"sleep\":[" + night + "]}]", row + row},
       {"sleep", night, row},

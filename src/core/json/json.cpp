@@ -112,6 +112,7 @@ class DocumentWalk : public Walk {
   bool list(od::value& value, std::string_view pointer, int depth);
   bool element(od::value& value, const Holder& self);
   bool around_null(od::object& object, const Holder& self, bool* is_null);
+  bool has_id(od::value& value, int depth, bool* has);
 
   const std::string_view list_key_;
   const std::uint16_t id_slot_;
@@ -210,14 +211,32 @@ bool DocumentWalk::around_null(od::object& object, const Holder& self, bool* is_
   });
 }
 
-// `data` of a meal is its food, so an object inside a document is none; nor is a list beside an id.
+// `data` of a meal is its food, so an object inside a document is none, unless it has an id and what is around it has
+// none; nor is a list beside an id.
 bool DocumentWalk::container(od::field& field, Holder& self) {
   Name name;
   if (!read_name(field, &name)) return false;
   od::value& value = field.value();
-  const bool is_list = name == kNameData && *start(value) == '[';
-  if (is_list && !found_.values[id_slot_].present()) return documents(name, value, self);
+  bool holds = false;
+  if (name == kNameData && !found_.values[id_slot_].present()) {
+    holds = *start(value) == '[';
+    if (!holds && self.index == Record::kNotListed && !has_id(value, self.depth + 1, &holds)) return false;
+  }
+  if (holds) return documents(name, value, self);
   return take(value, member_of(wanted_, name), self.depth + 1);
+}
+
+// The name of a food may be "id", too, but what stands there is an object.
+bool DocumentWalk::has_id(od::value& value, int depth, bool* has) {
+  if (depth > kMaxDepth || *start(value) != '{' || is_empty_object(value)) return true;
+  od::object object;
+  bool filled = false;
+  if (!passed(value.get_object().get(object))) return false;
+  const bool walked = each_member(object, [&](const Name& name, od::value& member) {
+    *has = *has || (name == kNameId && !is_container(member) && !is_null_word(member));
+    return check(member, depth + 1);
+  });
+  return walked && passed(object.reset().get(filled));
 }
 
 bool DocumentWalk::documents(const Name& name, od::value& value, Holder& self) {

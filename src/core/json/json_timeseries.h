@@ -40,7 +40,7 @@ class TimeseriesWalk : public Walk {
     std::string_view base;  // pointer; with index, where it stands
     std::size_t index;
     int depth;
-    std::string_view group;
+    std::string_view group;  // the provider, where the source does not say
     std::vector<Value> source;
     std::vector<std::size_t> postponed;
     std::size_t members = 0;
@@ -54,6 +54,8 @@ class TimeseriesWalk : public Walk {
   static std::string_view path_of_data(const Holder& self);
   bool data_member(od::value& value, Holder& self);
   bool take_source(od::value& value, Holder& self);
+  bool take_provider(od::value& value, Holder& self);
+  bool is_sample(od::value& value, int depth, bool* is);
   bool postponed_lists(od::object& object, const Holder& self);
   bool list(od::value& value, const Holder& self);
   bool begin_restart();
@@ -120,12 +122,16 @@ inline bool TimeseriesWalk::member(const Name& name, od::value& value, Holder& s
   if (name == kNameData) {
     if (*start(value) == '[') return data_member(value, self);
     if (*start(value) == '{' && self.role != Role::kElement) {
+      bool is_sample = false;
+      if (self.role == Role::kGroup && !this->is_sample(value, self.depth + 1, &is_sample)) return false;
+      if (is_sample) return data_member(value, self);
       const std::string base = member_pointer(self.base, self.index, "data");
       return group(value, {Role::kGroup, base, Record::kNotListed, self.depth + 1, self.group, {}, {}});
     }
     if (self.role != Role::kElement) note_instead(value, path_of_data(self), "a list or an object");
   }
   if (name == kNameSource) return take_source(value, self);
+  if (self.role == Role::kGroup && name == kNameProvider) return take_provider(value, self);
   if (self.role == Role::kElement) {
     return take(value, member_of(wanted_, name), self.depth + 1);
   }
@@ -160,10 +166,37 @@ inline bool TimeseriesWalk::begin_restart() {
   return false;
 }
 
+// A null is no source: what stands beside it may say more.
 inline bool TimeseriesWalk::take_source(od::value& value, Holder& self) {
+  if (is_null_word(value)) return check(value, self.depth + 1);
   self.source.assign(source_fields_.size(), Value{});
   const Destination destination = destination_of(source_fields_, self.source.data(), nullptr, "source.");
   return take(value, {&destination, &source_fields_.root()}, self.depth + 1);
+}
+
+// Of a group without a source, the slug.
+inline bool TimeseriesWalk::take_provider(od::value& value, Holder& self) {
+  Value provider;
+  WantedValue wanted;
+  wanted.slot = &provider;
+  if (!take(value, wanted, self.depth + 1)) return false;
+  if (provider.kind == Kind::kString && !provider.text.empty()) self.group = provider.text;
+  return true;
+}
+
+// Whether an object is one sample, in the place of a list of them: nothing in it could hold samples.
+inline bool TimeseriesWalk::is_sample(od::value& value, int depth, bool* is) {
+  od::object object;
+  bool holds = false;
+  if (is_empty_object(value)) return true;
+  if (!passed(value.get_object().get(object))) return false;
+  const bool walked = each_member(object, [&](const Name& name, od::value& member) {
+    holds = holds || name == kNameData || name == kNameSource || name == kNameProvider;
+    return check(member, depth + 1);
+  });
+  bool filled = false;
+  *is = !holds;
+  return walked && passed(object.reset().get(filled));
 }
 
 inline bool TimeseriesWalk::postponed_lists(od::object& object, const Holder& self) {
@@ -190,9 +223,14 @@ inline bool TimeseriesWalk::list(od::value& value, const Holder& self) {
 
 inline bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   any_ = true;
+  const std::string pointer = member_pointer(self.base, self.index, "data");
+  if (*start(value) == '{') {
+    const bool walked = element(value, pointer, Record::kNotListed, self.depth + 1);
+    sink_.end_list();
+    return walked;
+  }
   od::array array;
   if (!passed(value.get_array().get(array))) return false;
-  const std::string pointer = member_pointer(self.base, self.index, "data");
   const bool walked = each_element(array, [&](od::value& sample, std::size_t index) {
     return !stopped() && element(sample, pointer, index, self.depth + 2);
   });

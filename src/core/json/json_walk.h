@@ -179,6 +179,14 @@ class Walk {
   static bool is_container(od::value& value) noexcept {
     return (*start(value) | 0x20) == '{';  // or '[': they differ in this bit
   }
+  // To be asked before it is walked: an object that is walked can be walked again only if there is something in it.
+  static bool is_empty_object(od::value& value) noexcept {
+    const char* at = start(value);
+    if (*at != '{') return false;
+    while (is_blank(*++at)) {
+    }
+    return *at == '}';
+  }
   static bool is_null_word(od::value& value) noexcept { return without_blanks(value.raw_json_token()) == "null"; }
   std::size_t offset_of(od::value& value) const noexcept { return static_cast<std::size_t>(start(value) - bytes_); }
   std::size_t start_of_root() const noexcept { return body_.find('{'); }

@@ -47,6 +47,7 @@ inline constexpr ShortName kNameData("data");
 inline constexpr ShortName kNameGroups("groups");
 inline constexpr ShortName kNameSource("source");
 inline constexpr ShortName kNameId("id");
+inline constexpr ShortName kNameProvider("provider");
 
 // A name to be found at the front of a text, together with the quote that ends it there.
 class QuotedName {

@@ -83,6 +83,7 @@ Result<Done> add_resource(Plan::Impl& plan, const ResourceDef& def) {
   resource.slug = fields.add("source.slug");
   resource.source_type = fields.add("source.type");
   resource.flat_provider = fields.add("source_provider");
+  resource.bare_provider = fields.add("provider");
   resource.flat_type = fields.add("source_type");
   return Done{};
 }

@@ -156,7 +156,8 @@ std::string DocumentSink::id() const {
 }
 
 std::string_view DocumentSink::provider() const {
-  for (const std::uint16_t slot : {resource_.provider, resource_.slug, resource_.flat_provider}) {
+  for (const std::uint16_t slot :
+       {resource_.provider, resource_.slug, resource_.flat_provider, resource_.bare_provider}) {
     if (const auto text = string_in(readings_.field(slot)); !text.empty()) return text;
   }
   return {};

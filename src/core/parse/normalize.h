@@ -20,13 +20,13 @@ struct ClosedNames {
   std::vector<std::string> metrics;  // extended ones
 };
 
-// Reads every reading of `resource` in `body` by `plan`. Shapes accepted, in any nesting the vendor
-// uses:
-//   timeseries  {data:{source,data:[sample]}}, a list of such groups, REST
-//   {groups:{provider:[{source,data}]}} summary     {data:{document}}, {data:[document]},
-//   {data:{data:[document]}}, REST {<list_key>:[document]},
-//               a bare {document} with an id
-//   and any of these inside a top-level list.
+// Reads every reading of `resource` in `body` by `plan`. Shapes accepted, in any nesting the vendor uses:
+//   timeseries  {data:{source,data:[sample]}}, a list of such groups, REST {groups:{provider:[{source,data}]}};
+//               where the source is null or absent {data:{provider,data}}; one sample in the place of the inner list
+//   summary     {data:{document}}, {data:[document]}, {data:{data:[document]}}, {data:{data:{document}}} with an id,
+//               REST {<list_key>:[document]}, a bare {document} with an id
+//   and any of these inside a top-level list. A document's provider is the first text of source.provider, source.slug,
+//   source_provider and provider.
 // A sample is one reading for each mapping with a value in it, and one (refused) when none has; a
 // document is one for each mapping with a value, and one when it has no id or no source. One bad
 // reading becomes a Rejected and sinks nothing else, be it a bare word (NaN) or nested deeper than

@@ -81,7 +81,7 @@ struct PlanResource {
   ResourceDef def;
   FieldSet fields;
   std::uint16_t id, type, updated_at, time_zone, timezone_offset, zone_offset;  // slots
-  std::uint16_t provider, slug, source_type, flat_provider, flat_type;
+  std::uint16_t provider, slug, source_type, flat_provider, bare_provider, flat_type;
   int session_start = PlanMapping::kNoField;
   int session_end = PlanMapping::kNoField;
   int calendar_date = PlanMapping::kNoField, date = PlanMapping::kNoField;  // of documents; samples have none

@@ -35,6 +35,9 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   (NULL, 'unit',              NULL, 'of a sample', 'shipped');
 
 INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
+  ('blood_pressure', 'value', NULL,
+   'not in the schema: one number is no pair, and nothing says which of the two it is; refused as missing_value',
+   'shipped'),
   ('blood_pressure', 'grouping', NULL, 'what the vendor itself tells readings apart by', 'shipped'),
   ('body_temperature', 'sensor_location',
    '{armpit,body,ear,finger,gastrointestinal,mouth,rectum,toe,eardrum,temporal_artery,forehead,wrist}',
