@@ -187,4 +187,18 @@ SELECT round(value::numeric, 2) AS value, unit, refused FROM wearables.normalize
 INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, unit) VALUES ('mood', 'hrv_rmssd', '{a}', 'scale', 'ms');
 \echo :SQLSTATE
 
+-- Sums of what stands in a list, or under any names; texts that stand for numbers. Neither could be read before.
+INSERT INTO wearables.resources (name, kind) VALUES ('basket', 'summary');
+INSERT INTO wearables.mappings (resource, metric, value_fields, sum_field, codes, instant_fields)
+VALUES ('basket', 'body_weight', '{total}', 'pieces.*.mass', NULL, '{at}'), ('basket', 'sleep_stage', '{mood}', NULL, '{"calm": 2, "wild": 4, "hidden": null, "*": -1}', '{at}');
+SELECT b.body, n.metric, n.value, n.refused, n.pointer, n.detail FROM unnest(ARRAY['{"pieces":[{"mass":1.5},{"mass":null},{},{"mass":2}]}', '{"pieces":{"a":{"mass":3},"b":{"mass":4}}}', '{"total":7,"pieces":[{"mass":1}]}',
+  '{"total":null,"pieces":[]}', '{"pieces":{"a":{"mass":"much"}}}', '{"pieces":{"mass":7}}', '{"mood":"calm"}', '{"mood":"odd"}', '{"mood":"hidden"}', '{"mood":true}', '{"mood":4}', '{"mood":null}']) WITH ORDINALITY b (body, i),
+  LATERAL wearables.normalize('daily.data.basket.created', jsonb_build_object('data', '{"id":"b","source":{"provider":"p"},"at":"2024-05-04T08:00:00Z"}'::jsonb || b.body::jsonb)) n ORDER BY b.i;
+SELECT count(*) AS looked_at FROM wearables_internal.read_paths('basket') r WHERE r.path = 'pieces.mass';
+\set VERBOSITY terse
+UPDATE wearables.mappings SET sum_field = 'total' WHERE resource = 'basket' AND metric = 'body_weight';
+UPDATE wearables.mappings SET value_fields = '{pieces.*.mass}' WHERE resource = 'basket' AND metric = 'body_weight';
+UPDATE wearables.mappings SET codes = '{"calm": "2"}' WHERE resource = 'basket' AND metric = 'sleep_stage';
+UPDATE wearables.mappings SET codes = '{}' WHERE resource = 'basket' AND metric = 'sleep_stage';
+
 DROP EXTENSION wearables_ingest;

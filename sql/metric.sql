@@ -47,7 +47,7 @@ SELECT pg_temp.shown('body_mass_index', 'withings', '"unit":"index","value":22.4
 -- was -0.21 Cel, which is a temperature; 1.8 °F of difference is 1 K
 SELECT pg_temp.shown('body_temperature_delta', 'ultrahuman', '"unit":"°C","value":-0.21');
 SELECT pg_temp.shown('body_temperature_delta', 'ultrahuman', '"unit":"°F","value":1.8');
--- was calories_*, activity_low, _medium and _high
+-- was calories_*, activity_low, _medium and _high; minutes, which nobody can tell from seconds here
 SELECT pg_temp.shown('activity', 'garmin', '"id":"a","calendar_date":"2024-05-01","calories_total":2480.5,"calories_active":610,"low":210,"medium":45,"high":20');
 SELECT pg_temp.shown('calories_basal', 'garmin', '"unit":"kcal","value":18');
 -- was workout_calories; device_watts, which says that the power was measured, came out as power_device 1 W
@@ -56,7 +56,9 @@ SELECT pg_temp.shown('workouts', 'strava', '"id":"w","time_start":"2024-05-01T08
 SELECT pg_temp.shown('caffeine', 'apple_health_kit', '"unit":"g","value":0.095');
 SELECT pg_temp.shown('water', 'apple_health_kit', '"unit":"ml","value":250');
 SELECT pg_temp.shown('meal', 'my_fitness_pal_v2', '"id":"m","timestamp":"2024-05-01T12:00:00Z","macros":{"carbs":71,"water":310,"cholesterol":0.08},"micros":{"vitamins":{"vitamin_b1":1.1}}');
--- The vendor says minutes and sends seconds, too: what no day has is refused, until a row says what a provider means.
+-- The vendor says minutes and sends seconds, too: all of it is refused, until a row says what a provider means. What no
+-- day has was refused before, and 600 s of a short walk were taken for ten hours.
+SELECT pg_temp.shown('activity', 'acme', '"id":"a","calendar_date":"2024-05-01","low":600');
 SELECT pg_temp.shown('activity', 'acme', '"id":"a","calendar_date":"2024-05-01","low":6400');
 INSERT INTO wearables.mappings (resource, provider, metric, value_fields, instant_fields, end_field, unit)
 VALUES ('activity', 'acme', 'activity_light', '{low}', '{calendar_date,date}', 'calendar_date', 's');

@@ -162,6 +162,15 @@ SELECT pg_temp.rows_of('daily.data.electrocardiogram.created', '{"id":"e","sessi
   "source_provider":"apple_health_kit","source_type":"watch","source_device_model":"Watch7,1"}');
 SELECT pg_temp.rows_of('daily.data.menstrual_cycle.created', '{"id":"m","period_start":"2024-05-01","period_end":"2024-05-05","cycle_end":null,"is_predicted":false,"source_provider":"apple_health_kit","source_type":"app","menstrual_flow":[{"date":"2024-05-01","flow":"medium"}],
   "basal_body_temperature":[{"date":"2024-05-01","value":36.4},{"date":"2024-05-02","value":null},{"value":36.5},{"date":"2024-05-03","value":97.7},{"date":"2024-05-04","value":36.6}],"ovulation_test":[]}');
+-- The other days of a cycle: once only the temperature was read. What has no number for it is refused.
+SELECT pg_temp.rows_of('daily.data.menstrual_cycle.created', '{"id":"m2","period_start":"2024-05-01","source_provider":"apple_health_kit","source_type":"app",
+  "menstrual_flow":[{"date":"2024-05-01","flow":"none"},{"date":"2024-05-02","flow":"torrential"},{"date":"2024-05-03","flow":null},{"date":"2024-05-04","flow":3}],
+  "basal_body_temperature":[{"date":"2024-05-01","value":36.4}],"cervical_mucus":[{"date":"2024-05-01","quality":"egg_white"}],"intermenstrual_bleeding":[{"date":"2024-05-20"},{"date":"2024-05-21"}],
+  "contraceptive":[{"date":"2024-05-01","type":"iud"}],"detected_deviations":[{"date":"2024-05-01","deviation":"prolonged_menstrual_periods"},{"date":"2024-05-01","deviation":"irregular_menstrual_cycles"},
+  {"date":"2024-05-02","deviation":"infrequent_menstrual_cycles"},{"date":"2024-05-02","deviation":"persistent_intermenstrual_bleeding"}],
+  "ovulation_test":[{"date":"2024-05-14","test_result":"luteinizing_hormone_surge"}],"home_pregnancy_test":[{"date":"2024-05-28","test_result":"negative"}],"home_progesterone_test":[{"date":"2024-05-20","test_result":"positive"}],
+  "sexual_activity":[{"date":"2024-05-10","protection_used":true},{"date":"2024-05-11","protection_used":false},{"date":"2024-05-12","protection_used":null}]}');
+-- once no reading: of a profile the height, at the time of its last change
 SELECT pg_temp.document('profile', 'withings/scale', '"height":183,"birth_date":"1980-01-01","gender":"female","sex":"female","wheelchair_use":null');
 
 -- A meal; the foods in it have names that somebody typed.
@@ -172,6 +181,11 @@ SELECT pg_temp.document('meal', 'my_fitness_pal_v2/app', '"calendar_date":"2024-
             "vitamins":{"vitamin_a":240,"vitamin_b1":0.4,"riboflavin":0.3,"niacin":5.1,"pantothenic_acid":1.6,"vitamin_b6":0.5,"biotin":9,"vitamin_b12":1.1,"vitamin_c":31,"vitamin_d":1.4,"vitamin_e":3.9,"vitamin_k":44,"folic_acid":88}},
   "data":{"Rice, with \"things\"":{"energy":{"unit":"kcal","value":1},"macros":{"carbs":1}},"id":{"energy":{"value":2}},"macros.carbs":{"energy":{"value":3}}}');
 SELECT pg_temp.document('meal', 'cronometer/app', '"name":"Tea","timestamp":"2024-05-01T15:30:00Z","energy":{"unit":"kJ","value":8.4},"macros":null,"micros":null,"data":{}');
+-- Totals that are null: the foods are summed up, each figure by itself; once there was no reading. A total that is there stands.
+SELECT pg_temp.document('meal', 'my_fitness_pal_v2/app', '"calendar_date":"2024-05-01","name":"Dinner","timestamp":"2024-05-01T18:30:00Z","energy":null,"macros":{"carbs":70,"protein":null},
+  "data":{"Rice":{"energy":{"unit":"kcal","value":400},"macros":{"carbs":75,"protein":10.5,"fats":{"total":1}},"micros":null},"Tea":{"energy":{"unit":"kcal","value":0},"macros":null},"":{"macros":{"protein":4}},
+          "Fish":{"energy":{"unit":"kcal","value":210},"macros":{"protein":30,"fats":{"total":null}},"micros":{"minerals":{"sodium":90}}}}');
+SELECT pg_temp.document('meal', 'my_fitness_pal_v2/app', '"name":"Snack","timestamp":"2024-05-01T18:30:00Z","energy":{"unit":"kcal","value":null},"data":{"Bar":{"energy":{"unit":"kcal","value":"a few"}},"Nut":{"energy":{"unit":"kcal","value":2}}}');
 -- what it was called once
 SELECT pg_temp.document('meals', 'cronometer/app', '"name":"Tea","timestamp":"2024-05-01T15:30:00Z","energy":{"unit":"kJ","value":8.4}');
 SELECT pg_temp.samples('active_energy_burned', 'apple_health_kit/watch', '{"start":"2024-05-01T08:00:00+00:00","end":"2024-05-01T09:00:00+00:00","unit":"kcal","value":31.5}');

@@ -109,7 +109,7 @@ TEST(WalkObjects, FindsEveryPlaceOfAList) {
   EXPECT_EQ(object(R"({"c":{"d":[{"e":[3,4]},{"e":5}]}})", set), " - - - - | | 3 -\n");
   EXPECT_EQ(object(R"({"a":[1,2],"a":[3]})", set), " - - - - | 3 - |\n");
   EXPECT_EQ(object(R"({"a":[1,2],"a":null})", set), " - - - - | |\n");
-  EXPECT_EQ(object(R"({"a":{"*":1,"b":2}})", set), " - - - - | |\n");
+  EXPECT_EQ(object(R"({"a":{"*":1,"b":2}})", set), " - - - - | 1 - 2 - |\n");
   EXPECT_EQ(object(R"([{"a":[1]},{"v":2}])", set), "/0 - - - - | 1 - |\n/1 2 - - - | |\n");
 }
 

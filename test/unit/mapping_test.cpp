@@ -57,6 +57,12 @@ const Broken kBroken[] = {
        set.mappings[0].value_fields = {"values.*", "value"};
      },
      "mapping 17: where one field is read by *, each value field must be"},
+    {[](MappingSet& set) { set.mappings[0].sum_field = "total"; }, "what is summed up must be read by *"},
+    {[](MappingSet& set) {
+       set.mappings[0].sum_field = "foods.*.value";
+       set.mappings[0].value_fields = {"meals.*.value"};
+     },
+     "what is read place by place cannot be summed up, too"},
     {[](MappingSet& set) { set.metrics.push_back(metric(1, "again", "")); }, "metric 1: stands twice"},
     {[](MappingSet& set) { set.metrics.push_back(metric(0, "zero", "")); }, "metric 0: its number is not above 0"},
     {[](MappingSet& set) { set.metrics[0].name.clear(); }, "metric 1: has no name"},

@@ -90,6 +90,10 @@ void FieldSet::know(std::string_view path) {
     return true;
   });
   nodes_[at].open = true;
+  // a node stands behind its parent
+  for (std::size_t below = at + 1; below < nodes_.size(); ++below) {
+    if (nodes_[nodes_[below].parent].open) nodes_[below].open = true;
+  }
 }
 
 std::string FieldSet::path_of(const Node& node) const {

@@ -33,7 +33,7 @@ enum class Kind : std::uint8_t {
 // One field of one record. A string that cannot be unescaped (a lone surrogate) reads U+FFFD.
 struct Value {
   Kind kind = Kind::kMissing;
-  double number = 0;      // kNumber; infinite when what is written overflows
+  double number = 0;      // kNumber; infinite when what is written overflows. kBool: 1 for true
   std::string_view text;  // kString: unescaped; kNumber: as written. Valid until the sink returns
 
   bool present() const noexcept { return kind != Kind::kMissing && kind != Kind::kNull; }
@@ -41,8 +41,8 @@ struct Value {
 
 // Dotted member paths ("heart_rate.resting_bpm"), each with a slot in the records that a walk
 // fills. A number is a member or a place in a list ("hr_zones.0"). "*" is every place of a list
-// ("stages.*.type"): what stands there goes to rows, one for each place, and the walk leaves the
-// slot of the path empty. A list that is read by "*" is not read by number.
+// ("stages.*.type"), or every member of an object: what stands there goes to rows, one for each place, and the walk
+// leaves the slot of the path empty. A list that is read by "*" is not read by number.
 class FieldSet {
  public:
   // By column of a list's rows: the slot of the whole path.
@@ -87,7 +87,7 @@ class FieldSet {
   // The slot of a valid path; the same path has the same slot.
   std::uint16_t add(std::string_view path);
 
-  // A valid path without "*" that is known, with all below it, and needs no slot.
+  // A valid path without "*" that is known, with all below it, and needs no slot. What is added below it later is not.
   void know(std::string_view path);
 
   std::size_t size() const noexcept { return pointers_.size(); }

@@ -36,6 +36,14 @@ bool Walk::take_element(od::value& value, const WantedValue& list, std::size_t i
   return take(value, {&row, each}, depth);
 }
 
+// The members of an object that is read by "*", whatever their names are.
+bool Walk::take_places(od::object& object, const WantedValue& wanted, int depth) {
+  std::size_t index = 0;
+  return each_member(object, [&](const Name&, od::value& member) {
+    return !stopped() && take_element(member, wanted, index++, depth);
+  });
+}
+
 void Walk::note_unknown(const WantedValue& wanted, std::string_view name) {
   const bool noted = wanted.destination->notes != nullptr && !wanted.node->open && !name.empty();
   if (!noted || unknowns_.size() == kMaxUnknowns) return;

@@ -88,7 +88,9 @@ namespace wearables {
   const auto error = null ? value.is_null().get(word) : value.get_bool().get(word);
   if (error != simdjson::SUCCESS || (null && !word)) [[unlikely]]
     return take_bare_word(value, slot, error == simdjson::SUCCESS ? simdjson::N_ATOM_ERROR : error);
-  if (slot != nullptr) slot->kind = null ? Kind::kNull : Kind::kBool;
+  if (slot == nullptr) return true;
+  slot->kind = null ? Kind::kNull : Kind::kBool;
+  slot->number = word ? 1 : 0;
   return true;
 }
 
@@ -157,6 +159,8 @@ inline bool Walk::take_members(od::object& object, const WantedValue& wanted, in
   if (wanted.node == nullptr) {
     return each_member(object, [&](const Name&, od::value& member) { return check(member, depth); });
   }
+  if (wanted.node->each != 0) [[unlikely]]
+    return take_places(object, wanted, depth);
   MemberCursor cursor(wanted);
   return each_field(
       object, [&](od::field & field) __attribute__((always_inline)) {

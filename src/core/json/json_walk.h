@@ -173,6 +173,7 @@ class Walk {
     return {&fields, slots, lists, kept_.guesses(fields), notes};
   }
   bool take_members(od::object& object, const WantedValue& wanted, int depth);
+  bool take_places(od::object& object, const WantedValue& wanted, int depth);
   bool take_scalar_field(od::field& field, MemberCursor& cursor, int depth);
 
   static const char* start(od::value& value) noexcept { return value.raw_json_token().data(); }

@@ -128,6 +128,9 @@ Result<Done> set_lists(const FieldSet& fields, const std::string& row, PlanMappi
   for (const std::uint16_t slot : mapping.instants) count(slot);
   for (const int slot : {mapping.secondary, mapping.end, mapping.unit, mapping.base}) count(slot);
   mapping.lists.assign(lists.begin(), lists.end());
+  if (!lists.empty() && mapping.sum != PlanMapping::kNoField) {
+    return invalid(row, "what is read place by place cannot be summed up, too");
+  }
   if (lists.empty() || values == mapping.values.size()) return Done{};
   return invalid(row, "where one field is read by *, each value field must be");
 }
@@ -142,10 +145,14 @@ Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::stri
   mapping.end = paths.optional(def.end_field);
   mapping.unit = paths.optional(def.unit_field);
   mapping.base = paths.optional(def.base_field);
+  mapping.sum = paths.optional(def.sum_field);
   if (paths.malformed() != nullptr) {
     return invalid(row, quoted(*paths.malformed()) + " is not a path of member names");
   }
   if (fields.size() > kMaxFields) return invalid(row, "one field too many");
+  if (mapping.sum != PlanMapping::kNoField && fields.list_of(static_cast<std::uint16_t>(mapping.sum)) < 0) {
+    return invalid(row, "what is summed up must be read by *");
+  }
   return set_lists(fields, row, mapping);
 }
 
@@ -198,8 +205,8 @@ std::uint16_t same_time(const std::vector<PlanMapping>& mappings, const PlanMapp
 
 bool is_canonical(const PlanMapping& mapping, const PlanMetric& metric) {
   const auto none = [&](const std::string& unit) { return unit.empty() || unit == metric.def.unit; };
-  return mapping.unit == PlanMapping::kNoField && mapping.extends.empty() && none(mapping.constant_unit) &&
-         none(mapping.unit_up_to_one);
+  return mapping.unit == PlanMapping::kNoField && mapping.codes.empty() && mapping.extends.empty() &&
+         none(mapping.constant_unit) && none(mapping.unit_up_to_one);
 }
 
 Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
@@ -230,6 +237,7 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
     // one that the metric does not know is the fault of this row alone: its readings say so
     mapping.constant_unit = def.unit_field.empty() ? def.unit : def.unit_default;
     mapping.unit_up_to_one = def.unit_up_to_one.empty() ? mapping.constant_unit : def.unit_up_to_one;
+    mapping.codes = def.codes;
     mapping.canonical = is_canonical(mapping, *metric);
     mapping.time_of = same_time(resource->mappings, mapping);
   }

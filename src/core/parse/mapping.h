@@ -46,6 +46,12 @@ struct ResourceDef {
   std::string session_end = {};    // no session
 };
 
+// The number that stands for a text ("true" and "false" too); NaN: there is no reading where it stands.
+struct CodeDef {
+  std::string text;  // "*": any other
+  double number;
+};
+
 // Paths are member names relative to the sample or the summary object: "heart_rate.resting_bpm".
 // "hr_zones.0" is the first of a list, "stages.*.type" every one: the row yields a reading for each
 // place of the longest list among its value fields, and all its "*" mean that place.
@@ -75,6 +81,8 @@ struct MappingDef {
   std::string base_field = {};      // numbers in instant_fields and end_field are seconds since this
   std::string unit_up_to_one = {};  // instead of the unit where the value lies within -1..1
   std::string unit_default = {};    // where unit_field is absent, null or empty; empty: kMissingUnit
+  std::string sum_field = {};       // read by "*": the sum of its places where no value field is present
+  std::vector<CodeDef> codes = {};  // the value is a text: another than these is kUnknownCode
   // The condition: the field holds one of the texts, a number as it is written. No "*". Of a timeseries "source.x" is a
   // member of the source beside the samples.
   std::string only_where_field = {};  // empty: none

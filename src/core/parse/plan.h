@@ -51,9 +51,11 @@ struct PlanMapping {
   int end = kNoField;
   int unit = kNoField;
   int base = kNoField;
+  int sum = kNoField;
   std::vector<std::uint16_t> lists;  // that its fields read by "*"; none: one reading a record
   std::string constant_unit;         // of the row, or the default where it has a unit field
   std::string unit_up_to_one;
+  std::vector<CodeDef> codes;
   bool canonical = false;  // whatever its numbers are, they need no conversion
   std::vector<PlanExtension> extends;
   std::uint16_t time_of = 0;  // the first mapping of its resource that reads the same instant

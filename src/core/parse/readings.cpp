@@ -136,8 +136,13 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
 
 [[gnu::always_inline]] inline bool Readings::add_one(const PlanMapping& mapping, std::uint16_t source,
                                                      std::uint32_t document) {
-  const int value = first_present(mapping.values);
-  if (value == kNoSlot) return false;
+  int value = first_present(mapping.values);
+  if (value == kNoSlot) {
+    if (mapping.sum == kNoSlot || !add_up(mapping)) return false;
+    value = mapping.sum;
+  }
+  if (field(value).kind != Kind::kNumber && means_nothing(mapping, field(value))) [[unlikely]]
+    return false;
   if (batch_.samples.size() == batch_.samples.capacity()) make_room();
   // filled in place: a copy right after its members were written would stall on store forwarding
   Sample& sample = batch_.samples.emplace_back();
@@ -201,9 +206,12 @@ void Readings::take_row(const PlanMapping& mapping) {
 }
 
 [[gnu::always_inline]] inline bool Readings::convert(const PlanMapping& mapping, int slot, double* result) {
-  if (field(slot).kind != Kind::kNumber) return fail(Reason::kNotANumber, slot);
+  if (field(slot).kind != Kind::kNumber) [[unlikely]]
+    return mapping.codes.empty() ? fail(Reason::kNotANumber, slot) : decode(mapping, slot, result);
   *result = field(slot).number;
   if (!mapping.canonical) {
+    if (!mapping.codes.empty()) [[unlikely]]
+      return decode(mapping, slot, result);
     if (!find_unit(mapping, *result)) return false;
     *result = *result * unit_.factor + unit_.offset;
   }
@@ -211,6 +219,58 @@ void Readings::take_row(const PlanMapping& mapping) {
   const MetricDef& metric = choice_.metric->def;
   const bool plausible = std::isfinite(*result) && *result >= metric.lowest && *result <= metric.highest;
   return plausible || fail(Reason::kOutOfRange, slot);
+}
+
+// A code has no unit.
+bool Readings::decode(const PlanMapping& mapping, int slot, double* result) {
+  const Value& value = field(slot);
+  const CodeDef* code = code_of(mapping, value);
+  if (code == nullptr) {
+    return fail(Reason::kUnknownCode, slot, value.kind == Kind::kString ? value.text : std::string_view());
+  }
+  *result = code->number;
+  const MetricDef& metric = choice_.metric->def;
+  return (*result >= metric.lowest && *result <= metric.highest) || fail(Reason::kOutOfRange, slot);
+}
+
+const CodeDef* Readings::code_of(const PlanMapping& mapping, const Value& value) noexcept {
+  std::string_view text;
+  if (value.kind == Kind::kString) text = value.text;
+  if (value.kind == Kind::kBool) text = value.number != 0 ? "true" : "false";
+  if (text.empty()) return nullptr;
+  const CodeDef* other = nullptr;
+  for (const CodeDef& code : mapping.codes) {
+    if (code.text == text) return &code;
+    if (code.text == "*") other = &code;
+  }
+  return other;
+}
+
+bool Readings::means_nothing(const PlanMapping& mapping, const Value& value) noexcept {
+  const CodeDef* code = code_of(mapping, value);
+  return code != nullptr && std::isnan(code->number);
+}
+
+// Leaves the sum, or the first that is none to be summed up, where the path of what is summed up is looked up.
+bool Readings::add_up(const PlanMapping& mapping) {
+  const auto slot = static_cast<std::size_t>(mapping.sum);
+  const auto list = static_cast<std::size_t>(resource_.fields.list_of(static_cast<std::uint16_t>(slot)));
+  const FieldSet::List& columns = resource_.fields.lists()[list];
+  const Places& places = record_->lists[list];
+  const auto column = static_cast<std::size_t>(std::find(columns.begin(), columns.end(), slot) - columns.begin());
+  WEARABLES_ASSERT(column < columns.size());
+  Value sum;
+  for (std::size_t i = column; i < places.rows.size(); i += columns.size()) {
+    const Value& place = places.rows[i];
+    if (!place.present()) continue;
+    sum.number += place.number;
+    sum.kind = place.kind;
+    if (place.kind != Kind::kNumber) break;
+  }
+  // a sum that leaves something out is none
+  if (places.left_out > 0) sum.kind = Kind::kArray;
+  with_row_[slot] = sum;
+  return sum.present();
 }
 
 // Leaves the conversion to the canonical unit in unit_.

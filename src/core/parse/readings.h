@@ -101,6 +101,11 @@ class Readings {
   std::size_t row_count(const PlanMapping& mapping) const noexcept;
   void take_row(const PlanMapping& mapping);
   bool reject_left_out(const PlanMapping& mapping);
+  // What is read where no value field is present: false when there is nothing to sum up.
+  bool add_up(const PlanMapping& mapping);
+  // The code of a text or a truth; null when the mapping has none for it.
+  static const CodeDef* code_of(const PlanMapping& mapping, const Value& value) noexcept;
+  static bool means_nothing(const PlanMapping& mapping, const Value& value) noexcept;
 
   // Each of these returns false after it has noted in rejection_ why the reading is none.
   bool choose_metric(const PlanMapping& mapping);
@@ -116,6 +121,7 @@ class Readings {
   bool convert(const PlanMapping& mapping, int slot, double* result);
   bool find_unit(const PlanMapping& mapping, double number);
   bool convert_unit(std::string_view text, int slot);
+  bool decode(const PlanMapping& mapping, int slot, double* result);
   bool read_time(const PlanMapping& mapping, int slot);
   bool read_instant(int slot);
   bool place_instant(const ParsedInstant& parsed, int slot);

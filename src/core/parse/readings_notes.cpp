@@ -136,7 +136,10 @@ std::string Readings::pointer_to(int slot) const {
   if (slot == kNoSlot) return pointer;
   std::string below = resource_.fields.pointer(static_cast<std::uint16_t>(slot));
   if (resource_.fields.list_of(static_cast<std::uint16_t>(slot)) >= 0) {
-    below.replace((below + '/').find("/*/") + 1, 1, std::to_string(row_));
+    const std::size_t at = (below + '/').find("/*/");
+    // of what is summed up no place is at fault
+    if (row_ == kNoRow) return pointer + below.substr(0, at);
+    below.replace(at + 1, 1, std::to_string(row_));
   }
   return pointer + below;
 }

@@ -32,6 +32,8 @@ const char* reason_name(Reason reason) noexcept {
       return "missing_value";
     case Reason::kNotANumber:
       return "not_a_number";
+    case Reason::kUnknownCode:
+      return "unknown_code";
     case Reason::kOutOfRange:
       return "out_of_range";
     case Reason::kUnknownUnit:

@@ -38,6 +38,7 @@ enum class Reason : std::uint8_t {
   kNestedTooDeep,  // below kMaxDepth levels of lists and objects
   kMissingValue,
   kNotANumber,
+  kUnknownCode,  // a text for which the row has no number
   kOutOfRange,
   kUnknownUnit,
   kMissingUnit,  // where a unit is read from a field, and the row has no default

@@ -58,7 +58,8 @@ Statement select_mappings{R"(
   SELECT p.mapping_id, p.resource, p.provider, m.metric_id, p.secondary_field, p.end_field, p.unit_field,
          p.unit, p.extends, p.value_fields, p.instant_fields, p.enabled, p.base_field, p.unit_up_to_one,
          p.unit_default, p.only_where_field, coalesce(p.only_where_texts, '{}'), p.channel, p.ordinal,
-         p.part_fields
+         p.part_fields, p.sum_field, ARRAY(SELECT c.key FROM jsonb_each_text(p.codes) c ORDER BY c.key),
+         ARRAY(SELECT coalesce(c.value::float8, 'NaN') FROM jsonb_each_text(p.codes) c ORDER BY c.key)
   FROM wearables.mappings p JOIN wearables.metrics m ON m.name = p.metric
   WHERE p.enabled OR p.provider IS NOT NULL ORDER BY p.mapping_id)"};
 enum {
@@ -81,7 +82,10 @@ enum {
   kMappingOnlyWhereTexts,
   kMappingChannel,
   kMappingOrdinal,
-  kMappingPartFields
+  kMappingPartFields,
+  kMappingSum,
+  kMappingCodeTexts,
+  kMappingCodeNumbers
 };
 
 Statement select_known_fields{"SELECT k.resource, k.path, coalesce(k.texts, '{}') FROM wearables.known_fields k"};
@@ -161,6 +165,25 @@ void load_texts(std::vector<std::string>& texts, uint64 row, int column) {
   }
 }
 
+// Texts and their numbers, side by side.
+void load_codes(std::vector<CodeDef>& codes, uint64 row) {
+  bool null;
+  Datum* texts;
+  Datum* numbers;
+  bool* nulls;
+  int count;
+  deconstruct_array(DatumGetArrayTypeP(get(row, kMappingCodeTexts, &null)), TEXTOID, -1, false, TYPALIGN_INT, &texts,
+                    &nulls, &count);
+  deconstruct_array(DatumGetArrayTypeP(get(row, kMappingCodeNumbers, &null)), FLOAT8OID, sizeof(float8),
+                    FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &numbers, &nulls, &count);
+  for (int i = 0; i < count; ++i) {
+    CodeDef* code = grow(codes);
+    const text* word = DatumGetTextPP(texts[i]);
+    assign(code->text, {VARDATA_ANY(word), VARSIZE_ANY_EXHDR(word)});
+    code->number = DatumGetFloat8(numbers[i]);
+  }
+}
+
 void load_mappings(MappingSet& set, SnapshotMode mode) {
   const uint64 rows = run(select_mappings, {}, mode);
   for (uint64 row = 0; row < rows; ++row) {
@@ -185,6 +208,8 @@ void load_mappings(MappingSet& set, SnapshotMode mode) {
     assign(mapping->channel, get_text(row, kMappingChannel));
     mapping->ordinal = get_int2(row, kMappingOrdinal);
     load_texts(mapping->part_fields, row, kMappingPartFields);
+    assign(mapping->sum_field, get_text(row, kMappingSum));
+    load_codes(mapping->codes, row);
   }
 }
 

@@ -64,7 +64,7 @@ BEGIN
       -- no number that samples refer to, and not what is noted of a row
       'UPDATE (resource, metric, provider, value_fields, instant_fields, secondary_field, end_field, unit_field, unit,
        unit_default, unit_up_to_one, base_field, extends, enabled, only_where_field, only_where_texts, channel,
-       ordinal, part_fields) ON wearables.mappings',
+       ordinal, part_fields, sum_field, codes) ON wearables.mappings',
       'UPDATE (name, unit, ucum, codes, aggregate, kind, lowest, highest, parent) ON wearables.metrics',
       'UPDATE (metric, text, factor, shift) ON wearables.units',
       'UPDATE (name, kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days, note)
@@ -78,7 +78,8 @@ BEGIN
       chart,
       'EXECUTE ON FUNCTION
        wearables_internal.free_number(boolean), wearables_internal.is_path(text), wearables_internal.are_paths(text[]),
-       wearables_internal.lists_read(text[]), wearables_internal.read_paths(text),
+       wearables_internal.lists_read(text[]), wearables_internal.are_codes(jsonb),
+       wearables_internal.read_paths(text),
        wearables_internal.storable_json(text), wearables_internal.resource_of(text, text),
        wearables_internal.is_known(text, text, text, text), wearables_internal.drift_remedy(text, text, text, text)',
       'EXECUTE ON FUNCTION

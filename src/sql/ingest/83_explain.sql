@@ -63,7 +63,7 @@ BEGIN ATOMIC
   FROM wearables.mappings p
   CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields || p.extends || p.part_fields
                             || ARRAY[p.secondary_field, p.end_field, p.unit_field, p.base_field,
-                                     p.only_where_field]) AS f (path)
+                                     p.only_where_field, p.sum_field]) AS f (path)
   WHERE p.resource = $1 AND p.enabled AND f.path IS NOT NULL
   UNION
   VALUES ('source.provider'), ('source.slug'), ('source.type'), ('source_provider'), ('source_type'), ('type'), ('id'),

@@ -167,6 +167,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (SELECT count(*) FROM unnest(paths) p WHERE p || '.' ~ '[.][*][.]');
 COMMENT ON FUNCTION wearables_internal.lists_read(text[]) IS 'how many of the paths read every place of a list by *';
 
+CREATE FUNCTION wearables_internal.are_codes(codes jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN jsonb_typeof(codes) = 'object' AND codes <> '{}'
+  AND NOT jsonb_path_exists(codes, 'strict $.* ? (@.type() != "number" && @.type() != "null")');
+COMMENT ON FUNCTION wearables_internal.are_codes(jsonb) IS 'whether it is an object whose values are numbers, or null';
+
 CREATE TABLE wearables.mappings (
   mapping_id      integer PRIMARY KEY,
   resource        text COLLATE "C" NOT NULL REFERENCES wearables.resources ON UPDATE CASCADE,
@@ -201,6 +207,12 @@ CREATE TABLE wearables.mappings (
                   CONSTRAINT mappings_part_fields_are_members
                   CHECK (part_fields = '{}'
                          OR wearables_internal.are_paths(part_fields) AND array_to_string(part_fields, '.') !~ '[*]'),
+  sum_field       text
+                  CONSTRAINT mappings_sum_field_is_list CHECK (
+                    sum_field IS NULL
+                    OR wearables_internal.is_path(sum_field) AND wearables_internal.lists_read(ARRAY[sum_field]) = 1
+                       AND wearables_internal.lists_read(value_fields) = 0),
+  codes           jsonb CONSTRAINT mappings_codes_are_numbers CHECK (wearables_internal.are_codes(codes)),
   -- rows of one metric and channel differ in their condition
   CONSTRAINT mappings_key
     UNIQUE NULLS NOT DISTINCT (resource, provider, metric, channel, only_where_field, only_where_texts),
@@ -234,7 +246,8 @@ COMMENT ON COLUMN wearables.mappings.ordinal IS
   'rows with a condition are tried in ascending order of it, then of mapping_id';
 COMMENT ON COLUMN wearables.mappings.value_fields IS
   'candidates in order of preference; paths relative to the sample or the document; hr_zones.0 is the first of a '
-  'list, stages.*.type yields a reading for each place of it (a list is read by * or by numbers, not both)';
+  'list, stages.*.type yields a reading for each place of it (a list is read by * or by numbers, not both; of an '
+  'object * is each member)';
 COMMENT ON COLUMN wearables.mappings.instant_fields IS
   'candidates for the instant, in order of preference; a bare date, all of calendar_date, and midnight UTC of the '
   'document''s calendar_date (else its date) are no instant but that day, in whatever zone (samples.day); * is the '
@@ -262,6 +275,12 @@ COMMENT ON COLUMN wearables.mappings.part_fields IS
   'fields of open vocabularies (the ids of workouts and devices) that tell readings of one instant apart: a hash of '
   'their texts and numbers goes into the part of the reading''s key; 0, or the document''s part, where they are '
   'absent, null or empty; paths as of extends';
+COMMENT ON COLUMN wearables.mappings.sum_field IS
+  'path with a *, of the places of a list or the members of an object: their sum is the value where no value field is '
+  'present';
+COMMENT ON COLUMN wearables.mappings.codes IS
+  'the value is a text (or true, false): the number that stands for each, "*" for any other, null for no reading; a '
+  'text that is not among them is quarantined as unknown_code';
 COMMENT ON COLUMN wearables.mappings.enabled IS
   'false: yields nothing, which is how a shipped row is switched off; with a '
   'provider, the general rows of metric and channel are off for that provider';

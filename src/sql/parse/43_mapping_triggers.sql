@@ -127,7 +127,8 @@ BEGIN
   FOR field, path IN
     SELECT 'value_fields', unnest(NEW.value_fields) UNION ALL SELECT 'instant_fields', unnest(NEW.instant_fields)
     UNION ALL VALUES ('secondary_field', NEW.secondary_field), ('end_field', NEW.end_field),
-                     ('unit_field', NEW.unit_field), ('base_field', NEW.base_field) LOOP
+                     ('unit_field', NEW.unit_field), ('base_field', NEW.base_field),
+                     ('sum_field', NEW.sum_field) LOOP
     CONTINUE WHEN path IS NULL OR wearables_internal.is_path(path);
     RAISE EXCEPTION '"%" in % cannot be a path', path, field
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = field,

@@ -33,7 +33,8 @@ RETURN CASE kind
     SELECT FROM wearables.mappings m
     CROSS JOIN LATERAL unnest(
       m.value_fields || m.instant_fields || m.extends || m.part_fields
-      || ARRAY[m.secondary_field, m.end_field, m.unit_field, m.base_field, m.only_where_field]) f (path)
+      || ARRAY[m.secondary_field, m.end_field, m.unit_field, m.base_field, m.only_where_field, m.sum_field])
+      f (path)
     WHERE m.resource = $2 AND m.enabled AND $3 || '.' = left(f.path || '.', length($3) + 1))
   WHEN 'value' THEN (
     SELECT coalesce(bool_or($4 = ANY (k.texts)), true) FROM wearables.known_fields k

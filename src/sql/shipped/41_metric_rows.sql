@@ -53,6 +53,8 @@ INSERT INTO wearables.metrics (metric_id, name, unit, ucum, aggregate, kind, low
   (33,  'muscle_mass_percentage',         '%',         '%',         'last', 'instant',      0,    100, 'shipped'),
   (34,  'bone_mass_percentage',           '%',         '%',         'last', 'instant',      0,    100, 'shipped'),
   (35,  'visceral_fat',                   'index',     '{index}',   'last', 'instant',      0,   1000, 'shipped'),
+  -- a grown person of 55 cm, and one of 272 cm
+  (170, 'body_height',                    'cm',        'cm',        'last', 'instant',     20,    300, 'shipped'),
   -- movement; of a day, and of the buckets it is made of
   (36,  'steps',                          'count',     '{steps}',   'sum',  'interval',     0,    1e6, 'shipped'),
   (37,  'distance',                       'm',         'm',         'sum',  'interval',     0,    1e7, 'shipped'),
@@ -64,7 +66,7 @@ INSERT INTO wearables.metrics (metric_id, name, unit, ucum, aggregate, kind, low
   (43,  'stand_hour',                     'count',     '{hours}',   'sum',  'interval',     0,  10000, 'shipped'),
   (44,  'stand_duration',                 'min',       'min',       'sum',  'interval',     0,  10080, 'shipped'),
   (45,  'fall',                           'count',     '{fall}',    'sum',  'interval',     0,  10000, 'shipped'),
-  -- minutes by the schema, but its example must be seconds: more minutes than a day of 25 hours are quarantined
+  -- the minutes of a day of 25 hours: seconds that a mapping takes for minutes are beyond
   (46,  'activity_light',                 'min',       'min',       'sum',  'interval',     0,   1500, 'shipped'),
   (47,  'activity_moderate',              'min',       'min',       'sum',  'interval',     0,   1500, 'shipped'),
   (48,  'activity_vigorous',              'min',       'min',       'sum',  'interval',     0,   1500, 'shipped'),
@@ -124,6 +126,32 @@ INSERT INTO wearables.metrics (metric_id, name, unit, ucum, codes, aggregate, ki
   (71, 'sleep_stage', 'stage', '{stage}',
    '{"-1": "unknown", "1": "deep", "2": "light", "3": "rem", "4": "awake", "5": "entered by hand"}',
    'last', 'interval', -1, 5, 'shipped');
+
+-- What is noted of a cycle, by HealthKit's numbers; of sexual activity by Health Connect's, which have one for what is
+-- not said.
+INSERT INTO wearables.metrics (metric_id, name, unit, ucum, codes, aggregate, kind, lowest, highest, origin) VALUES
+  (171, 'menstrual_flow', 'code', '{code}',
+   '{"1": "unspecified", "2": "light", "3": "medium", "4": "heavy", "5": "none"}', 'last', 'instant', 1, 5, 'shipped'),
+  (172, 'cervical_mucus_quality', 'code', '{code}',
+   '{"1": "dry", "2": "sticky", "3": "creamy", "4": "watery", "5": "egg white"}', 'last', 'instant', 1, 5, 'shipped'),
+  (173, 'intermenstrual_bleeding', 'code', '{code}', '{"1": "observed"}', 'last', 'instant', 1, 1, 'shipped'),
+  (174, 'contraceptive', 'code', '{code}',
+   '{"1": "unspecified", "2": "implant", "3": "injection", "4": "intrauterine device", "5": "intravaginal ring",
+     "6": "oral", "7": "patch"}', 'last', 'instant', 1, 7, 'shipped'),
+  (175, 'ovulation_test_result', 'code', '{code}',
+   '{"1": "negative", "2": "positive, luteinizing hormone surge", "3": "indeterminate", "4": "estrogen surge"}',
+   'last', 'instant', 1, 4, 'shipped'),
+  (176, 'pregnancy_test_result', 'code', '{code}', '{"1": "negative", "2": "positive", "3": "indeterminate"}',
+   'last', 'instant', 1, 3, 'shipped'),
+  (177, 'progesterone_test_result', 'code', '{code}', '{"1": "negative", "2": "positive", "3": "indeterminate"}',
+   'last', 'instant', 1, 3, 'shipped'),
+  (178, 'sexual_activity', 'code', '{code}', '{"0": "protection not said", "1": "protected", "2": "unprotected"}',
+   'last', 'instant', 0, 2, 'shipped'),
+  (179, 'irregular_menstrual_cycles', 'code', '{code}', '{"1": "detected"}', 'last', 'instant', 1, 1, 'shipped'),
+  (180, 'infrequent_menstrual_cycles', 'code', '{code}', '{"1": "detected"}', 'last', 'instant', 1, 1, 'shipped'),
+  (181, 'prolonged_menstrual_periods', 'code', '{code}', '{"1": "detected"}', 'last', 'instant', 1, 1, 'shipped'),
+  (182, 'persistent_intermenstrual_bleeding', 'code', '{code}', '{"1": "detected"}', 'last', 'instant', 1, 1,
+   'shipped');
 
 -- Analytes and kinds whose meaning, range or unit is known. Any other that fields of a sample name is made after its
 -- parent when it is first seen.

@@ -61,14 +61,21 @@ FROM (VALUES
   (133, 'distance',             'distance'),
   (134, 'floors_climbed',       'floors_climbed'),
   (135, 'wheelchair_push',      'wheelchair_push'),
-  (136, 'activity_light',       'low'),
-  (137, 'activity_moderate',    'medium'),
-  (138, 'activity_vigorous',    'high'),
   (139, 'resting_heart_rate',   'heart_rate.resting_bpm'),
   (140, 'heart_rate_average',   'heart_rate.avg_bpm'),
   (141, 'heart_rate_lowest',    'heart_rate.min_bpm'),
   (142, 'heart_rate_highest',   'heart_rate.max_bpm'),
   (143, 'walking_heart_rate',   'heart_rate.avg_walking_bpm')) AS d (id, metric, field);
+
+-- Minutes by the schema, seconds in the vendor's own index of the same field, and 6400 in its example. Up to 1500 both
+-- are possible, so what no provider's own row reads is refused: the document would have to say its unit.
+INSERT INTO wearables.mappings
+  (mapping_id, resource, metric, value_fields, instant_fields, end_field, unit_field, origin)
+SELECT d.id, 'activity', d.metric, ARRAY[d.field], '{calendar_date,date}', 'calendar_date', 'unit', 'shipped'
+FROM (VALUES
+  (136, 'activity_light',    'low'),
+  (137, 'activity_moderate', 'medium'),
+  (138, 'activity_vigorous', 'high')) AS d (id, metric, field);
 
 -- A workout.
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, end_field, origin)
@@ -110,13 +117,15 @@ FROM (VALUES
   (187, 'lean_body_mass',         'lean_body_mass_kilogram'),
   (188, 'waist_circumference',    'waist_circumference_centimeter')) AS d (id, metric, field);
 
--- A meal as a whole; its foods stay in the document, under names that the eater chose.
+-- A meal as a whole; where a total is null, what its foods say is summed up. The foods stay in the document, under
+-- names that the eater chose.
 INSERT INTO wearables.mappings
-  (mapping_id, resource, metric, value_fields, instant_fields, unit_field, unit_default, origin)
+  (mapping_id, resource, metric, value_fields, sum_field, instant_fields, unit_field, unit_default, origin)
 VALUES
-  (200, 'meal', 'dietary_energy', '{energy.value}', '{timestamp}', 'energy.unit', 'kcal', 'shipped');
-INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, unit, origin)
-SELECT d.id, 'meal', d.metric, ARRAY[d.field], '{timestamp}', d.unit, 'shipped'
+  (200, 'meal', 'dietary_energy', '{energy.value}', 'data.*.energy.value', '{timestamp}', 'energy.unit', 'kcal',
+   'shipped');
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, sum_field, instant_fields, unit, origin)
+SELECT d.id, 'meal', d.metric, ARRAY[d.field], 'data.*.' || d.field, '{timestamp}', d.unit, 'shipped'
 FROM (VALUES
   (201, 'dietary_carbohydrates',       'macros.carbs',                  NULL),
   (202, 'dietary_protein',             'macros.protein',                NULL),
@@ -166,3 +175,41 @@ INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, inst
 INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, origin) VALUES
   (261, 'menstrual_cycle', 'basal_body_temperature', '{basal_body_temperature.*.value}',
    '{basal_body_temperature.*.date}', 'shipped');
+
+-- The days of a cycle, by HealthKit's numbers (of sexual activity Health Connect's). Several deviations can share a
+-- day, so each is a metric. Bleeding between periods has a date alone, and activity may have one alone.
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, codes, instant_fields, origin)
+SELECT d.id, 'menstrual_cycle', d.metric, d.fields, d.codes, ARRAY[d.list || '.*.date'], 'shipped'
+FROM (VALUES
+  (262, 'menstrual_flow', 'menstrual_flow', '{menstrual_flow.*.flow}'::text[],
+   '{"unspecified": 1, "light": 2, "medium": 3, "heavy": 4, "none": 5}'::jsonb),
+  (263, 'cervical_mucus_quality', 'cervical_mucus', '{cervical_mucus.*.quality}',
+   '{"dry": 1, "sticky": 2, "creamy": 3, "watery": 4, "egg_white": 5}'),
+  (264, 'intermenstrual_bleeding', 'intermenstrual_bleeding', '{intermenstrual_bleeding.*.date}', '{"*": 1}'),
+  (265, 'contraceptive', 'contraceptive', '{contraceptive.*.type}',
+   '{"unspecified": 1, "implant": 2, "injection": 3, "iud": 4, "intravaginal_ring": 5, "oral": 6, "patch": 7}'),
+  (266, 'ovulation_test_result', 'ovulation_test', '{ovulation_test.*.test_result}',
+   '{"negative": 1, "luteinizing_hormone_surge": 2, "positive": 2, "indeterminate": 3, "estrogen_surge": 4}'),
+  (267, 'pregnancy_test_result', 'home_pregnancy_test', '{home_pregnancy_test.*.test_result}',
+   '{"negative": 1, "positive": 2, "indeterminate": 3}'),
+  (268, 'progesterone_test_result', 'home_progesterone_test', '{home_progesterone_test.*.test_result}',
+   '{"negative": 1, "positive": 2, "indeterminate": 3}'),
+  (269, 'sexual_activity', 'sexual_activity', '{sexual_activity.*.protection_used,sexual_activity.*.date}',
+   '{"true": 1, "false": 2, "*": 0}'),
+  (270, 'irregular_menstrual_cycles', 'detected_deviations', '{detected_deviations.*.deviation}',
+   '{"irregular_menstrual_cycles": 1, "infrequent_menstrual_cycles": null, "prolonged_menstrual_periods": null,
+     "persistent_intermenstrual_bleeding": null}'),
+  (271, 'infrequent_menstrual_cycles', 'detected_deviations', '{detected_deviations.*.deviation}',
+   '{"irregular_menstrual_cycles": null, "infrequent_menstrual_cycles": 1, "prolonged_menstrual_periods": null,
+     "persistent_intermenstrual_bleeding": null}'),
+  (272, 'prolonged_menstrual_periods', 'detected_deviations', '{detected_deviations.*.deviation}',
+   '{"irregular_menstrual_cycles": null, "infrequent_menstrual_cycles": null, "prolonged_menstrual_periods": 1,
+     "persistent_intermenstrual_bleeding": null}'),
+  (273, 'persistent_intermenstrual_bleeding', 'detected_deviations', '{detected_deviations.*.deviation}',
+   '{"irregular_menstrual_cycles": null, "infrequent_menstrual_cycles": null, "prolonged_menstrual_periods": null,
+     "persistent_intermenstrual_bleeding": 1}'))
+  AS d (id, metric, list, fields, codes);
+
+-- The vendor itself goes by updated_at; nobody says when the height was measured.
+INSERT INTO wearables.mappings (mapping_id, resource, metric, value_fields, instant_fields, origin) VALUES
+  (280, 'profile', 'body_height', '{height}', '{updated_at,created_at}', 'shipped');
