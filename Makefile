@@ -62,7 +62,7 @@ wearables_ingest-reference.md: src/manual/reference.pl wearables_ingest--$(EXTVE
 	perl $< wearables_ingest--$(EXTVERSION).sql src > $@ || { rm -f $@; exit 1; }
 all: wearables_ingest-reference.md
 
-.PHONY: help reference demo test one lint format tidy converge chaos bench bare pgspot hostile sanitize sqlsmith asserts
+.PHONY: help reference demo test one lint format tidy converge chaos bench bare catalogue pgspot hostile sanitize sqlsmith asserts
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
@@ -99,6 +99,11 @@ bench: ## measures, side by side in one run, what the README claims; LINES="acce
 
 bare: ## runs demo and test on bare Debian roots, a minute a state; STATES="bookworm/* */server/dev" picks, BARE_TESTS=0 is demo alone
 	@test/bare/run
+
+catalogue: ## puts the table of expected/catalogue.out, which TEST=catalogue makes, into README.md
+	@awk 'NR == FNR { if (/^\| `/) rows = rows $$0 "\n"; next } /^<!-- end of catalogue/ { skip = 0 } \
+	  !skip { print } /^<!-- catalogue/ { printf "\n| resource | becomes | is left out |\n| --- | --- | --- |\n%s\n", rows; skip = 1 }' \
+	  expected/catalogue.out README.md > README.md.new && mv README.md.new README.md
 
 pgspot: ## pgspot (PyPI) over the installation script
 	@test/pgspot/run

@@ -71,5 +71,11 @@ my @outage = map { $_->[1] } grep { $_->[0] eq 'sql' } blocks('After an outage')
 is(scalar @outage, 2, 'after an outage two statements help');
 is($node->psql('app', join('', @outage), on_error_stop => 1), 0, 'and they run');
 
+# The table of the fields is that of the test which makes it.
+my @made = grep { /^\| `/ } split /\n/, slurp_file('expected/catalogue.out');
+my ($chapter) = $readme =~ /^## What becomes of each field\n(.*?)(?=^## )/ms;
+cmp_ok(scalar @made, '>', 50, 'there is a table of the fields');
+is_deeply([ grep { /^\| `/ } split /\n/, $chapter ], \@made, 'the manual has it as it is: else make catalogue');
+
 $node->stop;
 done_testing();

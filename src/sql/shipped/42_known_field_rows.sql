@@ -69,7 +69,8 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
    'unknown: the person is still asleep', 'shipped'),
   ('sleep', 'state', '{tentative,confirmed}', NULL, 'shipped'),
   ('sleep', 'bedtime_start', NULL, NULL, 'shipped'),
-  ('sleep', 'sleep_stream', NULL, 'deprecated', 'shipped'),
+  ('sleep', 'sleep_stream', NULL,
+   'deprecated: the vendor has streams of their own to be fetched, and its stages come as sleep_cycle', 'shipped'),
 
   ('sleep_cycle', 'sleep_id', NULL, NULL, 'shipped'),
   ('sleep_cycle', 'session_end', NULL, NULL, 'shipped'),
@@ -100,8 +101,10 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   ('profile', 'sex', '{female,male,other}', NULL, 'shipped'),
   ('profile', 'wheelchair_use', NULL, NULL, 'shipped'),
 
-  ('electrocardiogram', 'voltage_sample_count', NULL, NULL, 'shipped'),
-  ('electrocardiogram', 'sampling_frequency_hz', NULL, NULL, 'shipped'),
+  ('electrocardiogram', 'voltage_sample_count', NULL,
+   'of the recording; the voltages are readings of electrocardiogram_voltage', 'shipped'),
+  ('electrocardiogram', 'sampling_frequency_hz', NULL,
+   'of the recording; the voltages are readings of electrocardiogram_voltage', 'shipped'),
   ('electrocardiogram', 'classification', '{sinus_rhythm,atrial_fibrillation,inconclusive}', NULL, 'shipped'),
   ('electrocardiogram', 'inconclusive_cause', '{high_heart_rate,low_heart_rate,poor_reading}', NULL, 'shipped'),
   ('electrocardiogram', 'algorithm_version', NULL, NULL, 'shipped');
