@@ -204,7 +204,7 @@ class Maker:
             self.world.changes = rng.sample(CHANGES, rng.randint(1, 2))
         kinds = [self.readings] * 12 + [self.night] * 8 + [self.page] * 5 + [self.night_page] * 2 + \
                 [self.connection] * 3 + [self.say] * 2 + [self.manual] * 3 + [self.correction] * 2 + [self.oddity] * 3 + \
-                [self.notice, self.nights_in_one] + [self.meals] * 3 + [self.days] * 3 + \
+                [self.notice, self.nights_in_one] + [self.meals] * 3 + [self.days] * 3 + [self.cycles] + \
                 [self.travels] * 3 + [self.kinds_at_once] * 3 + [self.groupings] * 2 + [self.nap] * 3
         for _ in range(rng.randint(*self.steps)):
             rng.choice(kinds)()
@@ -417,14 +417,29 @@ class Maker:
         return (BASE + timedelta(minutes=self.rng.choice((10, 700, 1400, self.rng.randrange(3000))))).isoformat()
 
     def meals(self):
-        """Meals of one date, of which each has an id; a page or a message may hold several."""
+        """Meals of one date, of which each has an id; a page or a message may hold several. Of some only the foods have figures."""
         rng, person = self.rng, self.person()
         meals = [{"id": f"meal-{rng.randint(1, 4)}", "timestamp": "2025-05-20T00:00:00Z", "source": self.source(("cronometer", "app")),
                   "energy": {"unit": "kcal", "value": rng.choice((400, 700, 900))} if self.chance(0.8) else None}
                  for _ in range(rng.randint(1, 4))]
+        for meal in meals:
+            if self.chance(0.4):
+                meal["data"] = {name: {"energy": rng.choice((None, {"unit": "kcal", "value": rng.choice((100, 120.5, None))})), "macros": {"carbs": rng.choice((10, 20))}}
+                                for name in rng.sample(("rice", "tea", "energy", ""), rng.randint(0, 3))}
         if self.chance(0.3):
             return self.add_page("meal", person, {"meals": meals})
         return self.send(f"daily.data.meal.{rng.choice(('created', 'updated'))}", person, meals)
+
+    def cycles(self):
+        """A cycle whose lists grow and shrink; some words have no number."""
+        rng, person = self.rng, self.person()
+        flows = [{"date": f"2025-05-{day}", "flow": rng.choice(("light", "heavy", "none", None, "torrential"))} for day in rng.sample(range(10, 16), rng.randint(0, 4))]
+        cycle = {"id": f"cycle-{rng.randint(1, 2)}", "period_start": "2025-05-10", "source_provider": "apple_health_kit", "source_type": rng.choice(("app", "watch")),
+                 "menstrual_flow": flows, "intermenstrual_bleeding": [{"date": f"2025-05-{rng.randint(20, 22)}"} for _ in range(rng.randint(0, 2))],
+                 "sexual_activity": [{"date": "2025-05-12", "protection_used": rng.choice((True, False, None))}]}
+        if self.chance(0.3):
+            return self.add_page("menstrual_cycle", person, {"menstrual_cycle": [cycle]})
+        return self.send(f"daily.data.menstrual_cycle.{rng.choice(('created', 'updated'))}", person, cycle)
 
     def days(self):
         """Totals of a day, now and then issued anew under another id: there is one a day and source."""
