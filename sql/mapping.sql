@@ -35,12 +35,12 @@ EXECUTE chart;
 
 -- And one SELECT.
 SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events
-WHERE event_type LIKE 'daily.data.sleep.%' AND revision < wearables.revision();
+WHERE resource = 'sleep' AND revision < wearables.revision();
 -- The chart is right: no duplicates, and the older n2 has not come back over the newer one.
 EXECUTE chart;
 -- The same SELECT again finds nothing left to do; asked to redo them all the same, it writes nothing.
 SELECT (wearables.replay(event_id)).events FROM wearables.webhook_events
-WHERE event_type LIKE 'daily.data.sleep.%' AND revision < wearables.revision();
+WHERE resource = 'sleep' AND revision < wearables.revision();
 CREATE TEMP TABLE before AS
   SELECT tableoid::regclass AS tab, ctid AS place, xmin AS writer FROM wearables.sample_points
   UNION ALL SELECT tableoid::regclass, ctid, xmin FROM wearables.summaries
@@ -60,7 +60,7 @@ SELECT resource, metric, origin FROM wearables.mappings WHERE resource IN ('slee
 -- A provider of its own: the row with the provider goes before the row for all.
 INSERT INTO wearables.mappings (resource, provider, metric, value_fields, instant_fields)
 VALUES ('sleep', 'oura', 'heartrate', '{hr_average}', '{bedtime_stop,date}');
-SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE event_type LIKE 'daily.data.sleep.%' AND revision < wearables.revision();
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE resource = 'sleep' AND revision < wearables.revision();
 EXECUTE chart;
 -- A row that is the user's own may be deleted.
 DELETE FROM wearables.mappings WHERE origin = 'user';
@@ -104,12 +104,12 @@ SELECT count(*) FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K05%' 
 BEGIN;
 UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate';
 SELECT n.value FROM wearables.normalize(1) n WHERE n.metric = 'heartrate';
-SELECT (wearables.replay(event_id)).changed FROM wearables.webhook_events WHERE event_type LIKE '%sleep%';
+SELECT (wearables.replay(event_id)).changed FROM wearables.webhook_events WHERE resource = 'sleep';
 ROLLBACK;
 -- the next change takes the number that the other one had: it is not mistaken for it
 UPDATE wearables.units SET factor = 10 WHERE metric = 'mood';
 SELECT n.value FROM wearables.normalize(1) n WHERE n.metric = 'heartrate';
-SELECT (wearables.replay(event_id)).changed FROM wearables.webhook_events WHERE event_type LIKE '%sleep%';
+SELECT (wearables.replay(event_id)).changed FROM wearables.webhook_events WHERE resource = 'sleep';
 EXECUTE chart;
 -- the same within a transaction
 BEGIN;

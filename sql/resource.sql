@@ -249,6 +249,10 @@ CALL wearables.drain();
 SELECT t.family, e.status, regexp_replace(e.note, '"(.*)"', '...') AS note, count(*),
        CASE WHEN e.status = 'skipped' THEN string_agg(DISTINCT substring(e.note FROM '"(.*)"'), ', ') END AS which
 FROM event_types t JOIN wearables.webhook_events e USING (event_type) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+-- The column by which a repair selects. A connection and what nobody knows are about no resource.
+SELECT t.family, count(*), count(e.resource) AS about_one,
+       bool_and(e.resource IS NOT DISTINCT FROM CASE WHEN t.family IN ('readings', 'backfill done') THEN split_part(t.event_type, '.', 3) END) AS as_named
+FROM event_types t JOIN wearables.webhook_events e USING (event_type) GROUP BY 1 ORDER BY 1;
 -- a row says why
 SELECT r.name, r.note FROM wearables.resources r WHERE r.kind = 'skipped' ORDER BY 1;
 -- two bodies of one resource are one reading; nothing is lost on the way

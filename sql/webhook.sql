@@ -75,7 +75,7 @@ SELECT wearables.set_secret('junction', 'webhook', 0, :'secret');
 SELECT * FROM wearables.receive(wearables.signed_headers('msg_1', now(), :'body', :'secret'), :'body');
 
 -- what is stored: the bytes, the headers an audit needs, who it is about, a job
-SELECT event_id, status, endpoint, message_id, event_type, external_user_id, client_user_id, convert_from(payload, 'UTF8') AS payload,
+SELECT event_id, status, endpoint, message_id, event_type, resource, external_user_id, client_user_id, convert_from(payload, 'UTF8') AS payload,
        (SELECT array_agg(k ORDER BY k) FROM jsonb_object_keys(headers) k) AS headers, revision, processed_at
 FROM wearables.webhook_events;
 SELECT endpoint, message_id, event_id, count, received_at = last_seen AS seen_once FROM wearables.deliveries;
@@ -96,7 +96,7 @@ SELECT status, http_status FROM wearables.receive(wearables.signed_headers('msg_
 SELECT status, http_status FROM wearables.receive(wearables.signed_headers('msg_5', now(), '[]', :'secret'), '[]');
 \set odd '{"event_type":"a\\\\u0000b","user_id":7,"client_user_id":"zo\\\\u00eb"}'
 SELECT status, http_status FROM wearables.receive(wearables.signed_headers('msg_6', now(), :'odd', :'secret'), :'odd');
-SELECT message_id, event_type, external_user_id, client_user_id, encode(payload, 'escape') AS payload FROM wearables.webhook_events WHERE message_id <> 'msg_1' ORDER BY message_id;
+SELECT message_id, event_type, resource, external_user_id, client_user_id, encode(payload, 'escape') AS payload FROM wearables.webhook_events WHERE message_id <> 'msg_1' ORDER BY message_id;
 
 -- refused: the sender learns why, the store learns nothing
 SELECT what, r.status, r.event_id, r.http_status, regexp_replace(r.reason, '[0-9]+ s in', 'so many s in') AS reason

@@ -49,7 +49,14 @@ for my $resource (qw(sleep sleep_cycle activity profile steps))
 }
 queue_is_empty($node, 'app');
 is(run_sql($node, 'app', q{SELECT count(*) FROM wearables.webhook_events WHERE event_type LIKE 'pulled.%' AND status <> 'processed'}), 0, 'and all pages are read');
-cmp_ok(run_sql($node, 'app', q{SELECT count(*) FROM wearables.summaries WHERE resource = 'sleep'}), '>', 10, 'nights are there');
+my $nights = run_sql($node, 'app', q{SELECT count(*) FROM wearables.summaries WHERE resource = 'sleep'});
+cmp_ok($nights, '>', 10, 'nights are there');
+# The repair of the manual finds pulled nights; by event_type LIKE 'daily.data.sleep.%' it found none
+run_sql($node, 'app', q{UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate'});
+is(run_sql($node, 'app', q{SELECT events, processed, changed > 10 FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events
+	WHERE resource = 'sleep' AND revision < wearables.revision()) r}), '1|1|t', 'a repair by resource reaches what was pulled');
+run_sql($node, 'app', q{UPDATE wearables.mappings SET value_fields = '{hr_lowest,hr_resting,hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate';
+	SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE resource = 'sleep' AND revision < wearables.revision()});
 
 # Misbehaviour that passes
 my $n = 0;

@@ -271,6 +271,7 @@ JobEnd store_page(const PullState& state) {
                       origin_of(state),
                       EventAge::kCreated,
                       type,
+                      backfill.resource,
                       backfill.external_user_id,
                       {},
                       headers_of(state),

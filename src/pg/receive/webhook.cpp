@@ -2,6 +2,7 @@
 // own; what the store takes is held to the caller's commit. A rejected delivery writes nothing but what is counted of
 // it. Endpoints and texts live in SPI's context; the receipt's reason is copied out of it before it goes.
 #include "core/vendor/envelope.h"
+#include "core/vendor/event_type.h"
 
 #include <algorithm>
 #include <string>
@@ -117,9 +118,10 @@ Receipt store(const Endpoint& endpoint, const Delivery& delivery) {
   });
   const int64 origin = origin_ms(*endpoint.vendor, delivery.message_id, delivery.sent_at);
   const std::string_view event_type = name_or_nothing(envelope->event_type);
+  const EventType type = classify(*endpoint.vendor, event_type);
   const InsertedEvent event =
-      insert_event({endpoint.name, delivery.message_id, delivery.received_at, origin,
-                    classify(*endpoint.vendor, event_type).age, event_type, name_or_nothing(envelope->external_user_id),
+      insert_event({endpoint.name, delivery.message_id, delivery.received_at, origin, type.age, event_type,
+                    type.resource, name_or_nothing(envelope->external_user_id),
                     name_or_nothing(envelope->client_user_id), delivery.headers, delivery.body, 0});
   (void)note_delivery(endpoint.name, Fate::kAccepted, delivery.message_id);
   return {event.is_new ? "accepted" : "duplicate", event.event_id, endpoint.success_status, nullptr};

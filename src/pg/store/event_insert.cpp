@@ -22,12 +22,12 @@ Statement insert_statement{R"(
     RETURNING event_id, count
   ), event AS (
     INSERT INTO wearables.webhook_events
-      (event_id, received_at, version, endpoint, message_id, event_type, external_user_id, client_user_id,
+      (event_id, received_at, version, endpoint, message_id, event_type, resource, external_user_id, client_user_id,
        headers, payload)
-    SELECT event_id, $3, $4, $1, $2, $5, $6, $7, $8, $9 FROM delivery WHERE count = 1
+    SELECT event_id, $3, $4, $1, $2, $5, $6, $7, $8, $9, $10 FROM delivery WHERE count = 1
   ), job AS (
     INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key, priority)
-    SELECT event_id, $3, $3, 'event:' || event_id, $10 FROM delivery WHERE count = 1
+    SELECT event_id, $3, $3, 'event:' || event_id, $11 FROM delivery WHERE count = 1
   )
   SELECT event_id, count FROM delivery)"};
 
@@ -46,7 +46,8 @@ InsertedEvent insert_event(const NewEvent& event) {
   const uint64 rows =
       run(insert_statement, {arg_text(event.endpoint), arg_text(event.message_id), arg_instant(event.received_at),
                              arg_int8(version), arg_text_or_null(event.event_type),
-                             arg_text_or_null(event.external_user_id), arg_text_or_null(event.client_user_id),
+                             arg_text_or_null(event.resource), arg_text_or_null(event.external_user_id),
+                             arg_text_or_null(event.client_user_id),
                              arg_datum(JSONBOID, event.headers == nullptr ? Datum{0} : JsonbPGetDatum(event.headers),
                                        event.headers == nullptr),
                              arg_datum(BYTEAOID, PointerGetDatum(event.payload), false), arg_int2(event.priority)});

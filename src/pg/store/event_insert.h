@@ -17,6 +17,7 @@ struct NewEvent {
   int64 origin_ms;              // when the event was made, in milliseconds since 1970: its version begins with it (R3)
   EventAge age;                 // the next bit of its version
   std::string_view event_type;  // "pulled.data.<resource>" for a page
+  std::string_view resource;    // that the type is about
   std::string_view external_user_id;
   std::string_view client_user_id;
   Jsonb* headers;       // kept for audit; null: none

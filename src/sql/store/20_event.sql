@@ -49,6 +49,7 @@ CREATE TABLE wearables.webhook_events (
   endpoint         text COLLATE "C" NOT NULL,
   message_id       text COLLATE "C" NOT NULL,
   event_type       text COLLATE "C",
+  resource         text COLLATE "C",
   external_user_id text COLLATE "C",
   client_user_id   text COLLATE "C",
   note             text,
@@ -65,6 +66,9 @@ COMMENT ON COLUMN wearables.webhook_events.revision IS
   'revision of the mappings that handled it last; null: not handled yet';
 COMMENT ON COLUMN wearables.webhook_events.status IS
   'received (waiting), processed, skipped (nothing for us in it: see note), parked (unknown user), failed (see error)';
+COMMENT ON COLUMN wearables.webhook_events.resource IS
+  'what it is about, as its type says when it arrives: sleep of daily.data.sleep.created and pulled.data.sleep; null: '
+  'no resource (a connection, a type that names none), or the body could not be read';
 COMMENT ON COLUMN wearables.webhook_events.inserted IS
   'inserted + changed + confirmed + unchanged + stale + quarantined = the readings the body held, when last handled';
 COMMENT ON COLUMN wearables.webhook_events.wrote_metrics IS
