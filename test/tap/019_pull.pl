@@ -185,6 +185,13 @@ cmp_ok(run_sql($node, 'app', q{SELECT count(*) FROM wearables.backfills WHERE in
 my $asked = run_sql($node, 'app', q{SELECT count(*) FROM wearables.backfills});
 run_sql($node, 'app', "SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE message_id = '$connected'");
 is(run_sql($node, 'app', q{SELECT count(*) FROM wearables.backfills}), $asked, 'a replay asks for nothing');
+# One that says what it offers is asked for that alone; for all 58 resources before
+$body = to_json({ event_type => 'provider.connection.created', user_id => 'alice-at-junction', client_user_id => 'alice', data => { provider => { name => 'Garmin', slug => 'garmin' },
+	resource_availability => { heartrate => { status => 'available', scope_requirements => undef }, steps => { status => 'unavailable' }, sleep => { status => 'available' } } } });
+deliver($node, 'app', message_id(1_748_800_001_000, 'offers'), $body);
+run_sql($node, 'app', 'CALL wearables.drain()');
+is(run_sql($node, 'app', q{SELECT string_agg(resource || ' ' || extract(epoch FROM range_to - range_from) / 86400, ', ' ORDER BY resource) FROM wearables.backfills WHERE intent = 'connected' AND provider = 'garmin'}),
+	'heartrate 31.0000000000000000, sleep 180.0000000000000000', 'a connection that says what it offers is asked for that: a month of heart rate, half a year of nights');
 
 $node->stop;
 $junction->stop;

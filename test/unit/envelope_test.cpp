@@ -221,6 +221,34 @@ TEST(ReadConnection, SaysWhatIsWrong) {
   EXPECT_EQ(read_connection(kJunction, "{").error().code, Code::kInvalidJson);
 }
 
+std::string offered_of(const char* availability) {
+  std::vector<std::string> resources{"heartrate", "sleep", "steps", "no \"path\""};
+  const std::string body = std::string(R"({"data":{"provider":"oura")") + availability + "}}";
+  EXPECT_TRUE(keep_offered(kJunction, body, resources).ok()) << body;
+  std::string text;
+  for (const std::string& resource : resources) text += resource + ' ';
+  return text;
+}
+
+TEST(KeepOffered, LeavesOutWhatTheConnectionDoesNotOffer) {
+  EXPECT_EQ(offered_of(R"(,"resource_availability":{"heartrate":{"status":"available","scope_requirements":null},
+                           "sleep":{"status":"unavailable"},"order":{"status":"available"}})"),
+            "heartrate ");
+  EXPECT_EQ(offered_of(R"(,"resource_availability":{"sleep":{"status":"unavailable"}})"), "");
+  EXPECT_EQ(offered_of(R"(,"resource_availability":{"sleep":{"status":"granted later"}})"), "sleep ");
+}
+
+TEST(KeepOffered, KeepsAllWhereTheBodyDoesNotSay) {
+  for (const char* availability :
+       {"", R"(,"resource_availability":{})", R"(,"resource_availability":null)",
+        R"(,"resource_availability":["sleep"])", R"(,"resource_availability":{"order":{"status":"available"}})",
+        R"(,"resource_availability":{"sleep":{}})", R"(,"resource_availability":{"sleep":{"status":7}})"}) {
+    EXPECT_EQ(offered_of(availability), "heartrate sleep steps no \"path\" ") << availability;
+  }
+  std::vector<std::string> resources{"sleep"};
+  EXPECT_EQ(keep_offered(kJunction, "{", resources).error().code, Code::kInvalidJson);
+}
+
 TEST(ReadBackfillNotice, ReadsTheRange) {
   const auto whole = read_backfill_notice(
       kJunction,

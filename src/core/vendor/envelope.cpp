@@ -254,6 +254,31 @@ Result<ConnectionNotice> read_connection(const Vendor& vendor, std::string_view 
   });
 }
 
+Result<Done> keep_offered(const Vendor& vendor, std::string_view body, std::vector<std::string>& resources) {
+  const ConnectionPaths& paths = vendor.connection;
+  if (paths.offers.empty()) return Done{};
+  constexpr std::size_t kNoSlot = static_cast<std::size_t>(-1);
+  FieldSet fields;
+  std::vector<std::size_t> slots;  // of each resource
+  for (const std::string& resource : resources) {
+    std::string path(paths.offers);
+    path.append(".").append(resource).append(".").append(paths.offer_state);
+    slots.push_back(FieldSet::valid(path) ? fields.add(path) : kNoSlot);
+  }
+  std::vector<std::string> offered;
+  bool says = false;
+  FirstRecord sink([&](std::span<const Value> values) {
+    for (std::size_t i = 0; i < resources.size(); ++i) {
+      if (slots[i] == kNoSlot || values[slots[i]].kind != Kind::kString) continue;
+      says = true;
+      if (values[slots[i]].text != paths.not_offered) offered.push_back(resources[i]);
+    }
+  });
+  if (const auto walked = walk_objects(body, fields, sink); !walked.ok()) return walked.error();
+  if (says) resources = std::move(offered);
+  return Done{};
+}
+
 Result<BackfillNotice> read_backfill_notice(const Vendor& vendor, std::string_view body) {
   const BackfillFields& fields = fields_of(vendor).backfill;
   return read_notice<BackfillNotice>(body, fields.set, [&](std::span<const Value> values, BackfillNotice& notice) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace wearables {
 
@@ -39,6 +40,10 @@ struct ConnectionNotice {
   std::string error_type;        // empty: none
 };
 Result<ConnectionNotice> read_connection(const Vendor& vendor, std::string_view body);
+
+// Takes away those of the resources that the connection does not offer, as the body of a kConnection says. It says so
+// where it names at least one of them; of a body that names none all stay.
+Result<Done> keep_offered(const Vendor& vendor, std::string_view body, std::vector<std::string>& resources);
 
 // A body of kBackfillDone: the range that was looked through. kNoInstant where the body does not say.
 struct BackfillNotice {

@@ -26,6 +26,9 @@ struct ConnectionPaths {
   MemberPaths provider;
   MemberPaths provider_user_id;
   MemberPaths error_type;
+  // What the connection offers: an object whose members are called by resources, the path from such a member to a text,
+  // and the text that means that it is not to be had. Empty: the vendor does not say.
+  std::string_view offers = {}, offer_state = {}, not_offered = {};
 };
 
 struct BackfillPaths {
