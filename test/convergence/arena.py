@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +15,10 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 import world as worlds
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "junction"))
+
+import client
 
 SECRET = "whsec_" + base64.b64encode(b"a secret for this test alone").decode()
 TEMPLATE = "convergence_template"
@@ -28,8 +33,8 @@ WITH page AS (
   VALUES (%(endpoint)s, %(message_id)s, nextval('wearables.event_id_seq'), clock_timestamp(), clock_timestamp())
   ON CONFLICT DO NOTHING RETURNING event_id, received_at),
 event AS (
-  INSERT INTO wearables.webhook_events (event_id, received_at, version, endpoint, message_id, event_type, external_user_id, client_user_id, payload)
-  SELECT event_id, received_at, %(version)s, %(endpoint)s, %(message_id)s, %(event_type)s, %(external)s, %(client)s, %(body)s FROM page)
+  INSERT INTO wearables.webhook_events (event_id, received_at, version, endpoint, message_id, event_type, resource, external_user_id, client_user_id, payload)
+  SELECT event_id, received_at, %(version)s, %(endpoint)s, %(message_id)s, %(event_type)s, split_part(%(event_type)s, '.', 3), %(external)s, %(client)s, %(body)s FROM page)
 INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key)
 SELECT event_id, received_at, received_at, 'event:' || event_id FROM page"""
 
@@ -42,6 +47,11 @@ JOIN wearables.users u ON u.client_user_id = n.client ORDER BY n.i"""
 
 SAY = """
 SELECT wearables.set_connection(u.user_id, %(provider)s, %(status)s, %(actor)s, %(error_type)s, %(provider_user_id)s, %(at)s)
+FROM wearables.users u WHERE u.client_user_id = %(client)s"""
+
+
+REQUEST = """
+SELECT wearables.request_backfill(u.user_id, %(provider)s, %(resource)s, %(begins)s::timestamptz, %(ends)s::timestamptz, %(endpoint)s)
 FROM wearables.users u WHERE u.client_user_id = %(client)s"""
 
 
@@ -117,6 +127,10 @@ def pull(session, page):
     session.run(PULL, vars(page))
 
 
+def request(session, pull):
+    session.run(REQUEST, {**vars(pull), "ends": pull.ends})
+
+
 def write_by_hand(session, manual):
     session.run(MANUAL, [list(column) for column in zip(*manual.rows)])
 
@@ -139,6 +153,7 @@ def make_template(options):
         for endpoint in worlds.ENDPOINTS:
             connection.execute("SELECT wearables.add_endpoint(%s, tolerance => '50 years')", (endpoint,))
             connection.execute("SELECT wearables.set_secret(%s, 'webhook', 0, %s)", (endpoint, SECRET))
+            connection.execute("SELECT wearables.set_secret(%s, 'api_key', 0, %s)", (endpoint, f"sk_us_{endpoint}"))
         connection.execute("SELECT wearables.make_event_partitions()")
         connection.execute(worlds.SETUP)
         if options.extra_sql:
@@ -155,6 +170,7 @@ class Arena:
         self.name = f"convergence_{number}"
         self.admin = Session("postgres")
         self.main, self.crowd, self.reference = None, [], None
+        self.vendor, self.vendors_world = None, None
         self.to_undo = []
         self.resets = 0
 
@@ -167,6 +183,27 @@ class Arena:
     def __exit__(self, *_):
         self.close_sessions()
         self.admin.close()
+        if self.vendor is not None:
+            self.vendor.end()
+
+    def open_history(self, session, world):
+        """The vendor's API answers of this world, if history is pulled in it."""
+        url = None
+        if world.pulls:
+            if self.vendor is None:
+                self.vendor = client.Junction()
+            url = f"http://127.0.0.1:{self.vendor.port}"
+            if self.vendors_world != world.seed:
+                # two spellings of one instant are one reading: in two pages of one second neither would be newer
+                self.tell_vendor(world=world.seed, clocks=world.clocks, floating=[])
+                self.vendors_world = world.seed
+            self.tell_vendor(rules=[], page_size=500, reset=True)
+        session.run("UPDATE wearables.endpoints SET base_url = %s WHERE base_url IS DISTINCT FROM %s", (url, url))
+
+    def tell_vendor(self, **wanted):
+        status, told = self.vendor.control(**wanted)
+        if status != 200:
+            raise Broken([f"  the vendor is told {wanted} and says {told}"])
 
     def close_sessions(self):
         for session in (self.main, *self.crowd):
@@ -180,7 +217,7 @@ class Arena:
                 break
             except psycopg.errors.DuplicateDatabase:
                 continue  # the server crashed between making and telling
-        for setting in ("retry_base = 0", "max_attempts = 100"):
+        for setting in ("retry_base = 0", "max_attempts = 100", "allow_loopback_http = on"):
             self.admin.run(f"ALTER DATABASE {name} SET wearables_ingest.{setting}")
 
     def make_reference(self):
@@ -212,6 +249,7 @@ class Arena:
             self.main.run("DELETE FROM wearables.metrics WHERE origin = 'extended'")
         else:
             self.main.run(";".join(f"DELETE FROM wearables.{table}" for table in TABLES))
+        self.main.run("DELETE FROM wearables_internal.pull_hosts")
 
     def take_road(self, guarded):
         """Row security on the table, which a superuser does not feel, makes the writer take the guarded upsert."""

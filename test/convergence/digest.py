@@ -6,12 +6,15 @@ SAMPLES = """(SELECT coalesce(string_agg(concat_ws(' ', m.name, c.ts, concat_ws(
                          concat_ws(',', c.part, c.value, c.value_secondary, c.ts_end, c.tz_offset)), '; ' ORDER BY m.name COLLATE "C", c.ts, c.source_id, c.part), '')
               FROM unnest(s.samples) c JOIN wearables.metrics m USING (metric_id) JOIN wearables.sources o ON o.source_id = c.source_id)"""
 
+# Where pages end, and how many times one is fetched, is not the world's: of them it is compared what they have in common.
+PAGE = "e.message_id LIKE 'pull:%'"
+
 PARTS = {
-    "samples": """SELECT concat_ws(' | ', u.client_user_id, s.metric, s.ts, 'day ' || s.day, s.provider, s.source_type, s.channel, s.part, s.version,
+    "samples": """SELECT concat_ws(' | ', u.client_user_id, s.metric, s.ts, 'day ' || s.day, s.provider, s.source_type, s.channel, s.part, {version},
                     s.value, s.value_secondary, s.unit, 'to ' || s.ts_end, s.tz_offset || ' min')
                   FROM wearables.samples s JOIN wearables.users u USING (user_id)""",
     "points": "SELECT 'rows in sample_points: ' || count(*) FROM wearables.sample_points",
-    "summaries": f"""SELECT concat_ws(' | ', u.client_user_id, s.resource, s.identity, s.summary_id, s.version, s.superseded, o.provider, o.source_type, o.channel,
+    "summaries": f"""SELECT concat_ws(' | ', u.client_user_id, s.resource, s.identity, s.summary_id, {{version}}, s.superseded, o.provider, o.source_type, o.channel,
                        s.first_ts, s.last_ts, {SAMPLES}, s.doc)
                      FROM wearables.summaries s JOIN wearables.users u USING (user_id) JOIN wearables.sources o USING (source_id)""",
     "connections": """SELECT concat_ws(' | ', u.client_user_id, c.provider, c.status, c.error_type, c.device, c.provider_user_id, c.connected_at, {last_data_at}, c.version)
@@ -19,13 +22,18 @@ PARTS = {
     "lifecycle": """SELECT concat_ws(' | ', coalesce(e.message_id, 'said'), u.client_user_id, c.provider, c.kind, c.actor, c.error_type, c.endpoint,
                       c.external_user_id, c.provider_user_id, c.at, c.version)
                     FROM wearables.connection_events c JOIN wearables.users u USING (user_id) LEFT JOIN wearables.webhook_events e USING (event_id)""",
-    "quarantine": """SELECT concat_ws(' | ', e.message_id, q.ordinal, q.pointer, q.reason, q.metric, q.detail)
-                     FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id)""",
-    "events": """SELECT concat_ws(' | ', e.endpoint, e.message_id, e.version, e.event_type, e.status, e.note,
-                   (SELECT u.client_user_id FROM wearables.users u WHERE u.user_id = e.user_id AND e.status = 'processed'))
-                 FROM wearables.webhook_events e""",
-    "drift": """SELECT concat_ws(' | ', e.message_id, t.kind, t.resource, t.path, t.value)
-                FROM wearables.webhook_events e CROSS JOIN LATERAL unnest(e.drift) t""",
+    "quarantine": f"""SELECT concat_ws(' | ', e.message_id, q.ordinal, q.pointer, q.reason, q.metric, q.detail)
+                      FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id) WHERE NOT {PAGE}
+                      UNION ALL SELECT DISTINCT concat_ws(' | ', 'a page', e.endpoint, e.resource, q.reason, q.metric, q.detail)
+                      FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id) WHERE {PAGE}""",
+    "events": f"""SELECT concat_ws(' | ', e.endpoint, e.message_id, e.version, e.event_type, e.status, e.note,
+                    (SELECT u.client_user_id FROM wearables.users u WHERE u.user_id = e.user_id AND e.status = 'processed'))
+                  FROM wearables.webhook_events e WHERE NOT {PAGE}
+                  UNION ALL SELECT DISTINCT concat_ws(' | ', e.endpoint, 'a page', e.version >> 20, e.event_type, e.status, e.note,
+                    (SELECT u.client_user_id FROM wearables.users u WHERE u.user_id = e.user_id AND e.status = 'processed'))
+                  FROM wearables.webhook_events e WHERE {PAGE}""",
+    "drift": f"""SELECT DISTINCT concat_ws(' | ', CASE WHEN {PAGE} THEN 'a page' ELSE e.message_id END, t.kind, t.resource, t.path, t.value)
+                 FROM wearables.webhook_events e CROSS JOIN LATERAL unnest(e.drift) t""",
     "backfills": """SELECT concat_ws(' | ', u.client_user_id, b.endpoint, b.provider, b.resource, b.range_from, b.range_to, b.intent, b.state)
                     FROM wearables.backfills b JOIN wearables.users u USING (user_id)""",
     # an event that a replay could not read is failed, too, but was no job
@@ -41,7 +49,7 @@ SELECT e.message_id || ': the counts give ' || inserted + changed + confirmed + 
 FROM wearables.webhook_events e
 CROSS JOIN LATERAL (SELECT coalesce(sum(CASE r.refused WHEN 'more_refused' THEN substring(r.detail FROM '^[0-9]+')::integer ELSE 1 END), 0) AS readings
                     FROM wearables.normalize(e.event_id) r) n
-WHERE e.status = 'processed' AND (e.event_type LIKE 'daily.%' OR e.event_type LIKE 'pull.%')
+WHERE e.status = 'processed' AND (e.event_type LIKE 'daily.%' OR e.event_type LIKE 'pulled.%')
   AND inserted + changed + confirmed + unchanged + stale + quarantined <> n.readings
 """
 
@@ -57,16 +65,17 @@ WHERE t.value IS DISTINCT FROM (
 """
 
 
-def sql_of(part, changed):
+def sql_of(part, changed, pulled):
     # data that came in before a mapping was changed has come in, although the final mapping yields none of it
     names = {"last_data_at": "NULL", "worth_it": "c.version > 0"} if changed else {"last_data_at": "c.last_data_at", "worth_it": "true"}
-    return PARTS[part].format(**names) if part == "connections" else PARTS[part]
+    # of a page's version all but the milliseconds hangs on the number of its pull
+    return PARTS[part].format(version="s.version >> 20" if pulled else "s.version", **names)
 
 
-def query(changed):
+def query(changed, pulled):
     """One row, one column per part: all of its lines, sorted."""
     return "SELECT " + ", ".join(
-        f"(SELECT coalesce(string_agg(t.line, chr(10) ORDER BY t.line COLLATE \"C\"), '') FROM ({sql_of(part, changed)}) t (line)) AS {part}"
+        f"(SELECT coalesce(string_agg(t.line, chr(10) ORDER BY t.line COLLATE \"C\"), '') FROM ({sql_of(part, changed, pulled)}) t (line)) AS {part}"
         for part in PARTS)
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import arena
 import digest
 from arena import Broken
-from world import Manual, Message, Page, Register, Said
+from world import Manual, Message, Page, Pull, Register, Said
 
 POOL = ThreadPoolExecutor(max_workers=arena.Arena.CROWD)
 
@@ -18,18 +18,32 @@ REQUEUE_SOME = """SELECT wearables.requeue_event(event_id) FROM wearables.webhoo
                   WHERE hashtextextended(message_id, %s) %% %s = 0"""
 # drain() does not wait for its commits: another worker may crash the server, and they would be lost after they were seen
 FLUSH = "SELECT pg_logical_emit_message(true, 'drained', '')"
+# nobody waits here for what the vendor asked to wait for, nor until a connection's history is looked for once more
+HURRY = ("""UPDATE wearables.jobs SET run_at = clock_timestamp()
+            WHERE job_id IN (SELECT j.job_id FROM wearables.jobs j WHERE j.kind = 'pull' AND j.state = 'ready' AND j.run_at > clock_timestamp()
+                             FOR UPDATE SKIP LOCKED)""",
+         "UPDATE wearables_internal.pull_hosts SET blocked_until = NULL, failures = 0 WHERE blocked_until IS NOT NULL")
+CANCEL_SOME = """SELECT wearables.cancel_backfill(backfill_id) FROM wearables.backfills
+                 WHERE hashtextextended(resource || range_to || intent, %s) %% %s = 0"""
+RETRY_CANCELLED = "SELECT wearables.retry_backfill(backfill_id) FROM wearables.backfills WHERE state = 'cancelled'"
+# what a vendor does now and then, and a puller gets over
+MISBEHAVIOUR = ({"do": "throttle", "retry_after": 1, "form": "ms"}, {"do": "throttle", "retry_after": 1, "form": "date"},
+                {"do": "status", "status": 503}, {"do": "status", "status": 409}, {"do": "drop"}, {"do": "cut"}, {"do": "cut", "chunked": True},
+                {"do": "json", "form": "cut"}, {"do": "json", "form": "html"}, {"do": "gzip", "form": "damaged"})
 WAITING = "SELECT count(*) FROM wearables.jobs WHERE state IN ('ready', 'running')"
 
 
 def state_of(session, world):
-    row, = session.run(digest.query(bool(world.changes or world.moves)))
+    row, = session.run(digest.query(bool(world.changes or world.moves), bool(world.pulls)))
     return dict(zip(digest.PARTS, row))
 
 
-def drain_all(session):
+def drain_all(session, hurry=()):
     """A job that needs a name which another session was just making comes back after a moment."""
     give_up = time.monotonic() + 60
     while time.monotonic() < give_up:
+        for sql in hurry:
+            session.run(sql)
         session.run("CALL wearables.drain()")
         session.run(FLUSH)
         if session.run(WAITING) == [(0,)]:
@@ -43,6 +57,8 @@ def do(session, step):
         arena.receive(session, [step])
     elif isinstance(step, Page):
         arena.pull(session, step)
+    elif isinstance(step, Pull):
+        arena.request(session, step)
     elif isinstance(step, Manual):
         arena.write_by_hand(session, step)
     elif isinstance(step, Said):
@@ -57,9 +73,10 @@ def in_version_order(session, world):
         session.run(change[0])
     for who in world.registers + world.moves:
         do(session, who)
-    for step in sorted(world.events + world.manuals + world.said, key=lambda step: step.version):
+    hurry = HURRY if world.pulls else ()
+    for step in sorted(world.events + world.manuals + world.said + world.pulls, key=lambda step: step.version):
         do(session, step)
-        drain_all(session)
+        drain_all(session, hurry)
     return state_of(session, world)
 
 
@@ -78,17 +95,23 @@ def shuffled(rng, steps):
 
 
 def people_first(steps):
-    """What is written or said by hand needs its people: it waits for them."""
+    """What is written or said by hand needs its people, a pull the person's link: they wait for them."""
     known, waiting, out = set(), [], []
     everybody = {step.client for step in steps if isinstance(step, Register)}
+
+    def needs(step):
+        if isinstance(step, Pull):
+            return {(step.client, step.endpoint)}
+        return ({step.client} if isinstance(step, Said) else {row[0] for row in step.rows}) & everybody
+
     for step in steps:
-        if isinstance(step, (Manual, Said)):
+        if isinstance(step, Manual | Said | Pull):
             waiting.append(step)
         else:
             out.append(step)
         if isinstance(step, Register):
-            known.add(step.client)
-        ready = [s for s in waiting if {row[0] for row in s.rows} & everybody <= known]
+            known |= {step.client, (step.client, step.endpoint)}
+        ready = [s for s in waiting if needs(s) <= known]
         out += ready
         waiting = [s for s in waiting if s not in ready]
     return out
@@ -114,7 +137,7 @@ class Permutation:
     def plan(self):
         """All steps, some of them twice or thrice, the changes of the parser in their own order among them."""
         rng = self.rng
-        steps = self.world.events + self.world.manuals + self.world.said
+        steps = self.world.events + self.world.manuals + self.world.said + self.world.pulls
         again = rng.choice((0, 0.1, 0.5))
         steps = steps + [step for step in steps if self.chance(again)] + [step for step in steps if self.chance(again / 4)]
         registers = list(self.world.registers)
@@ -137,14 +160,25 @@ class Permutation:
     def apply(self, place):
         place.reset(thorough=self.world.bounded)
         place.take_road(self.chance(0.15))
+        place.open_history(place.main, self.world)
         sources, metrics = self.rng.randint(3, 150), self.rng.choice((0, 10, 300))
         for session in (place.main, *place.crowd):
             session.set("wearables_ingest.chunk_rows", str(self.rng.choice((1, 100, 137, 1000, 20000))))
             session.set("wearables_ingest.max_sources", str(sources if self.world.bounded else 10_000))
             session.set("wearables_ingest.max_extended_metrics", str(metrics if self.world.bounded else 10_000))
         for steps in self.rounds(self.plan()):
+            self.turn_vendor(place)
             self.play_round(place, steps)
         return self.finish(place)
+
+    def turn_vendor(self, place):
+        """Pages end elsewhere, and some requests fail."""
+        if not self.world.pulls:
+            return
+        rules = [{**rule, "every": self.rng.randint(1, 4), "times": self.rng.randint(1, 2)}
+                 for rule in self.rng.sample(MISBEHAVIOUR, self.rng.choice((0, 0, 1, 2)))]
+        place.tell_vendor(page_size=self.rng.choice((1, 2, 3, 7, 500)), rules=rules)
+        self.note(f"the vendor: {rules}")
 
     def play_round(self, place, steps):
         """Some steps before the crowd begins to work, the rest among it."""
@@ -166,8 +200,9 @@ class Permutation:
     def task(self):
         """What a session of the crowd does next; mostly it drains."""
         salt, part = self.rng.getrandbits(31), self.rng.choice((1, 2, 3, 8))
-        task = self.rng.choices((("CALL wearables.drain()", None), ("CALL wearables.drain(%s)", (self.rng.randint(1, 20),)),
-                                 (REPLAY_SOME, (salt, part)), (REQUEUE_SOME, (salt, part))), (6, 6, 2, 1))[0]
+        tasks = [("CALL wearables.drain()", None), ("CALL wearables.drain(%s)", (self.rng.randint(1, 20),)),
+                 (REPLAY_SOME, (salt, part)), (REQUEUE_SOME, (salt, part)), (CANCEL_SOME, (salt, part))]
+        task = self.rng.choices(tasks, (6, 6, 2, 1, 0 if not self.world.pulls else 1))[0]
         self.note(f"crowd: {task[0].split('FROM')[0]} {task[1]}")
         return task
 
@@ -202,7 +237,12 @@ class Permutation:
     def finish(self, place):
         """What an operator does after a change: everything that it concerns is replayed; then there is one state."""
         session = place.main
-        drain_all(session)
+        hurry = ()
+        if self.world.pulls:
+            hurry = HURRY
+            place.tell_vendor(rules=[])
+            session.run(RETRY_CANCELLED)
+        drain_all(session, hurry)
         if self.world.bounded:
             session.run("SELECT wearables.reclaim_names()")
             session.set("wearables_ingest.max_sources", "10000")

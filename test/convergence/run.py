@@ -32,6 +32,7 @@ def check_versions(world, state):
 
 def reference_of(options, place, world):
     place.make_reference()
+    place.open_history(place.reference, world)
     state = permutation.in_version_order(place.reference, world)
     place.drop_reference()
     if not options.events:

@@ -25,7 +25,12 @@ INSERT INTO wearables.metrics (name, unit, lowest, highest) VALUES ('strength', 
 INSERT INTO wearables.resources (name, kind) VALUES ('strength', 'timeseries');
 INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, unit_default, extends)
 VALUES ('strength', 'strength', '{value}', 'unit', 'kg', '{type}');
+UPDATE wearables.resources SET connection_days = 0 WHERE name NOT IN ('hrv', 'sleep') AND connection_days > 0;
 """
+
+# What is pulled; and what makes of a pull another one, or refuses it: worlds that change that pull nothing.
+PULLED = ("heartrate", "hrv", "blood_oxygen", "respiratory_rate", "blood_pressure", "cholesterol", "steps", "sleep")
+UNPULLABLE = ("UPDATE wearables.resources SET kind", "SET instant_fields = '{start,timestamp}'")
 
 # Changes of the parser: what is done, what undoes it. They leave alone the metrics that are written by hand.
 CHANGES = (
@@ -104,6 +109,27 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Pull:
+    """History that is asked for by hand. Its requests are told from others by the end of their range."""
+    version: int    # of its pages, but for what hangs on their ids
+    clock: int      # Unix seconds as of which it is answered
+    seconds: int
+    endpoint: str
+    client: str
+    provider: str   # empty: all
+    resource: str
+    begins: str
+
+    @property
+    def ends(self):
+        return f"2025-05-21T03:07:{self.seconds:02d}Z"
+
+    @property
+    def pattern(self):
+        return f"(?i)end_date=[^&]*T03%3a07%3a{self.seconds:02d}%2b00"
+
+
+@dataclass(frozen=True)
 class Manual:
     """One INSERT INTO samples: client, metric, ts, provider, source_type, value, secondary, version."""
     version: int
@@ -153,6 +179,8 @@ class World:
     changes: list = field(default_factory=list)
     moves: list = field(default_factory=list)    # Register: people who turn out to live in another time zone
     bounded: bool = False                        # meets each bound on what one body, and all of them, can make
+    pulls: list = field(default_factory=list)    # Pull: what is asked for by hand; where there are none, events ask for none, either
+    clocks: list = field(default_factory=list)   # (pattern, Unix seconds): as of when a request is answered, by the first that it matches
 
 
 UPDATE = re.compile(r"(daily|historical)\.(data|timeseries)\.[^.]+\.updated|provider\.connection\.updated")
@@ -188,13 +216,14 @@ def ksuid(rng, origin_ms):
 
 
 class Maker:
-    def __init__(self, seed, names=("alice", "bob", "carol", "dave"), steps=(35, 60), changed=0.5, bounded=0.12):
+    def __init__(self, seed, names=("alice", "bob", "carol", "dave"), steps=(35, 60), changed=0.5, bounded=0.12, pulled=0):
         self.rng = random.Random(f"world {seed}")
-        self.names, self.steps, self.changed, self.bounded = names, steps, changed, bounded
+        self.names, self.steps, self.changed, self.bounded, self.pulled = names, steps, changed, bounded, pulled
         self.world = World(seed)
         self.people = []
         self.clock = int(BASE.timestamp() * 1000)
         self.pages = 0
+        self.told = []  # whom a vendor knows readings of: person, endpoint, resource, since when
         self.manual_metrics = ("oxygen_saturation", "blood_pressure")
 
     def make(self):
@@ -215,7 +244,39 @@ class Maker:
         if rng.random() < 0.2:
             known = [p for p in self.people if p.known_by != "nothing"]
             self.move(rng.choice(known).client)
+        self.plan_pulls()
         return self.world
+
+    def plan_pulls(self):
+        """From the real puller, of a vendor who knows what the events until then say. By a seed of its own: with or without it the
+        events are the same. A second in which something else was made could not tell which is newer."""
+        rng = random.Random(f"pulls of {self.world.seed}")
+        changed = any(text in change[0] for change in self.world.changes for text in UNPULLABLE)
+        if changed or self.world.bounded or not self.world.events or rng.random() >= self.pulled:
+            return
+        origins = sorted(step.version >> 20 for step in self.world.events + self.world.manuals)
+        taken = {origin for origin in origins if origin % 1000 == 0}
+
+        def clock(earliest):
+            second = rng.choice([origin for origin in origins if origin >= earliest]) // 1000 + 1
+            while second * 1000 in taken or second % 60 == 0:
+                second += 1
+            taken.add(second * 1000)
+            return second
+
+        told = [what for what in self.told if what[0].known_by == "both" and what[2] in PULLED]
+        for seconds in range(min(rng.randint(1, 5), len(told))):
+            person, endpoint, resource, origin = rng.choice(told)
+            at = clock(origin)
+            pull = Pull(version_of(at * 1000, endpoint, f"pull {seconds}"), at, seconds, endpoint, person.client,
+                        rng.choice(("", "", "", "garmin")), resource,
+                        rng.choice(("2025-05-19T00:00:00Z", "2025-05-20T05:04:00Z", f"2025-03-01T03:07:{seconds:02d}Z")))
+            self.world.pulls.append(pull)
+            self.world.clocks.append((pull.pattern, at))
+        # what events ask for: of two endpoints at one second neither is newer
+        for endpoint in ENDPOINTS:
+            ids = "|".join(person.externals[endpoint] for person in self.people)
+            self.world.clocks.append((f"/({ids})[/?]", clock(origins[0])))
 
     def move(self, client):
         """Wall-clock readings of this person move; a row by hand that one of them had overtaken would not come back."""
@@ -263,6 +324,8 @@ class Maker:
         if client or self.chance(0.6):
             body["client_user_id"] = person.client
         self.send_body(json.dumps(body).encode(), endpoint)
+        if event_type.startswith("daily.data."):
+            self.told.append((person, endpoint, event_type.split(".")[2], self.world.events[-1].version >> 20))
 
     def send_body(self, body, endpoint="junction"):
         if self.chance(0.9):
@@ -276,9 +339,9 @@ class Maker:
     def add_page(self, resource, person, document):
         self.pages += 1
         endpoint = self.rng.choice(ENDPOINTS)
-        message_id = f"pull:{self.world.seed}:{self.pages}"
+        message_id = f"page:{self.world.seed}:{self.pages}"  # no pull has one like it
         self.world.events.append(Page(endpoint, message_id, version_of(self.origin(), endpoint, message_id),
-                                      f"pull.{resource}", person.externals[endpoint],
+                                      f"pulled.data.{resource}", person.externals[endpoint],
                                       person.client, json.dumps(document).encode()))
 
     # -- readings
@@ -572,7 +635,7 @@ class Maker:
 
     def notice(self):
         self.send("historical.data.heartrate.created", self.person(),
-                  {"provider": self.rng.choice(DEVICES)[0], "start_date": "2025-01-01T00:00:00+00:00", "end_date": "2025-05-01T00:00:00+00:00"})
+                  {"provider": self.rng.choice(DEVICES)[0], "start_date": "2025-05-01T00:00:00+00:00", "end_date": "2025-05-21"})
 
     def oddity(self):
         person = self.person()
@@ -650,7 +713,7 @@ class Maker:
 
 
 def make(seed):
-    return Maker(seed).make()
+    return Maker(seed, pulled=0.7).make()
 
 
 def from_directory(path):

@@ -9,6 +9,7 @@ import functools
 import gzip
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -25,6 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "convergence"))
 
+import catalog
 import front
 import history
 import misbehave
@@ -116,21 +118,33 @@ class Junction:
         self.stats = Stats()
         self.rules = misbehave.Rules()
         self.page_size, self.clock, self.latency = options.page_size, None, 0
+        self.clocks = []
         self.keys = {endpoint: [f"sk_us_{endpoint}"] for endpoint in worlds.ENDPOINTS}
         self.trap = None
         for text in options.key:
             endpoint, _, key = text.partition("=")
             self.keys[endpoint] = [key]
         if options.clock:
-            self.set_clock(options.clock)
+            self.clock = self.seconds_of(options.clock)
 
-    def set_clock(self, text):
-        """The Date of all answers, and the instant whose state they show; None: the machine's."""
-        at = datetime.fromisoformat(text) if text else None
-        self.clock = at and int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+    @staticmethod
+    def seconds_of(clock):
+        """The Date of answers, and the instant whose state they show: text, or Unix seconds; None: the machine's."""
+        if clock is None or isinstance(clock, int):
+            return clock
+        at = datetime.fromisoformat(clock)
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
 
-    def now(self):
+    def now(self, path):
+        for pattern, clock in self.clocks:
+            if pattern.search(path):
+                return clock
         return int(time.time()) if self.clock is None else self.clock
+
+    def set_world(self, seed, floating):
+        """Another one, without a history; and the providers whose instants are taken literally."""
+        self.world = history.world_with_history(seed, 0, None, 0, 0)
+        self.vendor = Vendor(self.world, worlds.ENDPOINTS, floating)
 
     def endpoint_of(self, key):
         return next((endpoint for endpoint, keys in self.keys.items() if key in keys), None)
@@ -144,7 +158,9 @@ class Junction:
 
     def control(self, wanted):
         """Checks all before it changes anything. Returns what stands now."""
-        unknown = set(wanted) - {"rules", "seed", "page_size", "clock", "latency", "keys", "pulls", "reset"}
+        unknown = set(wanted) - {
+            "rules", "seed", "page_size", "clock", "clocks", "latency", "keys", "pulls", "reset", "world", "floating"
+        }
         if unknown:
             raise misbehave.BadRule(f"unknown: {', '.join(sorted(unknown))}")
         rules = None
@@ -154,8 +170,13 @@ class Junction:
             raise misbehave.BadRule(f"keys are of {' and '.join(worlds.ENDPOINTS)}")
         if wanted.get("page_size", 1) < 1:
             raise misbehave.BadRule("a page has one sample at least")
+        clocks = [(re.compile(pattern), self.seconds_of(clock)) for pattern, clock in wanted.get("clocks", ())]
         if "clock" in wanted:
-            self.set_clock(wanted["clock"])
+            self.clock = self.seconds_of(wanted["clock"])
+        if "clocks" in wanted:
+            self.clocks = clocks
+        if "world" in wanted:
+            self.set_world(wanted["world"], wanted.get("floating", catalog.FLOATING))
         if wanted.get("reset"):
             self.stats.reset()
         self.rules = rules or self.rules
@@ -215,7 +236,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         # the Date of the response is the instant whose state it shows, however late it is sent
-        self.now = self.server.junction.now()
+        self.now = self.server.junction.now(self.path)
         length = self.headers.get("Content-Length", "0")
         if not length.isdigit() or int(length) > 1 << 20 or "Transfer-Encoding" in self.headers:
             self.close_connection = True
@@ -251,7 +272,7 @@ class Control(Handler):
         if where == ("POST", "_control"):
             try:
                 response = junction.control(json.loads(body))
-            except (misbehave.BadRule, ValueError, TypeError, AttributeError) as error:
+            except (misbehave.BadRule, re.error, ValueError, TypeError, AttributeError) as error:
                 status, response = 400, {"error": str(error)}
         elif where == ("GET", "_stats"):
             response = junction.stats.told() | {"rules": junction.rules.stats()}

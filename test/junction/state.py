@@ -109,18 +109,18 @@ def documents_in(data, list_key):
             yield document
 
 
-def newest_samples(events, interval):
+def newest_samples(events, interval, floating=catalog.FLOATING):
     """[(position, source, sample)], sorted by position, which begins with the instant. `timestamp` of an interval is
     the older name of `start`."""
     newest = {}
     for event in events:
         for source, sample in groups_in(event.data):
             provider, kind = source.get("provider"), source.get("type", "unknown")
-            at = instant_of(sample.get("start") or sample.get("timestamp"), provider in catalog.FLOATING)
+            at = instant_of(sample.get("start") or sample.get("timestamp"), provider in floating)
             key = (
                 at
                 if interval
-                else instant_of(sample.get("timestamp") or sample.get("start"), provider in catalog.FLOATING)
+                else instant_of(sample.get("timestamp") or sample.get("start"), provider in floating)
             )
             if isinstance(provider, str) and at is not None and key is not None and is_plain_json([source, sample]):
                 newest[(key, provider, str(kind), str(sample.get("type") or ""))] = at, source, sample
@@ -149,7 +149,8 @@ class UnknownUser(Exception):
 class Team:
     """The users of one endpoint, which is one account with the vendor."""
 
-    def __init__(self, events):
+    def __init__(self, events, floating=catalog.FLOATING):
+        self.floating = floating
         self.users = {}
         self.states = {}
         for event in sorted(filter(None, map(read_event, events)), key=lambda event: event.version):
@@ -178,7 +179,7 @@ class Team:
             if summary:
                 made = newest_documents(events[:count], summary.list_key)
             else:
-                made = newest_samples(events[:count], series is not None and series.interval)
+                made = newest_samples(events[:count], series is not None and series.interval, self.floating)
             # of two threads that make it at once, both get the first one's
             self.states.setdefault(name, made)
         return self.states[name]

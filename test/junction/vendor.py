@@ -19,9 +19,9 @@ REFRESHES_AN_HOUR = 8
 
 
 class Vendor:
-    def __init__(self, world, endpoints):
+    def __init__(self, world, endpoints, floating=catalog.FLOATING):
         self.teams = {
-            endpoint: Team([event for event in world.events if event.endpoint == endpoint]) for endpoint in endpoints
+            endpoint: Team([event for event in world.events if event.endpoint == endpoint], floating) for endpoint in endpoints
         }
         self.cache, self.lock = OrderedDict(), threading.Lock()
         self.refreshed = {}
