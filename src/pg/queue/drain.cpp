@@ -84,17 +84,21 @@ void work_on(State* state, Job* job) {
   note_result(state, *job, result);
 }
 
-// Ends what has ended outside; returns whether anything had.
-bool land_all(State* state) {
-  bool any = false;
-  for (Job* job; state->cancel == nullptr && (job = next_landing()) != nullptr; any = true) {
+// Of work that has ended outside so much is put in order before more of it is begun: with all of it, what ends at one
+// time would begin and end together ever after, and nothing be under way meanwhile.
+constexpr int kLandings = 4;
+
+// Ends some of what has ended outside; returns whether anything had.
+bool land_some(State* state) {
+  int landed = 0;
+  for (Job* job; state->cancel == nullptr && landed < kLandings && (job = next_landing()) != nullptr; ++landed) {
     note_job(job->job_id, job->event_id);
     const AttemptResult result = land_job(job);
     note_result(state, *job, result);
     retire_job(job);
     stop_point("after job");
   }
-  return any;
+  return landed > 0;
 }
 
 // Until some work outside can go on, something is due, or the session is told something. What is due now and was not
@@ -169,10 +173,14 @@ bool claim_and_work(State* state, bool suspect) {
   if (error != nullptr) end_with(state, error);
   stop_point("after claim");
   state->unbegun = claim->count;
-  for (int i = 0; i < claim->count && !is_spent(*state); ++i) {
-    --state->unbegun;
-    work_on(state, &claim->jobs[i]);
-    stop_point("after job");
+  // what goes on outside first: it does so while the others are worked on
+  for (const bool outside : {true, false}) {
+    for (int i = 0; i < claim->count && !is_spent(*state); ++i) {
+      if ((claim->jobs[i].kind->flight != nullptr) != outside) continue;
+      --state->unbegun;
+      work_on(state, &claim->jobs[i]);
+      stop_point("after job");
+    }
   }
   Assert(state->unbegun >= 0);
   if (state->unbegun > 0) release(state);
@@ -307,9 +315,10 @@ void work(State* state) {
   if (!is_spent(*state)) (void)claim_and_work(state, true);
   bool asked_for_room = false;
   while (!is_spent(*state)) {
-    (void)land_all(state);
+    const bool landed = land_some(state);
     if (is_spent(*state) || claim_and_work(state, false)) continue;
     if (is_spent(*state) || claim_and_work(state, true)) continue;
+    if (landed) continue;
     // once: what there is still no room for would come again and again
     if (!asked_for_room && queue_refused(state)) {
       asked_for_room = true;
@@ -340,7 +349,9 @@ Turn drain(const Budget& budget) {
   if (state.turn.schema_fits && !state.turn.paused) work(&state);
   // a pause, and the end of a call, let what is outside come to its end
   while (flight_count() > 0 && state.cancel == nullptr && !QueryCancelPending && (budget.wait || state.turn.paused)) {
-    if (!land_all(&state)) wait_for_work(DT_NOEND);
+    bool landed = false;
+    while (land_some(&state)) landed = true;
+    if (!landed) wait_for_work(DT_NOEND);
     if (!budget.wait) break;
   }
   if (budget.wait && flight_count() > 0) {
