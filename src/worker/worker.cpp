@@ -209,7 +209,12 @@ void sleep_after(const TurnOfWorker& mine) {
     return reload_if_wanted();
   }
   pg::note_doing(doing_after(mine));
-  pgstat_report_activity(STATE_IDLE, nullptr);
+  if (pg::flight_count() > 0) {
+    pgstat_report_activity(STATE_RUNNING,
+                           psprintf("wearables_ingest: waits for %d answer(s) of vendors", pg::flight_count()));
+  } else {
+    pgstat_report_activity(STATE_IDLE, nullptr);
+  }
   const TimestampTz now = GetCurrentTimestamp();
   // what is due and was not claimed is in another session's hands this moment
   const TimestampTz due = std::max(mine.turn.due, now + kShortestNap);

@@ -42,6 +42,13 @@ wait_until($node, 'app', "SELECT pages = 2 * $pages AND state = 'done' FROM wear
 queue_is_empty($node, 'app');
 is(readings('heartrate'), $all, 'and nothing is there twice');
 
+# What cannot be asked for is refused, with a reason
+for my $range ([ '2025-05-02', '2025-05-01' ], [ '2025-05-01', '2025-05-01' ], [ '2025-05-01', 'infinity' ], [ '-infinity', '2025-05-01' ], [ '0001-01-01', '2025-05-01' ])
+{
+	my $run = as_role($node, 'app', 'postgres', "SELECT wearables.request_backfill($alice, '', 'steps', '$range->[0]', '$range->[1]')");
+	is("@{ $run->{states} }", '22023', "from $range->[0] to $range->[1]: refused");  # 0001 was asked for, in 24,000 parts
+}
+
 # Other shapes: summaries without pages, dates alone, no range
 for my $resource (qw(sleep sleep_cycle activity profile steps))
 {
@@ -72,6 +79,22 @@ for my $rule ([ 'every third is throttled', do => 'throttle', every => 3, retry_
 }
 queue_is_empty($node, 'app');
 is(readings('heartrate'), $all, 'and it is what was there');
+
+# Throttled without a word of how long: three in a row, and the endpoint's other pulls wait as well. It went on for each pull by itself before.
+$junction->misbehave(do => 'throttle', form => 'none', match => 'hrv');
+my @throttled = map { request('hrv', '2025-05-01', "2025-05-0$_") } 2 .. 5;
+wait_until($node, 'app', q{SELECT failures >= 3 AND blocked_until > now() - interval '1 minute' FROM wearables_internal.pull_hosts}, 'a server that throttles is left alone');
+$junction->misbehave;
+run_sql($node, 'app', q{UPDATE wearables_internal.pull_hosts SET blocked_until = NULL, failures = 0; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull'});
+ends($_, 'done', 'and asked again') for @throttled;
+
+# How far it has come shows before its only part has ended: it was 0 percent to the end, for a month is one part
+$junction->control(latency => 0.05);
+my $shown = request('heartrate', '2025-05-11', '2025-05-31');
+wait_until($node, 'app', "SELECT state = 'running' AND percent BETWEEN 20 AND 90 AND bar ~ '^####' AND pages_per_second > 1 AND estimated_end BETWEEN now() AND now() + interval '1 hour' FROM wearables.backfill_progress WHERE backfill_id = $shown", 'percent, bar, rate and end are told on the way');
+ends($shown, 'done', 'to the end');
+$junction->control(latency => 0);
+is(run_sql($node, 'app', "SELECT percent || ' ' || bar FROM wearables.backfill_progress WHERE backfill_id = $shown"), '100 ####################', 'which is at 100 percent');
 
 # Misbehaviour that does not
 my %said = (
@@ -123,6 +146,7 @@ $junction->control(latency => 0);
 $junction->misbehave(do => 'hang', match => '.', seconds => 60);
 request('steps', '2025-05-01', sprintf '2025-05-%02d', $_) for 12 .. 17;
 wait_until($node, 'app', q{SELECT count(*) = 4 FROM wearables.jobs WHERE kind = 'pull' AND state = 'running'}, 'of one person four requests are under way');
+wait_until($node, 'app', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker' AND state = 'active' AND query = 'wearables_ingest: waits for 4 answer(s) of vendors'}, 'pg_stat_activity says what it waits for');  # idle before
 is(run_sql($node, 'app', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker' AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL)}), 0, 'no snapshot is held meanwhile');
 my $event = message_id(1_750_000_000_000, 'meanwhile');
 is(deliver($node, 'app', $event, samples_event('alice', 'heartrate', 'garmin', 'watch', [ 1_749_000_000, 61 ]) =~ s/ext-alice/alice-at-junction/r), 'accepted', 'an event comes');

@@ -46,12 +46,12 @@ enum BackfillColumn {
   kEndpointThere
 };
 
-// $4: the next cursor, null where the part has ended; $5: where it ended. The mark is set at every power of two pages,
-// so that a circle of cursors of whatever length comes upon it (Brent).
+// $4: the next cursor, null where the part has ended; $5: where it ended; $6: when the page came. The mark is set at
+// every power of two pages, so that a circle of cursors of whatever length comes upon it (Brent).
 Statement advance_statement{R"(
   UPDATE wearables.backfills b
   SET pages = b.pages + 1, bytes = b.bytes + $2, http_status = $3, refusals = 0, error = NULL,
-      started_at = coalesce(b.started_at, clock_timestamp()), last_page_at = clock_timestamp(),
+      started_at = coalesce(b.started_at, $6), last_page_at = $6,
       cursor = $4, window_from = CASE WHEN $4 IS NULL THEN $5 ELSE b.window_from END,
       cursor_pages = CASE WHEN $4 IS NULL THEN 0 ELSE b.cursor_pages + 1 END,
       cursor_mark = CASE WHEN $4 IS NULL THEN NULL
@@ -132,9 +132,11 @@ bool load_backfill(int64 backfill_id, Backfill* backfill) {
   return true;
 }
 
-bool advance_backfill(const Backfill& backfill, int64 bytes, int http_status, std::string_view cursor) {
-  const uint64 rows = run(advance_statement, {arg_int8(backfill.backfill_id), arg_int8(bytes), arg_status(http_status),
-                                              arg_text_or_null(cursor), arg_instant(backfill.window_to)});
+bool advance_backfill(const Backfill& backfill, const StoredPage& page) {
+  const uint64 rows =
+      run(advance_statement, {arg_int8(backfill.backfill_id), arg_int8(page.bytes), arg_status(page.http_status),
+                              arg_text_or_null(page.next_cursor), arg_instant(backfill.window_to),
+                              arg_instant(page.received_at)});
   Assert(rows == 1);
   return rows == 0 || get_bool(0, 1);
 }

@@ -31,8 +31,15 @@ struct Backfill {
 // False where there is none.
 bool load_backfill(int64 backfill_id, Backfill* backfill);
 
-// A page is stored. `cursor`: of the next one; empty: the part has ended. Returns whether the whole pull has.
-bool advance_backfill(const Backfill& backfill, int64 bytes, int http_status, std::string_view cursor);
+struct StoredPage {
+  TimestampTz received_at;  // as of its event
+  int64 bytes;
+  int http_status;
+  std::string_view next_cursor;  // empty: the part has ended
+};
+
+// A page is stored. Returns whether the whole pull has ended.
+bool advance_backfill(const Backfill& backfill, const StoredPage& page);
 
 // A request brought no page; it is asked again. `error` is for an operator. Refusals of pages are counted, and after so
 // many the pull is given up; that of a key concerns all pulls of the endpoint and is not counted.

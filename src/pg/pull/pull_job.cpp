@@ -265,9 +265,10 @@ JobEnd store_page(const PullState& state) {
   const bool repeats = backfill.cursor != nullptr && cursor == backfill.cursor;
   const char* type = psprintf("pulled.data.%.*s", static_cast<int>(backfill.resource.size()), backfill.resource.data());
   const char* id = psprintf("pull:" INT64_FORMAT ":%d", backfill.backfill_id, backfill.pages + 1);
+  const TimestampTz now = GetCurrentTimestamp();
   (void)insert_event({backfill.endpoint,
                       id,
-                      GetCurrentTimestamp(),
+                      now,
                       origin_of(state),
                       EventAge::kCreated,
                       type,
@@ -277,8 +278,8 @@ JobEnd store_page(const PullState& state) {
                       headers_of(state),
                       bytes_of_answer(state.answer->body),
                       kPagePriority});
-  const bool done =
-      advance_backfill(backfill, static_cast<int64>(state.answer->body.size()), state.answer->status, cursor);
+  const bool done = advance_backfill(
+      backfill, {now, static_cast<int64>(state.answer->body.size()), state.answer->status, cursor});
   if (!cursor.empty() && (circles || repeats)) {
     fail_backfill(backfill.backfill_id, state.answer->status,
                   "the vendor repeats a cursor: its pages go in circles, and no further one is fetched");
@@ -358,7 +359,7 @@ JobEnd end_pull(Job* job) {
   }
   if (answer.status == kRequestTimeout || answer.status == kConflict || answer.status == kTooManyRequests ||
       answer.status >= kServerErrors) {
-    return ask_again(*state, why, answer.status >= kServerErrors);
+    return ask_again(*state, why, answer.status == kTooManyRequests || answer.status >= kServerErrors);
   }
   fail_backfill(state->backfill_id, answer.status, why);
   return {true, 0};

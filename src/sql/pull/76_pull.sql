@@ -83,10 +83,11 @@ DECLARE
   asked bigint;
   there record;
 BEGIN
-  IF $2 IS NULL OR $4 IS NULL OR $5 IS NULL OR $4 >= $5 OR NOT isfinite($4) OR NOT isfinite($5) THEN
+  -- the bounds are those of any reading's instant (kEarliestInstant, kLatestInstant)
+  IF $2 IS NULL OR $4 IS NULL OR $5 IS NULL OR $4 >= $5 OR $4 < '1900-01-01Z' OR $5 > '2200-01-01Z' THEN
     RAISE EXCEPTION 'cannot pull provider "%" from % to %', $2, $4, $5
       USING ERRCODE = 'invalid_parameter_value',
-            DETAIL = 'A range has a start before its end, and neither is infinite.',
+            DETAIL = 'A range has a start before its end, and both lie between 1900 and 2200.',
             HINT = 'Give an empty provider for all that the user has connected.';
   END IF;
   PERFORM wearables_internal.check_pullable($3);
@@ -138,7 +139,7 @@ DECLARE
   now_ CONSTANT timestamptz := clock_timestamp();
   intent CONSTANT text := 'sync ' || gen_random_uuid();
 BEGIN
-  IF $4 >= now_ OR NOT isfinite($4) THEN
+  IF $4 >= now_ OR $4 < '1900-01-01Z' THEN
     RAISE EXCEPTION 'cannot pull since %', $4
       USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Give an instant of the past, or null for what each resource says.';
@@ -193,21 +194,30 @@ COMMENT ON FUNCTION wearables.retry_backfill(bigint) IS
 CREATE VIEW wearables.backfill_progress WITH (security_invoker = true) AS
 SELECT b.backfill_id, b.user_id, b.endpoint, b.provider, b.resource, b.range_from, b.range_to, b.intent, b.state,
        b.pages, b.bytes, s.samples, p.percent, repeat('#', p.percent / 5) || repeat('.', 20 - p.percent / 5) AS bar,
-       round((b.pages / nullif(extract(epoch FROM b.last_page_at - b.started_at), 0))::numeric, 1) AS pages_per_second,
+       -- the first page came when it was started
+       round(((s.pages - 1) / nullif(extract(epoch FROM b.last_page_at - b.started_at), 0))::numeric, 1)
+         AS pages_per_second,
        CASE WHEN b.state = 'running' AND p.percent > 0
             THEN b.started_at + (clock_timestamp() - b.started_at) * (100 / p.percent::float8) END AS estimated_end,
        b.http_status, b.error, b.created_at, b.started_at, b.last_page_at, b.finished_at
 FROM wearables.backfills b
 CROSS JOIN LATERAL (
-  SELECT CASE b.state WHEN 'done' THEN 100
-         ELSE least(99, floor(100 * extract(epoch FROM coalesce(b.window_from, b.range_from) - b.range_from)
-                              / extract(epoch FROM b.range_to - b.range_from)))::integer END AS percent) p
-CROSS JOIN LATERAL (
-  SELECT coalesce(sum(e.inserted + e.changed + e.confirmed + e.unchanged + e.stale), 0)::bigint AS samples
+  SELECT coalesce(sum(e.inserted + e.changed + e.confirmed + e.unchanged + e.stale), 0)::bigint AS samples,
+         -- of this attempt: a pull that is begun again goes through its range anew
+         count(*) FILTER (WHERE e.received_at >= b.started_at) AS pages,
+         min(e.wrote_from) FILTER (WHERE e.received_at >= b.started_at) AS read_from,
+         max(e.wrote_to) FILTER (WHERE e.received_at >= b.started_at) AS read_to
   FROM wearables.deliveries d
   JOIN wearables.webhook_events e ON e.event_id = d.event_id AND e.received_at = d.received_at
   WHERE d.endpoint = b.endpoint
-    AND d.message_id >= 'pull:' || b.backfill_id || ':' AND d.message_id < 'pull:' || b.backfill_id || ';') s;
+    AND d.message_id >= 'pull:' || b.backfill_id || ':' AND d.message_id < 'pull:' || b.backfill_id || ';') s
+CROSS JOIN LATERAL (
+  -- the parts that have ended, or what lies between the first and the last reading, whichever end a vendor begins at
+  SELECT CASE b.state WHEN 'done' THEN 100
+         ELSE least(99, greatest(0, floor(
+                100 * greatest(extract(epoch FROM coalesce(b.window_from, b.range_from) - b.range_from),
+                               extract(epoch FROM least(s.read_to, b.range_to) - greatest(s.read_from, b.range_from)))
+                / extract(epoch FROM b.range_to - b.range_from))))::integer END AS percent) p;
 COMMENT ON VIEW wearables.backfill_progress IS
   'how far each pull has come: pages, bytes, samples read of them, percent of the range with a bar, rate, estimated '
   'end, last error';
