@@ -63,9 +63,8 @@ int64 backfill_id_of(const Job& job) {
 
 void rest(PullState* state, double seconds) { state->again_after = seconds + pg_prng_double(&pg_global_prng_state); }
 
-// The URL comes back, in `context`.
-const char* fill_request(const Backfill& backfill, const Vendor& vendor, std::string_view key, HttpRequest* request,
-                         MemoryContext context) {
+// In `context`. Raises where a row of resources holds what is no path.
+const char* url_of(const Backfill& backfill, const Vendor& vendor, MemoryContext context) {
   auto* text = owned_by<std::string>(CurrentMemoryContext);
   call_core([&]() -> Result<Done> {
     const auto style = range_style_of(backfill.rest_range);
@@ -80,11 +79,19 @@ const char* fill_request(const Backfill& backfill, const Vendor& vendor, std::st
                                         .cursor = backfill.cursor == nullptr ? "" : backfill.cursor});
     if (!made.ok()) return made.error();
     *text = made.value();
-    request->url = *text;
-    request->headers.push_back({std::string(vendor.pull->key_header), std::string(key)});
     return Done{};
   });
   return MemoryContextStrdup(context, text->c_str());
+}
+
+void fill_request(const char* url, const Vendor& vendor, std::string_view key, HttpRequest* request) {
+  call_core([&]() -> Result<Done> {
+    request->url = url;
+    request->headers.resize(1);
+    request->headers[0].name = vendor.pull->key_header;
+    request->headers[0].value = key;
+    return Done{};
+  });
 }
 
 // Why the endpoint cannot be asked, whatever the vendor says; null: it can, with this key.
@@ -116,6 +123,10 @@ void begin_pull(Job* job) {
   if (backfill.blocked_seconds > 0) return rest(state, backfill.blocked_seconds);
   if (!backfill.endpoint_enabled) return rest(state, kStoppedDelay);
   state->vendor = &vendor_of(backfill.endpoint, SnapshotMode::kNew);
+  // while there is no key yet: an error leaves nothing behind that would have to be overwritten
+  if (state->vendor->pull != nullptr && backfill.base_url != nullptr) {
+    state->url = url_of(backfill, *state->vendor, job->context);
+  }
   std::string_view key;
   const char* obstacle = obstacle_of(*state, &key);
   if (obstacle != nullptr) {
@@ -126,7 +137,7 @@ void begin_pull(Job* job) {
   const bool refused = backfill.refused_seconds >= 0 && backfill.refused_seconds < kStoppedDelay;
   if (!refused) {
     state->request = owned_by<HttpRequest>(job->context);
-    state->url = fill_request(backfill, *state->vendor, key, state->request, job->context);
+    fill_request(state->url, *state->vendor, key, state->request);
   }
   explicit_bzero(const_cast<char*>(key.data()), key.size());
   if (refused) rest(state, kStoppedDelay);

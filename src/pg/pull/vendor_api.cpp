@@ -29,6 +29,8 @@ constinit PoolHolder* holder = nullptr;
 Statement select_keys{R"(
   SELECT s.value FROM wearables.endpoint_secrets s WHERE s.endpoint = $1 AND s.kind = 'api_key' ORDER BY s.ordinal)"};
 
+enum KeyColumn { kKeyValue = 1 };
+
 HttpOptions wanted_options() {
   HttpOptions options;
   const Settings& set = settings();
@@ -73,7 +75,11 @@ bool load_api_key(const char* endpoint, std::string_view* key, const char** why)
   *why = "it has no API key: give it one with set_secret()";
   for (uint64 row = 0; row < rows; ++row) {
     const char* cause = nullptr;
-    if (read_secret(scheme, SecretKind::kApiKey, get_text(row, 1), CurrentMemoryContext, key, &cause)) return true;
+    const std::string_view stored = get_text(row, kKeyValue);
+    const bool read = read_secret(scheme, SecretKind::kApiKey, stored, CurrentMemoryContext, key, &cause);
+    // the row is this session's copy
+    explicit_bzero(const_cast<char*>(stored.data()), stored.size());
+    if (read) return true;
     *why = "its API key cannot be read; the cause is in the server's log";
     ereport(LOG,
             (errcode(ERRCODE_INVALID_PASSWORD),
