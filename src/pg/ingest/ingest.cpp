@@ -331,7 +331,8 @@ void free_keys(const Event& event, const Outcome& outcome) {
 Outcome ingest(const Event& event, const Handling& handling) {
   const Outcome outcome = apply(event, handling);
   stop_point("mark");
-  if (!leaves_no_trace(event, outcome)) mark_event(event, outcome);
+  const bool marked = leaves_no_trace(event, outcome) || mark_event(event, outcome);
+  if (!marked && outcome.status == Status::kParked) unpark_unless_marked(event);
   stop_point("marked");
   if (handling.locks == Locks::kTake) free_keys(event, outcome);
   return outcome;

@@ -32,6 +32,11 @@ Statement insert_parked{R"(
 
 Statement delete_parked{"DELETE FROM wearables.parked_events p WHERE p.event_id = $1"};
 
+Statement delete_stale_parked{R"(
+  DELETE FROM wearables.parked_events p
+  WHERE p.event_id = $1 AND NOT EXISTS (
+    SELECT FROM wearables.webhook_events e WHERE e.event_id = $1 AND e.received_at = $2 AND e.status = 'parked'))"};
+
 Statement select_zone{"SELECT u.time_zone FROM wearables.users u WHERE u.user_id = $1"};
 
 Statement select_user{"SELECT 1 FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL"};
@@ -79,6 +84,10 @@ int64 park(const Event& event) {
 }
 
 void unpark(int64 event_id) { run(delete_parked, {arg_int8(event_id)}); }
+
+void unpark_unless_marked(const Event& event) {
+  run(delete_stale_parked, {arg_int8(event.event_id), arg_instant(event.received_at)});
+}
 
 bool is_user(int64 user_id) { return run(select_user, {arg_int8(user_id)}) > 0; }
 

@@ -21,6 +21,9 @@ int64 park(const Event& event);
 // Takes back what park() did, by the session that did it. Within SPI.
 void unpark(int64 event_id);
 
+// The same of one that was parked while another session handled it, if it does not say that it is parked.
+void unpark_unless_marked(const Event& event);
+
 // Whether there is such a user who was not erased. Within SPI.
 bool is_user(int64 user_id);
 

@@ -187,7 +187,7 @@ EventKey* find_events_newest_first(Datum* event_ids, int count, int* found) {
   return keys;
 }
 
-void mark_event(const Event& event, const Outcome& outcome) {
+bool mark_event(const Event& event, const Outcome& outcome) {
   const Counts& counts = outcome.counts;
   Assert(outcome.status != Status::kReceived && outcome.status != Status::kFailed);
   Assert(counts.inserted >= 0 && counts.changed >= 0 && counts.confirmed >= 0);
@@ -204,7 +204,7 @@ void mark_event(const Event& event, const Outcome& outcome) {
            arg_datum(INT8OID, Int64GetDatum(event.wrote.revision), event.wrote.revision < 0), arg_drift(outcome)});
   Assert(marked <= 1);
   // it was read before its user's lock was there: what a replay wrote meanwhile must not be undone or forgotten
-  if (marked > 0 || outcome.user_id == 0) return;
+  if (marked > 0 || outcome.user_id == 0) return marked > 0;
   ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("another session handled the event meanwhile")));
 }
 

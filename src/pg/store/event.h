@@ -68,8 +68,9 @@ struct Outcome {
   int drift_count;       // of the texts
 };
 
-// Marks the event handled: status, revision, counts. Within SPI.
-void mark_event(const Event& event, const Outcome& outcome);
+// Marks the event handled: status, revision, counts. False where another session handled it meanwhile and it has no
+// user, whose lock would have been held: that session's mark stands. Within SPI.
+bool mark_event(const Event& event, const Outcome& outcome);
 
 // An attempt that came to nothing.
 struct FailedAttempt {
