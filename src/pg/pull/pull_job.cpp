@@ -87,9 +87,7 @@ const char* url_of(const Backfill& backfill, const Vendor& vendor, MemoryContext
 void fill_request(const char* url, const Vendor& vendor, std::string_view key, HttpRequest* request) {
   call_core([&]() -> Result<Done> {
     request->url = url;
-    request->headers.resize(1);
-    request->headers[0].name = vendor.pull->key_header;
-    request->headers[0].value = key;
+    request->headers.push_back({std::string(vendor.pull->key_header), std::string(key)});
     return Done{};
   });
 }
@@ -264,7 +262,24 @@ const NextPage* next_page_of(const PullState& state) {
   return page;
 }
 
-JobEnd ask_again(const PullState& state, const char* why, bool blocks);
+// What the request ended with is not the page, and may be another time.
+JobEnd ask_again(const PullState& state, const char* why, bool blocks) {
+  const Backfill& backfill = state.backfill;
+  const HttpAnswer& answer = *state.answer;
+  const double asked = answer.error == HttpError::kAnswered ? asked_seconds(answer) : 0;
+  const double wait = std::max(asked, backoff(backfill.refusals));
+  if (backfill.refusals + 1 >= kMaxRefusals) {
+    fail_backfill(backfill.backfill_id, answer.status, psprintf("given up after %d requests: %s", kMaxRefusals, why));
+    return {true, 0};
+  }
+  note_refusal(backfill, answer.status, why, RefusalOf::kPage);
+  if (asked > 0 || (blocks && failures_of(backfill.endpoint) + 1 >= kFailuresToBlock)) {
+    block_endpoint(backfill.endpoint, std::max(asked, backoff(failures_of(backfill.endpoint))), why);
+  } else if (blocks) {
+    block_endpoint(backfill.endpoint, 0, why);
+  }
+  return {false, wait};
+}
 
 JobEnd store_page(const PullState& state) {
   const Backfill& backfill = state.backfill;
@@ -298,25 +313,6 @@ JobEnd store_page(const PullState& state) {
   }
   note_answer(backfill.endpoint);
   return {done, 0};
-}
-
-// What the request ended with is not the page, and may be another time.
-JobEnd ask_again(const PullState& state, const char* why, bool blocks) {
-  const Backfill& backfill = state.backfill;
-  const HttpAnswer& answer = *state.answer;
-  const double asked = answer.error == HttpError::kAnswered ? asked_seconds(answer) : 0;
-  const double wait = std::max(asked, backoff(backfill.refusals));
-  if (backfill.refusals + 1 >= kMaxRefusals) {
-    fail_backfill(backfill.backfill_id, answer.status, psprintf("given up after %d requests: %s", kMaxRefusals, why));
-    return {true, 0};
-  }
-  note_refusal(backfill, answer.status, why, RefusalOf::kPage);
-  if (asked > 0 || (blocks && failures_of(backfill.endpoint) + 1 >= kFailuresToBlock)) {
-    block_endpoint(backfill.endpoint, std::max(asked, backoff(failures_of(backfill.endpoint))), why);
-  } else if (blocks) {
-    block_endpoint(backfill.endpoint, 0, why);
-  }
-  return {false, wait};
 }
 
 const char* refusal_text(const PullState& state) {
@@ -368,10 +364,8 @@ JobEnd end_pull(Job* job) {
     stop_endpoint(state->backfill.endpoint, why);
     return {false, kStoppedDelay + pg_prng_double(&pg_global_prng_state)};
   }
-  if (answer.status == kRequestTimeout || answer.status == kConflict || answer.status == kTooManyRequests ||
-      answer.status >= kServerErrors) {
-    return ask_again(*state, why, answer.status == kTooManyRequests || answer.status >= kServerErrors);
-  }
+  if (answer.status == kTooManyRequests || answer.status >= kServerErrors) return ask_again(*state, why, true);
+  if (answer.status == kRequestTimeout || answer.status == kConflict) return ask_again(*state, why, false);
   fail_backfill(state->backfill_id, answer.status, why);
   return {true, 0};
 }
@@ -384,7 +378,6 @@ bool give_up(const Job& job, int, const char* error) {
 int max_running() noexcept { return settings().http_concurrency; }
 
 constexpr double kJitter = 1.0;
-
 constexpr JobKind pull_kind() {
   JobKind kind{};
   kind.name = "pull";

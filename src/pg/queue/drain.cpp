@@ -84,11 +84,10 @@ void work_on(State* state, Job* job) {
   note_result(state, *job, result);
 }
 
-// Of work that has ended outside so much is put in order before more of it is begun: with all of it, what ends at one
-// time would begin and end together ever after, and nothing be under way meanwhile.
+// So much of what has ended outside is put in order before more is begun: with all of it, what ends at one time would
+// begin and end together ever after, and nothing be under way meanwhile.
 constexpr int kLandings = 4;
-
-// Ends some of what has ended outside; returns whether anything had.
+// Returns whether anything had ended.
 bool land_some(State* state) {
   int landed = 0;
   for (Job* job; state->cancel == nullptr && landed < kLandings && (job = next_landing()) != nullptr; ++landed) {
@@ -250,7 +249,6 @@ Statement gate_statement{R"(
   FROM unnest(enum_range(NULL::wearables.job_kind)) k)"};
 
 enum GateColumn { kVersion = 1, kKindName, kQueuePaused, kKindPaused };
-
 void read_gate(void* arg) {
   auto* state = static_cast<State*>(arg);
   const uint64 rows = run(gate_statement, {});
@@ -294,14 +292,12 @@ void due_step(void* arg) {
   auto* state = static_cast<State*>(arg);
   state->turn.due = next_due(state->kinds);
 }
-
 void look_ahead(State* state) {
   ErrorData* error = in_transaction(due_step, state);
   if (error != nullptr) end_with(state, error);
 }
 
 void flush_step(void*) { flush_activity(); }
-
 // What was counted at the door.
 void flush_counts(State* state) {
   if (!flush_is_due()) return;
