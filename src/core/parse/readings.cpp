@@ -91,26 +91,6 @@ bool Readings::add_chosen(const PlanChoice& choice, std::uint16_t source, std::u
   return any;
 }
 
-// The first whose condition holds; null: none.
-const PlanMapping* Readings::chosen(const PlanChoice& choice) const noexcept {
-  for (const std::uint16_t number : choice.conditional) {
-    const PlanMapping& mapping = resource_.mappings[number];
-    if (holds(*mapping.condition)) return &mapping;
-  }
-  return nullptr;
-}
-
-bool Readings::is_left_for(const PlanChoice& choice, const PlanMapping* taken,
-                           const PlanMapping& mapping) const noexcept {
-  return taken == nullptr || (mapping.metric != taken->metric && mapping.metric != choice.root);
-}
-
-bool Readings::holds(const PlanCondition& condition) const noexcept {
-  const Value& value = field(condition.field);
-  if (value.kind != Kind::kString && value.kind != Kind::kNumber) return false;
-  return std::find(condition.texts.begin(), condition.texts.end(), value.text) != condition.texts.end();
-}
-
 // Under the source that differs from the record's by the mapping's channel.
 bool Readings::add_in_channel(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document) {
   if (mapping.lists.empty() && first_present(mapping.values) == kNoSlot) return false;  // which makes no source

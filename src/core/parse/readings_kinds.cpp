@@ -1,5 +1,5 @@
-// What tells readings of one instant and source apart: fields that extend the metric's name, and fields that go into
-// the part of the key.
+// Which row of several reads a record, and what tells readings of one instant and source apart: fields that extend the
+// metric's name, and fields that go into the part of the key.
 #include "core/parse/readings.h"
 
 #include "core/base/text.h"
@@ -10,6 +10,26 @@
 #include <utility>
 
 namespace wearables {
+
+// The first whose condition holds; null: none.
+const PlanMapping* Readings::chosen(const PlanChoice& choice) const noexcept {
+  for (const std::uint16_t number : choice.conditional) {
+    const PlanMapping& mapping = resource_.mappings[number];
+    if (holds(*mapping.condition)) return &mapping;
+  }
+  return nullptr;
+}
+
+bool Readings::is_left_for(const PlanChoice& choice, const PlanMapping* taken,
+                           const PlanMapping& mapping) const noexcept {
+  return taken == nullptr || (mapping.metric != taken->metric && mapping.metric != choice.root);
+}
+
+bool Readings::holds(const PlanCondition& condition) const noexcept {
+  const Value& value = field(condition.field);
+  if (value.kind != Kind::kString && value.kind != Kind::kNumber) return false;
+  return std::find(condition.texts.begin(), condition.texts.end(), value.text) != condition.texts.end();
+}
 
 bool Readings::choose_extended(const PlanMapping& mapping) {
   if (!read_extension(mapping)) return false;
