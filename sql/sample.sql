@@ -83,14 +83,15 @@ SELECT pg_temp.send('2K09', 'blood_pressure', '{"source":{"provider":"omron","ty
 CALL wearables.drain();
 SELECT metric, ts, value, value_secondary, unit, tz_offset FROM wearables.samples WHERE metric = 'blood_pressure';
 
--- some providers send wall-clock time dressed as UTC: it is read in the zone of the user; an hour that the clocks
--- show twice, or not at all, in standard time
+-- some providers send wall-clock time dressed as UTC: it is read in the zone of the user; of an hour that the clocks
+-- show twice, or not at all, nothing is guessed (was in standard time)
 UPDATE wearables.users SET time_zone = 'Europe/Berlin' WHERE user_id = 1;
 SELECT pg_temp.send('2K0A', 'heartrate', '{"source":{"provider":"freestyle_libre","type":"app"},"data":[
   {"timestamp":"2024-05-01T12:00:00+00:00","value":70}, {"timestamp":"2024-12-01T12:00:00+00:00","value":71},
   {"timestamp":"2024-10-27T02:30:00+00:00","value":72}, {"timestamp":"2024-03-31T02:30:00+00:00","value":73}]}');
 CALL wearables.drain();
 SELECT ts, value FROM wearables.samples WHERE provider = 'freestyle_libre' ORDER BY ts;
+SELECT pointer, reason FROM wearables.quarantine WHERE reason = 'ambiguous_time' ORDER BY ordinal;
 SELECT provider, source_type, channel, floating_time FROM wearables.sources WHERE floating_time;
 
 -- the state is a function of the set of events: bob gets alice's first five backwards, one by one

@@ -22,6 +22,42 @@ SELECT wearables.register_user('alice', time_zone => '+02:00');
 SELECT events, inserted, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events) r;
 SELECT ts FROM wearables.samples;
 
+-- wall-clock time that the zone shows twice, or never
+SELECT wearables.register_user('alice', time_zone => 'Europe/Berlin');
+CREATE FUNCTION pg_temp.send(id text, VARIADIC times text[]) RETURNS text LANGUAGE sql AS $$
+  SELECT r.status FROM convert_to(format(
+    '{"event_type":"daily.data.heartrate.created","user_id":"u","client_user_id":"alice","data":{"source":{"provider":"freestyle_libre","type":"automatic"},"data":[%s]}}',
+    (SELECT string_agg(format('{"timestamp":"%s","value":%s}', t, 60 + i), ',' ORDER BY i) FROM unnest(times) WITH ORDINALITY u (t, i))), 'UTF8') body,
+    LATERAL wearables.receive(wearables.signed_headers(id, now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body) r
+$$;
+CREATE VIEW pg_temp.refused AS
+SELECT e.message_id, q.pointer, q.reason, q.metric FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id);
+-- a list that shows both passes of the hour (of 16 readings 12 were kept)
+SELECT pg_temp.send('msg_both', VARIADIC ARRAY(
+  SELECT to_char(t AT TIME ZONE 'Europe/Berlin', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"')
+  FROM generate_series('2026-10-24 23:00+00'::timestamptz, '2026-10-25 02:45+00', '15 minutes') t));
+-- one pass alone: which one, it does not tell (was the second)
+SELECT pg_temp.send('msg_one', '2025-10-26T01:45:00+00:00', '2025-10-26T02:00:00+00:00', '2025-10-26T02:30:00+00:00', '2025-10-26T03:00:00+00:00');
+-- a time that no clock showed (was 01:30 UTC)
+SELECT pg_temp.send('msg_never', '2026-03-29T01:30:00+00:00', '2026-03-29T02:30:00+00:00', '2026-03-29T03:00:00+00:00');
+-- an offset is taken literally: it is no offset (was 05:00 UTC)
+SELECT pg_temp.send('msg_literal', '2026-05-04T09:00:00+02:00', '2026-05-04T10:00:00Z', '2026-05-04T11:00:00-05:00');
+CALL wearables.drain();
+SELECT e.message_id, e.status, e.inserted, e.quarantined FROM wearables.webhook_events e ORDER BY event_id;
+SELECT ts, value FROM wearables.samples WHERE ts >= '2026-10-24' ORDER BY ts;
+SELECT ts, value FROM wearables.samples WHERE ts < '2026-10-24' ORDER BY ts;
+SELECT * FROM pg_temp.refused ORDER BY 1, 2;
+-- it is the same at a replay, and where no clock is set nothing is refused
+SELECT events, unchanged, quarantined, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id <> 'msg_1') r;
+SELECT wearables.register_user('alice', time_zone => '+02:00');
+SELECT events, inserted, unchanged, quarantined, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id <> 'msg_1') r;
+SELECT * FROM pg_temp.refused;
+-- half an hour of Lord Howe
+SELECT wearables.register_user('alice', time_zone => 'Australia/Lord_Howe');
+SELECT pg_temp.send('msg_half', '2026-04-05T01:15:00Z', '2026-04-05T01:30:00Z', '2026-04-05T01:45:00Z', '2026-04-05T01:30:00Z', '2026-04-05T01:45:00Z', '2026-04-05T02:00:00Z');
+CALL wearables.drain();
+SELECT ts, value FROM wearables.samples WHERE ts BETWEEN '2026-04-04' AND '2026-04-06' ORDER BY ts;
+
 -- zones are regions and ISO offsets, by one spelling
 SELECT given, wearables_internal.zone(given)
 FROM unnest('{Europe/Berlin,europe/berlin,AMERICA/ARGENTINA/BUENOS_AIRES,Asia/Kolkata,UTC,utc,Etc/UTC,GMT,Z,z,+02:00,-0330,+05,+05:45,+00:00,-00:00,Etc/GMT+5}'::text[]) given;

@@ -8,8 +8,9 @@ import json
 import random
 import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 BASE = datetime(2025, 6, 1, tzinfo=UTC)
 DAY = datetime(2025, 5, 20, 5, 0, tzinfo=UTC)  # the readings lie within this morning
@@ -18,6 +19,9 @@ DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ENDPOINTS = ("junction", "other")
 DEVICES = (("garmin", "watch"), ("apple_health_kit", "watch"), ("apple_health_kit", "phone"), ("oura", "ring"),
            ("freestyle_libre", None), ("fitbit", "unknown"))
+
+# Days whose clocks were set back, or forward.
+CLOCK_CHANGES = {"Europe/Berlin": (date(2024, 10, 27), date(2025, 3, 30)), "America/New_York": (date(2024, 11, 3), date(2025, 3, 9))}
 
 # What every world adds to the shipped mappings: a metric of one's own that a sample's type extends.
 SETUP = """
@@ -234,7 +238,7 @@ class Maker:
         kinds = [self.readings] * 12 + [self.night] * 8 + [self.page] * 5 + [self.night_page] * 2 + \
                 [self.connection] * 3 + [self.say] * 2 + [self.manual] * 3 + [self.correction] * 2 + [self.oddity] * 3 + \
                 [self.notice, self.nights_in_one] + [self.meals] * 3 + [self.days] * 3 + [self.cycles] + \
-                [self.travels] * 3 + [self.kinds_at_once] * 3 + [self.groupings] * 2 + [self.nap] * 3
+                [self.travels] * 3 + [self.kinds_at_once] * 3 + [self.groupings] * 2 + [self.nap] * 3 + [self.clock_change]
         for _ in range(rng.randint(*self.steps)):
             rng.choice(kinds)()
         if rng.random() < 0.3:
@@ -449,6 +453,32 @@ class Maker:
             samples = [self.sample(resource) for _ in range(self.rng.randint(1, 10))]
             groups.setdefault(provider, []).append({"source": self.source((provider, kind)), "data": samples})
         self.add_page(resource, self.person(), {"groups": groups, "next": None})
+
+    # -- wall-clock time
+
+    def wall_clock(self):
+        """What a clock showed in a night in which it was set, every quarter of an hour: an hour comes twice, or not at all."""
+        zone = ZoneInfo(self.rng.choice(("Europe/Berlin", "America/New_York")))
+        day = self.rng.choice(CLOCK_CHANGES[zone.key])
+        first = datetime.combine(day, datetime.min.time(), zone).astimezone(UTC)
+        return [(first + timedelta(minutes=15 * i)).astimezone(zone) for i in range(18)]
+
+    def clock_change(self):
+        """Of one night several pages, cut where the clock was set, too; some out of order, some backwards."""
+        person, shown = self.person(), self.wall_clock()
+        for _ in range(self.rng.randint(2, 4)):
+            first, last = sorted(self.rng.sample(range(len(shown) + 1), 2))
+            written = self.rng.choice(("+00:00", "Z", "", "+02:00"))
+            samples = [{"timestamp": at.strftime("%Y-%m-%dT%H:%M:%S") + written, "value": 50 + self.rng.randint(0, 9), "unit": "bpm"} for at in shown[first:last]]
+            if self.chance(0.2):
+                samples.reverse()
+            if self.chance(0.1):
+                self.rng.shuffle(samples)
+            group = {"source": {"provider": "freestyle_libre"}, "data": samples}
+            if self.chance(0.5):
+                self.add_page("heartrate", person, {"groups": {"freestyle_libre": [group]}, "next": None})
+            else:
+                self.send("daily.data.heartrate.created", person, group)
 
     # -- documents
 

@@ -26,13 +26,13 @@ std::string_view string_in(const Value& value) noexcept {
 class SampleSink final : public RecordSink {
  public:
   SampleSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
-             const ClosedNames* closed)
-      : plan_(plan), resource_(resource), body_size_(body_size), batch_(batch), closed_(closed) {
+             const ClosedNames* closed, std::span<const Refusal> refused)
+      : plan_(plan), resource_(resource), body_size_(body_size), batch_(batch), closed_(closed), refused_(refused) {
     restart();
   }
 
   void begin_list(std::span<const Value> source, std::string_view group) override;
-  void end_list() override { lists_.pop_back(); }
+  void end_list() override;
   bool begin_list_before_source() override;
   bool source_behind(std::span<const Value> source, std::string_view group) override;
   void restart() override;
@@ -58,6 +58,7 @@ class SampleSink final : public RecordSink {
   const std::size_t body_size_;
   Batch& batch_;
   const ClosedNames* const closed_;
+  const std::span<const Refusal> refused_;
   std::optional<Readings> readings_;
   std::vector<List> lists_;
   std::size_t first_without_source_ = 0;  // of the samples
@@ -85,6 +86,13 @@ void SampleSink::keep_fields(std::span<const Value> source, List& list) {
 
 void SampleSink::begin_list(std::span<const Value> source, std::string_view group) {
   lists_.push_back(list_of(source, group));
+  readings_->begin_series();
+}
+
+// What comes behind a list within a list is its own, too.
+void SampleSink::end_list() {
+  lists_.pop_back();
+  readings_->begin_series();
 }
 
 constexpr std::uint16_t kSourceBehind = 0;  // as most bodies have one source, it is often right
@@ -94,6 +102,7 @@ bool SampleSink::begin_list_before_source() {
   if (resource_.provider_mappings.size() > 1 || resource_.reads_source) return false;
   first_without_source_ = batch_.samples.size();
   lists_.push_back(List{kSourceBehind, &resource_.provider_mappings.front()});
+  readings_->begin_series();
   return true;
 }
 
@@ -108,7 +117,7 @@ bool SampleSink::source_behind(std::span<const Value> source, std::string_view g
 
 void SampleSink::restart() {
   batch_.clear();
-  readings_.emplace(plan_, resource_, body_size_, batch_, closed_);
+  readings_.emplace(plan_, resource_, body_size_, batch_, closed_, refused_);
   lists_.clear();
 }
 
@@ -124,8 +133,8 @@ void SampleSink::record(const Record& record) {
 class DocumentSink final : public RecordSink {
  public:
   DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
-               const ClosedNames* closed)
-      : resource_(resource), batch_(batch), readings_(plan, resource, body_size, batch, closed) {
+               const ClosedNames* closed, std::span<const Refusal> refused)
+      : resource_(resource), batch_(batch), readings_(plan, resource, body_size, batch, closed, refused) {
     batch.clear();
   }
 
@@ -204,6 +213,7 @@ Session DocumentSink::session() {
 
 void DocumentSink::record(const Record& record) {
   readings_.start(record);
+  readings_.begin_series();
   if (!record.is_object) return readings_.reject_form(record);
   std::string id = this->id();
   if (id.empty()) return readings_.reject_reading(Reason::kMissingId);
@@ -266,19 +276,19 @@ bool is_consistent(const Batch& batch, std::size_t body_size) {
 }
 
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body, Batch& batch, StopFlag stop,
-                       const ClosedNames* closed) {
+                       const ClosedNames* closed, std::span<const Refusal> refused) {
   const Plan::Impl& impl = plan.impl();
   const PlanResource* found = impl.find(resource);
   if (found == nullptr || found->def.kind == ResourceKind::kSkipped) {
     return {Code::kInvalidArgument, "there are no readings in " + std::string(resource)};
   }
   if (found->def.kind == ResourceKind::kTimeseries) {
-    SampleSink sink(impl, *found, body.size(), batch, closed);
+    SampleSink sink(impl, *found, body.size(), batch, closed, refused);
     auto done = finish(walk_timeseries(body, found->fields, impl.source_fields, sink, stop), sink, "samples", resource);
     WEARABLES_ASSERT(!done.ok() || is_consistent(batch, body.size()));
     return done;
   }
-  DocumentSink sink(impl, *found, body.size(), batch, closed);
+  DocumentSink sink(impl, *found, body.size(), batch, closed, refused);
   auto done = finish(walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop), sink, "documents",
                      resource);
   WEARABLES_ASSERT(!done.ok() || is_consistent(batch, body.size()));

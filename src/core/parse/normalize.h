@@ -5,6 +5,7 @@
 #include "core/base/result.h"
 #include "core/write/sample.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,9 +35,11 @@ struct ClosedNames {
 // Batch::null_at says so. Text that is not JSON is kInvalidJson, and nothing of it counts; JSON of
 // another shape is kUnexpectedShape, and the message says of which; a resource that the plan skips
 // or does not know is kInvalidArgument. The readings take the place of what `batch` held; after an
-// error it means nothing.
+// error it means nothing. `refused`, ascending by ordinal, are samples that normalize() made of the same body before and
+// the caller found wrong: they are refused for these reasons, all else is as before.
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body, Batch& batch,
-                       StopFlag stop = nullptr, const ClosedNames* closed = nullptr);
+                       StopFlag stop = nullptr, const ClosedNames* closed = nullptr,
+                       std::span<const Refusal> refused = {});
 
 // Notes a text that a field holds and that nobody knows: each text once, as far as there is room for another.
 void note_unknown_text(Batch& batch, std::string_view path, std::string_view text);

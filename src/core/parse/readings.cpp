@@ -39,8 +39,13 @@ Micros date_of(const ParsedInstant& parsed) noexcept {
 }  // namespace
 
 Readings::Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
-                   const ClosedNames* closed)
-    : plan_(plan), resource_(resource), body_size_(body_size), closed_(closed), batch_(batch) {}
+                   const ClosedNames* closed, std::span<const Refusal> refused)
+    : plan_(plan), resource_(resource), body_size_(body_size), closed_(closed), refused_(refused), batch_(batch) {}
+
+void Readings::begin_series() {
+  std::vector<std::uint32_t>& starts = batch_.list_starts;
+  if (starts.empty() || starts.back() != batch_.readings) starts.push_back(batch_.readings);
+}
 
 void Readings::start(const Record& record, Fields source) {
   WEARABLES_ASSERT(!record.is_object || record.fields.size() == resource_.fields.size());
@@ -127,7 +132,7 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   // filled in place: a copy right after its members were written would stall on store forwarding
   Sample& sample = batch_.samples.emplace_back();
   if (!choose_metric(mapping) || !measure(mapping, value, sample) || !set_time(mapping, sample) ||
-      !name_metric(sample)) {
+      !is_allowed(mapping) || !name_metric(sample)) {
     batch_.samples.pop_back();
     // what is at fault in a list is at fault in one place of it
     const int slot = rejection_.slot == kNoSlot && row_ != kNoRow ? value : rejection_.slot;
@@ -139,7 +144,23 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   sample.source = source;
   sample.part = document == kNone ? kWholePart : batch_.documents[document].part;
   if (!mapping.part.empty()) sample.part = part_in(mapping, document);
+  note_offsets(sample);
   return true;
+}
+
+// Whether it is not one of those that are refused whatever they say.
+[[gnu::always_inline]] inline bool Readings::is_allowed(const PlanMapping& mapping) {
+  if (refused_.empty() || refused_.front().ordinal != batch_.readings) return true;
+  const Reason reason = refused_.front().reason;
+  refused_ = refused_.subspan(1);
+  return fail(reason, first_present(mapping.instants));
+}
+
+[[gnu::always_inline]] inline void Readings::note_offsets(const Sample& sample) {
+  const std::int16_t end = sample.ts_end == kNoInstant ? offsets_.end : instant_.offset;
+  if (time_.offset == offsets_.start && end == offsets_.end) return;
+  offsets_ = {sample.ordinal, time_.offset, end};
+  batch_.written.push_back(offsets_);
 }
 
 std::size_t Readings::row_count(const PlanMapping& mapping) const noexcept {
@@ -331,6 +352,7 @@ bool Readings::convert_unit(std::string_view text, int slot) {
     time_.tz_offset = place_.tz_offset;
   }
   time_.of = mapping.time_of;
+  time_.offset = instant_.offset;
   return true;
 }
 
@@ -398,6 +420,7 @@ std::string_view Readings::calendar_date(int slot) noexcept {
   const bool tells = offset != 0 && offset >= -kFarthestOffset && offset <= kFarthestOffset;
   instant_.slot = slot;
   instant_.at = at;
+  instant_.offset = is_date ? std::int16_t{0} : offset;
   instant_.written_offset = tells ? offset : kNoOffset;
   instant_.is_date = is_date;
   instant_.is_day = is_date || is_midnight_of_document(parsed);

@@ -21,9 +21,12 @@ class Readings {
   using Fields = std::span<const Value>;
   static constexpr int kNoSlot = PlanMapping::kNoField;
 
-  // `closed` may be null; it must live as long as this.
+  // `closed` may be null; it and `refused` must live as long as this.
   Readings(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
-           const ClosedNames* closed);
+           const ClosedNames* closed, std::span<const Refusal> refused);
+
+  // What comes now stands in another list, or another document, than what came before.
+  void begin_series();
 
   // The record that add() and reject_reading() speak of; it must live until the next one. `source` is what stands
   // beside it, for mappings that look there (PlanResource::reads_source); it must live as long.
@@ -118,6 +121,8 @@ class Readings {
   bool set_time(const PlanMapping& mapping, Sample& sample);
   bool find_time(const PlanMapping& mapping);
   bool set_end(const PlanMapping& mapping, Sample& sample);
+  bool is_allowed(const PlanMapping& mapping);
+  void note_offsets(const Sample& sample);
   bool convert(const PlanMapping& mapping, int slot, double* result);
   bool find_unit(const PlanMapping& mapping, double number);
   bool convert_unit(std::string_view text, int slot);
@@ -152,6 +157,7 @@ class Readings {
   const PlanResource& resource_;
   const std::size_t body_size_;
   const ClosedNames* const closed_;
+  std::span<const Refusal> refused_;  // those to come
   const Record* record_ = nullptr;
   Fields fields_;
   Fields source_fields_;
@@ -196,17 +202,20 @@ class Readings {
   struct {
     int slot = kNoSlot;
     Micros at = 0;
-    std::int16_t written_offset = kNoOffset;  // east of UTC
+    std::int16_t offset = 0;                  // that it was written with, 0: none
+    std::int16_t written_offset = kNoOffset;  // the same, where it tells where the wearer was
     bool is_date = false;                     // written as one: at is 00:00 UTC of it
     bool is_day = false;                      // a date, or the midnight that stands for the document's own
   } instant_;                                 // read last in this record
   struct {
     int of = kNoTime;  // time_of of the mapping
     Micros at = 0;
+    std::int16_t offset = 0;             // as of instant_
     std::uint16_t zone = 0;              // as of Sample
     std::int16_t tz_offset = kNoOffset;  // as of Sample
   } time_;                               // of the reading before, in this record
   InstantReader instants_;
+  WrittenOffset offsets_{};  // of the reading before
 
   struct {
     double factor = 1;

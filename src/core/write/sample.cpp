@@ -48,6 +48,8 @@ const char* reason_name(Reason reason) noexcept {
       return "timestamp_out_of_range";
     case Reason::kEndBeforeStart:
       return "end_before_start";
+    case Reason::kAmbiguousTime:
+      return "ambiguous_time";
     case Reason::kMissingSource:
       return "missing_source";
     case Reason::kMissingId:
@@ -79,6 +81,8 @@ void Batch::clear() noexcept {
   unknowns.clear();
   unknown_units.clear();
   readings = 0;
+  list_starts.clear();
+  written.clear();
   null_at.clear();
 }
 

@@ -46,6 +46,7 @@ enum class Reason : std::uint8_t {
   kBadTimestamp,
   kTimestampOutOfRange,
   kEndBeforeStart,
+  kAmbiguousTime,  // wall-clock time that its zone shows twice, or never
   kMissingSource,
   kMissingId,
   kMissingType,       // what extends the metric's name is no text, or too long
@@ -76,6 +77,19 @@ struct Sample {
                            // 0: the document names none; or kOffsetWritten
   std::int16_t tz_offset;  // minutes east of UTC, kCalendarDay, kNoOffset when unknown
   std::int16_t part = kWholePart;  // as in Row
+};
+
+// A reading that is refused for what the body alone does not tell.
+struct Refusal {
+  std::uint32_t ordinal;
+  Reason reason;
+};
+
+// From this reading on, instants were written with these offsets, in minutes east of UTC; 0 where none was written.
+struct WrittenOffset {
+  std::uint32_t ordinal;
+  std::int16_t start;
+  std::int16_t end;
 };
 
 // A metric that fields of a reading named (cholesterol/hdl) and no row of the plan is: the shell looks its row
@@ -149,6 +163,8 @@ struct Batch {
   std::vector<Unknown> unknowns;           // each once; fields and texts, kMaxUnknowns of both
   std::vector<UnknownUnit> unknown_units;  // each once, kMaxUnknowns at most
   std::uint32_t readings = 0;              // samples.size() + refused, always
+  std::vector<std::uint32_t> list_starts;  // ordinals from which on readings stand in another list or document
+  std::vector<WrittenOffset> written;      // each where it differs from the one before; 0 and 0 before the first
   std::string null_at;                     // where null stands for all readings: "data.data"
 
   void clear() noexcept;  // and keeps the room for the next one

@@ -51,11 +51,10 @@ Outcome skipped(const char* note) {
   return outcome;
 }
 
-Batch* normalize_event(const Event& event, std::string_view resource, const ClosedNames* closed) {
+void normalize_event(const Event& event, std::string_view resource, const ClosedNames* closed,
+                     const std::vector<Refusal>& refused, Batch* batch) {
   const Plan& plan = plan_at(event.revision, SnapshotMode::kNew);
-  Batch* batch = borrow_batch(CurrentMemoryContext);
-  call_core([&] { return normalize(plan, resource, event.body, *batch, stop_requested, closed); });
-  return batch;
+  call_core([&] { return normalize(plan, resource, event.body, *batch, stop_requested, closed, refused); });
 }
 
 void settle_rows(std::vector<Row>& rows, Counts* counts) {
@@ -153,14 +152,22 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   Outcome outcome{};
   outcome.status = Status::kProcessed;
   outcome.user_id = user_id;
-  Batch* batch = normalize_event(event, resource, handling.closed);
+  Batch* batch = borrow_batch(CurrentMemoryContext);
+  auto* refused = owned_by<std::vector<Refusal>>(CurrentMemoryContext);
+  normalize_event(event, resource, handling.closed, *refused, batch);
   if (!batch->null_at.empty()) return hold_nothing(event, resource, user_id, *batch);
   const Names names = find_names(*batch, handling.missing);
   if (handling.missing->count > 0) end_for_names();
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
   const pg_tz* const* zones = find_zones(*batch);
+  outcome.wall_clock = make_rows(batch, zones, names, user_id, event.version, rows, refused);
+  if (!refused->empty()) {
+    // so that they are refused in their places, as if the body alone had told
+    normalize_event(event, resource, handling.closed, *refused, batch);
+    drop_refused(*refused, rows);
+    Assert(rows->size() == batch->samples.size());
+  }
   note_unknown_zones(zones, batch);
-  outcome.wall_clock = make_rows(*batch, zones, names, user_id, event.version, rows);
   outcome.touched = owned_by<Touched>(CurrentMemoryContext);
   note_drift(resource, *batch, &outcome);
   note_freshness(*batch, rows->data(), user_id);

@@ -4,7 +4,10 @@
 // until a memory context is reset, by abort, too; a second borrower meanwhile (a claimant handled within an event) gets
 // a batch of its own. No locks. The rules of zones live as long as the backend.
 #include "core/parse/normalize.h"
+#include "core/parse/wall_clock.h"
 #include "core/write/sample.h"
+
+#include <limits>
 
 #include "pg/parse/batch.h"
 #include "pg/people/user.h"
@@ -30,7 +33,8 @@ BatchCache* cache = nullptr;
 void take_back_batch(void*) {
   Assert(cache->lent);
   Batch& batch = cache->batch;
-  if (batch.samples.capacity() + batch.documents.capacity() + batch.rejected.capacity() > kMostCached) {
+  const size_t by_reading = batch.samples.capacity() + batch.list_starts.capacity() + batch.written.capacity();
+  if (by_reading + batch.documents.capacity() + batch.rejected.capacity() > kMostCached) {
     batch = Batch{};
   } else {
     batch.clear();
@@ -74,36 +78,69 @@ int16 offset_at(Micros at, const pg_tz* zone) {
   return static_cast<int16>(-west / SECS_PER_MINUTE);
 }
 
-// The instant at which clocks of the zone show this; in standard time when they show it twice or not at all.
-Micros from_wall_clock(Micros wall_clock, const pg_tz* zone) {
-  struct pg_tm tm;
-  fsec_t fraction;
-  if (timestamp2tm(to_server(wall_clock), nullptr, &tm, &fraction, nullptr, nullptr) != 0) return wall_clock;
-  return wall_clock + static_cast<Micros>(DetermineTimeZoneOffset(&tm, const_cast<pg_tz*>(zone))) * kMicrosPerSecond;
-}
+// By which clock the samples of floating sources are read: the document's zone, where the server knows it; else the
+// user's. Where the document only says an offset there is nothing to look up. An offset in a stamp is part of its dress:
+// it tells what the clock showed, and not where that was.
+struct Clocks {
+  std::uint8_t* of_sample;  // by its place; kIsInstant, kUsersClock, or kFirstClock and the index of a zone
+  bool by_user;
+  int count;  // of the numbers
+};
+constexpr std::uint8_t kUsersClock = 1;
+constexpr int kFirstClock = 2;
+static_assert(kFirstClock + kMaxZones <= std::numeric_limits<std::uint8_t>::max());
 
-// Whether wall-clock time has nothing else to be placed by. The offset in a stamp of floating time is part of its
-// dress: it tells what the clock showed, and not where it was.
-bool reads_users_zone(const Sample& sample, const pg_tz* const* zones) {
-  if (sample.zone == kOffsetWritten) return true;
-  return zone_of(sample, zones) == nullptr && sample.tz_offset == kNoOffset;
-}
-
-// Wall-clock time becomes an instant: by the document's zone, else by its offset, else by the user's zone.
-void place_wall_clock(const Sample& sample, const pg_tz* zone, const pg_tz* users_zone, Row* row) {
+// Makes instants of those that are read by an offset.
+Clocks choose_clocks(Batch* batch, const pg_tz* const* zones, const Names& names) {
   constexpr Micros kMicrosPerMinute = SECS_PER_MINUTE * kMicrosPerSecond;
-  const bool by_offset = zone == nullptr && sample.zone != kOffsetWritten && sample.tz_offset != kNoOffset;
-  const Micros dress = sample.zone == kOffsetWritten ? sample.tz_offset * kMicrosPerMinute : 0;
-  for (Micros* at : {&row->ts, &row->ts_end}) {
-    if (*at == kNoInstant) continue;
-    if (by_offset) {
-      *at -= sample.tz_offset * kMicrosPerMinute;
+  const size_t count = batch->samples.size();
+  Clocks clocks{nullptr, false, 0};
+  for (size_t i = 0; i < count; ++i) {
+    Sample& sample = batch->samples[i];
+    if (!names.sources[sample.source].floating_time || sample.tz_offset == kCalendarDay) continue;
+    if (clocks.of_sample == nullptr) {
+      clocks = {static_cast<std::uint8_t*>(MemoryContextAllocExtended(CurrentMemoryContext, count,
+                                                                      MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)),
+                false, kFirstClock + static_cast<int>(batch->zones.size())};
+    }
+    if (zone_of(sample, zones) != nullptr) {
+      clocks.of_sample[i] = static_cast<std::uint8_t>(kFirstClock + sample.zone - 1);
+    } else if (sample.zone == kOffsetWritten || sample.tz_offset == kNoOffset) {
+      clocks.of_sample[i] = kUsersClock;
+      clocks.by_user = true;
     } else {
-      *at = from_wall_clock(*at + dress, zone != nullptr ? zone : users_zone);
+      sample.ts -= sample.tz_offset * kMicrosPerMinute;
+      if (sample.ts_end != kNoInstant) sample.ts_end -= sample.tz_offset * kMicrosPerMinute;
     }
   }
-  if (sample.zone == kOffsetWritten) row->tz_offset = kNoOffset;
-  if (zone != nullptr) row->tz_offset = offset_at(row->ts, zone);
+  return clocks;
+}
+
+// Makes instants of the wall-clock times of one clock; those that have none get kNoInstant.
+void place_by_clock(Batch* batch, const Clocks& clocks, int clock, const pg_tz* zone) {
+  const ClockOfSample which{clocks.of_sample, static_cast<std::uint8_t>(clock)};
+  WallClockSpan span;
+  if (!find_wall_clock(*batch, which, &span)) return;
+  auto* periods = owned_by<std::vector<ClockPeriod>>(CurrentMemoryContext);
+  read_clock(zone, span.from, span.to, periods);
+  call_core([&] { return place_wall_clock(*batch, which, ZoneClock(*periods)); });
+}
+
+// Returns by which clocks.
+Clocks place_floating_time(Batch* batch, const pg_tz* const* zones, const Names& names, int64 user_id,
+                           std::vector<Refusal>* refused) {
+  const Clocks clocks = choose_clocks(batch, zones, names);
+  if (clocks.of_sample == nullptr) return clocks;
+  for (int clock = kFirstClock; clock < clocks.count; ++clock) {
+    if (zones[clock - kFirstClock] != nullptr) place_by_clock(batch, clocks, clock, zones[clock - kFirstClock]);
+  }
+  if (clocks.by_user) {
+    Zone zone;
+    find_zone_of(user_id, &zone);
+    place_by_clock(batch, clocks, kUsersClock, zone.rules);
+  }
+  call_core([&] { return refuse_unplaced(*batch, *refused); });
+  return clocks;
 }
 
 }  // namespace
@@ -139,22 +176,32 @@ int16 offset_of(const Sample& sample, const pg_tz* const* zones) {
   return zone == nullptr ? sample.tz_offset : offset_at(sample.ts, zone);
 }
 
-bool make_rows(const Batch& batch, const pg_tz* const* zones, const Names& names, int64 user_id, int64 version,
-               std::vector<Row>* rows) {
-  call_core([&]() -> Result<Done> { return rows->resize(batch.samples.size()), Done{}; });
-  const pg_tz* users_zone = nullptr;
-  for (size_t i = 0; i < batch.samples.size(); ++i) {
-    const Sample& sample = batch.samples[i];
+bool make_rows(Batch* batch, const pg_tz* const* zones, const Names& names, int64 user_id, int64 version,
+               std::vector<Row>* rows, std::vector<Refusal>* refused) {
+  const Clocks clocks = place_floating_time(batch, zones, names, user_id, refused);
+  call_core([&]() -> Result<Done> { return rows->resize(batch->samples.size()), Done{}; });
+  for (size_t i = 0; i < batch->samples.size(); ++i) {
+    const Sample& sample = batch->samples[i];
     Row& row = (*rows)[i] = make_row(sample, version, names);
-    if (sample.tz_offset == kCalendarDay) continue;
-    if (!names.sources[sample.source].floating_time) {
-      row.tz_offset = offset_of(sample, zones);
-      continue;
-    }
-    if (users_zone == nullptr && reads_users_zone(sample, zones)) users_zone = time_zone_of(user_id);
-    place_wall_clock(sample, zone_of(sample, zones), users_zone, &row);
+    if (sample.tz_offset == kCalendarDay || sample.ts == kNoInstant) continue;
+    const bool by_user = clocks.of_sample != nullptr && clocks.of_sample[i] == kUsersClock;
+    row.tz_offset = by_user ? kNoOffset : offset_of(sample, zones);
   }
-  return users_zone != nullptr;
+  return clocks.by_user;
+}
+
+void drop_refused(const std::vector<Refusal>& refused, std::vector<Row>* rows) {
+  size_t next = 0;
+  size_t kept = 0;
+  for (const Row& row : *rows) {
+    if (next < refused.size() && refused[next].ordinal == row.ordinal) {
+      ++next;
+    } else {
+      (*rows)[kept++] = row;
+    }
+  }
+  Assert(next == refused.size() && kept + next == rows->size());
+  call_core([&]() -> Result<Done> { return rows->resize(kept), Done{}; });
 }
 
 void release_samples(Batch* batch) {

@@ -17,14 +17,18 @@ Batch* borrow_batch(MemoryContext context);
 // memory context.
 const pg_tz** find_zones(const Batch& batch);
 
-// The rows of a batch, in its order: row i comes from sample i. `version` is given to every row. `zones` is of
-// find_zones(). Returns whether some of them were wall-clock time in the user's zone, so that another zone would give
-// other rows. Within SPI.
-bool make_rows(const Batch& batch, const pg_tz* const* zones, const Names& names, int64 user_id, int64 version,
-               std::vector<Row>* rows);
-
 // The zones that the server does not know join the batch's unknown texts.
 void note_unknown_zones(const pg_tz* const* zones, Batch* batch);
+
+// The rows of a batch, in its order: row i comes from sample i. `version` is given to every row, `zones` is of
+// find_zones(). Wall-clock time of floating sources becomes instants in the batch, too. What cannot stand is added to
+// `refused`, in order: its rows mean nothing, and normalize() must be told. Returns whether something was wall-clock
+// time in the user's zone, so that another zone would give other rows or refusals. Within SPI.
+bool make_rows(Batch* batch, const pg_tz* const* zones, const Names& names, int64 user_id, int64 version,
+               std::vector<Row>* rows, std::vector<Refusal>* refused);
+
+// Takes the rows of the refused samples out.
+void drop_refused(const std::vector<Refusal>& refused, std::vector<Row>* rows);
 
 // Gives back the room of the samples where it is large: their rows are there.
 void release_samples(Batch* batch);

@@ -91,12 +91,10 @@ void unpark_unless_marked(const Event& event) {
 
 bool is_user(int64 user_id) { return run(select_user, {arg_int8(user_id)}) > 0; }
 
-const pg_tz* time_zone_of(int64 user_id) {
-  const bool known = run(select_zone, {arg_int8(user_id)}) > 0;
-  Zone zone;
+void find_zone_of(int64 user_id, Zone* zone) {
+  const bool found = run(select_zone, {arg_int8(user_id)}) > 0;
   // what is stored was known when it was stored
-  require_zone(known ? copy_text(0, 1, CurrentMemoryContext) : "UTC", &zone);
-  return zone.rules;
+  require_zone(found ? copy_text(0, 1, CurrentMemoryContext) : "UTC", zone);
 }
 
 }  // namespace wearables::pg

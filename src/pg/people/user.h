@@ -1,6 +1,7 @@
 // Whose event it is, and parking for those of nobody known.
 #pragma once
 
+#include "pg/people/zone.h"
 #include "pg/store/event.h"
 
 namespace wearables::pg {
@@ -27,7 +28,7 @@ void unpark_unless_marked(const Event& event);
 // Whether there is such a user who was not erased. Within SPI.
 bool is_user(int64 user_id);
 
-// The rules of the user's time zone. Within SPI.
-const pg_tz* time_zone_of(int64 user_id);
+// The user's time zone. Within SPI.
+void find_zone_of(int64 user_id, Zone* zone);
 
 }  // namespace wearables::pg

@@ -104,6 +104,37 @@ void require_zone(std::string_view text, Zone* zone) {
                           "UTC such as +02:00.")));
 }
 
+namespace {
+
+constexpr Micros to_micros(long seconds) { return static_cast<Micros>(seconds) * kMicrosPerSecond; }
+
+void append_period(std::vector<ClockPeriod>* periods, Micros from, long offset) {
+  call_core([&]() -> Result<Done> {
+    periods->push_back({from, to_micros(offset)});
+    return Done{};
+  });
+}
+
+}  // namespace
+
+void read_clock(const pg_tz* zone, Micros from, Micros to, std::vector<ClockPeriod>* periods) {
+  Assert(periods->empty() && from <= to);
+  // clocks that show a time are less than a day from UTC
+  const auto last = static_cast<pg_time_t>((to + kMicrosPerDay) / kMicrosPerSecond + 1);
+  auto at = static_cast<pg_time_t>((from - kMicrosPerDay) / kMicrosPerSecond - 1);
+  const struct pg_tm* first = pg_localtime(&at, zone);
+  append_period(periods, kNoInstant, first == nullptr ? 0 : first->tm_gmtoff);
+  long before, after;
+  int was_dst, is_dst;
+  pg_time_t change;
+  while (at <= last && pg_next_dst_boundary(&at, &before, &was_dst, &change, &after, &is_dst, zone) == 1) {
+    if (change > last) break;
+    // some changes are of the abbreviation alone
+    if (to_micros(after) != periods->back().offset) append_period(periods, to_micros(change), after);
+    at = change;
+  }
+}
+
 }  // namespace wearables::pg
 
 extern "C" {

@@ -2,7 +2,10 @@
 // (R11). This is the only place that decides what a zone is.
 #pragma once
 
+#include "core/parse/wall_clock.h"
+
 #include <string_view>
+#include <vector>
 
 #include "pg/server/server.h"
 
@@ -19,6 +22,9 @@ bool find_zone(std::string_view text, Zone* zone);
 
 // find_zone(), or raises 22023 with the reason and what to give instead.
 void require_zone(std::string_view text, Zone* zone);
+
+// Adds to `periods`, which is empty, how the zone's clocks go for wall-clock times from `from` to `to`.
+void read_clock(const pg_tz* zone, Micros from, Micros to, std::vector<ClockPeriod>* periods);
 
 // The characters of a text value, in place where it is stored plain.
 inline std::string_view text_of(Datum value) {

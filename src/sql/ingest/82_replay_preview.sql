@@ -24,9 +24,9 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'there is no event %', $1 USING ERRCODE = 'no_data_found';
   END IF;
-  -- where the event has written, would write, and where former versions of its documents lie; a day's margin
-  -- for wall-clock time, which normalize() shows as it stands
-  SELECT min(i) - interval '1 day', max(i) + interval '1 day' INTO from_ts, to_ts
+  -- where the event has written, would write, and where former versions of its documents lie; with a margin for
+  -- wall-clock time, of which normalize() shows what is written
+  SELECT min(i) - interval '2 days', max(i) + interval '2 days' INTO from_ts, to_ts
   FROM (SELECT n.ts FROM wearables.normalize($1) n
         UNION ALL VALUES (e.wrote_from), (e.wrote_to)
         UNION ALL
