@@ -9,14 +9,14 @@ SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8
 SELECT wearables.register_user('alice');
 SELECT wearables.make_event_partitions('0') > 0 AS made;
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
 PREPARE events AS SELECT substr(message_id, 5, 4) AS made, status, inserted, changed, unchanged, quarantined FROM wearables.webhook_events ORDER BY message_id;
 
 -- the first thousand refusals are told one by one, then how many more there were; all of them count
-SELECT pg_temp.send('2K01', 'heartrate', format('{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60},%s]}',
+SELECT pg_temp.send('2t01', 'heartrate', format('{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60},%s]}',
   string_agg('1', ','))) FROM generate_series(1, 5000);
 CALL wearables.drain();
 EXECUTE events;
@@ -26,9 +26,9 @@ SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events \gx
 SELECT count(*) FROM wearables.quarantine;
 
 -- one body names 100 sources and 500 types: what is beyond is refused, and no number is spent on it
-SELECT pg_temp.send('2K02', 'heartrate', format('[%s]', string_agg(format('{"source":{"provider":"p%s"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}', i), ',')))
+SELECT pg_temp.send('2t02', 'heartrate', format('[%s]', string_agg(format('{"source":{"provider":"p%s"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}', i), ',')))
 FROM generate_series(1, 33000) i;
-SELECT pg_temp.send('2K03', 'cholesterol', format('{"source":{"provider":"lab","type":"unknown"},"data":[%s]}',
+SELECT pg_temp.send('2t03', 'cholesterol', format('{"source":{"provider":"lab","type":"unknown"},"data":[%s]}',
   string_agg(format('{"timestamp":"2024-05-01T08:00:00Z","value":1,"type":"t%s","unit":"mmol/L"}', i), ','))) FROM generate_series(1, 33000) i;
 CALL wearables.drain();
 EXECUTE events;
@@ -36,7 +36,7 @@ SELECT count(*), max(source_id) FROM wearables.sources;
 SELECT count(*), min(metric_id), max(metric_id) FROM wearables.metrics WHERE origin = 'extended';
 SELECT reason, count(*) FROM wearables.quarantine GROUP BY reason ORDER BY reason;
 -- a new provider still finds a number, and the user's own metrics too
-SELECT pg_temp.send('2K04', 'heartrate', '{"source":{"provider":"new","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":61}]}');
+SELECT pg_temp.send('2t04', 'heartrate', '{"source":{"provider":"new","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":61}]}');
 CALL wearables.drain();
 INSERT INTO wearables.metrics (name, unit) VALUES ('mood', '1') RETURNING metric_id;
 EXECUTE events;
@@ -44,12 +44,12 @@ EXECUTE events;
 -- in all: what there is no room for is refused, says what to do, and is read again when there is
 SET wearables_ingest.max_sources = 103;
 SET wearables_ingest.max_extended_metrics = 500;
-SELECT pg_temp.send('2K05', 'heartrate', '[{"source":{"provider":"n1"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]},
+SELECT pg_temp.send('2t05', 'heartrate', '[{"source":{"provider":"n1"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]},
   {"source":{"provider":"n2"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60},{"timestamp":"2024-05-01T08:01:00Z","value":60}]},
   {"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:01:00Z","value":60}]}]'),
-  pg_temp.send('2K06', 'cholesterol', '{"source":{"provider":"lab"},"data":[{"timestamp":"2024-05-01T08:02:00Z","value":1,"unit":"mmol/L","type":"t1"},{"timestamp":"2024-05-01T08:00:00Z","value":1,"unit":"mmol/L","type":"new"}]}');
+  pg_temp.send('2t06', 'cholesterol', '{"source":{"provider":"lab"},"data":[{"timestamp":"2024-05-01T08:02:00Z","value":1,"unit":"mmol/L","type":"t1"},{"timestamp":"2024-05-01T08:00:00Z","value":1,"unit":"mmol/L","type":"new"}]}');
 CALL wearables.drain();
-SELECT substr(message_id, 5, 4) AS made, status, inserted, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0[56]' ORDER BY 1;
+SELECT substr(message_id, 5, 4) AS made, status, inserted, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2t0[56]' ORDER BY 1;
 SELECT substr(e.message_id, 5, 4) AS made, q.pointer, q.reason, q.metric, q.detail FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id)
 WHERE q.reason = 'no_more_names' ORDER BY 1, q.ordinal;
 -- by hand likewise
@@ -58,7 +58,7 @@ INSERT INTO wearables.samples (user_id, metric, ts, value, provider) VALUES (1, 
 \echo :SQLSTATE
 \set VERBOSITY default
 -- a replay refuses the same, and nothing moves
-SELECT inserted, unchanged, quarantined FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0[56]') r;
+SELECT inserted, unchanged, quarantined FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id ~ 'msg_2t0[56]') r;
 CALL wearables.drain();
 SELECT count(*) FROM wearables.jobs;
 -- health tells
@@ -67,22 +67,22 @@ SELECT verdict, reason FROM wearables.health;
 SET wearables_ingest.max_sources = 105;
 SET wearables_ingest.max_extended_metrics = 501;
 CALL wearables.drain();
-SELECT substr(message_id, 5, 4) AS made, status, inserted, unchanged, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0[56]' ORDER BY 1;
+SELECT substr(message_id, 5, 4) AS made, status, inserted, unchanged, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2t0[56]' ORDER BY 1;
 SELECT provider, ts FROM wearables.samples WHERE provider LIKE 'n_' ORDER BY provider, ts;
 SELECT metric, ts FROM wearables.samples WHERE metric = 'cholesterol/new';
 SELECT count(*) FROM wearables.quarantine WHERE reason = 'no_more_names';
 SELECT problem FROM wearables.problems WHERE problem = 'no_more_names';
 
 -- an older document of a source that had no room adds nothing then but its count
-SELECT pg_temp.send('2K0B', 'sleep', '{"id":"n","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00Z","hr_lowest":48}');
+SELECT pg_temp.send('2t0B', 'sleep', '{"id":"n","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00Z","hr_lowest":48}');
 CALL wearables.drain();
 SELECT count(*) > 0 AS set FROM wearables.sources, set_config('wearables_ingest.max_sources', (SELECT count(*)::text FROM wearables.sources), false);
-SELECT pg_temp.send('2K0A', 'sleep', '{"id":"n","source":{"provider":"late","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00Z","hr_lowest":48,"hr_average":5000,"average_hrv":60}');
+SELECT pg_temp.send('2t0A', 'sleep', '{"id":"n","source":{"provider":"late","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00Z","hr_lowest":48,"hr_average":5000,"average_hrv":60}');
 CALL wearables.drain();
-SELECT stale, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0A';
+SELECT stale, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2t0A';
 SET wearables_ingest.max_sources = 1000;
 CALL wearables.drain();
-SELECT stale, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2K0A';
+SELECT stale, quarantined FROM wearables.webhook_events WHERE message_id ~ 'msg_2t0A';
 
 -- what nobody uses goes: found unused by one call, taken by the next, unless it was named in between
 DELETE FROM wearables.sample_points;
@@ -90,7 +90,7 @@ DELETE FROM wearables.webhook_events;
 SELECT wearables.reclaim_names();
 SELECT count(*), count(unused_since) FROM wearables.sources;
 SELECT wearables.revision() AS before \gset
-SELECT pg_temp.send('2K07', 'heartrate', '{"source":{"provider":"p7"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}');
+SELECT pg_temp.send('2t07', 'heartrate', '{"source":{"provider":"p7"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}');
 CALL wearables.drain();
 INSERT INTO wearables.samples (user_id, metric, ts, value, provider) VALUES (1, 'cholesterol/t9', '2024-05-01 09:00Z', 1, 'p9');
 SELECT wearables.reclaim_names() > 0 AS some;
@@ -99,7 +99,7 @@ SELECT name, unused_since FROM wearables.metrics WHERE origin IN ('extended', 'u
 SELECT metric, provider FROM wearables.samples ORDER BY metric;
 SELECT wearables.revision() = :before AS the_parser_is_the_same;
 -- numbers that went are given again
-SELECT pg_temp.send('2K08', 'heartrate', '{"source":{"provider":"another"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}');
+SELECT pg_temp.send('2t08', 'heartrate', '{"source":{"provider":"another"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}');
 CALL wearables.drain();
 SELECT source_id FROM wearables.sources WHERE provider = 'another';
 

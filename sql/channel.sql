@@ -14,21 +14,21 @@ PREPARE day AS
   SELECT channel, value, readings FROM wearables.timeseries(:alice, 'hrv_rmssd', date '2024-05-04', date '2024-05-05', 'day');
 
 -- A night and a nap of one day: were one channel, whose day was 45 = avg(60, 30).
-SELECT pg_temp.send('2K01', 'sleep', '{"id":"night","type":"long_sleep","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T06:00:00Z","average_hrv":60,"efficiency":90}');
-SELECT pg_temp.send('2K02', 'sleep', '{"id":"nap","type":"acknowledged_nap","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T14:00:00Z","average_hrv":30,"efficiency":60}');
+SELECT pg_temp.send('2t01', 'sleep', '{"id":"night","type":"long_sleep","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T06:00:00Z","average_hrv":60,"efficiency":90}');
+SELECT pg_temp.send('2t02', 'sleep', '{"id":"nap","type":"acknowledged_nap","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T14:00:00Z","average_hrv":30,"efficiency":60}');
 CALL wearables.drain();
 EXECUTE day;
 SELECT metric, ts, provider, source_type, channel, value FROM wearables.samples ORDER BY ts, metric;
 -- Its readings move with the document: what was still running turns out to have been a nap.
-SELECT pg_temp.send('2K03', 'sleep', '{"id":"doze","type":"unknown","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T16:00:00Z","average_hrv":33}');
+SELECT pg_temp.send('2t03', 'sleep', '{"id":"doze","type":"unknown","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T16:00:00Z","average_hrv":33}');
 CALL wearables.drain();
 EXECUTE day;
-SELECT pg_temp.send('2K04', 'sleep', '{"id":"doze","type":"acknowledged_nap","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T16:00:00Z","average_hrv":34}');
+SELECT pg_temp.send('2t04', 'sleep', '{"id":"doze","type":"acknowledged_nap","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-04T16:00:00Z","average_hrv":34}');
 CALL wearables.drain();
 EXECUTE day;
 -- Beside the night, not in it.
-SELECT pg_temp.send('2K05', 'sleep', '{"id":"stay","type":"long_sleep","source":{"provider":"oura","type":"ring"},"bedtime_start":"2024-05-04T22:00:00Z","bedtime_stop":"2024-05-05T06:00:00Z","total":27000}');
-SELECT pg_temp.send('2K06', 'sleep', '{"id":"rest","type":"acknowledged_nap","source":{"provider":"oura","type":"ring"},"bedtime_start":"2024-05-05T13:00:00Z","bedtime_stop":"2024-05-05T14:00:00Z","total":3000}');
+SELECT pg_temp.send('2t05', 'sleep', '{"id":"stay","type":"long_sleep","source":{"provider":"oura","type":"ring"},"bedtime_start":"2024-05-04T22:00:00Z","bedtime_stop":"2024-05-05T06:00:00Z","total":27000}');
+SELECT pg_temp.send('2t06', 'sleep', '{"id":"rest","type":"acknowledged_nap","source":{"provider":"oura","type":"ring"},"bedtime_start":"2024-05-05T13:00:00Z","bedtime_stop":"2024-05-05T14:00:00Z","total":3000}');
 CALL wearables.drain();
 SELECT day, summary_id, total_sleep_time, parts, naps, nap_time FROM wearables.nights(:alice, date '2024-05-05', date '2024-05-06');
 -- What is not known to be a nap is a night: every other type, none, and null.
@@ -39,7 +39,7 @@ SELECT n.metric, n.channel, n.value FROM wearables.normalize('daily.data.sleep.c
 -- Apple's is SDNN, awake or napping.
 SELECT n.metric, n.channel, n.value FROM wearables.normalize('daily.data.sleep.created', '{"data":{"id":"n","type":"acknowledged_nap","source":{"provider":"apple_health_kit"},"bedtime_stop":"2024-05-04T06:00:00Z","average_hrv":60}}'::jsonb) n;
 -- What was read, and by which row.
-SELECT what, detail FROM wearables.explain_event((SELECT event_id FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K02%')) WHERE aspect = 'mapping';
+SELECT what, detail FROM wearables.explain_event((SELECT event_id FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t02%')) WHERE aspect = 'mapping';
 -- A sample by hand has no place among what follows from documents.
 INSERT INTO wearables.samples (user_id, metric, ts, provider, channel, value) VALUES (:alice, 'hrv_rmssd', '2024-05-04 15:00:00Z', 'oura', 'nap', 33);
 \echo :SQLSTATE

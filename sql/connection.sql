@@ -8,7 +8,7 @@ SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT wearables.register_user('alice');
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"%s","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
@@ -16,18 +16,18 @@ PREPARE connections AS SELECT user_id, provider, status, error_type, connected_a
 PREPARE events AS SELECT substr(message_id, 5, 4) AS made, status, note, error FROM wearables.webhook_events ORDER BY event_id;
 
 -- created, then an error; the provider may be an object or a name
-SELECT pg_temp.send('2K01', 'provider.connection.created', '{"provider":{"name":"Oura","slug":"oura","logo":""},"external_user_id":null}');
+SELECT pg_temp.send('2t01', 'provider.connection.created', '{"provider":{"name":"Oura","slug":"oura","logo":""},"external_user_id":null}');
 CALL wearables.drain();
 EXECUTE connections;
-SELECT pg_temp.send('2K03', 'provider.connection.error', '{"provider":"oura","error_type":"token_refresh_failed","message":"…"}');
+SELECT pg_temp.send('2t03', 'provider.connection.error', '{"provider":"oura","error_type":"token_refresh_failed","message":"…"}');
 CALL wearables.drain();
 EXECUTE connections;
 -- a "created" of between comes late: status stays, the ledger has all three
-SELECT pg_temp.send('2K02', 'provider.connection.created', '{"source":{"slug":"oura"}}');
+SELECT pg_temp.send('2t02', 'provider.connection.created', '{"source":{"slug":"oura"}}');
 CALL wearables.drain();
 EXECUTE connections;
 -- connected again
-SELECT pg_temp.send('2K04', 'provider.connection.created', '{"provider":{"slug":"oura"}}');
+SELECT pg_temp.send('2t04', 'provider.connection.created', '{"provider":{"slug":"oura"}}');
 CALL wearables.drain();
 EXECUTE connections;
 SELECT provider, kind, actor, error_type, rank() OVER (ORDER BY at) AS of_age, rank() OVER (ORDER BY version) = rank() OVER (ORDER BY at) AS same_order
@@ -38,9 +38,9 @@ FROM wearables.connections c;
 
 -- the same in the other order, for another person, ends in the same state
 SELECT wearables.register_user('bob');
-SELECT pg_temp.send('2K04b', 'provider.connection.created', '{"provider":{"slug":"oura"}}', 'bob');
-SELECT pg_temp.send('2K03b', 'provider.connection.error', '{"provider":"oura","error_type":"token_refresh_failed"}', 'bob');
-SELECT pg_temp.send('2K01b', 'provider.connection.created', '{"provider":{"slug":"oura"}}', 'bob');
+SELECT pg_temp.send('2t04b', 'provider.connection.created', '{"provider":{"slug":"oura"}}', 'bob');
+SELECT pg_temp.send('2t03b', 'provider.connection.error', '{"provider":"oura","error_type":"token_refresh_failed"}', 'bob');
+SELECT pg_temp.send('2t01b', 'provider.connection.created', '{"provider":{"slug":"oura"}}', 'bob');
 CALL wearables.drain();
 EXECUTE connections;
 
@@ -52,13 +52,13 @@ SELECT count(*) FROM wearables.connection_events;
 EXECUTE connections;
 
 -- data may come before, or without, any lifecycle event: the connection is there, its status unknown
-SELECT pg_temp.send('2K05', 'daily.data.heartrate.created', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-02T08:00:00Z","value":60},{"timestamp":"2024-05-02T07:00:00Z","value":61}]}');
+SELECT pg_temp.send('2t05', 'daily.data.heartrate.created', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-02T08:00:00Z","value":60},{"timestamp":"2024-05-02T07:00:00Z","value":61}]}');
 CALL wearables.drain();
 EXECUTE connections;
 -- last_data_at never goes backwards, and data is no proof that an error is over
-SELECT pg_temp.send('2K06', 'daily.data.heartrate.created', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}');
-SELECT pg_temp.send('2K07', 'provider.connection.error', '{"provider":"garmin","error_type":"deregistered_per_provider"}');
-SELECT pg_temp.send('2K08', 'daily.data.heartrate.created', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-03T08:00:00Z","value":60}]}');
+SELECT pg_temp.send('2t06', 'daily.data.heartrate.created', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60}]}');
+SELECT pg_temp.send('2t07', 'provider.connection.error', '{"provider":"garmin","error_type":"deregistered_per_provider"}');
+SELECT pg_temp.send('2t08', 'daily.data.heartrate.created', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-03T08:00:00Z","value":60}]}');
 CALL wearables.drain();
 EXECUTE connections;
 
@@ -66,10 +66,10 @@ EXECUTE connections;
 -- with a base_url, history is asked for: at once, and once more a little later
 UPDATE wearables.endpoints SET base_url = 'https://api.us.junction.com';
 SELECT wearables.pause_queue('pull');
-SELECT pg_temp.send('2K09', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2023-11-01T00:00:00+00:00","end_date":"2024-05-01","is_final":true}');
-SELECT pg_temp.send('2K0A', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2023-11-01T00:00:00+00:00","end_date":"2024-05-01"}');
-SELECT pg_temp.send('2K0B', 'historical.data.sleep.created', '{"provider":"oura"}');
-SELECT pg_temp.send('2K0C', 'historical.data.horoscope.created', '{"provider":"oura"}');
+SELECT pg_temp.send('2t09', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2023-11-01T00:00:00+00:00","end_date":"2024-05-01","is_final":true}');
+SELECT pg_temp.send('2t0A', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2023-11-01T00:00:00+00:00","end_date":"2024-05-01"}');
+SELECT pg_temp.send('2t0B', 'historical.data.sleep.created', '{"provider":"oura"}');
+SELECT pg_temp.send('2t0C', 'historical.data.horoscope.created', '{"provider":"oura"}');
 CALL wearables.drain();
 SELECT user_id, endpoint, provider, resource, range_from, range_to, intent, state, event_id FROM wearables.backfills ORDER BY backfill_id;
 SELECT kind, priority, subject, dedupe_key, argument, round(extract(epoch FROM run_at - queued_at) / 60) AS minutes FROM wearables.jobs ORDER BY job_id;
@@ -77,10 +77,10 @@ SELECT substr(message_id, 5, 4) AS made, status, note FROM wearables.webhook_eve
 SELECT DISTINCT intent, range_from, range_to FROM (SELECT wearables.replay(event_id) FROM wearables.webhook_events) r, wearables.backfills;
 
 -- what no row knows or is no lifecycle event we know is skipped, what names no provider fails
-SELECT pg_temp.send('2K0D', 'provider.connection.updated', '{"provider":"oura"}');
-SELECT pg_temp.send('2K0E', 'provider.connection.created', '{}');
-SELECT pg_temp.send('2K0F', 'historical.data.sleep.created', '{"start_date":"2023-11-01"}');
-SELECT pg_temp.send('2K0G', 'provider.device.created', '{"provider":"oura"}');
+SELECT pg_temp.send('2t0D', 'provider.connection.updated', '{"provider":"oura"}');
+SELECT pg_temp.send('2t0E', 'provider.connection.created', '{}');
+SELECT pg_temp.send('2t0F', 'historical.data.sleep.created', '{"start_date":"2023-11-01"}');
+SELECT pg_temp.send('2t0G', 'provider.device.created', '{"provider":"oura"}');
 CALL wearables.drain();
 SELECT substr(message_id, 5, 4) AS made, status, note, error FROM wearables.webhook_events WHERE status <> 'processed' ORDER BY event_id;
 
@@ -90,27 +90,27 @@ SELECT wearables.register_user('carol');
 PREPARE ledger AS SELECT kind, actor, error_type, external_user_id, provider_user_id, rank() OVER (ORDER BY version) AS of_age
 FROM wearables.connection_events WHERE user_id = 3 AND provider = $1 ORDER BY version;
 PREPARE carol AS SELECT provider, status, error_type, provider_user_id FROM wearables.connections WHERE user_id = 3 ORDER BY provider;
-SELECT pg_temp.send('2L01', 'provider.connection.created', '{"provider":{"slug":"oura"},"external_user_id":"ring-7"}', 'carol'),
-       pg_temp.send('2L02', 'provider.connection.error', '{"provider":"oura","error_type":"deregistered_per_provider"}', 'carol');
+SELECT pg_temp.send('2u01', 'provider.connection.created', '{"provider":{"slug":"oura"},"external_user_id":"ring-7"}', 'carol'),
+       pg_temp.send('2u02', 'provider.connection.error', '{"provider":"oura","error_type":"deregistered_per_provider"}', 'carol');
 CALL wearables.drain();
 EXECUTE carol;
-SELECT pg_temp.send('2L03', 'provider.connection.created', '{"provider":{"slug":"oura"},"external_user_id":"ring-7"}', 'carol'),
-       pg_temp.send('2L04', 'provider.connection.deleted', '{"provider":"oura"}', 'carol');
+SELECT pg_temp.send('2u03', 'provider.connection.created', '{"provider":{"slug":"oura"},"external_user_id":"ring-7"}', 'carol'),
+       pg_temp.send('2u04', 'provider.connection.deleted', '{"provider":"oura"}', 'carol');
 CALL wearables.drain();
 EXECUTE carol;
-SELECT pg_temp.send('2L05', 'provider.connection.created', '{"provider":{"slug":"oura"},"external_user_id":"ring-8"}', 'carol'),
-       pg_temp.send('2L06', 'provider.connection.deregistered', '{"provider":"oura"}', 'carol'),
-       pg_temp.send('2L07', 'provider.connection.created', '{"provider":{"slug":"oura"},"external_user_id":null}', 'carol');
+SELECT pg_temp.send('2u05', 'provider.connection.created', '{"provider":{"slug":"oura"},"external_user_id":"ring-8"}', 'carol'),
+       pg_temp.send('2u06', 'provider.connection.deregistered', '{"provider":"oura"}', 'carol'),
+       pg_temp.send('2u07', 'provider.connection.created', '{"provider":{"slug":"oura"},"external_user_id":null}', 'carol');
 CALL wearables.drain();
 EXECUTE carol;
 EXECUTE ledger('oura');
 -- the same person under another id of the vendor's
-SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad('2L08', 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
+SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad('2u08', 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
 FROM convert_to('{"event_type":"provider.connection.created","user_id":"u-carol-anew","client_user_id":"carol","data":{"provider":"oura"}}', 'UTF8') body;
 CALL wearables.drain();
 -- older ones that come late find their place, and what the newer ones were is told again
-SELECT pg_temp.send('2L00', 'provider.connection.created', '{"provider":"oura","external_user_id":"ring-6"}', 'carol'),
-       pg_temp.send('2L04b', 'provider.connection.created', '{"provider":"oura","external_user_id":"ring-8"}', 'carol');
+SELECT pg_temp.send('2u00', 'provider.connection.created', '{"provider":"oura","external_user_id":"ring-6"}', 'carol'),
+       pg_temp.send('2u04b', 'provider.connection.created', '{"provider":"oura","external_user_id":"ring-8"}', 'carol');
 CALL wearables.drain();
 EXECUTE ledger('oura');
 EXECUTE carol;

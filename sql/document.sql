@@ -8,7 +8,7 @@ SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT wearables.register_user('alice');
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send_as(made text, event_type text, data text) RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body,
                                                      'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
@@ -20,15 +20,15 @@ PREPARE counts AS
   FROM wearables.webhook_events ORDER BY message_id;
 
 -- three meals of one date; 900 stood instead of 2,000, and counted as changed
-SELECT pg_temp.send('2K01', 'meal', '[
+SELECT pg_temp.send('2t01', 'meal', '[
   {"id":"m1","source":{"provider":"cronometer"},"timestamp":"2024-05-04T00:00:00Z","energy":{"unit":"kcal","value":400}},
   {"id":"m2","source":{"provider":"cronometer"},"timestamp":"2024-05-04T00:00:00Z","energy":{"unit":"kcal","value":700}},
   {"id":"m3","source":{"provider":"cronometer"},"timestamp":"2024-05-04T00:00:00Z","energy":{"unit":"kcal","value":900}}]');
 -- two weigh-ins of one date, of which one lacks the fat: 81 stood beside the fat of 80
-SELECT pg_temp.send('2K02', 'body', '{"id":"w1","source":{"provider":"withings"},"date":"2024-05-04","weight":80,"fat":21}');
-SELECT pg_temp.send('2K03', 'body', '{"id":"w2","source":{"provider":"withings"},"date":"2024-05-04","weight":82}');
+SELECT pg_temp.send('2t02', 'body', '{"id":"w1","source":{"provider":"withings"},"date":"2024-05-04","weight":80,"fat":21}');
+SELECT pg_temp.send('2t03', 'body', '{"id":"w2","source":{"provider":"withings"},"date":"2024-05-04","weight":82}');
 -- the workouts of two apps, begun in one minute: one stood
-SELECT pg_temp.send('2K04', 'workouts', '[
+SELECT pg_temp.send('2t04', 'workouts', '[
   {"id":"r1","source":{"provider":"strava"},"time_start":"2024-05-04T08:00:00Z","time_end":"2024-05-04T09:00:00Z","calories":500},
   {"id":"r2","source":{"provider":"strava"},"time_start":"2024-05-04T08:00:00Z","time_end":"2024-05-04T08:40:00Z","calories":310}]');
 CALL wearables.drain();
@@ -44,26 +44,26 @@ WHERE m.name IN (SELECT s.metric FROM wearables.samples s) ORDER BY 1;
 SELECT metric, ts, value FROM wearables.latest(1) WHERE channel = 'meal' OR metric = 'body_weight';
 
 -- a document knows its own readings: the middle meal is corrected, the others stay
-SELECT pg_temp.send_as('2K05', 'meal.updated', '{"id":"m2","source":{"provider":"cronometer"},"timestamp":"2024-05-04T00:00:00Z","energy":{"unit":"kcal","value":650}}');
+SELECT pg_temp.send_as('2t05', 'meal.updated', '{"id":"m2","source":{"provider":"cronometer"},"timestamp":"2024-05-04T00:00:00Z","energy":{"unit":"kcal","value":650}}');
 CALL wearables.drain();
 SELECT value FROM wearables.samples WHERE channel = 'meal' ORDER BY 1;
 
 -- a day that is issued anew under another id replaces the older one whole; so does a profile
 SELECT name, one_per FROM wearables.resources WHERE one_per IS NOT NULL ORDER BY 1;
-SELECT pg_temp.send('2K06', 'activity', '{"id":"a1","source":{"provider":"fitbit","type":"watch"},"calendar_date":"2024-05-04","date":"2024-05-04T00:00:00+00:00","steps":5000,"floors_climbed":7}');
-SELECT pg_temp.send('2K07', 'activity', '{"id":"a2","source":{"provider":"fitbit","type":"watch"},"calendar_date":"2024-05-04","date":"2024-05-04T00:00:00+00:00","steps":6000}');
-SELECT pg_temp.send('2K07b', 'activity', '{"id":"a3","source":{"provider":"fitbit","type":"phone"},"calendar_date":"2024-05-04","steps":4000}');
-SELECT pg_temp.send('2K07c', 'activity', '{"id":"a4","source":{"provider":"fitbit","type":"watch"},"date":"2024-05-05T00:00:00+00:00","steps":7000}');
-SELECT pg_temp.send('2K08', 'profile', '{"id":"p1","source":{"provider":"fitbit"},"height":170}');
-SELECT pg_temp.send('2K09', 'profile', '{"id":"p2","source":{"provider":"fitbit"},"height":171}');
+SELECT pg_temp.send('2t06', 'activity', '{"id":"a1","source":{"provider":"fitbit","type":"watch"},"calendar_date":"2024-05-04","date":"2024-05-04T00:00:00+00:00","steps":5000,"floors_climbed":7}');
+SELECT pg_temp.send('2t07', 'activity', '{"id":"a2","source":{"provider":"fitbit","type":"watch"},"calendar_date":"2024-05-04","date":"2024-05-04T00:00:00+00:00","steps":6000}');
+SELECT pg_temp.send('2t07b', 'activity', '{"id":"a3","source":{"provider":"fitbit","type":"phone"},"calendar_date":"2024-05-04","steps":4000}');
+SELECT pg_temp.send('2t07c', 'activity', '{"id":"a4","source":{"provider":"fitbit","type":"watch"},"date":"2024-05-05T00:00:00+00:00","steps":7000}');
+SELECT pg_temp.send('2t08', 'profile', '{"id":"p1","source":{"provider":"fitbit"},"height":170}');
+SELECT pg_temp.send('2t09', 'profile', '{"id":"p2","source":{"provider":"fitbit"},"height":171}');
 CALL wearables.drain();
 SELECT metric, ts::date, source_type, value, part FROM wearables.samples WHERE channel = 'activity' ORDER BY 1, 2, 3;
 SELECT resource, identity, summary_id, part FROM wearables.summaries WHERE resource IN ('activity', 'profile') ORDER BY 1, 2;
 -- the older one, when it comes again later, changes nothing
-SELECT wearables.replay(event_id) IS NOT NULL AS replayed FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K060%';
+SELECT wearables.replay(event_id) IS NOT NULL AS replayed FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t060%';
 SELECT metric, ts::date, source_type, value FROM wearables.samples WHERE channel = 'activity' ORDER BY 1, 2, 3;
 -- a name that holds a slash is no other name
-SELECT pg_temp.send('2K0A', 'activity', '[
+SELECT pg_temp.send('2t0A', 'activity', '[
   {"id":"a5","source":{"provider":"a/b","type":"c"},"date":"2024-05-06","steps":1},
   {"id":"a6","source":{"provider":"a","type":"b/c"},"date":"2024-05-06","steps":2}]');
 CALL wearables.drain();
@@ -72,21 +72,21 @@ SELECT identity FROM wearables.summaries WHERE summary_id IN ('a5', 'a6') ORDER 
 -- of two states with one updated_at the later message stands, whichever arrives first: 8 of 20 nights kept the older
 CREATE FUNCTION pg_temp.tie(made text, id text, value integer, rest text DEFAULT '') RETURNS text LANGUAGE sql AS $$
   SELECT pg_temp.send(made, 'sleep', format('{"id":"%s","source":{"provider":"oura","type":"ring"},"updated_at":"2022-01-01T08:00:00Z","bedtime_stop":"2024-05-03T06:00:00Z","hr_lowest":%s%s}', id, value, rest)) $$;
-SELECT count(pg_temp.tie('2K1' || lpad(i::text, 2, '0') || 'b', 't' || i, 52)) FROM generate_series(0, 19) i;
+SELECT count(pg_temp.tie('2t1' || lpad(i::text, 2, '0') || 'b', 't' || i, 52)) FROM generate_series(0, 19) i;
 CALL wearables.drain();
-SELECT count(pg_temp.tie('2K1' || lpad(i::text, 2, '0') || 'a', 't' || i, 51, ',"average_hrv":40')) FROM generate_series(0, 19) i;
+SELECT count(pg_temp.tie('2t1' || lpad(i::text, 2, '0') || 'a', 't' || i, 51, ',"average_hrv":40')) FROM generate_series(0, 19) i;
 CALL wearables.drain();
 SELECT metric, value, count(*) FROM wearables.samples WHERE channel = 'sleep' GROUP BY 1, 2;
 -- and of two messages of the same four milliseconds the update: 16 of 27 pairs ended wrong
 CREATE FUNCTION pg_temp.pair(which integer, word text, value integer) RETURNS text LANGUAGE sql AS $$
-  SELECT pg_temp.send_as('2K2' || chr(65 + which) || '0000000' || word, 'sleep.' || word,
+  SELECT pg_temp.send_as('2t2' || chr(65 + which) || '0000000' || word, 'sleep.' || word,
                          format('{"id":"u%s","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-09T06:00:00Z","hr_lowest":%s}', which, value)) $$;
 SELECT count(pg_temp.pair(i, 'updated', 62)), count(pg_temp.pair(i, 'created', 61)) FROM generate_series(0, 25) i;
 CALL wearables.drain();
 SELECT metric, value, count(*) FROM wearables.samples WHERE ts = '2024-05-09T06:00:00Z' GROUP BY 1, 2;
 -- a state that says it was made years after it was sent does not keep later ones away
-SELECT pg_temp.send('2K30', 'sleep', '{"id":"f","source":{"provider":"oura","type":"ring"},"updated_at":"2036-01-01T08:00:00Z","bedtime_stop":"2024-05-10T06:00:00Z","hr_lowest":70}');
-SELECT pg_temp.send('2K31', 'sleep', '{"id":"f","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-10T06:00:00Z","hr_lowest":71}');
+SELECT pg_temp.send('2t30', 'sleep', '{"id":"f","source":{"provider":"oura","type":"ring"},"updated_at":"2036-01-01T08:00:00Z","bedtime_stop":"2024-05-10T06:00:00Z","hr_lowest":70}');
+SELECT pg_temp.send('2t31', 'sleep', '{"id":"f","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-10T06:00:00Z","hr_lowest":71}');
 CALL wearables.drain();
 SELECT value FROM wearables.samples WHERE ts = '2024-05-10T06:00:00Z';
 

@@ -19,51 +19,51 @@ RETURNS TABLE (change text, metric text, ts timestamptz, channel text, old_value
   FROM wearables.webhook_events e, wearables.replay_preview(e.event_id) p WHERE e.message_id LIKE 'msg_' || made || '%' $$;
 
 -- Samples: the mapping rows that found something, what none looked at, what was refused.
-SELECT pg_temp.send('2K01', 'daily.data.hrv.created', '{"source":{"provider":"apple_health_kit","type":"watch","app_id":null},"data":[
+SELECT pg_temp.send('2t01', 'daily.data.hrv.created', '{"source":{"provider":"apple_health_kit","type":"watch","app_id":null},"data":[
   {"timestamp":"2024-05-01T08:00:00+00:00","unit":"rmssd","value":44,"quality":"good"},{"timestamp":"2024-05-01T08:05:00+00:00","unit":"furlong","value":45},
   {"timestamp":"2024-05-01T08:10:00+00:00","unit":"rmssd","value":-1}]}');
-SELECT pg_temp.send('2K02', 'daily.data.sleep.created', '{"id":"n1","source":{"provider":"oura","type":"ring"},"bedtime_start":"2024-04-30T22:00:00+00:00","bedtime_stop":"2024-05-01T06:00:00+00:00","hr_lowest":48,"hr_average":55,"snoring":3}');
-SELECT pg_temp.send('2K03', 'daily.data.note.created', '{"source":{"provider":"manual"},"data":[]}');
-SELECT pg_temp.send('2K04', 'daily.data.mood.created', '{"source":{"provider":"manual"},"data":[]}');
-SELECT pg_temp.send('2K05', 'daily.data.heartrate.created', '{"no":"samples"}');
-SELECT pg_temp.send('2K06', 'daily.data.heartrate.created', '{"source":{"provider":"garmin"},"data":[{"timestamp":"2024-05-01T08:00:00+00:00","value":60}]}', 'nobody');
-SELECT pg_temp.send('2K07', 'daily.data.blood_pressure.created', '{"source":{"provider":"omron","type":"cuff"},"data":[{"timestamp":"2024-05-01T08:00:00+00:00","unit":"mmHg","systolic":120,"diastolic":80}]}');
-SELECT * FROM pg_temp.explain('2K01') WHERE aspect = 'status';
+SELECT pg_temp.send('2t02', 'daily.data.sleep.created', '{"id":"n1","source":{"provider":"oura","type":"ring"},"bedtime_start":"2024-04-30T22:00:00+00:00","bedtime_stop":"2024-05-01T06:00:00+00:00","hr_lowest":48,"hr_average":55,"snoring":3}');
+SELECT pg_temp.send('2t03', 'daily.data.note.created', '{"source":{"provider":"manual"},"data":[]}');
+SELECT pg_temp.send('2t04', 'daily.data.mood.created', '{"source":{"provider":"manual"},"data":[]}');
+SELECT pg_temp.send('2t05', 'daily.data.heartrate.created', '{"no":"samples"}');
+SELECT pg_temp.send('2t06', 'daily.data.heartrate.created', '{"source":{"provider":"garmin"},"data":[{"timestamp":"2024-05-01T08:00:00+00:00","value":60}]}', 'nobody');
+SELECT pg_temp.send('2t07', 'daily.data.blood_pressure.created', '{"source":{"provider":"omron","type":"cuff"},"data":[{"timestamp":"2024-05-01T08:00:00+00:00","unit":"mmHg","systolic":120,"diastolic":80}]}');
+SELECT * FROM pg_temp.explain('2t01') WHERE aspect = 'status';
 CALL wearables.drain();
-SELECT * FROM pg_temp.explain('2K01');
-SELECT * FROM pg_temp.explain('2K02');
-SELECT * FROM pg_temp.explain('2K03');
-SELECT * FROM pg_temp.explain('2K04');
-SELECT * FROM pg_temp.explain('2K05');
-SELECT * FROM pg_temp.explain('2K06') WHERE aspect IN ('status', 'user', 'mapping');
+SELECT * FROM pg_temp.explain('2t01');
+SELECT * FROM pg_temp.explain('2t02');
+SELECT * FROM pg_temp.explain('2t03');
+SELECT * FROM pg_temp.explain('2t04');
+SELECT * FROM pg_temp.explain('2t05');
+SELECT * FROM pg_temp.explain('2t06') WHERE aspect IN ('status', 'user', 'mapping');
 -- a row is changed: said of events of before
 UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate';
-SELECT what, detail FROM pg_temp.explain('2K02') WHERE aspect = 'status';
+SELECT what, detail FROM pg_temp.explain('2t02') WHERE aspect = 'status';
 SELECT wearables.explain_event(99);
 \echo :SQLSTATE
 SELECT wearables.explain_event(NULL);
 
 -- What a replay would do: nothing where nothing has changed.
-SELECT * FROM pg_temp.preview('2K01');
-SELECT * FROM pg_temp.preview('2K07');
+SELECT * FROM pg_temp.preview('2t01');
+SELECT * FROM pg_temp.preview('2t07');
 -- changed, old value beside new
-SELECT * FROM pg_temp.preview('2K02');
+SELECT * FROM pg_temp.preview('2t02');
 -- removed, and inserted elsewhere
 UPDATE wearables.mappings SET instant_fields = '{bedtime_start}' WHERE resource = 'sleep' AND metric = 'heart_rate_lowest';
 UPDATE wearables.mappings SET enabled = false WHERE resource = 'sleep' AND metric = 'heart_rate_average';
-SELECT * FROM pg_temp.preview('2K02');
+SELECT * FROM pg_temp.preview('2t02');
 INSERT INTO wearables.units (metric, text, factor) VALUES ('hrv_sdnn', 'furlong', 2);
-SELECT * FROM pg_temp.preview('2K01');
+SELECT * FROM pg_temp.preview('2t01');
 UPDATE wearables.mappings SET value_fields = '{diastolic}', secondary_field = 'systolic' WHERE resource = 'blood_pressure';
-SELECT * FROM pg_temp.preview('2K07');
+SELECT * FROM pg_temp.preview('2t07');
 -- a resource that was skipped, and one that now is
 INSERT INTO wearables.resources (name, kind) VALUES ('mood', 'timeseries');
-SELECT * FROM pg_temp.preview('2K04');
+SELECT * FROM pg_temp.preview('2t04');
 UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'blood_pressure';
-SELECT * FROM pg_temp.preview('2K07');
+SELECT * FROM pg_temp.preview('2t07');
 -- somebody unknown, a dead letter, no event
-SELECT * FROM pg_temp.preview('2K06');
-SELECT * FROM pg_temp.preview('2K05');
+SELECT * FROM pg_temp.preview('2t06');
+SELECT * FROM pg_temp.preview('2t05');
 SELECT * FROM wearables.replay_preview(99);
 \echo :SQLSTATE
 
@@ -100,15 +100,15 @@ SELECT length(path) AS path, example, occurrences FROM generate_series(29, 31) d
 SELECT length(path) AS path, example, occurrences FROM wearables.body_fields(convert_to(repeat('{"a":', 30) || '{}' || repeat('}', 30), 'UTF8'));
 SELECT length(path) AS path, example, occurrences FROM wearables.body_fields(convert_to(repeat('[', 30) || '{"a":1},2' || repeat(']', 30), 'UTF8'));
 SELECT length(path) AS path, example, occurrences FROM wearables.body_fields(convert_to('{"b":7,"c":' || repeat('{"a":', 400) || '"' || repeat('x', 1000000) || '"' || repeat('}', 401), 'UTF8')) ORDER BY 1;
-SELECT pg_temp.send('2K08', 'daily.data.heartrate.created', '{"source":{"provider":"garmin"},"data":[{"timestamp":"2024-05-01T09:00:00+00:00","value":60,"deep":' || repeat('[{"a":', 200) || '1' || repeat('}]', 200) || '}]}');
+SELECT pg_temp.send('2t08', 'daily.data.heartrate.created', '{"source":{"provider":"garmin"},"data":[{"timestamp":"2024-05-01T09:00:00+00:00","value":60,"deep":' || repeat('[{"a":', 200) || '1' || repeat('}]', 200) || '}]}');
 CALL wearables.drain();
-SELECT * FROM pg_temp.explain('2K08') WHERE aspect = 'field not mapped';
+SELECT * FROM pg_temp.explain('2t08') WHERE aspect = 'field not mapped';
 
 -- The resource is what the event's handling takes for it: a page has one, a type that carries no readings has none.
-SELECT pg_temp.send('2K31', 'pulled.data.blood_pressure', '{"source":{"provider":"omron","type":"cuff"},"data":[{"timestamp":"2024-05-01T08:00:00+00:00","unit":"mmHg","systolic":120,"diastolic":80}]}');
-SELECT pg_temp.send('2K32', 'daily.data.sleep.deleted', '{"id":"n1"}');
+SELECT pg_temp.send('2t31', 'pulled.data.blood_pressure', '{"source":{"provider":"omron","type":"cuff"},"data":[{"timestamp":"2024-05-01T08:00:00+00:00","unit":"mmHg","systolic":120,"diastolic":80}]}');
+SELECT pg_temp.send('2t32', 'daily.data.sleep.deleted', '{"id":"n1"}');
 CALL wearables.drain();
-SELECT * FROM pg_temp.explain('2K31') WHERE aspect IN ('status', 'resource');
-SELECT * FROM pg_temp.explain('2K32') WHERE aspect IN ('status', 'resource');
+SELECT * FROM pg_temp.explain('2t31') WHERE aspect IN ('status', 'resource');
+SELECT * FROM pg_temp.explain('2t32') WHERE aspect IN ('status', 'resource');
 
 DROP EXTENSION wearables_ingest;

@@ -5,7 +5,7 @@ SET TimeZone = 'UTC';
 SET DateStyle = ISO;
 CREATE EXTENSION wearables_ingest;
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
@@ -23,7 +23,7 @@ EXECUTE health;
 UPDATE wearables.endpoints SET enabled = false WHERE name = 'other';
 
 -- an event lies where there is no week for it, and waits
-SELECT pg_temp.send('2K01', 'heartrate', '{"source":{"provider":"garmin"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":null}]}');
+SELECT pg_temp.send('2t01', 'heartrate', '{"source":{"provider":"garmin"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":null}]}');
 EXECUTE health;
 SELECT wearables.make_event_partitions('0') > 0 AS made;
 EXECUTE health;
@@ -37,7 +37,7 @@ SELECT wearables.register_user('alice');
 CALL wearables.drain();
 EXECUTE health;
 -- a dead letter
-SELECT pg_temp.send('2K02', 'heartrate', '7');
+SELECT pg_temp.send('2t02', 'heartrate', '7');
 CALL wearables.drain();
 EXECUTE health;
 -- what waits until later, or at low priority, alarms nobody

@@ -8,7 +8,7 @@ SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT wearables.register_user('alice') AS alice, wearables.register_user('bob') AS bob;
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
@@ -42,10 +42,10 @@ INSERT INTO wearables.samples (user_id, metric, ts, value, version) VALUES (1, '
 SELECT value, version FROM wearables.samples WHERE metric = 'hrv_rmssd';
 
 -- a reading of a provider is repaired under the provider's name; what was made before the repair and comes late does not undo it
-SELECT pg_temp.send('2K01', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T09:00:00Z","value":200}]}');
+SELECT pg_temp.send('2t01', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T09:00:00Z","value":200}]}');
 CALL wearables.drain();
 INSERT INTO wearables.samples (user_id, metric, ts, provider, source_type, value) VALUES (1, 'heartrate', '2024-05-01 09:00Z', 'garmin', 'watch', 70);
-SELECT pg_temp.send('2K02', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T09:00:00Z","value":201}]}');
+SELECT pg_temp.send('2t02', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T09:00:00Z","value":201}]}');
 CALL wearables.drain();
 SELECT value FROM wearables.samples WHERE provider = 'garmin';
 

@@ -8,7 +8,7 @@ SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT wearables.register_user('alice');
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.beat(made text, value text DEFAULT '60', minute text DEF
 PREPARE jobs AS SELECT event_id, kind, state, priority, attempt, leased_by IS NOT NULL AS leased, last_error FROM wearables.jobs ORDER BY job_id;
 
 -- each accepted event is a job; drain() works them all, or as many as it is told
-SELECT pg_temp.beat('2K01'), pg_temp.beat('2K02'), pg_temp.beat('2K03');
+SELECT pg_temp.beat('2t01'), pg_temp.beat('2t02'), pg_temp.beat('2t03');
 EXECUTE jobs;
 CALL wearables.drain(2);
 EXECUTE jobs;
@@ -27,7 +27,7 @@ EXECUTE jobs;
 SELECT * FROM wearables.queue;
 
 -- a body that cannot be read is given up at once: no further attempt would find another one
-SELECT pg_temp.beat('2K04', 'oops');
+SELECT pg_temp.beat('2t04', 'oops');
 CALL wearables.drain();
 EXECUTE jobs;
 SELECT event_id, status, error FROM wearables.webhook_events WHERE status = 'failed';
@@ -35,7 +35,7 @@ SELECT event_id, status, error FROM wearables.webhook_events WHERE status = 'fai
 -- a failure that may pass is tried again later, with a pause, and given up after the last attempt
 ALTER TABLE wearables.sample_points ADD CONSTRAINT disk_full CHECK (value <> 61);
 SET wearables_ingest.max_attempts = 2;
-SELECT pg_temp.beat('2K05', '61', '05'), pg_temp.beat('2K06', '62', '06');
+SELECT pg_temp.beat('2t05', '61', '05'), pg_temp.beat('2t06', '62', '06');
 CALL wearables.drain();
 EXECUTE jobs;
 SELECT event_id, status, error FROM wearables.webhook_events WHERE event_id > 4 ORDER BY event_id;
@@ -121,7 +121,7 @@ CALL wearables.drain();
 EXECUTE jobs;
 
 -- dead letters are given another chance by what they are
-SELECT pg_temp.beat('2K07', 'oops', '07'), pg_temp.send('2K08', 'sleep', '7'), pg_temp.beat('2K09', 'oops', '09');
+SELECT pg_temp.beat('2t07', 'oops', '07'), pg_temp.send('2t08', 'sleep', '7'), pg_temp.beat('2t09', 'oops', '09');
 CALL wearables.drain();
 SELECT event_id, state, attempt, last_sqlstate, failed_at > now() - interval '1 minute' AS just_now FROM wearables.jobs ORDER BY job_id;
 SELECT wearables.retry_failed(sqlstate => '42'), wearables.retry_failed(failed_before => now() - interval '1 day'), wearables.retry_failed(kind => 'replay');

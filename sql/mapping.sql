@@ -8,7 +8,7 @@ SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT wearables.register_user('alice');
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
@@ -18,11 +18,11 @@ PREPARE chart AS
 -- The story: somebody prefers the average of the night where the lowest is meant.
 UPDATE wearables.mappings SET value_fields = '{hr_average,hr_lowest,hr_resting}' WHERE resource = 'sleep' AND metric = 'heartrate';
 SELECT wearables.revision() AS broken \gset
-SELECT pg_temp.send('2K01', 'sleep', '{"id":"n1","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-01T06:00:00+00:00","hr_lowest":48,"hr_average":55}');
-SELECT pg_temp.send('2K02', 'sleep', '{"id":"n2","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00+00:00","hr_lowest":47,"hr_average":54}');
-SELECT pg_temp.send('2K03', 'sleep', '{"id":"n3","source":{"provider":"whoop_v2"},"bedtime_stop":"2024-05-03T06:00:00+00:00","hr_resting":51}');
+SELECT pg_temp.send('2t01', 'sleep', '{"id":"n1","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-01T06:00:00+00:00","hr_lowest":48,"hr_average":55}');
+SELECT pg_temp.send('2t02', 'sleep', '{"id":"n2","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00+00:00","hr_lowest":47,"hr_average":54}');
+SELECT pg_temp.send('2t03', 'sleep', '{"id":"n3","source":{"provider":"whoop_v2"},"bedtime_stop":"2024-05-03T06:00:00+00:00","hr_resting":51}');
 -- n2 once more, corrected by the vendor
-SELECT pg_temp.send('2K04', 'sleep', '{"id":"n2","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00+00:00","hr_lowest":46,"hr_average":53}');
+SELECT pg_temp.send('2t04', 'sleep', '{"id":"n2","source":{"provider":"oura","type":"ring"},"bedtime_stop":"2024-05-02T06:00:00+00:00","hr_lowest":46,"hr_average":53}');
 CALL wearables.drain();
 EXECUTE chart;
 
@@ -82,23 +82,23 @@ SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE revisi
 EXECUTE chart;
 
 -- The next wearable is rows, never a migration: mood, twice a day, told apart by the sample's type.
-SELECT pg_temp.send('2K05', 'mood', '{"source":{"provider":"journal","type":"app"},"data":[
+SELECT pg_temp.send('2t05', 'mood', '{"source":{"provider":"journal","type":"app"},"data":[
   {"start":"2024-05-04T08:00:00Z","end":"2024-05-04T08:10:00Z","type":"morning","score":{"value":7},"scale":"of ten"},
   {"start":"2024-05-04T08:00:00Z","end":"2024-05-04T08:10:00Z","type":"energy","score":{"value":0.5},"scale":"of one"},
   {"start":"2024-05-04T20:00:00Z","score":{"value":11},"type":"evening"}]}');
 CALL wearables.drain();
-SELECT status, note FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K05%';
+SELECT status, note FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t05%';
 INSERT INTO wearables.resources (name, kind) VALUES ('mood', 'timeseries');
 INSERT INTO wearables.metrics (name, unit, kind, lowest, highest) VALUES ('mood', 'of ten', 'interval', 0, 10);
 INSERT INTO wearables.units (metric, text, factor) VALUES ('mood', 'of one', 10);
 INSERT INTO wearables.mappings (resource, metric, value_fields, end_field, unit_field, unit_default, extends)
 VALUES ('mood', 'mood', '{score.value}', 'end', 'scale', 'of ten', '{type}');
-SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K05%';
+SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t05%';
 SELECT metric, ts, ts_end, value, unit FROM wearables.samples WHERE metric LIKE 'mood%' ORDER BY metric;
 SELECT pointer, reason FROM wearables.quarantine;
 -- a name that the sample's type extended is a metric after its parent's pattern, and no change of the parser
 SELECT name, unit, kind, lowest, highest, parent, origin FROM wearables.metrics WHERE name LIKE 'mood%' ORDER BY name;
-SELECT count(*) FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K05%' AND revision < wearables.revision();
+SELECT count(*) FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t05%' AND revision < wearables.revision();
 
 -- A mapping that was changed in a transaction that is rolled back was never there.
 BEGIN;

@@ -8,7 +8,7 @@ SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT wearables.register_user('alice', time_zone => 'Europe/Berlin');
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.night(made text, id text, began text, ended text, rest text DEFAULT '', provider text DEFAULT 'oura') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body,
                                                      'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
@@ -25,23 +25,23 @@ PREPARE nights AS
   FROM wearables.nights(1, '2024-05-01', '2024-06-01');
 
 -- a night in two parts, then stitched under a third id: 41,000 s of sleep instead of 27,000
-SELECT pg_temp.night('2K01', 'part-1', '2024-05-03T21:00:00Z', '2024-05-03T23:30:00Z', ',"total":9000,"duration":9000');
-SELECT pg_temp.night('2K02', 'part-2', '2024-05-04T00:30:00Z', '2024-05-04T05:00:00Z', ',"total":16000,"duration":16200');
+SELECT pg_temp.night('2t01', 'part-1', '2024-05-03T21:00:00Z', '2024-05-03T23:30:00Z', ',"total":9000,"duration":9000');
+SELECT pg_temp.night('2t02', 'part-2', '2024-05-04T00:30:00Z', '2024-05-04T05:00:00Z', ',"total":16000,"duration":16200');
 CALL wearables.drain();
 EXECUTE nights;
-SELECT pg_temp.night('2K03', 'stitched', '2024-05-03T21:00:00Z', '2024-05-04T05:00:00Z', ',"total":27000,"duration":28800,"efficiency":0.94');
+SELECT pg_temp.night('2t03', 'stitched', '2024-05-03T21:00:00Z', '2024-05-04T05:00:00Z', ',"total":27000,"duration":28800,"efficiency":0.94');
 CALL wearables.drain();
 EXECUTE standing;
 EXECUTE sleep;
 EXECUTE nights;
 SELECT sessions FROM wearables.nights(1, '2024-05-04', '2024-05-05');
 -- a part comes again, as it was: it is older still
-SELECT pg_temp.night('2K01b', 'part-1', '2024-05-03T21:00:00Z', '2024-05-03T23:30:00Z', ',"total":9100,"duration":9000');
+SELECT pg_temp.night('2t01b', 'part-1', '2024-05-03T21:00:00Z', '2024-05-03T23:30:00Z', ',"total":9100,"duration":9000');
 CALL wearables.drain();
 EXECUTE sleep;
-SELECT inserted, changed, unchanged, stale FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K01b%';
+SELECT inserted, changed, unchanged, stale FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t01b%';
 -- the stitched one shrinks: the first part stands again
-SELECT pg_temp.night('2K04', 'stitched', '2024-05-04T00:00:00Z', '2024-05-04T05:00:00Z', ',"total":17000,"duration":18000');
+SELECT pg_temp.night('2t04', 'stitched', '2024-05-04T00:00:00Z', '2024-05-04T05:00:00Z', ',"total":17000,"duration":18000');
 CALL wearables.drain();
 EXECUTE standing;
 EXECUTE sleep;
@@ -50,27 +50,27 @@ UPDATE wearables.mappings SET enabled = false WHERE resource = 'sleep' AND metri
 SELECT (t).inserted, (t).changed, (t).removed, (t).stale FROM (SELECT wearables.replay(event_id) AS t FROM wearables.webhook_events) x;
 EXECUTE sleep;
 UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'sleep';
-SELECT wearables.replay(event_id) IS NOT NULL AS replayed FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K04%';
+SELECT wearables.replay(event_id) IS NOT NULL AS replayed FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t04%';
 EXECUTE standing;
 EXECUTE sleep;
 UPDATE wearables.resources SET kind = 'summary' WHERE name = 'sleep';
 
 -- what a later part says does not supersede the whole that contains it
-SELECT pg_temp.night('2K05', 'whole', '2024-05-06T21:00:00Z', '2024-05-07T05:00:00Z', ',"total":27000');
-SELECT pg_temp.night('2K06', 'within', '2024-05-06T22:00:00Z', '2024-05-07T04:00:00Z', ',"total":20000');
+SELECT pg_temp.night('2t05', 'whole', '2024-05-06T21:00:00Z', '2024-05-07T05:00:00Z', ',"total":27000');
+SELECT pg_temp.night('2t06', 'within', '2024-05-06T22:00:00Z', '2024-05-07T04:00:00Z', ',"total":20000');
 -- equal spans under two ids: the newer stands
-SELECT pg_temp.night('2K07', 'equal-1', '2024-05-07T21:00:00Z', '2024-05-08T05:00:00Z', ',"total":26000');
-SELECT pg_temp.night('2K08', 'equal-2', '2024-05-07T21:00:00Z', '2024-05-08T05:00:00Z', ',"total":26500');
+SELECT pg_temp.night('2t07', 'equal-1', '2024-05-07T21:00:00Z', '2024-05-08T05:00:00Z', ',"total":26000');
+SELECT pg_temp.night('2t08', 'equal-2', '2024-05-07T21:00:00Z', '2024-05-08T05:00:00Z', ',"total":26500');
 -- another device is another source: neither supersedes the other, and one night is one row
-SELECT pg_temp.night('2K09', 'whoop', '2024-05-07T20:55:00Z', '2024-05-08T05:05:00Z', ',"total":25000', 'whoop');
+SELECT pg_temp.night('2t09', 'whoop', '2024-05-07T20:55:00Z', '2024-05-08T05:05:00Z', ',"total":25000', 'whoop');
 -- a night over the change of the clocks takes an hour less than they show
-SELECT pg_temp.night('2K0A', 'spring', '2024-03-30T22:00:00Z', '2024-03-31T05:00:00Z', ',"total":24000');
+SELECT pg_temp.night('2t0A', 'spring', '2024-03-30T22:00:00Z', '2024-03-31T05:00:00Z', ',"total":24000');
 -- what is longer than two days supersedes nothing
-SELECT pg_temp.night('2K0B', 'endless', '2024-05-01T00:00:00Z', '2024-05-11T00:00:00Z', ',"total":300000');
+SELECT pg_temp.night('2t0B', 'endless', '2024-05-01T00:00:00Z', '2024-05-11T00:00:00Z', ',"total":300000');
 -- asleep at noon after a long night, dozing in the evening
-SELECT pg_temp.night('2K0C', 'late', '2024-05-10T01:00:00Z', '2024-05-10T12:30:00Z', ',"total":40000');
-SELECT pg_temp.night('2K0D', 'doze', '2024-05-10T17:00:00Z', '2024-05-10T17:30:00Z', ',"total":1500');
-SELECT pg_temp.night('2K0E', 'next', '2024-05-10T21:00:00Z', '2024-05-11T05:00:00Z', ',"total":27000');
+SELECT pg_temp.night('2t0C', 'late', '2024-05-10T01:00:00Z', '2024-05-10T12:30:00Z', ',"total":40000');
+SELECT pg_temp.night('2t0D', 'doze', '2024-05-10T17:00:00Z', '2024-05-10T17:30:00Z', ',"total":1500');
+SELECT pg_temp.night('2t0E', 'next', '2024-05-10T21:00:00Z', '2024-05-11T05:00:00Z', ',"total":27000');
 CALL wearables.drain();
 SELECT summary_id, superseded FROM wearables.summaries WHERE superseded ORDER BY 1;
 EXECUTE nights;
@@ -83,7 +83,7 @@ SELECT (SELECT count(*) FROM wearables.samples WHERE channel = 'sleep') = sum(ca
 FROM wearables.summaries WHERE NOT superseded;
 
 -- what has no end any more is no session, and nothing supersedes it
-SELECT pg_temp.night('2K10', 'equal-1', '2024-05-07T21:00:00Z', NULL, ',"date":"2024-05-08","total":26000');
+SELECT pg_temp.night('2t10', 'equal-1', '2024-05-07T21:00:00Z', NULL, ',"date":"2024-05-08","total":26000');
 CALL wearables.drain();
 SELECT summary_id, superseded, session_end FROM wearables.summaries WHERE summary_id = 'equal-1';
 SELECT ts, value FROM wearables.samples WHERE metric = 'total_sleep_time' AND value = 26000;

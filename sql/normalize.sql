@@ -8,13 +8,13 @@ SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT wearables.register_user('alice');
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
 \set watch '"source":{"provider":"garmin","type":"watch"}'
 -- a stored event, refused readings in their place
-SELECT pg_temp.send('2K01', 'heartrate', format('{%s,"data":[
+SELECT pg_temp.send('2t01', 'heartrate', format('{%s,"data":[
   {"timestamp":"2024-05-01T08:00:00+00:00","value":61,"unit":"bpm","timezone_offset":-18000},
   {"timestamp":"2024-05-01T08:01:00+00:00","value":null},
   {"timestamp":"2024-05-01T08:02:00+00:00","value":1.05,"unit":"Hz"},

@@ -7,7 +7,7 @@ CREATE EXTENSION wearables_ingest;
 SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
@@ -21,7 +21,7 @@ PREPARE rows AS
 
 -- receiving needs no partition: it never fails for want of one
 EXECUTE partitions;
-SELECT pg_temp.send('2K01', 'ping', '{}'), pg_temp.send('2K02', 'ping', '{}'), pg_temp.send('2K03', 'ping', '{}');
+SELECT pg_temp.send('2t01', 'ping', '{}'), pg_temp.send('2t02', 'ping', '{}'), pg_temp.send('2t03', 'ping', '{}');
 -- two of them came long ago
 UPDATE wearables.webhook_events SET received_at = '2024-05-01 12:00Z' WHERE event_id = 1;
 UPDATE wearables.webhook_events SET received_at = '2024-05-06 00:00Z' WHERE event_id = 2;
@@ -42,13 +42,13 @@ SELECT wearables.make_event_partitions();
 EXECUTE partitions;
 
 -- the road goes on through them
-SELECT pg_temp.send('2K04', 'ping', '{}');
+SELECT pg_temp.send('2t04', 'ping', '{}');
 CALL wearables.drain();
 EXECUTE rows;
 SELECT count(*) FROM wearables.jobs;
 
 -- of a week with more rows than that, none is moved: deliveries would wait for long
-SELECT pg_temp.send('2K05', 'ping', '{}'), pg_temp.send('2K06', 'ping', '{}');
+SELECT pg_temp.send('2t05', 'ping', '{}'), pg_temp.send('2t06', 'ping', '{}');
 UPDATE wearables.webhook_events SET received_at = '2023-05-01 12:00Z' WHERE event_id IN (5, 6);
 SELECT wearables.make_event_partitions(most_moved => 1);
 SELECT wearables.make_event_partitions(most_moved => 2);

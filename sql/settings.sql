@@ -8,7 +8,7 @@ SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT wearables.register_user('alice');
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
@@ -21,7 +21,7 @@ CREATE FUNCTION pg_temp.minutes(made text) RETURNS text LANGUAGE sql AS $$
   FROM generate_series(1, 250) i $$;
 PREPARE result AS SELECT count(*), sum(value), min(ts), max(ts) FROM wearables.samples;
 SET wearables_ingest.chunk_rows = -1;
-SELECT pg_temp.minutes('2K01');
+SELECT pg_temp.minutes('2t01');
 CALL wearables.drain();
 EXECUTE result;
 DELETE FROM wearables.sample_points;

@@ -50,12 +50,12 @@ SELECT wearables.make_event_partitions('0') > 0 AS made;
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
-SELECT pg_temp.send('2K01', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":61.25},{"timestamp":"2024-05-01T08:01:00+02:00","value":-7},{"timestamp":"12/05/2024 08:00","value":60}]}');
-SELECT pg_temp.send('2K02', 'sleep', $${"id":"n1","calendar_date":"2024-05-01","bedtime_start":"2024-04-30T21:00:00Z","bedtime_stop":"2024-05-01T05:00:00Z","hr_lowest":48,"average_hrv":1e-7,"timezone_offset":7200,"source":{"provider":"oura","type":"ring"},"note":"it's \\ a \u0000 night"}$$);
-SELECT pg_temp.send('2K03', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":70}]}', 'bob');
-SELECT pg_temp.send('2K04', 'heartrate', 'oops');
+SELECT pg_temp.send('2t01', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":61.25},{"timestamp":"2024-05-01T08:01:00+02:00","value":-7},{"timestamp":"12/05/2024 08:00","value":60}]}');
+SELECT pg_temp.send('2t02', 'sleep', $${"id":"n1","calendar_date":"2024-05-01","bedtime_start":"2024-04-30T21:00:00Z","bedtime_stop":"2024-05-01T05:00:00Z","hr_lowest":48,"average_hrv":1e-7,"timezone_offset":7200,"source":{"provider":"oura","type":"ring"},"note":"it's \\ a \u0000 night"}$$);
+SELECT pg_temp.send('2t03', 'heartrate', '{"source":{"provider":"garmin","type":"watch"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":70}]}', 'bob');
+SELECT pg_temp.send('2t04', 'heartrate', 'oops');
 -- two by hand, one in the worker's way
-SELECT (wearables.replay(event_id)).processed FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K02%';
+SELECT (wearables.replay(event_id)).processed FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t02%';
 CALL wearables.drain();
 SELECT wearables.register_user('bob', 'u-bob') > 0 AS registered;
 CALL wearables.drain();

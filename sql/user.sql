@@ -7,7 +7,7 @@ CREATE EXTENSION wearables_ingest;
 SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data text, who text DEFAULT 'alice') RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(format('{"event_type":"daily.data.%s.created","user_id":"u-%s","client_user_id":"%s","data":%s}', resource, who, who, data), 'UTF8') body $$;
@@ -16,7 +16,7 @@ CREATE FUNCTION pg_temp.beat(made text, who text) RETURNS text LANGUAGE sql AS $
 PREPARE events AS SELECT substr(message_id, 5, 4) AS made, status, note, user_id, inserted FROM wearables.webhook_events ORDER BY event_id;
 
 -- nobody is registered: the events are parked, not lost and not retried; one that names nobody is not: nothing would free it
-SELECT pg_temp.beat('2K01', 'alice'), pg_temp.beat('2K02', 'bob'), pg_temp.beat('2K03', 'alice');
+SELECT pg_temp.beat('2t01', 'alice'), pg_temp.beat('2t02', 'bob'), pg_temp.beat('2t03', 'alice');
 SELECT (wearables.receive(wearables.signed_headers('msg_nobody', now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
 FROM convert_to('{"event_type":"daily.data.heartrate.created","data":{"source":{"provider":"garmin"},"data":[]}}', 'UTF8') body;
 CALL wearables.drain();
@@ -79,8 +79,8 @@ SELECT wearables.register_user('bob', 'u-bob', 'junction-eu') <> wearables.regis
 
 -- of an erased person nothing more is stored in the series
 UPDATE wearables.users SET erased_at = now() WHERE client_user_id = 'alice';
-SELECT pg_temp.beat('2K04', 'alice');
+SELECT pg_temp.beat('2t04', 'alice');
 CALL wearables.drain();
-SELECT status, note, user_id FROM wearables.webhook_events WHERE message_id LIKE 'msg_2K04%';
+SELECT status, note, user_id FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t04%';
 
 DROP EXTENSION wearables_ingest;

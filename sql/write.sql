@@ -8,7 +8,7 @@ SELECT wearables.add_endpoint('junction');
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT wearables.register_user('alice'), wearables.register_user('bob');
 
--- A message id begins with the time it was made at, so 2K01 is older than 2K02, whenever the two arrive.
+-- A message id begins with the time it was made at, so 2t01 is older than 2t02, whenever the two arrive.
 CREATE FUNCTION pg_temp.send(made text, resource text, data jsonb, who text) RETURNS text LANGUAGE sql AS $$
   SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
   FROM convert_to(jsonb_build_object('event_type', 'daily.data.' || resource || '.created', 'client_user_id', who,
@@ -68,15 +68,15 @@ DECLARE
 BEGIN
   TRUNCATE wearables.webhook_events, wearables.deliveries, wearables.jobs;
   DELETE FROM wearables.sample_points;
-  PERFORM pg_temp.send('2K02', 'heartrate', pg_temp.beats(0, 5990, 10, 60), 'alice'), pg_temp.send('2K02b', 'heartrate', pg_temp.beats(0, 500, 10, 60), 'bob'),
-          pg_temp.send('2K02p', 'blood_pressure', pg_temp.pairs(120), 'alice'), pg_temp.send('2K02s', 'steps', pg_temp.spans(), 'alice');
+  PERFORM pg_temp.send('2t02', 'heartrate', pg_temp.beats(0, 5990, 10, 60), 'alice'), pg_temp.send('2t02b', 'heartrate', pg_temp.beats(0, 500, 10, 60), 'bob'),
+          pg_temp.send('2t02p', 'blood_pressure', pg_temp.pairs(120), 'alice'), pg_temp.send('2t02s', 'steps', pg_temp.spans(), 'alice');
   counts := pg_temp.write('new');
   -- equal values for the first half, others and more of them for the second
-  PERFORM pg_temp.send('2K04', 'heartrate', pg_temp.beats(0, 2990, 10, 60), 'alice');
+  PERFORM pg_temp.send('2t04', 'heartrate', pg_temp.beats(0, 2990, 10, 60), 'alice');
   counts := counts || pg_temp.write('the same in a newer one');
-  PERFORM pg_temp.send('2K03', 'heartrate', pg_temp.beats(2000, 7000, 5, 70), 'alice'), pg_temp.send('2K03p', 'blood_pressure', pg_temp.pairs(121), 'alice');
+  PERFORM pg_temp.send('2t03', 'heartrate', pg_temp.beats(2000, 7000, 5, 70), 'alice'), pg_temp.send('2t03p', 'blood_pressure', pg_temp.pairs(121), 'alice');
   counts := counts || pg_temp.write('others in one between');
-  PERFORM pg_temp.send('2K01', 'heartrate', pg_temp.beats(-50, 7100, 50, 80), 'alice');
+  PERFORM pg_temp.send('2t01', 'heartrate', pg_temp.beats(-50, 7100, 50, 80), 'alice');
   counts := counts || pg_temp.write('an older one, late');
   counts := counts || pg_temp.write('all again');
   INSERT INTO outcomes

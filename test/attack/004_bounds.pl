@@ -111,7 +111,7 @@ END LOOP; END $$}, body_sql('heartrate', q{'{"source":{"provider":"p"},"data":[{
 # 14. Keys handed down among 400 overlapping events of wall-clock time, when the zone changes.
 {
 	my $site = new_site('claims');
-	run_sql($node, $site, join '', q{UPDATE wearables.users SET time_zone = 'UTC';}, map { my $first = $_; receive_sql(message_id($noon * 1000 + 8 * ++$sent, "claims $_"), samples_event('alice', 'glucose', 'freestyle_libre', 'unknown',
+	run_sql($node, $site, join '', q{UPDATE wearables.users SET time_zone = 'UTC';}, map { my $first = $_; receive_sql(message_id(($noon + 30 * 86400) * 1000 + 8 * ++$sent, "claims $_"), samples_event('alice', 'glucose', 'freestyle_libre', 'unknown',
 			map { [ $noon + 900 * ($first + $_), 5, 'mmol/L' ] } 0 .. 399)) } 1 .. 400);
 	is(drain($site), '', '400 overlapping events of wall-clock time');
 	run_sql($node, $site, q{UPDATE wearables.users SET time_zone = 'America/New_York'; SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events ORDER BY event_id DESC LIMIT 1});
@@ -125,7 +125,7 @@ END LOOP; END $$}, body_sql('heartrate', q{'{"source":{"provider":"p"},"data":[{
 {
 	my $site = new_site('hashes');
 	run_sql($node, $site, join '', map { my $id = message_id($noon * 1000 + 8 * $_, "hash $_");
-			receive_sql($id, document_event('alice', 'sleep', 'oura', 'ring', { id => "night $_", bedtime_stop => rfc3339($noon + 86400 * $_), hr_lowest => 48 })) } 1 .. 4000);
+			receive_sql($id, document_event('alice', 'sleep', 'oura', 'ring', { id => "night $_", bedtime_stop => rfc3339($noon - 86400 * $_), hr_lowest => 48 })) } 1 .. 4000);
 	is(drain($site), '', '4,000 nights');
 	my $pair = q{(SELECT min(event_id) FROM wearables.webhook_events GROUP BY version & 1048575 HAVING count(*) > 1 ORDER BY 1 LIMIT 1)};
 	like(run_sql($node, $site, "SELECT $pair"), qr/^\d+$/, 'two of them have the same last 20 bits');

@@ -7,6 +7,7 @@ import harness
 ENDPOINT = "bench"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+SENT = START + datetime.timedelta(days=1000)  # later than all readings
 KEPT = ["webhook_events", "deliveries", "jobs", "sample_points", "summaries", "quarantine", "connections",
         "connection_events", "parked_events", "backfills"]
 
@@ -52,12 +53,12 @@ def heartrate_body(user, samples):
 
 
 def put(connection, batch, messages):
-    """messages: (message_id, seconds after START at which it was sent, body) in the order of sending."""
+    """messages: (message_id, seconds after SENT at which it was sent, body) in the order of sending."""
     with connection.cursor() as cursor, cursor.copy(
             "COPY bench.outbox (batch, place, message_id, sent_at, body) FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(["text", "int8", "text", "timestamptz", "bytea"])
         for place, (message_id, seconds, body) in enumerate(messages):
-            copy.write_row([batch, place, message_id, START + datetime.timedelta(seconds=seconds), body])
+            copy.write_row([batch, place, message_id, SENT + datetime.timedelta(seconds=seconds), body])
 
 
 def put_heartrate(connection, batch, events, samples, seconds=0, first_user=1, offset_seconds=0):

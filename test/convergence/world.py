@@ -238,7 +238,8 @@ class Maker:
         kinds = [self.readings] * 12 + [self.night] * 8 + [self.page] * 5 + [self.night_page] * 2 + \
                 [self.connection] * 3 + [self.say] * 2 + [self.manual] * 3 + [self.correction] * 2 + [self.oddity] * 3 + \
                 [self.notice, self.nights_in_one] + [self.meals] * 3 + [self.days] * 3 + [self.cycles] + \
-                [self.travels] * 3 + [self.kinds_at_once] * 3 + [self.groupings] * 2 + [self.nap] * 3 + [self.clock_change]
+                [self.travels] * 3 + [self.kinds_at_once] * 3 + [self.groupings] * 2 + [self.nap] * 3 + \
+                [self.clock_change, self.future]
         for _ in range(rng.randint(*self.steps)):
             rng.choice(kinds)()
         if rng.random() < 0.3:
@@ -479,6 +480,16 @@ class Maker:
                 self.add_page("heartrate", person, {"groups": {"freestyle_libre": [group]}, "next": None})
             else:
                 self.send("daily.data.heartrate.created", person, group)
+
+    def future(self):
+        """Readings about a day after their messages were made, some refused; one that some of several messages may tell."""
+        person, device = self.person(), self.rng.choice(DEVICES)
+        day_ahead = (self.clock // 3_600_000 + 25) * 3600
+        for _ in range(3):
+            samples = [{"timestamp": day_ahead + 3600 * self.rng.randint(-2, 2), "value": self.rng.randint(60, 69), "unit": "bpm"} for _ in range(3)]
+            samples.append({"timestamp": "2036-01-01T00:00:00Z", "value": 60, "unit": "bpm"})
+            self.send("daily.data.heartrate.created", person, {"source": self.source(device), "data": samples})
+        self.send("daily.data.sleep.created", person, {**self.document(person), "bedtime_stop": "2036-01-01T06:00:00Z"})
 
     # -- documents
 

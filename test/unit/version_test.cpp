@@ -163,5 +163,12 @@ TEST(PartOf, IsNeverThatOfTheWhole) {
   for (int i = 0; i < 200000; ++i) ASSERT_NE(part_of(std::to_string(i)), kWholePart);
 }
 
+TEST(Version, AnEventTellsOfADayAfterItsOriginAtMost) {
+  constexpr std::int64_t kDayMs = 86'400'000;
+  EXPECT_EQ(latest_instant_of(version_of(1700000000123, EventAge::kUpdated, "e", "m")),
+            (1700000000123 + kDayMs) * kMicrosPerMillisecond);
+  EXPECT_EQ(latest_instant_of(version_of(-1, EventAge::kCreated, "e", "m")), kMicrosPerDay);
+}
+
 }  // namespace
 }  // namespace wearables

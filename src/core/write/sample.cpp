@@ -50,6 +50,8 @@ const char* reason_name(Reason reason) noexcept {
       return "end_before_start";
     case Reason::kAmbiguousTime:
       return "ambiguous_time";
+    case Reason::kAfterOrigin:
+      return "after_origin";
     case Reason::kMissingSource:
       return "missing_source";
     case Reason::kMissingId:

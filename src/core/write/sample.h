@@ -47,6 +47,7 @@ enum class Reason : std::uint8_t {
   kTimestampOutOfRange,
   kEndBeforeStart,
   kAmbiguousTime,  // wall-clock time that its zone shows twice, or never
+  kAfterOrigin,    // more than a day later than its event was made
   kMissingSource,
   kMissingId,
   kMissingType,       // what extends the metric's name is no text, or too long

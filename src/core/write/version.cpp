@@ -50,4 +50,9 @@ std::int16_t part_of(std::string_view identity) {
   return part == kWholePart ? std::int16_t{1} : part;
 }
 
+Micros latest_instant_of(std::int64_t version) noexcept {
+  constexpr Micros kMostAfterOrigin = kMicrosPerDay;
+  return version_origin_ms(version) * kMicrosPerMillisecond + kMostAfterOrigin;
+}
+
 }  // namespace wearables

@@ -2,6 +2,7 @@
 // and the part of a reading, which is another piece of the same hash.
 #pragma once
 
+#include "core/base/clock.h"
 #include "core/base/result.h"
 
 #include <cstdint>
@@ -26,6 +27,10 @@ std::int64_t version_of_document(std::int64_t origin_ms, std::string_view identi
 
 // Milliseconds since 1970 that a version of either kind stands for.
 std::int64_t version_origin_ms(std::int64_t version) noexcept;
+
+// The latest instant that an event of this version can tell of: a day after its origin, for clocks that are wrong by
+// some hours, and days that begin earlier in the east.
+Micros latest_instant_of(std::int64_t version) noexcept;
 
 // What sets apart readings of one metric, instant and source: 16 bits of SHA-256(identity) that are none of those of
 // version_of_document(); never kWholePart.

@@ -6,7 +6,9 @@
 #include "core/parse/normalize.h"
 #include "core/parse/wall_clock.h"
 #include "core/write/sample.h"
+#include "core/write/version.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "pg/parse/batch.h"
@@ -176,6 +178,27 @@ int16 offset_of(const Sample& sample, const pg_tz* const* zones) {
   return zone == nullptr ? sample.tz_offset : offset_at(sample.ts, zone);
 }
 
+namespace {
+
+// What a wrong clock dates into the future would head all that is newest. A function of the event: not of the time at
+// which it is handled.
+void refuse_after_origin(const std::vector<Row>& rows, int64 version, std::vector<Refusal>* refused) {
+  const Micros latest = latest_instant_of(version);
+  const auto late = [latest](const Row& row) { return row.ts > latest; };
+  auto next = std::find_if(rows.begin(), rows.end(), late);
+  if (next == rows.end()) return;
+  call_core([&]() -> Result<Done> {
+    for (; next != rows.end(); next = std::find_if(next + 1, rows.end(), late)) {
+      refused->push_back({next->ordinal, Reason::kAfterOrigin});
+    }
+    std::sort(refused->begin(), refused->end(),
+              [](const Refusal& a, const Refusal& b) { return a.ordinal < b.ordinal; });
+    return Done{};
+  });
+}
+
+}  // namespace
+
 bool make_rows(Batch* batch, const pg_tz* const* zones, const Names& names, int64 user_id, int64 version,
                std::vector<Row>* rows, std::vector<Refusal>* refused) {
   const Clocks clocks = place_floating_time(batch, zones, names, user_id, refused);
@@ -187,6 +210,7 @@ bool make_rows(Batch* batch, const pg_tz* const* zones, const Names& names, int6
     const bool by_user = clocks.of_sample != nullptr && clocks.of_sample[i] == kUsersClock;
     row.tz_offset = by_user ? kNoOffset : offset_of(sample, zones);
   }
+  refuse_after_origin(*rows, version, refused);
   return clocks.by_user;
 }
 

@@ -3,6 +3,7 @@
 // rows by the tuplestore of the caller.
 #include "core/vendor/vendor.h"
 #include "core/parse/normalize.h"
+#include "core/write/version.h"
 
 #include <cmath>
 
@@ -41,12 +42,14 @@ enum {
   kColumns
 };
 constexpr long kFewMetrics = 64;
+// A body that is not stored has no origin.
+constexpr wearables::Micros kNoLatest = PG_INT64_MAX;
 
 constexpr auto kSnapshot = SnapshotMode::kCallers;
 
 Statement select_body{
-    "SELECT e.endpoint, e.event_type, e.payload FROM wearables.webhook_events e WHERE e.event_id = $1"};
-enum { kBodyEndpoint = 1, kBodyEventType, kBodyPayload };
+    "SELECT e.endpoint, e.event_type, e.payload, e.version FROM wearables.webhook_events e WHERE e.event_id = $1"};
+enum { kBodyEndpoint = 1, kBodyEventType, kBodyPayload, kBodyVersion };
 
 // Names and units, read once each.
 class MetricLabels {
@@ -156,7 +159,18 @@ void emit(const Batch& batch, ReturnSetInfo* result) {
   while (refused < batch.rejected.size()) put(result, output_of(batch.rejected[refused++], labels));
 }
 
-void normalize_into(const Vendor& vendor, std::string_view event_type, std::string_view body, ReturnSetInfo* result) {
+// Of wall-clock time as if it were UTC.
+void refuse_after(Micros latest, const Batch& batch, std::vector<Refusal>* refused) {
+  call_core([&]() -> Result<Done> {
+    for (const Sample& sample : batch.samples) {
+      if (sample.ts > latest) refused->push_back({sample.ordinal, Reason::kAfterOrigin});
+    }
+    return Done{};
+  });
+}
+
+void normalize_into(const Vendor& vendor, std::string_view event_type, std::string_view body, Micros latest,
+                    ReturnSetInfo* result) {
   const EventType type = classify(vendor, event_type);
   bool known;
   const Plan& plan = plan_at(current_revision(kSnapshot), kSnapshot);
@@ -164,6 +178,11 @@ void normalize_into(const Vendor& vendor, std::string_view event_type, std::stri
   if (!readable || plan.kind(type.resource, &known) == ResourceKind::kSkipped) return;
   auto* batch = owned_by<Batch>(CurrentMemoryContext);
   call_core([&] { return normalize(plan, type.resource, body, *batch, stop_requested); });
+  auto* refused = owned_by<std::vector<Refusal>>(CurrentMemoryContext);
+  refuse_after(latest, *batch, refused);
+  if (!refused->empty()) {
+    call_core([&] { return normalize(plan, type.resource, body, *batch, stop_requested, nullptr, *refused); });
+  }
   emit(*batch, result);
   give_back_after(body.size());
 }
@@ -190,7 +209,8 @@ void normalize_stored(int64 event_id, ReturnSetInfo* result) {
   char* body = static_cast<char*>(MemoryContextAllocHuge(caller, view.size() + 1));
   memcpy(body, view.data(), view.size());
   if (event_type == nullptr || view.empty()) return;
-  normalize_into(vendor_of(endpoint, kSnapshot), event_type, {body, view.size()}, result);
+  const Micros latest = latest_instant_of(get_int8(0, kBodyVersion));
+  normalize_into(vendor_of(endpoint, kSnapshot), event_type, {body, view.size()}, latest, result);
 }
 
 }  // namespace
@@ -218,7 +238,7 @@ Datum wearables_normalize_payload(PG_FUNCTION_ARGS) {
   const std::string_view event_type = view_of(PG_GETARG_TEXT_PP(0));
   const std::string_view body = view_of(PG_GETARG_BYTEA_PP(1));
   SPI_connect();
-  normalize_into(wearables::default_vendor(), event_type, body, result);
+  normalize_into(wearables::default_vendor(), event_type, body, kNoLatest, result);
   SPI_finish();
   end_confidential(frame);
   return Datum{0};
