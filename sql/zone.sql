@@ -58,6 +58,57 @@ SELECT pg_temp.send('msg_half', '2026-04-05T01:15:00Z', '2026-04-05T01:30:00Z', 
 CALL wearables.drain();
 SELECT ts, value FROM wearables.samples WHERE ts BETWEEN '2026-04-04' AND '2026-04-06' ORDER BY ts;
 
+-- a change of the zone queues what was read in the former one, and nothing else (only a replay by hand moved it)
+SELECT r.status
+FROM convert_to('{"event_type":"daily.data.heartrate.created","user_id":"u","client_user_id":"alice","data":{"source":{"provider":"oura","type":"ring"},"data":[{"timestamp":"2026-05-04T09:00:00Z","value":55}]}}', 'UTF8') body,
+  LATERAL wearables.receive(wearables.signed_headers('msg_true', now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body) r;
+CALL wearables.drain();
+SELECT message_id, user_zone FROM wearables.webhook_events ORDER BY event_id;
+CREATE VIEW pg_temp.queue AS
+SELECT j.kind, j.priority, regexp_replace(j.dedupe_key, 'change:.*|^event:.*', '') AS key, j.argument - 'user_id' AS argument, e.message_id
+FROM wearables.jobs j LEFT JOIN wearables.webhook_events e USING (event_id) ORDER BY j.job_id;
+UPDATE wearables.users SET time_zone = 'europe/berlin' WHERE client_user_id = 'alice';
+SELECT * FROM pg_temp.queue;
+-- live events first
+SELECT pg_temp.send('msg_live', '2026-05-05T09:00:00Z');
+CALL wearables.drain(1);
+SELECT * FROM pg_temp.queue;
+CALL wearables.drain(1);
+SELECT * FROM pg_temp.queue;
+CALL wearables.drain();
+SELECT * FROM pg_temp.queue;
+SELECT message_id, user_zone FROM wearables.webhook_events WHERE user_zone IS NOT NULL ORDER BY event_id;
+SELECT count(*), min(ts), max(ts) FROM wearables.samples WHERE provider = 'freestyle_libre';
+SELECT * FROM pg_temp.refused ORDER BY 1, 2;
+-- the same zone again, by whatever spelling, changes nothing; nor does another that is taken back
+SELECT wearables.register_user('alice', time_zone => 'EUROPE/berlin'), wearables.register_user('alice');
+UPDATE wearables.users SET time_zone = time_zone;
+SELECT * FROM pg_temp.queue;
+BEGIN;
+SELECT wearables.register_user('alice', time_zone => 'Asia/Tokyo');
+SELECT wearables.register_user('alice', time_zone => 'Europe/Berlin');
+COMMIT;
+SELECT * FROM pg_temp.queue;
+CALL wearables.drain(2);
+SELECT * FROM pg_temp.queue;
+-- each event once, however often the zone is changed: the last change counts
+SELECT wearables.register_user('alice', time_zone => 'Asia/Tokyo');
+SELECT wearables.register_user('alice', time_zone => 'America/New_York');
+CALL wearables.drain(2);
+SELECT kind, message_id FROM pg_temp.queue;
+CALL wearables.drain();
+SELECT count(*), min(ts), max(ts) FROM wearables.samples WHERE provider = 'freestyle_libre';
+-- a user with many is come to in pieces; index and lock see to it that none is passed over
+SELECT count(pg_temp.send('msg_many_' || i, '2026-06-01T' || to_char(i / 60, 'FM00') || ':' || to_char(i % 60, 'FM00') || ':00Z')) FROM generate_series(1, 600) i;
+CALL wearables.drain();
+SELECT wearables.register_user('alice', time_zone => 'Asia/Kolkata');
+CALL wearables.drain(1);
+SELECT kind, count(*), min(argument - 'before' #>> '{}') AS argument FROM pg_temp.queue GROUP BY kind ORDER BY kind;
+CALL wearables.drain();
+SELECT user_zone, count(*) FROM wearables.webhook_events GROUP BY user_zone ORDER BY user_zone;
+SELECT count(*), min(ts), max(ts) FROM wearables.samples WHERE provider = 'freestyle_libre' AND ts > '2026-05-31' AND ts < '2026-07-01';
+SELECT count(*) FROM wearables.jobs;
+
 -- zones are regions and ISO offsets, by one spelling
 SELECT given, wearables_internal.zone(given)
 FROM unnest('{Europe/Berlin,europe/berlin,AMERICA/ARGENTINA/BUENOS_AIRES,Asia/Kolkata,UTC,utc,Etc/UTC,GMT,Z,z,+02:00,-0330,+05,+05:45,+00:00,-00:00,Etc/GMT+5}'::text[]) given;

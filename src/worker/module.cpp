@@ -1,6 +1,7 @@
 #include "worker/launcher.h"
 
 #include "pg/ingest/normalize_job.h"
+#include "pg/ingest/zone_job.h"
 #include "pg/parse/mapping.h"
 #include "pg/parse/names.h"
 #include "pg/pull/pull_job.h"
@@ -66,6 +67,7 @@ void _PG_init(void) {
   pg::define_settings();
   pg::install_planning();
   pg::register_event_job_kinds();
+  pg::register_zone_job_kind();
   pg::register_pull_job_kind();
   pg::register_test_job_kinds();  // none without stop_point.h
   RegisterXactCallback(pg::at_transaction_end, nullptr);

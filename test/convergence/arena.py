@@ -27,6 +27,8 @@ TABLES = ("deliveries", "webhook_events", "jobs", "parked_events", "quarantine",
 
 RECEIVE = "SELECT (wearables.receive(r.h, r.b, r.e)).status FROM unnest(%s::jsonb[], %s::bytea[], %s::text[]) AS r (h, b, e)"
 
+REGISTER = "SELECT wearables.register_user(%s, %s, %s, %s)"
+
 PULL = """
 WITH page AS (
   INSERT INTO wearables.deliveries (endpoint, message_id, event_id, received_at, last_seen)
@@ -140,7 +142,7 @@ def say(session, said):
 
 
 def register(session, who):
-    session.run("SELECT wearables.register_user(%s, %s, %s, %s)", (who.client, who.external, who.endpoint, who.zone))
+    session.run(REGISTER, (who.client, who.external, who.endpoint, who.zone))
 
 
 def make_template(options):

@@ -151,6 +151,13 @@ class Permutation:
         places = sorted(rng.randint(0, len(steps)) for _ in self.world.changes)
         for place, change in reversed(list(zip(places, self.world.changes))):
             steps.insert(place, change)
+        return self.with_moves(steps)
+
+    def with_moves(self, steps):
+        """Nobody moves before he lives somewhere; the last place counts."""
+        for who in self.world.moves:
+            known = max(place for place, step in enumerate(steps) if isinstance(step, Register) and step.client == who.client)
+            steps.insert(self.rng.randint(known + 1, len(steps)), who)
         return steps
 
     def rounds(self, steps):
@@ -247,10 +254,6 @@ class Permutation:
             session.run("SELECT wearables.reclaim_names()")
             session.set("wearables_ingest.max_sources", "10000")
             session.set("wearables_ingest.max_extended_metrics", "10000")
-            drain_all(session)
-        for who in self.world.moves:
-            do(session, who)
-            session.run(REPLAY_SOME, (0, 1))
             drain_all(session)
         if self.world.changes:
             session.run(REPLAY_BEHIND)

@@ -181,7 +181,7 @@ class World:
     manuals: list = field(default_factory=list)
     said: list = field(default_factory=list)
     changes: list = field(default_factory=list)
-    moves: list = field(default_factory=list)    # Register: people who turn out to live in another time zone
+    moves: list = field(default_factory=list)    # Register: one person, who turns out to live in other time zones
     bounded: bool = False                        # meets each bound on what one body, and all of them, can make
     pulls: list = field(default_factory=list)    # Pull: what is asked for by hand; where there are none, events ask for none, either
     clocks: list = field(default_factory=list)   # (pattern, Unix seconds): as of when a request is answered, by the first that it matches
@@ -246,7 +246,7 @@ class Maker:
             self.long_readings()
         if rng.random() < self.bounded:
             self.meet_bounds()
-        if rng.random() < 0.2:
+        if rng.random() < 0.35:
             known = [p for p in self.people if p.known_by != "nothing"]
             self.move(rng.choice(known).client)
         self.plan_pulls()
@@ -285,7 +285,8 @@ class Maker:
 
     def move(self, client):
         """Wall-clock readings of this person move; a row by hand that one of them had overtaken would not come back."""
-        self.world.moves = [Register(client, None, None, "Asia/Tokyo")]
+        zones = self.rng.sample(("Asia/Tokyo", "Europe/Berlin", "America/New_York", "+02:00"), self.rng.randint(1, 3))
+        self.world.moves = [Register(client, None, None, zone) for zone in zones]
         for i, manual in enumerate(self.world.manuals):
             rows = tuple(row for row in manual.rows if row[0] != client or row[3] != "freestyle_libre")
             self.world.manuals[i] = Manual(manual.version, rows)

@@ -35,8 +35,8 @@ struct ClosedNames {
 // Batch::null_at says so. Text that is not JSON is kInvalidJson, and nothing of it counts; JSON of
 // another shape is kUnexpectedShape, and the message says of which; a resource that the plan skips
 // or does not know is kInvalidArgument. The readings take the place of what `batch` held; after an
-// error it means nothing. `refused`, ascending by ordinal, are samples that normalize() made of the same body before and
-// the caller found wrong: they are refused for these reasons, all else is as before.
+// error it means nothing. `refused`, ascending by ordinal, are samples that normalize() made of the same body before
+// and the caller found wrong: they are refused for these reasons, all else is as before.
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body, Batch& batch,
                        StopFlag stop = nullptr, const ClosedNames* closed = nullptr,
                        std::span<const Refusal> refused = {});

@@ -5,8 +5,8 @@
 // be sorted by time, in one direction or the other. A time that the zone shows twice is placed where all ways to sort
 // the series give it the same instant: in 01:45 02:00 02:30 02:00 02:30 the step back tells the passes apart, in 01:45
 // 02:00 02:30 nothing does. Those that are left open, all of a series that is not sorted, and times that are never
-// shown are refused. So what becomes of a reading hangs on its series and the zone alone. A page that is cut between the
-// passes refuses what another one places, and none places it elsewhere.
+// shown are refused. So what becomes of a reading hangs on its series and the zone alone. A page that is cut between
+// the passes refuses what another one places, and none places it elsewhere.
 #pragma once
 
 #include "core/base/result.h"

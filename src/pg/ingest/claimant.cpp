@@ -16,17 +16,6 @@ struct Claimant {
   int64 event_id;
   TimestampTz received_at;
   int64 version;
-  bool done;  // was among those to leave out
-};
-
-struct Spans {
-  Datum *users, *from, *to;
-  int count, capacity;
-};
-
-struct Seen {
-  int64 event_id;
-  bool done;  // to be left out
 };
 
 struct Claimants {
@@ -37,42 +26,30 @@ struct Claimants {
 
 // Those handled under older mappings are behind, and a replay finds them by that.
 Statement select_claimants{R"(
-  SELECT e.event_id, e.received_at, e.version, e.user_id, e.wrote_from, e.wrote_to
+  SELECT e.event_id, e.received_at, e.version
   FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS f (user_id, from_ts, to_ts)
+  JOIN wearables.users u ON u.user_id = f.user_id
   CROSS JOIN LATERAL (
     SELECT x.* FROM wearables.webhook_events x
     WHERE x.user_id = f.user_id AND x.wrote_to >= f.from_ts AND x.wrote_from <= f.to_ts
+      AND (x.user_zone IS NULL OR x.user_zone = u.time_zone)
       AND x.status = 'processed' AND x.revision = )" REVISION_IN_FORCE R"(
     OFFSET 0) e)"};
+enum { kEventId = 1, kReceivedAt, kVersion };
 
 Statement queue_claimant{"SELECT wearables_internal.enqueue_event($1, $2, 'normalize', 10)"};
 
-Spans make_spans(int capacity) {
-  auto column = [capacity] { return static_cast<Datum*>(palloc(sizeof(Datum) * (capacity + 1))); };
-  return {column(), column(), column(), 0, capacity};
-}
-
-void append(Spans* spans, const FreedSpan& span) {
-  Assert(spans->count < spans->capacity);
-  spans->users[spans->count] = Int64GetDatum(span.user_id);
-  spans->from[spans->count] = TimestampTzGetDatum(span.from);
-  spans->to[spans->count++] = TimestampTzGetDatum(span.to);
-}
-
 Claimants make_claimants() {
   HASHCTL control{};
-  control.keysize = sizeof(int64);
-  control.entrysize = sizeof(Seen);
+  control.keysize = control.entrysize = sizeof(int64);
   control.hcxt = CurrentMemoryContext;
   return {hash_create("wearables claimants", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT), nullptr, 0, 0};
 }
 
-// Whether the event is seen for the first time; `done` tells for another one whether it was to be left out.
-bool see(Claimants* claimants, int64 event_id, bool** done) {
+// Whether the event is seen for the first time.
+bool see(Claimants* claimants, int64 event_id) {
   bool found;
-  auto* seen = static_cast<Seen*>(hash_search(claimants->seen, &event_id, HASH_ENTER, &found));
-  if (!found) seen->done = false;
-  *done = &seen->done;
+  (void)hash_search(claimants->seen, &event_id, HASH_ENTER, &found);
   return !found;
 }
 
@@ -86,22 +63,21 @@ void append(Claimants* claimants, const Claimant& claimant) {
   claimants->found[claimants->count++] = claimant;
 }
 
-// Adds the events that overlap with the spans; returns their own spans, where those may move in turn.
-Spans add_overlapping(Claimants* claimants, const Spans& spans, bool moves) {
-  const uint64 rows = run(select_claimants, {arg_array(INT8OID, spans.users, nullptr, spans.count),
-                                             arg_array(TIMESTAMPTZOID, spans.from, nullptr, spans.count),
-                                             arg_array(TIMESTAMPTZOID, spans.to, nullptr, spans.count)});
-  Spans next = make_spans(moves ? static_cast<int>(rows) : 0);
-  for (uint64 row = 0; row < rows; ++row) {
-    const int64 event_id = get_int8(row, 1);
-    bool* done;
-    const bool first = see(claimants, event_id, &done);
-    if (!first && !(moves && *done)) continue;
-    append(claimants, {event_id, get_instant(row, 2), get_int8(row, 3), *done});
-    *done = false;
-    if (moves) append(&next, {get_int8(row, 4), get_instant(row, 5), get_instant(row, 6)});
+void find_claimants(Claimants* claimants, const FreedSpan* spans, int count) {
+  auto column = [count] { return static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1))); };
+  Datum *users = column(), *from = column(), *to = column();
+  for (int i = 0; i < count; ++i) {
+    users[i] = Int64GetDatum(spans[i].user_id);
+    from[i] = TimestampTzGetDatum(spans[i].from);
+    to[i] = TimestampTzGetDatum(spans[i].to);
   }
-  return next;
+  const uint64 rows =
+      run(select_claimants, {arg_array(INT8OID, users, nullptr, count), arg_array(TIMESTAMPTZOID, from, nullptr, count),
+                             arg_array(TIMESTAMPTZOID, to, nullptr, count)});
+  for (uint64 row = 0; row < rows; ++row) {
+    const int64 event_id = get_int8(row, kEventId);
+    if (see(claimants, event_id)) append(claimants, {event_id, get_instant(row, kReceivedAt), get_int8(row, kVersion)});
+  }
 }
 
 int newest_first(const void* a, const void* b) {
@@ -139,28 +115,23 @@ void handle_or_queue(const Claimant& claimant, ClaimantNote note, void* arg) {
   if (error != nullptr) {
     if (error->sqlerrcode == ERRCODE_QUERY_CANCELED) ReThrowError(error);
     put_in_queue(claimant);
-  } else if (attempt.handled && note != nullptr && !claimant.done) {
+  } else if (attempt.handled && note != nullptr) {
     note(arg, attempt.event, attempt.outcome);
   }
 }
 
 }  // namespace
 
-void reprocess_claimants(const FreedSpan* spans, int count, bool moves, const int64* done, int done_count,
-                         ClaimantNote note, void* arg) {
+void reprocess_claimants(const FreedSpan* spans, int count, const int64* done, int done_count, ClaimantNote note,
+                         void* arg) {
   if (count == 0) return;
   MemoryContext caller = CurrentMemoryContext;
   MemoryContext list = AllocSetContextCreate(caller, "wearables claimants", ALLOCSET_DEFAULT_SIZES);
   MemoryContext scratch = AllocSetContextCreate(caller, "wearables claimant", ALLOCSET_DEFAULT_SIZES);
   MemoryContextSwitchTo(list);
   Claimants claimants = make_claimants();
-  bool* left_out;
-  for (int i = 0; i < done_count; ++i) {
-    if (see(&claimants, done[i], &left_out)) *left_out = true;
-  }
-  Spans next = make_spans(count);
-  for (int i = 0; i < count; ++i) append(&next, spans[i]);
-  while (next.count > 0) next = add_overlapping(&claimants, next, moves);
+  for (int i = 0; i < done_count; ++i) (void)see(&claimants, done[i]);
+  find_claimants(&claimants, spans, count);
   if (claimants.count > 1) qsort(claimants.found, claimants.count, sizeof(Claimant), newest_first);
   for (int i = 0; i < claimants.count; ++i) {
     CHECK_FOR_INTERRUPTS();

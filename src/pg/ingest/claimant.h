@@ -15,10 +15,11 @@ struct FreedSpan {
 using ClaimantNote = void (*)(void* arg, const Event& event, const Outcome& outcome);
 
 // Handles again, newest first and each once, the events that may claim a key within the spans and were handled under
-// the mappings in force. Those in `done` are left out. Where an instant hangs on the user's time zone (`moves`), these
-// may give up keys in turn: then all that overlap with them are handled, those in `done` too. What cannot be handled
-// here is put in the queue. `note` may be null. Within SPI, as owner, under the locks of the users.
-void reprocess_claimants(const FreedSpan* spans, int count, bool moves, const int64* done, int done_count,
-                         ClaimantNote note, void* arg);
+// the mappings and in the user's time zone in force. Those in `done` are left out: they were handled newest first, too.
+// So none of them gives up a key in turn. One of another zone is not among them: it has a job since the zone was
+// changed (zone_job.h). What cannot be handled here is put in the queue. `note` may be null. Within SPI, as owner,
+// under the locks of the users.
+void reprocess_claimants(const FreedSpan* spans, int count, const int64* done, int done_count, ClaimantNote note,
+                         void* arg);
 
 }  // namespace wearables::pg

@@ -70,12 +70,13 @@ void note_metric(Outcome* outcome, int16 metric_id) {
   outcome->metrics[outcome->metric_count++] = metric_id;
 }
 
-// Where the event's samples lie, or would lie if no newer ones did: a claimant is found by that. A former span is kept:
-// rows written then may still stand.
-void remember_span(const Event& event, const Touched& touched, Outcome* outcome) {
-  outcome->from = event.wrote.metrics == nullptr ? PG_INT64_MAX : event.wrote.from;
-  outcome->to = event.wrote.metrics == nullptr ? PG_INT64_MIN : event.wrote.to;
-  if (event.wrote.metrics != nullptr) {
+// Where the event's samples lie, or would lie if no newer ones did: a claimant is found by that. A former span is kept
+// where rows written then may still stand.
+void remember_span(const Event& event, bool keep_former, const Touched& touched, Outcome* outcome) {
+  keep_former = keep_former && event.wrote.metrics != nullptr;
+  outcome->from = keep_former ? event.wrote.from : PG_INT64_MAX;
+  outcome->to = keep_former ? event.wrote.to : PG_INT64_MIN;
+  if (keep_former) {
     const auto* former = reinterpret_cast<const int16*>(ARR_DATA_PTR(event.wrote.metrics));
     const int count = ArrayGetNItems(ARR_NDIM(event.wrote.metrics), ARR_DIMS(event.wrote.metrics));
     for (int i = 0; i < count; ++i) note_metric(outcome, former[i]);
@@ -110,10 +111,9 @@ bool may_have_orphans(const Event& event, bool wall_clock, int64 own) {
 void write_timeseries(const Event& event, int64 user_id, std::vector<Row>& rows, Outcome* outcome) {
   settle_rows(rows, &outcome->counts);
   const int64 own = write_samples(user_id, rows.data(), rows.size(), outcome->touched);
-  if (may_have_orphans(event, outcome->wall_clock, own)) {
-    outcome->freed.add(retract_samples(event, user_id, rows.data(), rows.size(), outcome->touched));
-  }
-  remember_span(event, *outcome->touched, outcome);
+  const bool orphans = may_have_orphans(event, outcome->user_zone != nullptr, own);
+  if (orphans) outcome->freed.add(retract_samples(event, user_id, rows.data(), rows.size(), outcome->touched));
+  remember_span(event, !orphans, *outcome->touched, outcome);
 }
 
 // Whether a former handling may have left rows.
@@ -160,7 +160,7 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   if (handling.missing->count > 0) end_for_names();
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
   const pg_tz* const* zones = find_zones(*batch);
-  outcome.wall_clock = make_rows(batch, zones, names, user_id, event.version, rows, refused);
+  outcome.user_zone = make_rows(batch, zones, names, user_id, event.version, rows, refused);
   if (!refused->empty()) {
     // so that they are refused in their places, as if the body alone had told
     normalize_event(event, resource, handling.closed, *refused, batch);
@@ -292,6 +292,7 @@ bool leaves_no_trace(const Event& event, const Outcome& outcome) {
   // a name for which there was no room then gives other counts under the same revision
   return event.status == outcome.status && wrote.revision == event.revision &&
          wrote.quarantined == counts.quarantined &&
+         wrote.user_zone == (outcome.user_zone == nullptr ? "" : outcome.user_zone) &&
          wrote.stood + wrote.stale ==
              counts.inserted + counts.changed + counts.confirmed + counts.unchanged + counts.stale &&
          counts.inserted + counts.changed + counts.confirmed + outcome.removed == 0;
@@ -330,7 +331,7 @@ Outcome apply(const Event& event, const Handling& handling) {
 void free_keys(const Event& event, const Outcome& outcome) {
   if (outcome.freed.empty()) return;
   const FreedSpan span{outcome.user_id, to_server(outcome.freed.from), to_server(outcome.freed.to)};
-  reprocess_claimants(&span, 1, outcome.wall_clock, &event.event_id, 1, nullptr, nullptr);
+  reprocess_claimants(&span, 1, &event.event_id, 1, nullptr, nullptr);
 }
 
 }  // namespace

@@ -32,7 +32,6 @@ struct Planned {
 struct Given {
   FreedSpan* spans;
   int count;
-  bool move;  // some of them hang on the time zone of their user
 };
 
 struct Totals {
@@ -120,7 +119,6 @@ void replay_event(void* arg) {
 void note_freed(const Outcome& outcome, Given* given) {
   if (outcome.freed.empty()) return;
   given->spans[given->count++] = {outcome.user_id, to_server(outcome.freed.from), to_server(outcome.freed.to)};
-  given->move = given->move || outcome.wall_clock;
 }
 
 Outcome fail_replayed(const Planned& planned, const ErrorData& error, int64 revision) {
@@ -171,7 +169,7 @@ void try_event(const Planned& planned, Totals* totals, Given* given) {
 
 Given apply_in_order(const Planned* planned, int count, MemoryContext scratch, Totals* totals) {
   MemoryContext caller = CurrentMemoryContext;
-  Given given{static_cast<FreedSpan*>(MemoryContextAllocHuge(caller, sizeof(FreedSpan) * (count + 1))), 0, false};
+  Given given{static_cast<FreedSpan*>(MemoryContextAllocHuge(caller, sizeof(FreedSpan) * (count + 1))), 0};
   for (int i = 0; i < count; ++i) {
     CHECK_FOR_INTERRUPTS();
     MemoryContextSwitchTo(scratch);
@@ -194,7 +192,7 @@ Totals replay(const EventIds& ids) {
   auto* done = static_cast<int64*>(MemoryContextAllocHuge(caller, sizeof(int64) * (count + 1)));
   for (int i = 0; i < count; ++i) done[i] = planned[i].event_id;
   reprocess_claimants(
-      given.spans, given.count, given.move, done, count,
+      given.spans, given.count, done, count,
       [](void* arg, const Event&, const Outcome& outcome) { add(static_cast<Totals*>(arg), outcome); }, &totals);
   delete_dead_letters(ids.ids, static_cast<int>(ids.count));
   MemoryContextDelete(scratch);

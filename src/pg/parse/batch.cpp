@@ -86,6 +86,7 @@ int16 offset_at(Micros at, const pg_tz* zone) {
 struct Clocks {
   std::uint8_t* of_sample;  // by its place; kIsInstant, kUsersClock, or kFirstClock and the index of a zone
   bool by_user;
+  const char* users_zone;  // its name, once it was looked up; null: nothing is read by it
   int count;  // of the numbers
 };
 constexpr std::uint8_t kUsersClock = 1;
@@ -96,14 +97,14 @@ static_assert(kFirstClock + kMaxZones <= std::numeric_limits<std::uint8_t>::max(
 Clocks choose_clocks(Batch* batch, const pg_tz* const* zones, const Names& names) {
   constexpr Micros kMicrosPerMinute = SECS_PER_MINUTE * kMicrosPerSecond;
   const size_t count = batch->samples.size();
-  Clocks clocks{nullptr, false, 0};
+  Clocks clocks{nullptr, false, nullptr, 0};
   for (size_t i = 0; i < count; ++i) {
     Sample& sample = batch->samples[i];
     if (!names.sources[sample.source].floating_time || sample.tz_offset == kCalendarDay) continue;
     if (clocks.of_sample == nullptr) {
       clocks = {static_cast<std::uint8_t*>(MemoryContextAllocExtended(CurrentMemoryContext, count,
                                                                       MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)),
-                false, kFirstClock + static_cast<int>(batch->zones.size())};
+                false, nullptr, kFirstClock + static_cast<int>(batch->zones.size())};
     }
     if (zone_of(sample, zones) != nullptr) {
       clocks.of_sample[i] = static_cast<std::uint8_t>(kFirstClock + sample.zone - 1);
@@ -131,7 +132,7 @@ void place_by_clock(Batch* batch, const Clocks& clocks, int clock, const pg_tz* 
 // Returns by which clocks.
 Clocks place_floating_time(Batch* batch, const pg_tz* const* zones, const Names& names, int64 user_id,
                            std::vector<Refusal>* refused) {
-  const Clocks clocks = choose_clocks(batch, zones, names);
+  Clocks clocks = choose_clocks(batch, zones, names);
   if (clocks.of_sample == nullptr) return clocks;
   for (int clock = kFirstClock; clock < clocks.count; ++clock) {
     if (zones[clock - kFirstClock] != nullptr) place_by_clock(batch, clocks, clock, zones[clock - kFirstClock]);
@@ -140,6 +141,7 @@ Clocks place_floating_time(Batch* batch, const pg_tz* const* zones, const Names&
     Zone zone;
     find_zone_of(user_id, &zone);
     place_by_clock(batch, clocks, kUsersClock, zone.rules);
+    clocks.users_zone = pstrdup(zone.name);
   }
   call_core([&] { return refuse_unplaced(*batch, *refused); });
   return clocks;
@@ -199,8 +201,8 @@ void refuse_after_origin(const std::vector<Row>& rows, int64 version, std::vecto
 
 }  // namespace
 
-bool make_rows(Batch* batch, const pg_tz* const* zones, const Names& names, int64 user_id, int64 version,
-               std::vector<Row>* rows, std::vector<Refusal>* refused) {
+const char* make_rows(Batch* batch, const pg_tz* const* zones, const Names& names, int64 user_id, int64 version,
+                      std::vector<Row>* rows, std::vector<Refusal>* refused) {
   const Clocks clocks = place_floating_time(batch, zones, names, user_id, refused);
   call_core([&]() -> Result<Done> { return rows->resize(batch->samples.size()), Done{}; });
   for (size_t i = 0; i < batch->samples.size(); ++i) {
@@ -211,7 +213,7 @@ bool make_rows(Batch* batch, const pg_tz* const* zones, const Names& names, int6
     row.tz_offset = by_user ? kNoOffset : offset_of(sample, zones);
   }
   refuse_after_origin(*rows, version, refused);
-  return clocks.by_user;
+  return clocks.users_zone;
 }
 
 void drop_refused(const std::vector<Refusal>& refused, std::vector<Row>* rows) {

@@ -23,10 +23,10 @@ void note_unknown_zones(const pg_tz* const* zones, Batch* batch);
 // The rows of a batch, in its order: row i comes from sample i. `version` is given to every row, `zones` is of
 // find_zones(). Wall-clock time of floating sources becomes instants in the batch, too. What cannot stand, for it is
 // ambiguous or later than an event of that version can tell of, is added to `refused`, in order: its rows mean nothing,
-// and normalize() must be told. Returns whether something was wall-clock time in the user's zone, so that another zone
-// would give other rows or refusals. Within SPI.
-bool make_rows(Batch* batch, const pg_tz* const* zones, const Names& names, int64 user_id, int64 version,
-               std::vector<Row>* rows, std::vector<Refusal>* refused);
+// and normalize() must be told. Returns the user's zone, in the current context, where something was wall-clock time in
+// it, so that another one would give other rows or refusals; else null. Within SPI.
+const char* make_rows(Batch* batch, const pg_tz* const* zones, const Names& names, int64 user_id, int64 version,
+                      std::vector<Row>* rows, std::vector<Refusal>* refused);
 
 // Takes the rows of the refused samples out.
 void drop_refused(const std::vector<Refusal>& refused, std::vector<Row>* rows);

@@ -16,7 +16,7 @@ namespace {
   "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "                       \
   "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, " REVISION_IN_FORCE \
   ", e.status::text, e.quarantined, e.stale, "                                                            \
-  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged "                                           \
+  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged, e.user_zone "                              \
   "FROM wearables.webhook_events e WHERE e.event_id = $1"
 
 Statement select_event{SELECT_EVENT("e.payload") " AND e.received_at = $2"};
@@ -40,7 +40,8 @@ enum EventColumn {
   kStatus,
   kQuarantined,
   kStale,
-  kStood
+  kStood,
+  kUserZone
 };
 
 // Newest first: a key that is removed is then free for the older event that rightly claims it.
@@ -48,6 +49,12 @@ Statement select_newest_first{R"(
   SELECT e.event_id, e.received_at FROM wearables.webhook_events e
   WHERE e.event_id = ANY ($1::bigint[]) ORDER BY e.version DESC, e.event_id DESC)"};
 
+Statement select_of_other_zone{R"(
+  SELECT e.event_id, e.received_at FROM wearables.webhook_events e
+  WHERE e.user_id = $1 AND e.user_zone IS NOT NULL AND e.user_zone <> $2 AND e.event_id < $3
+  ORDER BY e.event_id DESC LIMIT $4)"};
+
+// The columns of both.
 enum EventKeyColumn { kKeyEventId = 1, kKeyReceivedAt };
 
 Statement update_event{R"(
@@ -55,7 +62,7 @@ Statement update_event{R"(
   SET status = $3::wearables.event_status, revision = $4, user_id = $5, note = $6, error = NULL,
       processed_at = clock_timestamp(),
       inserted = $7, changed = $8, confirmed = $9, unchanged = $10, stale = $11, quarantined = $12,
-      wrote_metrics = $13, wrote_from = $14, wrote_to = $15,
+      wrote_metrics = $13, wrote_from = $14, wrote_to = $15, user_zone = $18,
       drift = CASE WHEN $17 IS NOT NULL THEN ARRAY(
         SELECT ROW($17[i], $17[i + 1], $17[i + 2], $17[i + 3])::wearables_internal.drift_term
         FROM generate_series(1, cardinality($17), 4) i) END
@@ -67,7 +74,8 @@ Statement update_failed{R"(
       revision = CASE WHEN $5 >= 0 THEN $5 ELSE )" REVISION_IN_FORCE R"( END, drift = NULL,
       inserted = NULL, changed = NULL, confirmed = NULL, unchanged = NULL, stale = NULL, quarantined = NULL,
       user_id = CASE WHEN NOT $4 THEN e.user_id END, wrote_metrics = CASE WHEN NOT $4 THEN e.wrote_metrics END,
-      wrote_from = CASE WHEN NOT $4 THEN e.wrote_from END, wrote_to = CASE WHEN NOT $4 THEN e.wrote_to END
+      wrote_from = CASE WHEN NOT $4 THEN e.wrote_from END, wrote_to = CASE WHEN NOT $4 THEN e.wrote_to END,
+      user_zone = CASE WHEN NOT $4 THEN e.user_zone END
   WHERE e.event_id = $1 AND e.received_at = $2)"};
 
 // A copy that outlives the result row. What had to be detoasted is a copy already, and may be large.
@@ -113,7 +121,7 @@ Wrote wrote_of_row(MemoryContext context) {
   Wrote wrote{get_int8(0, kRevision, -1), nullptr,
               get_instant(0, kWroteFrom), get_instant(0, kWroteTo),
               get_int4(0, kQuarantined),  get_int4(0, kStale),
-              get_int8(0, kStood)};
+              get_int8(0, kStood),        copy_view(0, kUserZone, context)};
   bool null;
   const Datum metrics = get(0, kWroteMetrics, &null);
   if (!null) {
@@ -178,13 +186,26 @@ bool load_event_head(int64 event_id, TimestampTz received_at, Event* event) {
   return rows > 0;
 }
 
-EventKey* find_events_newest_first(Datum* event_ids, int count, int* found) {
-  lock_events();
-  const uint64 rows = run(select_newest_first, {arg_array(INT8OID, event_ids, nullptr, count)});
+namespace {
+
+EventKey* copy_keys(uint64 rows, int* found) {
   auto* keys = static_cast<EventKey*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(EventKey) * (rows + 1)));
   for (uint64 row = 0; row < rows; ++row) keys[row] = {get_int8(row, kKeyEventId), get_instant(row, kKeyReceivedAt)};
   *found = static_cast<int>(rows);
   return keys;
+}
+
+}  // namespace
+
+EventKey* find_events_newest_first(Datum* event_ids, int count, int* found) {
+  lock_events();
+  return copy_keys(run(select_newest_first, {arg_array(INT8OID, event_ids, nullptr, count)}), found);
+}
+
+EventKey* find_events_of_other_zone(int64 user_id, std::string_view zone, int64 before, int most, int* found) {
+  lock_events();
+  return copy_keys(run(select_of_other_zone, {arg_int8(user_id), arg_text(zone), arg_int8(before), arg_int4(most)}),
+                   found);
 }
 
 bool mark_event(const Event& event, const Outcome& outcome) {
@@ -194,14 +215,14 @@ bool mark_event(const Event& event, const Outcome& outcome) {
   Assert(counts.unchanged >= 0 && counts.stale >= 0 && counts.quarantined >= 0);
   Assert(outcome.metric_count == 0 || outcome.from <= outcome.to);
   const Span span = span_to_remember(outcome);
-  const uint64 marked =
-      run(update_event,
-          {arg_int8(event.event_id), arg_instant(event.received_at), arg_text(name_of(outcome.status)),
-           arg_int8(event.revision), arg_datum(INT8OID, Int64GetDatum(outcome.user_id), outcome.user_id == 0),
-           arg_text_or_null(outcome.note == nullptr ? "" : outcome.note), arg_count(counts.inserted),
-           arg_count(counts.changed), arg_count(counts.confirmed), arg_count(counts.unchanged), arg_count(counts.stale),
-           arg_count(counts.quarantined), span.metrics, span.from, span.to,
-           arg_datum(INT8OID, Int64GetDatum(event.wrote.revision), event.wrote.revision < 0), arg_drift(outcome)});
+  const uint64 marked = run(
+      update_event, {arg_int8(event.event_id), arg_instant(event.received_at), arg_text(name_of(outcome.status)),
+                     arg_int8(event.revision), arg_datum(INT8OID, Int64GetDatum(outcome.user_id), outcome.user_id == 0),
+                     arg_text_or_null(outcome.note == nullptr ? "" : outcome.note), arg_count(counts.inserted),
+                     arg_count(counts.changed), arg_count(counts.confirmed), arg_count(counts.unchanged),
+                     arg_count(counts.stale), arg_count(counts.quarantined), span.metrics, span.from, span.to,
+                     arg_datum(INT8OID, Int64GetDatum(event.wrote.revision), event.wrote.revision < 0),
+                     arg_drift(outcome), arg_text_or_null(outcome.user_zone == nullptr ? "" : outcome.user_zone)});
   Assert(marked <= 1);
   // it was read before its user's lock was there: what a replay wrote meanwhile must not be undone or forgotten
   if (marked > 0 || outcome.user_id == 0) return marked > 0;

@@ -16,7 +16,8 @@ struct Wrote {
   ArrayType* metrics;  // null: wrote no sample
   TimestampTz from, to;
   int32 quarantined, stale;
-  int64 stood;  // rows that stood at the event's version then; fewer do now, if others came
+  int64 stood;                 // rows that stood at the event's version then; fewer do now, if others came
+  std::string_view user_zone;  // as Outcome::user_zone; empty: none
 };
 
 enum class Status { kReceived, kProcessed, kSkipped, kParked, kFailed };
@@ -51,17 +52,22 @@ struct EventKey {
 // Those of the events that are there, by version, the newest first; in the current context. Within SPI.
 EventKey* find_events_newest_first(Datum* event_ids, int count, int* found);
 
+// Up to `most` events of the user, the last received first, from the first before `before` on, whose readings hang on
+// the user's time zone and were read in another one than `zone`; in the current context. Reads an index of such events.
+// Within SPI.
+EventKey* find_events_of_other_zone(int64 user_id, std::string_view zone, int64 before, int most, int* found);
+
 // What became of an event. What is pointed to lives in the context of the caller of ingest().
 struct Outcome {
   Status status;
   const char* note;  // why skipped or parked
   int64 user_id;     // 0: unknown
   Counts counts;
-  int64 removed;       // samples a former handling wrote and this one does not yield
-  Touched* touched;    // what was done to samples; null: nothing
-  InstantRange freed;  // of what was removed the timeseries, whose keys other events may claim
-  bool wall_clock;     // some instants hang on the user's time zone
-  int16* metrics;      // timeseries metrics written, for a later replay
+  int64 removed;          // samples a former handling wrote and this one does not yield
+  Touched* touched;       // what was done to samples; null: nothing
+  InstantRange freed;     // of what was removed the timeseries, whose keys other events may claim
+  const char* user_zone;  // the user's time zone, where some instants hang on it; null: none does
+  int16* metrics;         // timeseries metrics written, for a later replay
   int metric_count;
   TimestampTz from, to;  // their span
   Datum* drift;          // what no row knew: texts, kDriftColumns for each term

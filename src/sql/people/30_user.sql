@@ -20,7 +20,8 @@ CREATE TABLE wearables.users (
 );
 COMMENT ON TABLE wearables.users IS 'app users; client_user_id is the app''s own reference, as given to the vendor';
 COMMENT ON COLUMN wearables.users.time_zone IS
-  'IANA region (Europe/Berlin), UTC, or ISO offset (+02:00: two hours east); the zone of charts and of floating time';
+  'IANA region (Europe/Berlin), UTC, or ISO offset (+02:00: two hours east); the zone of charts and of floating time; '
+  'when it is changed, events that were read in the former one are queued again at low priority';
 CREATE TRIGGER canonical_zone BEFORE INSERT OR UPDATE OF time_zone ON wearables.users
 FOR EACH ROW EXECUTE FUNCTION wearables_internal.canonical_zone();
 SELECT pg_extension_config_dump('wearables.users', '');

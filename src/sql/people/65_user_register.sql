@@ -79,3 +79,26 @@ COMMENT ON FUNCTION wearables.register_user(text, text, text, text) IS
   'map a person: client_user_id is your reference, external_user_id the vendor''s at the endpoint; events parked for '
   'them are re-queued; returns user_id; calling it again changes nothing or adds what is new; time_zone is an IANA '
   'region, UTC, or an ISO offset such as +02:00 (east of UTC)';
+
+CREATE FUNCTION wearables_internal.queue_zone_change() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> 'users' THEN
+    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'It works on wearables.users only.';
+  END IF;
+  -- A job for each change, whatever others there are: one that runs may be past an event that this change concerns. And
+  -- without lock_parking(): register_user() holds that while it waits for a row of users, which is ours here.
+  INSERT INTO wearables.jobs (kind, dedupe_key, argument, subject, priority)
+  VALUES ('zone', format('zone:%s:%s:change:%s', NEW.user_id, NEW.time_zone, pg_current_xact_id()),
+          jsonb_build_object('user_id', NEW.user_id, 'time_zone', NEW.time_zone), NEW.user_id, 10)
+  ON CONFLICT (dedupe_key) WHERE state IN ('ready', 'running') DO NOTHING;
+  PERFORM wearables_internal.wake_workers();
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION wearables_internal.queue_zone_change() IS
+  'trigger: the events that were read in the user''s former time zone are queued again, by a job of kind zone';
+
+CREATE TRIGGER queue_zone_change AFTER UPDATE OF time_zone ON wearables.users FOR EACH ROW
+  WHEN (OLD.time_zone IS DISTINCT FROM NEW.time_zone) EXECUTE FUNCTION wearables_internal.queue_zone_change();

@@ -1,8 +1,9 @@
 -- The queue.
 
-CREATE TYPE wearables.job_kind AS ENUM ('normalize', 'replay', 'pull');
+CREATE TYPE wearables.job_kind AS ENUM ('normalize', 'replay', 'pull', 'zone');
 COMMENT ON TYPE wearables.job_kind IS
-  'normalize: an event for the first time, or once more; replay: once more at low priority; pull: a page of history';
+  'normalize: an event for the first time, or once more; replay: once more at low priority; pull: a page of history; '
+  'zone: a user''s time zone was changed';
 CREATE TYPE wearables.job_state AS ENUM ('ready', 'running', 'failed');
 COMMENT ON TYPE wearables.job_state IS 'ready from run_at on; running under a lease; failed: a dead letter';
 
@@ -84,7 +85,7 @@ SELECT pg_extension_config_dump('wearables_internal.queue_pause', '');
 
 CREATE FUNCTION wearables_internal.schema_version() RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN 4;
+RETURN 5;
 COMMENT ON FUNCTION wearables_internal.schema_version() IS
   'goes up with every change of what the library uses: a library of another version leaves the queue alone until '
   'ALTER EXTENSION UPDATE';

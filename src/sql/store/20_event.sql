@@ -54,6 +54,7 @@ CREATE TABLE wearables.webhook_events (
   client_user_id   text COLLATE "C",
   note             text,
   error            text,
+  user_zone        text COLLATE "C",
   wrote_metrics    smallint[],
   drift            wearables_internal.drift_term[],
   headers          jsonb,
@@ -73,6 +74,8 @@ COMMENT ON COLUMN wearables.webhook_events.inserted IS
   'inserted + changed + confirmed + unchanged + stale + quarantined = the readings the body held, when last handled';
 COMMENT ON COLUMN wearables.webhook_events.wrote_metrics IS
   'with wrote_from and wrote_to: where a replay looks for samples this event wrote';
+COMMENT ON COLUMN wearables.webhook_events.user_zone IS
+  'the time zone of its user that wall-clock time in it was read in; null: nothing in it hangs on that';
 COMMENT ON COLUMN wearables.webhook_events.drift IS
   'what no row knew when the event was last handled; null: nothing; see the view drift';
 COMMENT ON COLUMN wearables.webhook_events.headers IS
@@ -86,6 +89,8 @@ ALTER TABLE wearables.webhook_events_default ADD CONSTRAINT webhook_events_defau
 CREATE INDEX webhook_events_default_drift ON wearables.webhook_events_default (event_id) WHERE drift IS NOT NULL;
 CREATE INDEX webhook_events_default_wrote ON wearables.webhook_events_default (user_id, wrote_to)
   WHERE wrote_to IS NOT NULL;
+CREATE INDEX webhook_events_default_user_zone ON wearables.webhook_events_default (user_id, event_id)
+  WHERE user_zone IS NOT NULL;
 SELECT pg_extension_config_dump('wearables.webhook_events_default', '');
 
 CREATE FUNCTION wearables_internal.try_lock_maintenance() RETURNS boolean
@@ -155,6 +160,8 @@ BEGIN
     EXECUTE format('CREATE INDEX %I ON wearables.%I (event_id) WHERE drift IS NOT NULL', part || '_drift', part);
     EXECUTE format('CREATE INDEX %I ON wearables.%I (user_id, wrote_to) WHERE wrote_to IS NOT NULL',
                    part || '_wrote', part);
+    EXECUTE format('CREATE INDEX %I ON wearables.%I (user_id, event_id) WHERE user_zone IS NOT NULL',
+                   part || '_user_zone', part);
     EXECUTE format('ALTER TABLE wearables.webhook_events ATTACH PARTITION wearables.%I FOR VALUES FROM (%L) TO (%L)',
                    part, week, week + interval '7 days');
     EXECUTE format('COMMENT ON TABLE wearables.%I IS %L', part,

@@ -150,7 +150,8 @@ CREATE FUNCTION wearables.normalize(event_id bigint) RETURNS SETOF wearables.nor
 LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_normalize_event';
 COMMENT ON FUNCTION wearables.normalize(bigint) IS
-  'dry run: the readings a stored event holds under the present mappings; writes nothing';
+  'dry run: the readings a stored event holds under the present mappings, wall-clock time as it is written; writes '
+  'nothing';
 
 CREATE FUNCTION wearables.normalize(event_type text, payload bytea) RETURNS SETOF wearables.normalized
 LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
