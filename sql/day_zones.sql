@@ -19,7 +19,7 @@ CREATE TEMP TABLE documents AS
 SELECT d.day, 1000 + row_number() OVER (ORDER BY d.day) AS steps,
        (ARRAY['', format(',"time_zone":"%s"', (ARRAY['Asia/Tokyo','America/New_York','Pacific/Kiritimati','Pacific/Niue','Europe/London','UTC-4'])[1 + floor(random() * 6)]),
               format(',"timezone_offset":%s', 900 * (floor(random() * 105) - 48))])[1 + floor(random() * 3)] AS place
-FROM (SELECT date '1971-01-01' + floor(random() * 24400)::integer FROM generate_series(1, 40)
+FROM (SELECT date '1971-01-01' + floor(random() * 19800)::integer FROM generate_series(1, 40)
       UNION SELECT unnest('{2024-03-30,2024-03-31,2024-04-01,2024-10-27,2024-03-10,2024-04-07,2017-10-15,2018-02-17,2011-12-29,2011-12-30,2011-12-31,2012-01-01}'::date[])) d (day);
 SELECT (wearables.receive(wearables.signed_headers('msg_1', now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
 FROM (SELECT convert_to(format('{"event_type":"daily.data.activity.created","user_id":"u","client_user_id":"traveller","data":[%s]}',

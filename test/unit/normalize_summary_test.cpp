@@ -51,7 +51,8 @@ TEST(NormalizeSummary, EveryShape) {
       {"sleep", "{\"data\":{\"data\":" + night + "}}", row},
       {"sleep", R"({"data":{"user_id":"u","data":{"hr_lowest":47},"bedtime_stop":"2024-05-02T06:52:00Z"}})",
        "! missing_id /data\n"},
-      {"sleep", R"({"data":{"data":{"id":"in"},"id":"out","source":{"provider":"oura"}}})", "! missing_source /data/data\n"},
+      {"sleep", R"({"data":{"data":{"id":"in"},"id":"out","source":{"provider":"oura"}}})",
+       "! missing_source /data/data\n"},
       {"sleep", R"({"data":{"id":"out","source":{"provider":"oura"},"data":{"id":"in"}}})", ""},
       // once missing_source
       {"sleep",

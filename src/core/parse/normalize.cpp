@@ -111,7 +111,8 @@ bool SampleSink::source_behind(std::span<const Value> source, std::string_view g
   if (!readings_->is_source(index)) return false;
   if (index == kSourceBehind) return true;
   std::vector<Sample>& samples = batch_.samples;
-  for (std::size_t i = first_without_source_; i < samples.size(); ++i) samples[i].source = index;
+  for (std::size_t i = first_without_source_; i < samples.size(); ++i)
+    samples[i].source = static_cast<std::uint8_t>(index);
   return true;
 }
 

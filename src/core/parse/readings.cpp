@@ -10,18 +10,8 @@
 namespace wearables {
 namespace {
 
-constexpr std::size_t kMaxZone = 64;
 constexpr double kMaxOffsetSeconds = kFarthestOffset * 60.0;
 constexpr Micros kMicrosPerMinute = 60 * kMicrosPerSecond;
-
-// The shape of an IANA name or an ISO offset; whether there is such a zone, only the database knows.
-bool usable_zone(std::string_view text) noexcept {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '_' ||
-           c == '-' || c == '+' || c == ':';
-  };
-  return !text.empty() && text.size() <= kMaxZone && std::all_of(text.begin(), text.end(), fits);
-}
 
 // Of a field with seconds east of UTC; kNoOffset when it does not say.
 std::int16_t offset_in_seconds(const Value& value) noexcept {
@@ -141,7 +131,7 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   }
   sample.ordinal = batch_.readings++;
   sample.document = document;
-  sample.source = source;
+  sample.source = static_cast<std::uint8_t>(source);
   sample.part = document == kNone ? kWholePart : batch_.documents[document].part;
   if (!mapping.part.empty()) sample.part = part_in(mapping, document);
   note_offsets(sample);
@@ -220,58 +210,6 @@ void Readings::take_row(const PlanMapping& mapping) {
   const MetricDef& metric = choice_.metric->def;
   const bool plausible = std::isfinite(*result) && *result >= metric.lowest && *result <= metric.highest;
   return plausible || fail(Reason::kOutOfRange, slot);
-}
-
-// A code has no unit.
-bool Readings::decode(const PlanMapping& mapping, int slot, double* result) {
-  const Value& value = field(slot);
-  const CodeDef* code = code_of(mapping, value);
-  if (code == nullptr) {
-    return fail(Reason::kUnknownCode, slot, value.kind == Kind::kString ? value.text : std::string_view());
-  }
-  *result = code->number;
-  const MetricDef& metric = choice_.metric->def;
-  return (*result >= metric.lowest && *result <= metric.highest) || fail(Reason::kOutOfRange, slot);
-}
-
-const CodeDef* Readings::code_of(const PlanMapping& mapping, const Value& value) noexcept {
-  std::string_view text;
-  if (value.kind == Kind::kString) text = value.text;
-  if (value.kind == Kind::kBool) text = value.number != 0 ? "true" : "false";
-  if (text.empty()) return nullptr;
-  const CodeDef* other = nullptr;
-  for (const CodeDef& code : mapping.codes) {
-    if (code.text == text) return &code;
-    if (code.text == "*") other = &code;
-  }
-  return other;
-}
-
-bool Readings::means_nothing(const PlanMapping& mapping, const Value& value) noexcept {
-  const CodeDef* code = code_of(mapping, value);
-  return code != nullptr && std::isnan(code->number);
-}
-
-// Leaves the sum, or the first that is none to be summed up, where the path of what is summed up is looked up.
-bool Readings::add_up(const PlanMapping& mapping) {
-  const auto slot = static_cast<std::size_t>(mapping.sum);
-  const auto list = static_cast<std::size_t>(resource_.fields.list_of(static_cast<std::uint16_t>(slot)));
-  const FieldSet::List& columns = resource_.fields.lists()[list];
-  const Places& places = record_->lists[list];
-  const auto column = static_cast<std::size_t>(std::find(columns.begin(), columns.end(), slot) - columns.begin());
-  WEARABLES_ASSERT(column < columns.size());
-  Value sum;
-  for (std::size_t i = column; i < places.rows.size(); i += columns.size()) {
-    const Value& place = places.rows[i];
-    if (!place.present()) continue;
-    sum.number += place.number;
-    sum.kind = place.kind;
-    if (place.kind != Kind::kNumber) break;
-  }
-  // a sum that leaves something out is none
-  if (places.left_out > 0) sum.kind = Kind::kArray;
-  with_row_[slot] = sum;
-  return sum.present();
 }
 
 // Leaves the conversion to the canonical unit in unit_.
@@ -385,19 +323,6 @@ bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
   return true;
 }
 
-Micros Readings::plausible_instant(int slot) noexcept {
-  const Value& value = field(slot);
-  if (value.kind != Kind::kString) return kNoInstant;
-  const auto parsed = instants_.read(value.text);
-  const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
-  return plausible ? parsed->at : kNoInstant;
-}
-
-std::string_view Readings::calendar_date(int slot) noexcept {
-  constexpr std::size_t kDateLength = 10;
-  return plausible_instant(slot) == kNoInstant ? std::string_view() : field(slot).text.substr(0, kDateLength);
-}
-
 // Leaves the instant in instant_.
 [[gnu::always_inline]] inline bool Readings::read_instant(int slot) {
   if (instant_.slot == slot) return true;
@@ -445,18 +370,6 @@ std::string_view Readings::calendar_date(int slot) noexcept {
   }
   const Value& zone = field(resource_.time_zone);
   if (zone.kind == Kind::kString && !zone.text.empty()) place_.zone = zone_named(zone.text);
-}
-
-std::uint16_t Readings::zone_named(std::string_view text) {
-  if (!usable_zone(text)) {
-    note_unknown_text(batch_, kTimeZoneField, text);
-    return 0;
-  }
-  const std::size_t next = batch_.zones.size();
-  const std::uint16_t index = zones_.index_of(text, next, kMaxZones);
-  if (index == Interner::kNoIndex) return kTooManyZones;
-  if (index == next) batch_.zones.emplace_back(text);
-  return static_cast<std::uint16_t>(index + 1);
 }
 
 // Grows to what the rest of the body promises by what there was so far: doubling would leave up to

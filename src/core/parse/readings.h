@@ -131,7 +131,7 @@ class Readings {
   bool read_instant(int slot);
   bool place_instant(const ParsedInstant& parsed, int slot);
   void read_place();
-  std::uint16_t zone_named(std::string_view text);
+  std::uint8_t zone_named(std::string_view text);
   bool is_midnight_of_document(const ParsedInstant& parsed) const noexcept;
   [[gnu::always_inline]] bool fail(Reason reason, int slot, std::string_view detail = {}) noexcept {
     rejection_.reason = reason;
@@ -166,9 +166,9 @@ class Readings {
   Batch& batch_;
 
   // Where the record says that it was recorded.
-  static constexpr std::uint16_t kTooManyZones = kOffsetWritten;
+  static constexpr std::uint8_t kTooManyZones = kOffsetWritten;
   struct {
-    std::uint16_t zone = 0;              // as Sample::zone, or kTooManyZones
+    std::uint8_t zone = 0;               // as Sample::zone, or kTooManyZones
     std::int16_t tz_offset = kNoOffset;  // from a field beside the readings
   } place_;
 
@@ -211,7 +211,7 @@ class Readings {
     int of = kNoTime;  // time_of of the mapping
     Micros at = 0;
     std::int16_t offset = 0;             // as of instant_
-    std::uint16_t zone = 0;              // as of Sample
+    std::uint8_t zone = 0;               // as of Sample
     std::int16_t tz_offset = kNoOffset;  // as of Sample
   } time_;                               // of the reading before, in this record
   InstantReader instants_;

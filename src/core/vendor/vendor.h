@@ -45,7 +45,7 @@ struct Vendor {
   std::optional<std::int64_t> (*message_time_ms)(std::string_view message_id) noexcept;
 
   std::span<const EventPattern> event_types;
-  std::string_view update_action;  // of event types that tell a later state of what was made before
+  std::string_view update_action;                    // of event types that tell a later state of what was made before
   std::span<const LifecycleWord> lifecycle_actions;  // of kConnection; any other is kNothing
   std::span<const LifecycleWord> lifecycle_errors;   // error types of kError that say more than that
 

@@ -60,8 +60,8 @@ enum class Reason : std::uint8_t {
 const char* reason_name(Reason reason) noexcept;
 
 // Instead of the index of a zone: tz_offset was written in the timestamp itself.
-inline constexpr std::uint16_t kOffsetWritten = std::numeric_limits<std::uint16_t>::max();
-static_assert(kOffsetWritten > kMaxZones);
+inline constexpr std::uint8_t kOffsetWritten = std::numeric_limits<std::uint8_t>::max();
+static_assert(kOffsetWritten > kMaxZones && kMaxSources <= std::numeric_limits<std::uint8_t>::max());
 
 // Source, zone and document by index into the batch; the shell turns indexes into ids. Instants are read as UTC; of a
 // source with floating time the shell moves them to where the wall clock shows them.
@@ -73,12 +73,13 @@ struct Sample {
   std::uint32_t ordinal;   // order of appearance in the body, from 0, shared with Rejected
   std::uint32_t document;  // index into Batch::documents, kNone for timeseries
   std::int16_t metric;     // metric_id; below 0: ~index into Batch::new_metrics
-  std::uint16_t source;    // index into Batch::sources
-  std::uint16_t zone;      // 1 + index into Batch::zones: where the database knows it, it stands before tz_offset;
+  std::uint8_t source;     // index into Batch::sources
+  std::uint8_t zone;       // 1 + index into Batch::zones: where the database knows it, it stands before tz_offset;
                            // 0: the document names none; or kOffsetWritten
   std::int16_t tz_offset;  // minutes east of UTC, kCalendarDay, kNoOffset when unknown
   std::int16_t part = kWholePart;  // as in Row
 };
+static_assert(sizeof(Sample) == 48);  // of a body with many readings they are most of what is held
 
 // A reading that is refused for what the body alone does not tell.
 struct Refusal {

@@ -87,7 +87,7 @@ struct Clocks {
   std::uint8_t* of_sample;  // by its place; kIsInstant, kUsersClock, or kFirstClock and the index of a zone
   bool by_user;
   const char* users_zone;  // its name, once it was looked up; null: nothing is read by it
-  int count;  // of the numbers
+  int count;               // of the numbers
 };
 constexpr std::uint8_t kUsersClock = 1;
 constexpr int kFirstClock = 2;
@@ -102,8 +102,8 @@ Clocks choose_clocks(Batch* batch, const pg_tz* const* zones, const Names& names
     Sample& sample = batch->samples[i];
     if (!names.sources[sample.source].floating_time || sample.tz_offset == kCalendarDay) continue;
     if (clocks.of_sample == nullptr) {
-      clocks = {static_cast<std::uint8_t*>(MemoryContextAllocExtended(CurrentMemoryContext, count,
-                                                                      MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)),
+      clocks = {static_cast<std::uint8_t*>(
+                    MemoryContextAllocExtended(CurrentMemoryContext, count, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)),
                 false, nullptr, kFirstClock + static_cast<int>(batch->zones.size())};
     }
     if (zone_of(sample, zones) != nullptr) {

@@ -133,10 +133,9 @@ bool load_backfill(int64 backfill_id, Backfill* backfill) {
 }
 
 bool advance_backfill(const Backfill& backfill, const StoredPage& page) {
-  const uint64 rows =
-      run(advance_statement, {arg_int8(backfill.backfill_id), arg_int8(page.bytes), arg_status(page.http_status),
-                              arg_text_or_null(page.next_cursor), arg_instant(backfill.window_to),
-                              arg_instant(page.received_at)});
+  const uint64 rows = run(advance_statement, {arg_int8(backfill.backfill_id), arg_int8(page.bytes),
+                                              arg_status(page.http_status), arg_text_or_null(page.next_cursor),
+                                              arg_instant(backfill.window_to), arg_instant(page.received_at)});
   Assert(rows == 1);
   return rows == 0 || get_bool(0, 1);
 }

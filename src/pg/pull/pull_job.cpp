@@ -304,8 +304,8 @@ JobEnd store_page(const PullState& state) {
                       headers_of(state),
                       bytes_of_answer(state.answer->body),
                       kPagePriority});
-  const bool done = advance_backfill(
-      backfill, {now, static_cast<int64>(state.answer->body.size()), state.answer->status, cursor});
+  const bool done =
+      advance_backfill(backfill, {now, static_cast<int64>(state.answer->body.size()), state.answer->status, cursor});
   if (!cursor.empty() && (circles || repeats)) {
     fail_backfill(backfill.backfill_id, state.answer->status,
                   "the vendor repeats a cursor: its pages go in circles, and no further one is fetched");

@@ -45,9 +45,8 @@ InsertedEvent insert_event(const NewEvent& event) {
   lock_events();
   const uint64 rows =
       run(insert_statement, {arg_text(event.endpoint), arg_text(event.message_id), arg_instant(event.received_at),
-                             arg_int8(version), arg_text_or_null(event.event_type),
-                             arg_text_or_null(event.resource), arg_text_or_null(event.external_user_id),
-                             arg_text_or_null(event.client_user_id),
+                             arg_int8(version), arg_text_or_null(event.event_type), arg_text_or_null(event.resource),
+                             arg_text_or_null(event.external_user_id), arg_text_or_null(event.client_user_id),
                              arg_datum(JSONBOID, event.headers == nullptr ? Datum{0} : JsonbPGetDatum(event.headers),
                                        event.headers == nullptr),
                              arg_datum(BYTEAOID, PointerGetDatum(event.payload), false), arg_int2(event.priority)});

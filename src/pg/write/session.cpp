@@ -76,8 +76,8 @@ void drop_superseded(int64 user_id, std::string_view resource, const Batch& batc
   for (size_t i = 0; i < count; ++i) {
     const Document& document = batch.documents[documents.order[i]];
     any_session = any_session || (live[i] && document.session.exists());
-    identities[i] = PointerGetDatum(
-        cstring_to_text_with_len(document.identity.data(), static_cast<int>(document.identity.size())));
+    identities[i] =
+        PointerGetDatum(cstring_to_text_with_len(document.identity.data(), static_cast<int>(document.identity.size())));
   }
   if (!any_session) return;
   const uint64 rows = run(select_superseded, {arg_int8(user_id), arg_text(resource),

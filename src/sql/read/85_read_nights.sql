@@ -13,7 +13,9 @@ BEGIN ATOMIC
     SELECT s.session_start, s.session_end, s.summary_id, s.version, s.identity, o.provider, o.source_type,
            o.channel <> s.resource AS is_nap,
            -- what ends in the evening belongs to the night that it begins
-           ((s.session_end AT TIME ZONE z.zone) + interval '6 hours')::date AS day,
+           wearables.day_of(s.session_end, z.zone)
+             + CASE WHEN s.session_end >= wearables.first_instant(
+                 wearables.day_of(s.session_end, z.zone) + time '18:00', z.zone) THEN 1 ELSE 0 END AS day,
            extract(epoch FROM s.session_end - s.session_start)::double precision AS in_bed,
            (SELECT r.value FROM unnest(s.samples) r JOIN wearables.metrics m ON m.metric_id = r.metric_id
             WHERE m.name = 'total_sleep_time' LIMIT 1) AS asleep,

@@ -120,8 +120,8 @@ JOIN wearables.metrics m ON m.metric_id = p.metric_id
 JOIN wearables.sources s ON s.source_id = p.source_id;
 COMMENT ON VIEW wearables.samples IS
   'the series, readable; INSERT upserts by the rule of the writer (R2), at "version" or else as of now; provider '
-  'defaults to manual, channel to timeseries, part to 0; of a reading of a calendar day it takes day, and ts may be left '
-  'out';
+  'defaults to manual, channel to timeseries, part to 0; of a reading of a calendar day it takes day, and ts may be '
+  'left out';
 COMMENT ON COLUMN wearables.samples.day IS
   'of a reading that was born of a calendar date: that date, to which it belongs in every time zone; ts is 00:00 UTC '
   'of it and says no more. Null: ts is the instant of the reading';

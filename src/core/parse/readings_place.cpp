@@ -1,0 +1,47 @@
+// When and where a record as a whole is: its own instants, its calendar date, the zone that it names.
+#include "core/parse/readings.h"
+
+#include <algorithm>
+
+namespace wearables {
+namespace {
+
+constexpr std::size_t kMaxZone = 64;
+
+// The shape of an IANA name or an ISO offset; whether there is such a zone, only the database knows.
+bool usable_zone(std::string_view text) noexcept {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '_' ||
+           c == '-' || c == '+' || c == ':';
+  };
+  return !text.empty() && text.size() <= kMaxZone && std::all_of(text.begin(), text.end(), fits);
+}
+
+}  // namespace
+
+Micros Readings::plausible_instant(int slot) noexcept {
+  const Value& value = field(slot);
+  if (value.kind != Kind::kString) return kNoInstant;
+  const auto parsed = instants_.read(value.text);
+  const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
+  return plausible ? parsed->at : kNoInstant;
+}
+
+std::string_view Readings::calendar_date(int slot) noexcept {
+  constexpr std::size_t kDateLength = 10;
+  return plausible_instant(slot) == kNoInstant ? std::string_view() : field(slot).text.substr(0, kDateLength);
+}
+
+std::uint8_t Readings::zone_named(std::string_view text) {
+  if (!usable_zone(text)) {
+    note_unknown_text(batch_, kTimeZoneField, text);
+    return 0;
+  }
+  const std::size_t next = batch_.zones.size();
+  const std::uint16_t index = zones_.index_of(text, next, kMaxZones);
+  if (index == Interner::kNoIndex) return kTooManyZones;
+  if (index == next) batch_.zones.emplace_back(text);
+  return static_cast<std::uint8_t>(index + 1);
+}
+
+}  // namespace wearables
