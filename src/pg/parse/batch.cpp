@@ -81,8 +81,8 @@ int16 offset_at(Micros at, const pg_tz* zone) {
 }
 
 // By which clock the samples of floating sources are read: the document's zone, where the server knows it; else the
-// user's. Where the document only says an offset there is nothing to look up. An offset in a stamp is part of its dress:
-// it tells what the clock showed, and not where that was.
+// user's. Where the document only says an offset there is nothing to look up. An offset in a stamp tells what the clock
+// showed, and not where that was.
 struct Clocks {
   std::uint8_t* of_sample;  // by its place; kIsInstant, kUsersClock, or kFirstClock and the index of a zone
   bool by_user;
