@@ -78,8 +78,20 @@ SELECT day, started_at, ended_at, time_in_bed FROM wearables.nights(1, '2024-03-
 SELECT day, provider, time_in_bed FROM wearables.nights(1, '2024-05-08', '2024-05-09', only_provider => 'oura');
 SELECT count(*) AS of_somebody_else FROM wearables.nights(2, '2024-05-01', '2024-06-01');
 
+-- a nap stands beside the night, not in it: sleep efficiency was 75 instead of 90
+SELECT pg_temp.night('2t11', 'night', '2024-05-14T21:00:00Z', '2024-05-15T05:00:00Z', ',"type":"long_sleep","total":26000,"efficiency":0.9');
+SELECT pg_temp.night('2t12', 'nap', '2024-05-15T12:00:00Z', '2024-05-15T13:00:00Z', ',"type":"acknowledged_nap","total":3000,"efficiency":0.6');
+-- a night that is newer than a nap within it does not supersede it: the nap is another channel
+SELECT pg_temp.night('2t13', 'nap-2', '2024-05-15T22:00:00Z', '2024-05-15T22:30:00Z', ',"type":"acknowledged_nap","total":1500');
+SELECT pg_temp.night('2t14', 'night-2', '2024-05-15T21:00:00Z', '2024-05-16T05:00:00Z', ',"type":"unknown","total":26000');
+CALL wearables.drain();
+SELECT day, total_sleep_time AS asleep, sleep_efficiency AS efficiency, parts, naps, nap_time,
+       (SELECT string_agg(x ->> 'kind', ' ') FROM jsonb_array_elements(sessions) x) AS kinds
+FROM wearables.nights(1, '2024-05-15', '2024-05-17');
+SELECT channel, value FROM wearables.timeseries(1, 'sleep_efficiency', date '2024-05-15', date '2024-05-16', 'day');
+
 -- the samples of nights are what those documents claim that stand, and nothing else
-SELECT (SELECT count(*) FROM wearables.samples WHERE channel = 'sleep') = sum(cardinality(samples)) AS as_claimed
+SELECT (SELECT count(*) FROM wearables.samples WHERE channel IN ('sleep', 'nap')) = sum(cardinality(samples)) AS as_claimed
 FROM wearables.summaries WHERE NOT superseded;
 
 -- what has no end any more is no session, and nothing supersedes it
