@@ -228,6 +228,7 @@ class Maker:
         self.clock = int(BASE.timestamp() * 1000)
         self.pages = 0
         self.told = []  # whom a vendor knows readings of: person, endpoint, resource, since when
+        self.made_anew = set()  # clients with another id at the vendor, too
         self.manual_metrics = ("oxygen_saturation", "blood_pressure")
 
     def make(self):
@@ -269,7 +270,8 @@ class Maker:
             taken.add(second * 1000)
             return second
 
-        told = [what for what in self.told if what[0].known_by == "both" and what[2] in PULLED]
+        # of two ids at one endpoint it cannot be said which is meant
+        told = [what for what in self.told if what[0].known_by == "both" and what[2] in PULLED and what[0].client not in self.made_anew]
         for seconds in range(min(rng.randint(1, 5), len(told))):
             person, endpoint, resource, origin = rng.choice(told)
             at = clock(origin)
@@ -662,6 +664,7 @@ class Maker:
                 "external_user_id": self.rng.choice((None, "first account", "second account"))}
         person = person or self.person()
         if endpoint is None and self.chance(0.2):  # the person has been made anew at the vendor: another id, by which their own is known
+            self.made_anew.add(person.client)
             person = replace(person, externals={name: f"{external}5" for name, external in person.externals.items()})
             return self.send(f"provider.connection.{kind}", person, data, client=True)
         return self.send(f"provider.connection.{kind}", person, data, endpoint, client=endpoint is not None)
