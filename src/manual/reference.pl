@@ -4,7 +4,7 @@
 #
 # usage: reference.pl SCRIPT SOURCES_DIR > reference.md
 #
-# An object is told where it has a COMMENT and lies in a schema for users. test/tap/020_reference.pl compares what is
+# An object is told where it has a COMMENT and lies in a schema for users. test/tap/021_reference.pl compares what is
 # told here with the catalog of a database, so what this reading of the script misses is found.
 use strict;
 use warnings;
