@@ -109,7 +109,8 @@ class Traffic:
 
     def expected_samples(self):
         expected = dict(self.samples)
-        for (client, _), (version, (stop, pulse)) in self.nights.items():
+        for (client, night), (event_version, (stop, pulse)) in self.nights.items():
+            version = worlds.version_of_document(event_version >> 20, night)
             for metric in ("heartrate", "heart_rate_lowest") if pulse is not None else ():
                 expected[client, metric, stop, "oura", "ring", "sleep"] = (version, pulse)
         return expected
@@ -126,7 +127,7 @@ SAMPLES = """
 SELECT u.client_user_id, s.metric, s.ts, s.provider, s.source_type, s.channel, s.version, s.value
 FROM wearables.samples s JOIN wearables.users u USING (user_id)"""
 NIGHTS_STORED = """
-SELECT u.client_user_id, s.summary_id, s.version FROM wearables.summaries s JOIN wearables.users u USING (user_id)"""
+SELECT u.client_user_id, s.summary_id, s.event_version FROM wearables.summaries s JOIN wearables.users u USING (user_id)"""
 CONNECTIONS = """
 SELECT u.client_user_id, c.provider, c.version, c.status FROM wearables.connections c JOIN wearables.users u USING (user_id) WHERE c.version > 0"""
 LIFECYCLE_TWICE = "SELECT event_id, count(*) FROM wearables.connection_events GROUP BY 1 HAVING count(*) > 1"

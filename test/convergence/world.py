@@ -208,6 +208,11 @@ def version_of(origin_ms, endpoint, message_id, updated=False):
     return origin_ms << 20 | updated << 19 | int.from_bytes(digest[:3], "big") >> 5
 
 
+def version_of_document(origin_ms, identity):
+    digest = hashlib.sha256(identity.encode()).digest()
+    return origin_ms << 20 | int.from_bytes(digest[2:5], "big") >> 4
+
+
 def ksuid(rng, origin_ms):
     """A message id as Svix makes it, and the origin that can be read from it again."""
     seconds, milliseconds = divmod(origin_ms, 1000)

@@ -14,6 +14,8 @@ my $kDrain = 'CALL wearables.drain()';
 # the first claim is that of a suspect, of which there is none
 my @kClaimAndFail = ("SET wearables_ingest.stop_point = 'after claim:error:1'", $kDrain);
 my $kLostByCrash = "UPDATE wearables.jobs SET state = 'running', leased_by = 1, leased_at = '2020-01-01', leased_until = '2020-01-02' WHERE %s";
+# nothing of a run is read in its user's zone
+my $kZoneChanged = "UPDATE wearables.users SET time_zone = 'Asia/Tokyo' WHERE user_id = (SELECT max(user_id) FROM wearables.users WHERE client_user_id LIKE '%alice')";
 # what a session has left behind it looks for now and then
 my $kDrainUntilBack = q{DO $$ BEGIN
 	FOR i IN 1 .. 100 LOOP
@@ -45,6 +47,8 @@ my %points = (
 	'marked' => { attempts => 1 },
 	'ingested' => { attempts => 1 },
 	'before commit' => { attempts => 1 },
+	'zone locked' => { attempts => 0, before => [$kZoneChanged] },
+	'zone queued' => { attempts => 0, before => [$kZoneChanged] },
 	'after job' => { attempts => 0 },
 	# a job that fails by itself, and is a dead letter after it
 	'record' => { attempts => 0 },
