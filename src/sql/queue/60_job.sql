@@ -132,8 +132,8 @@ AS $$
 DECLARE
   job bigint;
 BEGIN
-  -- as in enqueue_event()
-  PERFORM wearables_internal.lock_parking();
+  -- without lock_parking(), unlike enqueue_event(): an event of a user makes such jobs, too, whose lock is held then,
+  -- and who parks an event locks its user after that
   IF EXISTS (SELECT FROM wearables.jobs j WHERE j.dedupe_key = $2 AND j.state IN ('ready', 'running')) THEN
     RETURN NULL;
   END IF;
