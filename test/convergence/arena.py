@@ -196,8 +196,8 @@ class Arena:
                 self.vendor = client.Junction()
             url = f"http://127.0.0.1:{self.vendor.port}"
             if self.vendors_world != world.seed:
-                # two spellings of one instant are one reading: in two pages of one second neither would be newer
-                self.tell_vendor(world=world.seed, clocks=world.clocks, floating=[])
+                # two spellings of one wall-clock time are one reading, here and for the vendor
+                self.tell_vendor(world=world.seed, clocks=world.clocks)
                 self.vendors_world = world.seed
             self.tell_vendor(rules=[], page_size=500, reset=True)
         session.run("UPDATE wearables.endpoints SET base_url = %s WHERE base_url IS DISTINCT FROM %s", (url, url))
