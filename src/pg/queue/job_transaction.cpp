@@ -111,7 +111,7 @@ ErrorData* in_patient_transaction(void (*work)(void*), void* arg) {
 ErrorData* look_in_transaction(void (*work)(void*), void* arg, Durable durable) {
   constexpr int kLooks = 5;
   for (int look = 1;; ++look) {
-    ErrorData* error = in_transaction(work, arg, durable);
+    ErrorData* error = in_transaction(work, arg, durable, look == 1 ? Patience::kUsual : Patience::kFull);
     if (error == nullptr || error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE || look == kLooks) return error;
   }
 }
