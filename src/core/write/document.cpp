@@ -12,7 +12,7 @@ namespace wearables {
 namespace {
 
 // Returns how many rows the documents had that do not stand.
-std::size_t drop_superseded(const Batch& batch, DocumentSet& documents) {
+std::size_t drop_former_states(const Batch& batch, DocumentSet& documents) {
   std::size_t overtaken = 0;
   std::unordered_set<std::string_view> standing;
   std::vector<std::uint32_t> kept;
@@ -64,7 +64,7 @@ Result<std::size_t> order_documents(const Batch& batch, std::int64_t event_versi
   std::stable_sort(documents.order.begin(), documents.order.end(), [&](std::uint32_t a, std::uint32_t b) {
     return version_origin_ms(documents.version[a]) < version_origin_ms(documents.version[b]);
   });
-  overtaken += drop_superseded(batch, documents);
+  overtaken += drop_former_states(batch, documents);
   WEARABLES_ASSERT(documents.rows_of_standing() + overtaken == rows.size());
   return overtaken;
 }

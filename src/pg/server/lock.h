@@ -1,7 +1,7 @@
 // Who waits for whom, and in which order, so that nothing here can deadlock:
 //   job row -> events -> user locks (ascending) -> names (ascending) -> rows of samples, summaries, connections,
 //   quarantine, events.
-// The parking lock is taken by a session that holds no user lock, or that takes no other after it.
+// The parking lock comes before the locks of users, but for claimants that are queued (claimant.cpp).
 #pragma once
 
 #include <cstdint>
