@@ -83,6 +83,11 @@ CHANGES = (
      "UPDATE wearables.known_fields SET texts = array_remove(texts, 'dozing') WHERE resource = 'sleep' AND path = 'state'"),
     ("INSERT INTO wearables.units (metric, text, factor) VALUES ('heartrate', 'furlong', 1.5) ON CONFLICT DO NOTHING",
      "DELETE FROM wearables.units WHERE metric = 'heartrate' AND text = 'furlong'"),
+    # what a document is known by, and whether nights are sessions
+    ("UPDATE wearables.resources SET one_per = NULL WHERE name = 'activity'",
+     "UPDATE wearables.resources SET one_per = 'day' WHERE name = 'activity'"),
+    ("UPDATE wearables.resources SET session_start = NULL, session_end = NULL WHERE name = 'sleep'",
+     "UPDATE wearables.resources SET session_start = 'bedtime_start', session_end = 'bedtime_stop' WHERE name = 'sleep'"),
     ("INSERT INTO wearables.resources (name, kind, note) VALUES ('aura', 'skipped', 'none of ours') ON CONFLICT DO NOTHING",
      "DELETE FROM wearables.resources WHERE name = 'aura'"),
 )
