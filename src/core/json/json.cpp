@@ -109,7 +109,8 @@ class DocumentWalk : public Walk {
     std::size_t offset;
     int depth;
     bool holds_documents = false;
-    bool has_id = false;  // of an event
+    bool has_id = false;     // of an event
+    bool is_inside = false;  // of a document that an object is around
   };
 
   bool event(od::object& object, Holder self);
@@ -220,7 +221,7 @@ bool DocumentWalk::around_null(od::object& object, const Holder& self, bool* is_
 }
 
 // `data` of a meal is its food, so an object inside a document is none, unless it has an id and what is around it has
-// none; nor is a list beside an id.
+// none, once: what is nested would be looked through at each level of it. Nor is a list beside an id.
 bool DocumentWalk::container(od::field& field, Holder& self) {
   Name name;
   if (!read_name(field, &name)) return false;
@@ -228,7 +229,8 @@ bool DocumentWalk::container(od::field& field, Holder& self) {
   bool holds = false;
   if (name == kNameData && !found_.values[id_slot_].present()) {
     holds = *start(value) == '[';
-    if (!holds && self.index == Record::kNotListed && !has_id(value, self.depth + 1, &holds)) return false;
+    const bool may_wrap = self.index == Record::kNotListed && !self.is_inside;
+    if (!holds && may_wrap && !has_id(value, self.depth + 1, &holds)) return false;
   }
   if (holds) return documents(name, value, self);
   return take(value, member_of(wanted_, name), self.depth + 1);
@@ -251,7 +253,9 @@ bool DocumentWalk::documents(const Name& name, od::value& value, Holder& self) {
   self.holds_documents = true;
   const std::string pointer = member_pointer(self.base, self.index, name.text);
   if (*start(value) == '[') return list(value, pointer, self.depth + 1);
-  return element(value, {false, pointer, Record::kNotListed, offset_of(value), self.depth + 1});
+  Holder inside{false, pointer, Record::kNotListed, offset_of(value), self.depth + 1};
+  inside.is_inside = !self.is_event;
+  return element(value, inside);
 }
 
 bool DocumentWalk::list(od::value& value, std::string_view pointer, int depth) {

@@ -184,19 +184,20 @@ inline bool TimeseriesWalk::take_provider(od::value& value, Holder& self) {
   return true;
 }
 
-// Whether an object is one sample, in the place of a list of them: nothing in it could hold samples.
+// Whether an object is one sample, in the place of a list of them: nothing in it could hold samples. It is not walked
+// beyond the first that could: what is nested would be walked once for each level of it.
 inline bool TimeseriesWalk::is_sample(od::value& value, int depth, bool* is) {
   od::object object;
   bool holds = false;
   if (is_empty_object(value)) return true;
   if (!passed(value.get_object().get(object))) return false;
   const bool walked = each_member(object, [&](const Name& name, od::value& member) {
-    holds = holds || name == kNameData || name == kNameSource || name == kNameProvider;
-    return check(member, depth + 1);
+    holds = name == kNameData || name == kNameSource || name == kNameProvider;
+    return !holds && check(member, depth + 1);
   });
   bool filled = false;
   *is = !holds;
-  return walked && passed(object.reset().get(filled));
+  return (walked || holds) && passed(object.reset().get(filled));
 }
 
 inline bool TimeseriesWalk::postponed_lists(od::object& object, const Holder& self) {
