@@ -10,7 +10,7 @@ ROWS_A_STATEMENT = 2_000
 # Users and sources are known by then; everything else is as the body says it.
 JSONB = f"""
 INSERT INTO bench.jsonb (user_id, {', '.join(world.COLUMNS)})
-SELECT u.user_id, m.metric_id, r."timestamp", s.source_id, r.value, NULL, NULL, r.timezone_offset / 60, e.version
+SELECT u.user_id, m.metric_id, r."timestamp", s.source_id, 0, r.value, NULL, NULL, r.timezone_offset / 60, e.version
 FROM (SELECT *, convert_from(payload, 'UTF8')::jsonb AS doc FROM wearables.webhook_events OFFSET 0) e
 JOIN wearables.users u ON u.client_user_id = e.doc ->> 'client_user_id'
 JOIN wearables.sources s ON s.provider = e.doc #>> '{{data,source,provider}}'
@@ -87,7 +87,7 @@ def write_with_driver(session, stored):
                 part = samples[begin:begin + ROWS_A_STATEMENT]
                 parameters = []
                 for sample in part:
-                    parameters += (user_id, metric_id, sample["timestamp"], source_id, sample["value"], None, None,
+                    parameters += (user_id, metric_id, sample["timestamp"], source_id, 0, sample["value"], None, None,
                                    sample["timezone_offset"] // 60, version)
                 cursor.execute(values_statement(len(part)), parameters, prepare=True)
 
