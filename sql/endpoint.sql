@@ -10,9 +10,18 @@ SELECT wearables.add_endpoint('junction-eu', environment => 'sandbox', base_url 
                               tolerance => '10 minutes', success_status => 204);
 SELECT name, vendor, environment, base_url, tolerance, success_status, enabled FROM wearables.endpoints ORDER BY name;
 
--- adding it again changes it; what is not given goes back to the default
-SELECT wearables.add_endpoint('junction-eu', environment => 'sandbox');
+-- adding it again changes what is given alone (base_url, tolerance and success_status went back to their defaults)
+SELECT wearables.add_endpoint('junction-eu', environment => 'production');
+SELECT wearables.add_endpoint('junction-eu', tolerance => '7 minutes');
 SELECT name, vendor, environment, base_url, tolerance, success_status, enabled FROM wearables.endpoints ORDER BY name;
+-- an API key was given for one address: it stays as long as that does
+SELECT wearables.set_secret('junction-eu', 'api_key', 0, 'sk_eu_0123456789');
+SELECT wearables.add_endpoint('junction-eu', success_status => 200);
+SELECT count(*) FROM wearables.endpoint_secrets WHERE endpoint = 'junction-eu';
+SELECT wearables.add_endpoint('junction-eu', base_url => '');
+SELECT e.base_url, e.success_status, count(s.endpoint) AS keys
+FROM wearables.endpoints e LEFT JOIN wearables.endpoint_secrets s ON s.endpoint = e.name
+WHERE e.name = 'junction-eu' GROUP BY e.name;
 
 -- a secret is a text, a file or an environment variable; ordinals are for rotation
 SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');

@@ -71,24 +71,28 @@ LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wearables_unwritt
 COMMENT ON FUNCTION wearables_internal.unwritten_activity() IS 'what is counted and not yet in endpoint_activity';
 
 CREATE FUNCTION wearables.add_endpoint(
-  name text, environment text DEFAULT 'production', base_url text DEFAULT NULL, vendor text DEFAULT NULL,
-  tolerance interval DEFAULT '300 seconds', success_status integer DEFAULT 202)
+  name text, environment text DEFAULT NULL, base_url text DEFAULT NULL, vendor text DEFAULT NULL,
+  tolerance interval DEFAULT NULL, success_status integer DEFAULT NULL)
 RETURNS void LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   -- a key was given for one address: whoever changes the address must know the key to use it there
   DELETE FROM wearables.endpoint_secrets s USING wearables.endpoints e
   WHERE s.endpoint = $1 AND s.kind = 'api_key' AND e.name = $1
     AND (e.vendor, e.environment, e.base_url)
-        IS DISTINCT FROM (coalesce($4, wearables_internal.default_vendor()), $2, $3);
-  INSERT INTO wearables.endpoints (name, vendor, environment, base_url, tolerance, success_status)
-  VALUES ($1, coalesce($4, wearables_internal.default_vendor()), $2, $3, $5, $6::smallint)
+        IS DISTINCT FROM (coalesce($4, e.vendor), coalesce($2, e.environment), nullif(coalesce($3, e.base_url), ''));
+  INSERT INTO wearables.endpoints AS e (name, vendor, environment, base_url, tolerance, success_status)
+  VALUES ($1, coalesce($4, wearables_internal.default_vendor()), coalesce($2, 'production'), nullif($3, ''),
+          coalesce($5, '300 seconds'), coalesce($6, 202)::smallint)
   ON CONFLICT ON CONSTRAINT endpoints_pkey DO UPDATE
-    SET vendor = excluded.vendor, environment = excluded.environment, base_url = excluded.base_url,
-        tolerance = excluded.tolerance, success_status = excluded.success_status;
+    SET vendor = coalesce($4, e.vendor), environment = coalesce($2, e.environment),
+        base_url = nullif(coalesce($3, e.base_url), ''), tolerance = coalesce($5, e.tolerance),
+        success_status = coalesce($6::smallint, e.success_status);
 END;
 COMMENT ON FUNCTION wearables.add_endpoint(text, text, text, text, interval, integer) IS
-  'add a sender, or change the one of that name; refuses every delivery until set_secret() gave it a webhook secret; '
-  'with another vendor, environment or base_url its API keys are removed';
+  'add a sender, or change the one of that name: what is not given, or null, stays as it is; an empty base_url removes '
+  'it. A new one is of environment production, has no base_url, a tolerance of 300 seconds and success_status 202. '
+  'Every delivery is refused until set_secret() gave it a webhook secret. '
+  'With another vendor, environment or base_url the API keys are removed';
 
 CREATE FUNCTION wearables.set_secret(endpoint text, kind text, ordinal integer, value text)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
