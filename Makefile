@@ -69,7 +69,7 @@ help: ## this list
 demo: ## installs what is missing, builds, sends signed deliveries to a throwaway server, shows what came of them
 	@test/demo/run
 
-test: ## installs what is missing, builds, runs everything; STEPS="lint tidy unit regress isolation convergence chaos tap" picks
+test: ## installs what is missing, builds, runs everything; STEPS="lint tidy unit regress bench isolation convergence chaos tap" picks
 	@test/run
 
 one: ## TEST=replay: the tests of that name (regress, isolation, TAP, unit), in seconds, over builds that are kept
