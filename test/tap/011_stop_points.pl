@@ -16,6 +16,9 @@ my @kClaimAndFail = ("SET wearables_ingest.stop_point = 'after claim:error:1'", 
 my $kLostByCrash = "UPDATE wearables.jobs SET state = 'running', leased_by = 1, leased_at = '2020-01-01', leased_until = '2020-01-02' WHERE %s";
 # nothing of a run is read in its user's zone
 my $kZoneChanged = "UPDATE wearables.users SET time_zone = 'Asia/Tokyo' WHERE user_id = (SELECT max(user_id) FROM wearables.users WHERE client_user_id LIKE '%alice')";
+# nothing is asked for a pull that nobody wants any more
+my $kPullCancelled = q{SELECT wearables.cancel_backfill(wearables.request_backfill(l.user_id, '', 'heartrate', '2024-05-01', '2024-05-02', l.endpoint))
+	FROM wearables.user_links l ORDER BY l.user_id DESC LIMIT 1};
 # what a session has left behind it looks for now and then
 my $kDrainUntilBack = q{DO $$ BEGIN
 	FOR i IN 1 .. 100 LOOP
@@ -49,6 +52,7 @@ my %points = (
 	'before commit' => { attempts => 1 },
 	'zone locked' => { attempts => 0, before => [$kZoneChanged] },
 	'zone queued' => { attempts => 0, before => [$kZoneChanged] },
+	'pull ends' => { attempts => 0, before => [$kPullCancelled] },
 	'after job' => { attempts => 0 },
 	# a job that fails by itself, and is a dead letter after it
 	'record' => { attempts => 0 },

@@ -14,6 +14,7 @@
 #include "pg/server/boundary.h"
 #include "pg/server/instant.h"
 #include "pg/server/settings.h"
+#include "pg/server/stop_point.h"
 #include "pg/store/event_insert.h"
 
 extern "C" {
@@ -342,10 +343,12 @@ bool is_same_place(const Backfill& asked, const Backfill& now) {
 
 JobEnd end_pull(Job* job) {
   PullState* state = state_of(*job);
-  if (state->done) return {true, 0};
-  if (state->answer == nullptr) return {false, state->again_after};
+  stop_point("pull ends");
   Backfill now;
   if (!load_backfill(state->backfill_id, &now) || !now.open) return {true, 0};  // cancelled meanwhile
+  // opened again meanwhile, by somebody who found this job and made no other
+  if (state->done) return {false, 0};
+  if (state->answer == nullptr) return {false, state->again_after};
   // begun again meanwhile: what came is a page of the former pull
   if (!is_same_place(state->backfill, now)) return {false, 0};
   const HttpAnswer& answer = *state->answer;
