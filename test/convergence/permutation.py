@@ -209,7 +209,7 @@ class Permutation:
         salt, part = self.rng.getrandbits(31), self.rng.choice((1, 2, 3, 8))
         tasks = [("CALL wearables.drain()", None), ("CALL wearables.drain(%s)", (self.rng.randint(1, 20),)),
                  (REPLAY_SOME, (salt, part)), (REQUEUE_SOME, (salt, part)), (CANCEL_SOME, (salt, part))]
-        task = self.rng.choices(tasks, (6, 6, 2, 1, 0 if not self.world.pulls else 1))[0]
+        task = self.rng.choices(tasks, (6, 6, 2, 1, 3 if self.world.pulls else 0))[0]
         self.note(f"crowd: {task[0].split('FROM')[0]} {task[1]}")
         return task
 
