@@ -1,10 +1,12 @@
-// The buckets of charts: where the bucket of an instant begins and ends in a time zone. Called once a reading of a
-// chart, so the last answer is kept in the call's FmgrInfo: readings come in the order of time, and most fall into the
-// bucket of the one before. Reads the server's time zone rules alone, which do not change while a backend lives, so
-// there is nothing to lock; what is kept goes with the memory of the query.
+// The buckets of charts: where the bucket of an instant begins and ends in a time zone. The SQL functions keep their last
+// answer in the call's FmgrInfo: readings come in the order of time, and most fall into the bucket of the one before.
+// Reads the server's time zone rules alone, which do not change while a backend lives, so there is nothing to lock;
+// what is kept goes with the memory of the query.
+#include "pg/people/zone.h"
+#include "pg/read/bucket.h"
+
 #include <algorithm>
 
-#include "pg/people/zone.h"
 #include "pg/server/server.h"
 
 namespace wearables::pg {
@@ -22,18 +24,6 @@ constexpr int64 kFarFromUtc = 26 * USECS_PER_HOUR;
 constexpr int64 kLongestClockBucket = 2 * kDay;
 // What is computed with an instant must stay an instant: a century, and what the clock may add.
 constexpr int64 kMargin = 150 * 366 * kDay;
-
-// One of the three is not 0.
-struct Width {
-  int32 months = 0;  // divides 12
-  int32 days = 0;
-  int64 clock = 0;  // microseconds, divides a day
-};
-
-struct Bucket {
-  TimestampTz start = 0;
-  TimestampTz end = 0;  // the start of the next
-};
 
 // While the clocks of a zone keep their offset from UTC: from `begin` to before `end`.
 struct Span {
@@ -82,9 +72,10 @@ Span span_from(TimestampTz at, const pg_tz* rules) {
   return {at, found == 0 ? DT_NOEND : time_t_to_timestamptz(boundary), before * USECS_PER_SEC};
 }
 
-// The first instant at which clocks show `wall_clock` or later: the earlier one where they show it twice, the step
-// where they skip it.
+}  // namespace
+
 TimestampTz first_instant(Timestamp wall_clock, const pg_tz* rules) {
+  require_computable(wall_clock);
   Span span = span_from(wall_clock - kFarFromUtc, rules);
   for (;;) {
     const TimestampTz at = std::max(span.begin, wall_clock - span.offset);
@@ -92,6 +83,8 @@ TimestampTz first_instant(Timestamp wall_clock, const pg_tz* rules) {
     span = span_from(span.end, rules);
   }
 }
+
+namespace {
 
 // Days after 2000-01-01: the last day that has begun. It is the date that clocks show, unless they have stepped back
 // across midnight.
@@ -153,12 +146,16 @@ Bucket bucket_of_clock(TimestampTz at, int64 width, const pg_tz* rules) {
   }
 }
 
+}  // namespace
+
 Bucket bucket_of(TimestampTz at, const Width& width, const pg_tz* rules) {
   require_computable(at);
   if (width.months > 0) return bucket_of_months(at, width.months, rules);
   if (width.days > 0) return bucket_of_days(at, width.days, rules);
   return bucket_of_clock(at, width.clock, rules);
 }
+
+namespace {
 
 bool find_width(const Interval& given, Width* width) {
   *width = {};
@@ -178,6 +175,8 @@ bool find_width(const Interval& given, Width* width) {
   return kDay % total == 0;
 }
 
+}  // namespace
+
 void require_width(const Interval& given, Width* width) {
   if (find_width(given, width)) return;
   char* text = DatumGetCString(DirectFunctionCall1(interval_out, PointerGetDatum(&given)));
@@ -185,6 +184,8 @@ void require_width(const Interval& given, Width* width) {
                   errhint("Give a width that divides a day (15 minutes, 6 hours), whole days (24 hours are one), "
                           "weeks, or months that divide a year.")));
 }
+
+namespace {
 
 // The call's chart, with the zone's rules in it.
 Chart* chart_in(FunctionCallInfo fcinfo, Datum zone) {
@@ -249,7 +250,6 @@ Datum wearables_first_instant(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
   const Timestamp wall_clock = PG_GETARG_TIMESTAMP(0);
   if (TIMESTAMP_NOT_FINITE(wall_clock)) PG_RETURN_TIMESTAMPTZ(wall_clock);
-  require_computable(wall_clock);
   PG_RETURN_TIMESTAMPTZ(first_instant(wall_clock, chart_in(fcinfo, PG_GETARG_DATUM(1))->rules));
 }
 

@@ -165,6 +165,27 @@ uint64 fetch(const Cursor& cursor, int rows) {
 
 void close_cursor(const Cursor& cursor) { SPI_cursor_close(cursor.portal); }
 
+void scan(const char* text, std::initializer_list<Arg> args, DestReceiver* receiver) {
+  MemoryContext caller = CurrentMemoryContext;
+  forget_last_result();
+  ParamListInfo parameters = makeParamList(static_cast<int>(args.size()));
+  int count = 0;
+  for (const Arg& arg : args) {
+    parameters->params[count++] = {arg.value, arg.null, PARAM_FLAG_CONST, arg.type};
+  }
+  SPIExecuteOptions options{};
+  options.params = parameters;
+  options.read_only = true;
+  options.must_return_tuples = true;
+  options.dest = receiver;
+  const int code = SPI_execute_extended(text, &options);
+  MemoryContextSwitchTo(caller);
+  if (code < 0) {
+    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("a statement failed: %s", SPI_result_code_string(code)),
+                    errdetail_internal("%s", text)));
+  }
+}
+
 Datum get(uint64 row, int column, bool* null) {
   Assert(SPI_tuptable != nullptr && row < SPI_tuptable->numvals);
   return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, null);

@@ -70,6 +70,10 @@ std::string_view get_text(uint64 row, int column);
 // Copy in `context`; null pointer for null.
 char* copy_text(uint64 row, int column, MemoryContext context);
 
+// Hands each row of a SELECT to `receiver`, as a slot, and keeps none. Planned anew for these very values, and run with
+// what the calling query sees; the last run's rows are gone.
+void scan(const char* text, std::initializer_list<Arg> args, DestReceiver* receiver);
+
 // Arrays for unnest(); null elements by predicate array (may be nullptr).
 Arg arg_array(Oid element, Datum* values, bool* nulls, int count);
 

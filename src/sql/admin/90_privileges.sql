@@ -36,6 +36,7 @@ DECLARE
      wearables_internal.schema_version(), wearables_internal.library_version()'];
   chart CONSTANT text :=
     'EXECUTE ON FUNCTION
+     wearables_internal.chart(bigint, smallint[], text, timestamptz[], interval, text, boolean),
      wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text),
      wearables.timeseries(bigint, text, date, date, text, text, text, text, text),
      wearables.nights(bigint, date, date, text),
@@ -51,6 +52,7 @@ BEGIN
     WHEN 'reader' THEN ARRAY[
       'SELECT ON wearables.samples, wearables.sample_points, wearables.summaries, wearables.connections,
        wearables.users, wearables.metrics, wearables.sources',
+      'USAGE ON SCHEMA wearables_internal',
       chart]
     WHEN 'monitor' THEN watch
     WHEN 'operator' THEN watch || ARRAY[

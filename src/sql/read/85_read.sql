@@ -27,6 +27,17 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_bucke
 COMMENT ON FUNCTION wearables.bucket_end(timestamptz, interval, text) IS
   'end of the bucket that holds ts, which is the start of the next: see bucket_start()';
 
+CREATE FUNCTION wearables_internal.chart(
+  user_id bigint, metric_ids smallint[], aggregate text, bounds timestamptz[], width interval, zone text,
+  recorded boolean)
+RETURNS TABLE (bucket_start timestamptz, source_id smallint, value double precision, value_secondary double precision,
+               lowest double precision, highest double precision, readings bigint, partial boolean)
+LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_chart';
+COMMENT ON FUNCTION wearables_internal.chart(bigint, smallint[], text, timestamptz[], interval, text, boolean) IS
+  'the readings of these metrics in buckets, one row a bucket and source: those charted from bounds[1] to before '
+  'bounds[2], which are among those that lie from bounds[3] to before bounds[4]';
+
 CREATE FUNCTION wearables.timeseries(
   user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bucket text DEFAULT 'hour',
   time_zone text DEFAULT NULL, only_provider text DEFAULT NULL, only_source_type text DEFAULT NULL,
@@ -40,8 +51,6 @@ AS $$
 DECLARE
   m wearables.metrics;
   recorded CONSTANT boolean := coalesce($6 = 'recorded', false);
-  -- what marks a reading of a calendar day in tz_offset
-  calendar_day CONSTANT smallint := 32767;
   zone text;
   width interval;
   scan_from timestamptz;
@@ -80,37 +89,15 @@ BEGIN
     UNION
     -- of another unit there is no common value
     SELECT x.metric_id, x.name FROM below b JOIN wearables.metrics x ON x.parent = b.name AND x.unit = m.unit)
-  SELECT array_agg(b.metric_id) INTO family FROM below b;
+  SELECT array_agg(b.metric_id ORDER BY b.metric_id) INTO family FROM below b;
   RETURN QUERY
-  SELECT b.start, s.provider, s.source_type, s.channel,
-         CASE m.aggregate
-           WHEN 'avg' THEN avg(p.value) WHEN 'sum' THEN sum(p.value)
-           WHEN 'min' THEN min(p.value) WHEN 'max' THEN max(p.value)
-           ELSE (array_agg(p.value ORDER BY charted.at DESC, p.ts DESC, p.version DESC, p.part, p.metric_id)
-                 FILTER (WHERE m.aggregate = 'last'))[1] END,
-         CASE m.aggregate
-           WHEN 'avg' THEN avg(p.value_secondary) WHEN 'sum' THEN sum(p.value_secondary)
-           WHEN 'min' THEN min(p.value_secondary) WHEN 'max' THEN max(p.value_secondary)
-           ELSE (array_agg(p.value_secondary ORDER BY charted.at DESC, p.ts DESC, p.version DESC, p.part, p.metric_id)
-                 FILTER (WHERE m.aggregate = 'last'))[1] END,
-         min(p.value), max(p.value), count(*), m.unit,
-         b.start < $3 OR wearables.bucket_end(b.start, width, zone) > $4
-  FROM wearables.sample_points p
-  JOIN wearables.sources s ON s.source_id = p.source_id
+  SELECT c.bucket_start, s.provider, s.source_type, s.channel, c.value, c.value_secondary, c.lowest, c.highest,
+         c.readings, m.unit, c.partial
+  FROM wearables_internal.chart($1, family, m.aggregate, ARRAY[$3, $4, scan_from, scan_to], width, zone, recorded) c
+  JOIN wearables.sources s ON s.source_id = c.source_id
     AND s.provider = coalesce($7, s.provider) AND s.source_type = coalesce($8, s.source_type)
     AND s.channel = coalesce($9, s.channel)
-  -- A reading is charted at its instant; as recorded, at the instant at which the user's clocks show what those of the
-  -- wearer showed; that of a calendar day (R11) at the instant at which this day begins in the zone of the chart.
-  CROSS JOIN LATERAL (
-    SELECT CASE WHEN p.tz_offset = calendar_day THEN wearables.first_instant(p.ts AT TIME ZONE 'UTC', zone)
-                WHEN recorded AND p.tz_offset IS NOT NULL
-             THEN wearables.first_instant(p.ts AT TIME ZONE 'UTC' + p.tz_offset * interval '1 minute', zone)
-             ELSE p.ts END) AS charted (at)
-  CROSS JOIN LATERAL (SELECT wearables.bucket_start(charted.at, width, zone)) AS b (start)
-  WHERE p.user_id = $1 AND p.metric_id = ANY (family)
-    AND p.ts >= scan_from AND p.ts < scan_to AND charted.at >= $3 AND charted.at < $4
-  GROUP BY b.start, s.source_id, s.provider, s.source_type, s.channel
-  ORDER BY b.start, s.provider, s.source_type, s.channel;
+  ORDER BY c.bucket_start, s.provider, s.source_type, s.channel;
 END $$;
 COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text) IS
   'a user''s metric, and all that it is the parent of (insulin_injection: every kind), in buckets, one row per bucket '

@@ -1,0 +1,301 @@
+// What a chart shows: the readings of a user's metric, one aggregate for each bucket and source. The rows are read by
+// one scan that hands each to receive_reading(), and no row is kept. They come mostly in the order of time, so the
+// bounds of the current bucket and its lines are at hand: zone arithmetic and the hash table are asked once a bucket.
+//
+// Runs with the rights and row-level security of the caller, under the caller's snapshot, and locks nothing. The lines
+// lie in the memory of the call.
+#include "pg/people/zone.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "pg/read/bucket.h"
+#include "pg/server/instant.h"
+#include "pg/server/spi.h"
+
+extern "C" {
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/float.h"
+#include "utils/hsearch.h"
+}
+
+namespace wearables::pg {
+
+namespace {
+
+enum class Aggregate { kAvg, kSum, kMin, kMax, kLast };
+
+// Of a metric at a time: so each scan is one range of the primary key.
+constexpr const char* kReadings =
+    "SELECT p.ts, p.value, p.value_secondary, p.version, p.source_id, p.part, p.tz_offset "
+    "FROM wearables.sample_points p WHERE p.user_id = $1 AND p.metric_id = $2 AND p.ts >= $3 AND p.ts < $4";
+enum ReadingColumn { kTs, kValue, kSecondary, kVersion, kSource, kPart, kTzOffset };
+
+struct Reading {
+  TimestampTz ts;
+  TimestampTz at;  // where it is charted
+  int64 version;
+  double value;
+  double secondary;
+  int16 source;
+  int16 part;
+  bool has_secondary;
+};
+
+struct Numbers {
+  int64 count;
+  double sum;
+  double lowest;
+  double highest;
+};
+
+// Zero bytes between its members would be part of the key.
+struct LineKey {
+  TimestampTz start;
+  int64 source;
+};
+
+struct Line {
+  LineKey key;
+  TimestampTz end;
+  Numbers values;
+  Numbers secondaries;
+  Reading last;
+};
+
+constexpr int kMostAtHand = 8;  // sources of one bucket
+
+struct ChartQuery {
+  DestReceiver receiver;  // first: the executor knows this alone
+  // what is asked
+  TimestampTz from;
+  TimestampTz to;
+  Width width;
+  const pg_tz* rules;
+  bool recorded;
+  // what has been found
+  HTAB* lines;
+  Bucket bucket;
+  Line* at_hand[kMostAtHand];  // of the bucket
+  int count_at_hand;
+  // a calendar day and where it is charted: of one day there are several readings
+  Timestamp day;
+  TimestampTz day_at;
+};
+
+// --- One reading
+
+// Its instant; as recorded, the instant at which the user's clocks show what those of the wearer showed; of a calendar
+// day (R11) the instant at which this day begins in the zone of the chart.
+TimestampTz charted_at(ChartQuery* chart, TimestampTz ts, bool has_offset, int16 offset) {
+  if (has_offset && offset == kCalendarDay) {
+    if (chart->day != ts) {
+      chart->day_at = first_instant(ts, chart->rules);
+      chart->day = ts;
+    }
+    return chart->day_at;
+  }
+  if (!chart->recorded || !has_offset) return ts;
+  return first_instant(ts + offset * USECS_PER_MINUTE, chart->rules);
+}
+
+// As float8_accum() and the others of the server do it, but for NaN, which no sample is.
+void add(Numbers* numbers, double value) {
+  if (numbers->count++ == 0) {
+    *numbers = {1, value, value, value};
+    return;
+  }
+  numbers->sum += value;
+  numbers->lowest = std::min(numbers->lowest, value);
+  numbers->highest = std::max(numbers->highest, value);
+}
+
+// Which of two is the last: by the chart, then as rows of one instant are told apart everywhere.
+bool is_later(const Reading& a, const Reading& b) {
+  if (a.at != b.at) return a.at > b.at;
+  if (a.ts != b.ts) return a.ts > b.ts;
+  if (a.version != b.version) return a.version > b.version;
+  return a.part < b.part;
+}
+
+Line* line_of(ChartQuery* chart, int16 source) {
+  for (int i = 0; i < chart->count_at_hand; ++i) {
+    if (chart->at_hand[i]->key.source == source) return chart->at_hand[i];
+  }
+  const LineKey key{chart->bucket.start, source};
+  bool found;
+  auto* line = static_cast<Line*>(hash_search(chart->lines, &key, HASH_ENTER, &found));
+  if (!found) {
+    *line = {};
+    line->key = key;
+    line->end = chart->bucket.end;
+  }
+  // entries of the table stay where they are
+  if (chart->count_at_hand == kMostAtHand) chart->count_at_hand = 0;
+  chart->at_hand[chart->count_at_hand++] = line;
+  return line;
+}
+
+void chart_reading(ChartQuery* chart, const Reading& reading) {
+  if (reading.at < chart->from || reading.at >= chart->to) return;
+  if (reading.at < chart->bucket.start || reading.at >= chart->bucket.end) {
+    chart->bucket = bucket_of(reading.at, chart->width, chart->rules);
+    chart->count_at_hand = 0;
+  }
+  Line* line = line_of(chart, reading.source);
+  if (line->values.count == 0 || is_later(reading, line->last)) line->last = reading;
+  add(&line->values, reading.value);
+  if (reading.has_secondary) add(&line->secondaries, reading.secondary);
+}
+
+// --- All readings of a metric
+
+bool receive_reading(TupleTableSlot* slot, DestReceiver* self) {
+  auto* chart = reinterpret_cast<ChartQuery*>(self);
+  slot_getallattrs(slot);
+  const Datum* values = slot->tts_values;
+  const bool* nulls = slot->tts_isnull;
+  Reading reading;
+  reading.ts = DatumGetTimestampTz(values[kTs]);
+  reading.at = charted_at(chart, reading.ts, !nulls[kTzOffset], DatumGetInt16(values[kTzOffset]));
+  reading.version = DatumGetInt64(values[kVersion]);
+  reading.value = DatumGetFloat8(values[kValue]);
+  reading.has_secondary = !nulls[kSecondary];
+  reading.secondary = reading.has_secondary ? DatumGetFloat8(values[kSecondary]) : 0;
+  reading.source = DatumGetInt16(values[kSource]);
+  reading.part = DatumGetInt16(values[kPart]);
+  chart_reading(chart, reading);
+  return true;
+}
+
+void no_startup(DestReceiver*, int, TupleDesc) {}
+void nothing_to_do(DestReceiver*) {}
+
+void chart_metric(ChartQuery* chart, int64 user_id, int16 metric_id, TimestampTz from, TimestampTz to) {
+  scan(kReadings, {arg_int8(user_id), arg_int2(metric_id), arg_instant(from), arg_instant(to)}, &chart->receiver);
+}
+
+ChartQuery* make_chart() {
+  auto* chart = static_cast<ChartQuery*>(palloc0(sizeof(ChartQuery)));
+  chart->receiver.receiveSlot = receive_reading;
+  chart->receiver.rStartup = no_startup;
+  chart->receiver.rShutdown = nothing_to_do;
+  chart->receiver.rDestroy = nothing_to_do;
+  chart->receiver.mydest = DestNone;
+  chart->day = DT_NOBEGIN;
+  HASHCTL shape{};
+  shape.keysize = sizeof(LineKey);
+  shape.entrysize = sizeof(Line);
+  shape.hcxt = CurrentMemoryContext;
+  constexpr long kExpected = 512;
+  chart->lines = hash_create("wearables chart", kExpected, &shape, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+  return chart;
+}
+
+// --- What is given and returned
+
+enum { kFrom, kTo, kScanFrom, kScanTo, kBounds };
+
+struct Elements {
+  Datum* values;
+  int count;
+};
+
+// Of a type that is passed by value.
+Elements elements_of(ArrayType* array, Oid type, char align) {
+  Elements elements;
+  // a null among them raises
+  deconstruct_array(array, type, type == INT2OID ? sizeof(int16) : sizeof(int64), true, align, &elements.values, nullptr,
+                    &elements.count);
+  return elements;
+}
+
+Aggregate aggregate_of(std::string_view name) {
+  if (name == "avg") return Aggregate::kAvg;
+  if (name == "sum") return Aggregate::kSum;
+  if (name == "min") return Aggregate::kMin;
+  if (name == "max") return Aggregate::kMax;
+  if (name == "last") return Aggregate::kLast;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("aggregate \"%.*s\" is not known", static_cast<int>(name.size()), name.data()),
+                  errhint("Give avg, sum, min, max or last.")));
+}
+
+double aggregated(const Numbers& numbers, Aggregate aggregate) {
+  if (aggregate == Aggregate::kMin) return numbers.lowest;
+  if (aggregate == Aggregate::kMax) return numbers.highest;
+  // as sum(float8) and avg(float8)
+  if (std::isinf(numbers.sum)) float_overflow_error();
+  return aggregate == Aggregate::kSum ? numbers.sum : numbers.sum / static_cast<double>(numbers.count);
+}
+
+struct Cells {
+  Datum values[8];
+  bool nulls[8];
+  int count;
+};
+
+void put(Cells* cells, Datum value, bool null = false) {
+  Assert(cells->count < static_cast<int>(lengthof(cells->values)));
+  cells->values[cells->count] = value;
+  cells->nulls[cells->count++] = null;
+}
+
+void put_line(ReturnSetInfo* result, const ChartQuery& chart, const Line& line, Aggregate aggregate) {
+  const bool last = aggregate == Aggregate::kLast;
+  const bool has_secondary = last ? line.last.has_secondary : line.secondaries.count > 0;
+  Cells cells{};
+  put(&cells, TimestampTzGetDatum(line.key.start));
+  put(&cells, Int16GetDatum(static_cast<int16>(line.key.source)));
+  put(&cells, Float8GetDatum(last ? line.last.value : aggregated(line.values, aggregate)));
+  const double secondary = !has_secondary ? 0 : last ? line.last.secondary : aggregated(line.secondaries, aggregate);
+  put(&cells, Float8GetDatum(secondary), !has_secondary);
+  put(&cells, Float8GetDatum(line.values.lowest));
+  put(&cells, Float8GetDatum(line.values.highest));
+  put(&cells, Int64GetDatum(line.values.count));
+  put(&cells, BoolGetDatum(line.key.start < chart.from || line.end > chart.to));
+  tuplestore_putvalues(result->setResult, result->setDesc, cells.values, cells.nulls);
+}
+
+void put_lines(ReturnSetInfo* result, const ChartQuery& chart, Aggregate aggregate) {
+  HASH_SEQ_STATUS walk;
+  hash_seq_init(&walk, chart.lines);
+  while (const auto* line = static_cast<const Line*>(hash_seq_search(&walk))) {
+    put_line(result, chart, *line, aggregate);
+  }
+}
+
+}  // namespace
+
+}  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_chart);
+
+// user_id bigint, metric_ids smallint[], aggregate text, bounds timestamptz[], width interval, zone text, recorded boolean
+Datum wearables_chart(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  InitMaterializedSRF(fcinfo, 0);
+  const Aggregate aggregate = aggregate_of(text_of(PG_GETARG_DATUM(2)));
+  ChartQuery* chart = make_chart();
+  const Elements bounds = elements_of(PG_GETARG_ARRAYTYPE_P(3), TIMESTAMPTZOID, TYPALIGN_DOUBLE);
+  if (bounds.count != kBounds) ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR), errmsg("a chart has four bounds")));
+  chart->from = DatumGetTimestampTz(bounds.values[kFrom]);
+  chart->to = DatumGetTimestampTz(bounds.values[kTo]);
+  require_width(*PG_GETARG_INTERVAL_P(4), &chart->width);
+  Zone zone;
+  require_zone(text_of(PG_GETARG_DATUM(5)), &zone);
+  chart->rules = zone.rules;
+  chart->recorded = PG_GETARG_BOOL(6);
+  const Elements metrics = elements_of(PG_GETARG_ARRAYTYPE_P(1), INT2OID, TYPALIGN_SHORT);
+  SPI_connect();
+  for (int i = 0; i < metrics.count; ++i) {
+    chart_metric(chart, PG_GETARG_INT64(0), DatumGetInt16(metrics.values[i]),
+                 DatumGetTimestampTz(bounds.values[kScanFrom]), DatumGetTimestampTz(bounds.values[kScanTo]));
+  }
+  SPI_finish();
+  put_lines(reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo), *chart, aggregate);
+  return Datum{0};
+}
+}

@@ -1,0 +1,63 @@
+"""What a chart of a user costs: a year of minutes by day, and a week of them by hour, at the first and the 20th call of a session."""
+import datetime
+import statistics
+
+import harness
+import world
+
+MINUTES, ROUNDS, CALLS = 525_600, 5, 20
+ZONE = "Europe/Berlin"
+FROM = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
+WEEK_FROM = FROM + datetime.timedelta(days=20)
+TARGET, WEEK_TARGET_MS = 1.0, 5
+
+READINGS = """
+INSERT INTO wearables.samples (user_id, metric, ts, provider, source_type, value)
+SELECT %s, 'heartrate', %s::timestamptz + i * interval '1 minute', 'garmin', 'watch', 50 + i %% 97
+FROM generate_series(0, %s) i"""
+OURS = "SELECT bucket_start, value FROM wearables.timeseries(%s, 'heartrate', %s, %s, %s, %s) ORDER BY 1"
+# who writes it knows the numbers of user, metric and source, and wants the average alone
+BY_HAND = """
+SELECT date_trunc(%s, p.ts, %s) AS bucket, avg(p.value) FROM wearables.sample_points p
+WHERE p.user_id = %s AND p.metric_id = %s AND p.source_id = %s AND p.ts >= %s AND p.ts < %s GROUP BY 1 ORDER BY 1"""
+
+
+def run():
+    session = harness.pinned_session()
+    world.clear(session)
+    world.register(session, 1)
+    user, = session.execute("SELECT min(user_id) FROM wearables.users").fetchone()
+    minutes = harness.scaled(MINUTES, 20_000)
+    session.execute(READINGS, [user, FROM, minutes - 1])
+    session.execute("VACUUM ANALYZE wearables.sample_points")
+    metric, source = session.execute("SELECT metric_id, source_id FROM wearables.sample_points LIMIT 1").fetchone()
+    for bucket, first, days in (("day", FROM, minutes // 1440), ("hour", WEEK_FROM if minutes > 60_000 else FROM, 7)):
+        bounds = [first, first + datetime.timedelta(days=days)]
+        ours = [user, *bounds, bucket, ZONE]
+        theirs = [bucket, ZONE, user, metric, source, *bounds]
+        measure(f"{days} days of minutes by {bucket}", (OURS, ours), (BY_HAND, theirs))
+    world.clear(session)
+    session.close()
+
+
+def measure(what, ours, theirs):
+    """Each round is a session of its own, as a pool opens them; the statements are prepared as a driver does."""
+    seconds = {(side, call): [] for side in ("ours", "theirs") for call in (1, CALLS)}
+    for _ in range(harness.scaled(ROUNDS, 2)):
+        rows = {}
+        for side, (sql, parameters) in (("ours", ours), ("theirs", theirs)):
+            session = harness.pinned_session()
+            for call in range(1, CALLS + 1):
+                took = harness.timed(lambda: rows.__setitem__(side, session.execute(sql, parameters, prepare=call > 5).fetchall()))
+                if (side, call) in seconds:
+                    seconds[side, call].append(took)
+            session.close()
+        harness.check(rows["ours"] and len(rows["ours"]) == len(rows["theirs"]) and all(
+            a == b and abs(x - y) < 1e-9 * abs(y) for (a, x), (b, y) in zip(rows["ours"], rows["theirs"])), "the charts differ")
+    for call in (1, CALLS):
+        mine, by_hand = seconds["ours", call], seconds["theirs", call]
+        harness.report(f"timeseries(), {what}, call {call} of a session", "date_trunc(.., zone) and GROUP BY, written by hand, the average alone",
+                       harness.ratios(by_hand, mine), f"{harness.ms(mine)}, by hand {harness.ms(by_hand)}", target=TARGET)
+    if "hour" in what:
+        harness.report(f"timeseries(), {what}", "the target", [statistics.median(seconds["ours", CALLS]) * 1e3],
+                       f"call {CALLS} of a session", target=WEEK_TARGET_MS, at_most=True, unit=" ms")
