@@ -1,7 +1,7 @@
-// The buckets of charts: where the bucket of an instant begins and ends in a time zone. The SQL functions keep their last
-// answer in the call's FmgrInfo: readings come in the order of time, and most fall into the bucket of the one before.
-// Reads the server's time zone rules alone, which do not change while a backend lives, so there is nothing to lock;
-// what is kept goes with the memory of the query.
+// The buckets of charts: where the bucket of an instant begins and ends in a time zone. The SQL functions keep their
+// last answer in the call's FmgrInfo: readings come in the order of time, and most fall into the bucket of the one
+// before. Reads the server's time zone rules alone, which do not change while a backend lives, so there is nothing to
+// lock; what is kept goes with the memory of the query.
 #include "pg/people/zone.h"
 #include "pg/read/bucket.h"
 
