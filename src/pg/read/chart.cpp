@@ -205,9 +205,9 @@ struct Elements {
 // Of a type that is passed by value.
 Elements elements_of(ArrayType* array, Oid type, char align) {
   Elements elements;
+  const int size = type == INT2OID ? sizeof(int16) : sizeof(int64);
   // a null among them raises
-  deconstruct_array(array, type, type == INT2OID ? sizeof(int16) : sizeof(int64), true, align, &elements.values, nullptr,
-                    &elements.count);
+  deconstruct_array(array, type, size, true, align, &elements.values, nullptr, &elements.count);
   return elements;
 }
 
@@ -273,14 +273,17 @@ void put_lines(ReturnSetInfo* result, const ChartQuery& chart, Aggregate aggrega
 extern "C" {
 PG_FUNCTION_INFO_V1(wearables_chart);
 
-// user_id bigint, metric_ids smallint[], aggregate text, bounds timestamptz[], width interval, zone text, recorded boolean
+// user_id bigint, metric_ids smallint[], aggregate text, bounds timestamptz[], width interval, zone text,
+// recorded boolean
 Datum wearables_chart(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
   InitMaterializedSRF(fcinfo, 0);
   const Aggregate aggregate = aggregate_of(text_of(PG_GETARG_DATUM(2)));
   ChartQuery* chart = make_chart();
   const Elements bounds = elements_of(PG_GETARG_ARRAYTYPE_P(3), TIMESTAMPTZOID, TYPALIGN_DOUBLE);
-  if (bounds.count != kBounds) ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR), errmsg("a chart has four bounds")));
+  if (bounds.count != kBounds) {
+    ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR), errmsg("a chart has four bounds")));
+  }
   chart->from = DatumGetTimestampTz(bounds.values[kFrom]);
   chart->to = DatumGetTimestampTz(bounds.values[kTo]);
   require_width(*PG_GETARG_INTERVAL_P(4), &chart->width);
