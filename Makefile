@@ -4,7 +4,8 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" wearables_ing
 MODULE_big = wearables_ingest
 OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/core/*/*.cpp src/pg/*/*.cpp src/worker/*.cpp)))
 DATA_built = wearables_ingest--$(EXTVERSION).sql
-DOCS = wearables_ingest-reference.md
+# the chapters of the manual, and the reference, which is made
+DOCS = $(sort $(wildcard src/manual/*.md)) wearables_ingest-reference.md
 SHLIB_EXPORTS = src/exports.txt
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-unused-parameter -MMD -MP -DNDEBUG $(WERROR)
@@ -13,7 +14,7 @@ ifdef STOP_POINTS
 PG_CPPFLAGS += -DWEARABLES_STOP_POINTS
 endif
 SHLIB_LINK = -lsimdjson -lcurl -lcrypto -lstdc++
-EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) $(DOCS) build results tmp_check output_iso
+EXTRA_CLEAN = $(OBJS:.o=.d) $(DATA_built) wearables_ingest-reference.md build results tmp_check output_iso
 # SANITIZE=address,undefined: our objects report what they do wrong, see test/sanitize
 ifdef SANITIZE
 PG_CXXFLAGS += -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
@@ -38,6 +39,13 @@ headers := $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)
 # Debian's client and libpq-dev come with pg_config and PGXS, but without the headers
 ifneq ($(and $(wildcard $(PGXS)),$(wildcard $(headers)/postgres.h)),)
 include $(PGXS)
+# Chapters have short names, so they get a folder beside the documents of other extensions. MODULEDIR would move the script, too.
+docmoduledir := extension/wearables_ingest
+# PGXS removes a document by its path in the sources, not by its name.
+uninstall: uninstall-manual
+uninstall-manual:
+	rm -f $(addprefix '$(DESTDIR)$(docdir)/$(docmoduledir)'/, $(notdir $(DOCS)))
+.PHONY: uninstall-manual
 else
 all install uninstall installcheck clean:
 	@echo 'PG_CONFIG = $(PG_CONFIG) leads to no server headers: $(if $(headers),$(headers)/postgres.h is missing,it does not run).' >&2
@@ -94,16 +102,16 @@ ROUNDS ?= 200
 chaos: ## ROUNDS=200: deliveries while processes are killed, leases run out, disks fill up: nothing is lost, nothing done twice; SEED=n gives a plan again
 	@test/chaos/run $(ROUNDS)
 
-bench: ## measures, side by side in one run, what the README claims; LINES="accept copy" picks
+bench: ## measures, side by side in one run, what src/manual/measured.md claims; LINES="accept copy" picks
 	@test/bench/run
 
 bare: ## runs demo and test on bare Debian roots, a minute a state; STATES="bookworm/* */server/dev" picks, BARE_TESTS=0 is demo alone
 	@test/bare/run
 
-catalogue: ## puts the table of expected/catalogue.out, which TEST=catalogue makes, into README.md
+catalogue: ## puts the table of expected/catalogue.out, which TEST=catalogue makes, into src/manual/fields.md
 	@awk 'NR == FNR { if (/^\| `/) rows = rows $$0 "\n"; next } /^<!-- end of catalogue/ { skip = 0 } \
 	  !skip { print } /^<!-- catalogue/ { printf "\n| resource | becomes | is left out |\n| --- | --- | --- |\n%s\n", rows; skip = 1 }' \
-	  expected/catalogue.out README.md > README.md.new && mv README.md.new README.md
+	  expected/catalogue.out src/manual/fields.md > src/manual/fields.md.new && mv src/manual/fields.md.new src/manual/fields.md
 
 pgspot: ## pgspot (PyPI) over the installation script
 	@test/pgspot/run

@@ -188,6 +188,8 @@ stage_tests() {
   make_area
   forget_old_builds
   cp -r "$top/sql" "$top/expected" "$top/test" "$top/README.md" "$area/"
+  mkdir -p "$area/src"
+  cp -r "$top/src/manual" "$area/src/"
   mkdir -p "$area/out"
   give_to_server
   export WEARABLES_CONF

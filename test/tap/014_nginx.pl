@@ -19,7 +19,7 @@ use Wearables;
 my $here = dirname(__FILE__);
 my $dir = abs_path(PostgreSQL::Test::Utils::tempdir());
 my $json = JSON::PP->new->utf8->canonical;
-my ($chapter) = slurp_file('README.md') =~ /^## Behind PostgREST\n(.*?)(?=^## )/ms or die 'no chapter on PostgREST';
+my $chapter = slurp_file('src/manual/postgrest.md');
 my %blocks;
 push @{ $blocks{$1} }, $2 while $chapter =~ /^```(\w+)\n(.*?)^```$/msg;
 my ($roles_sql, $expose_sql, $wrapper_sql) = @{ $blocks{sql} };

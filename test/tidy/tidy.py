@@ -20,6 +20,7 @@ MOST_COLUMNS = 120
 MOST_FUNCTION_LINES = 60
 MOST_FILE_LINES = 400
 FEWEST_FILE_LINES = 25
+MOST_README_BYTES = 12_000
 
 # file: function: why one thought needs more lines
 LONG_FUNCTIONS = {}
@@ -38,9 +39,13 @@ NAMES_VENDOR_ELSEWHERE = {}
 
 # What is at home at the top: anything else is a stray.
 TOP_LEVEL = {
-    ".ci", ".clang-format", ".clang-tidy", ".editorconfig", ".gitignore", ".shellcheckrc", "CMakeLists.txt", "LICENSE",
+    ".ci", ".clang-format", ".clang-tidy", ".editorconfig", ".github", ".gitignore", ".shellcheckrc", "CHANGELOG.md",
+    "CMakeLists.txt", "LICENSE",
     "META.json", "Makefile", "README.md", "expected", "sql", "src", "test", "wearables_ingest.control",
 }  # fmt: skip
+
+# A page that others link to and that another branch adds.
+PAGES_TO_COME = {"src/manual/moving.md": "is written beside the tests of each move"}
 
 # What includes postgres.h. Rarer headers of the server may follow where they are needed.
 SERVER_DOORS = {"src/pg/server/server.h", "src/pg/server/compat.h"}
@@ -462,10 +467,17 @@ def dead_links(tree):
                     continue
                 file, _, heading = link.partition("#")
                 target = os.path.normpath(PurePosixPath(name).parent / file) if file else name
+                if target in PAGES_TO_COME and target not in tree.files:
+                    continue
                 if target not in tree.files and target not in folders:
                     yield f"{name}:{number}", f"{link} leads to no file"
                 elif heading and heading not in headings(tree.files.get(target, "")):
                     yield f"{name}:{number}", f"{link} leads to no heading"
+
+
+    for name in PAGES_TO_COME:
+        if name in tree.files:
+            yield name, "is there: take it off the list"
 
 
 def headings(text):
@@ -473,6 +485,40 @@ def headings(text):
     prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     titles = re.findall(r"^#+ +(.*?) *$", prose, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+# ---- the manual
+
+
+def readme_size(tree):
+    """The README is read in one go: what is longer is a chapter's."""
+    size = len(tree.files.get("README.md", "").encode())
+    if size > MOST_README_BYTES:
+        yield "README.md", f"{size} bytes, at most {MOST_README_BYTES}"
+
+
+def chapters(tree):
+    """A chapter begins with a task, and leads to other chapters only: it is installed without the repository."""
+    for name, text in tree.under("src/manual/", suffixes=(".md",)):
+        if PurePosixPath(name).name != "index.md":
+            prose = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).split("\n\n")
+            if not (text.startswith("# ") and any(part.lstrip().startswith("You want ") for part in prose[:3])):
+                yield f"{name}:1", 'does not begin with a title and a task ("You want to ...")'
+        for number, line in numbered(text):
+            for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", line)):
+                if not re.match(r"[a-z]+:|#|[\w-]+\.md(#|$)", link):
+                    yield f"{name}:{number}", f"{link} is not installed beside it"
+
+
+def log_lines(tree):
+    """The manual says what each line in the server's log means: by its longest piece without a place holder."""
+    page = tree.files.get("src/manual/debug.md", "")
+    for name, text in tree.under("src/pg/", "src/worker/", suffixes=(".cpp",)):
+        for call in re.finditer(r"ereport\((?:LOG|WARNING),.*?errmsg\(((?:\s*\"(?:[^\"\\]|\\.)*\")+)", text, re.DOTALL):
+            message = re.sub(r'"\s*"', "", call.group(1)).strip()[1:-1].replace('\\"', '"')
+            piece = max(re.split(r"%[\w.*]+", message), key=len).strip(' ":')
+            if piece not in page and "stop point" not in message:
+                yield f"{name}:{text.count(chr(10), 0, call.start()) + 1}", f'"{message}" is not in debug.md'
 
 
 # ---- no frame of pg or worker holds a destructor
@@ -638,6 +684,15 @@ PLANTED = {
     machine_paths: (
         {"test/run": "cp a " + "/work" + "/main/b\n"},
         {"test/run": "cp a $area/work/b; cp /usr/bin/true /tmp/area\n"},
+    ),
+    readme_size: ({"README.md": "ä" * MOST_README_BYTES}, {"README.md": "a" * MOST_README_BYTES}),
+    chapters: (
+        {"src/manual/a.md": "# A\n\nThis is.\n", "src/manual/b.md": "# B\n\nYou want to b: [a](../../README.md).\n"},
+        {"src/manual/a.md": "# A\n\n<!-- tour -->\n\nYou want to a: [b](b.md#c).\n", "src/manual/index.md": "# All\n"},
+    ),
+    log_lines: (
+        {"src/pg/a/a.cpp": 'ereport(LOG, (errcode(1), errmsg("never %s heard "\n   "of")));'},
+        {"src/pg/a/a.cpp": 'ereport(LOG, (errmsg("a line of %d")));', "src/manual/debug.md": "| `a line of 5` |\n"},
     ),
     dead_links: (
         {"README.md": "[map](src/README.md)\n"},
