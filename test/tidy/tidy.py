@@ -510,6 +510,25 @@ def chapters(tree):
                     yield f"{name}:{number}", f"{link} is not installed beside it"
 
 
+def rules_are_explained(tree):
+    """Each rule that a comment refers to by its number has a chapter's heading, and each test that the manual names is there."""
+    page = tree.files.get("src/manual/rules.md", "")
+    explained = set(re.findall(r"^## .* \((R\d+)\)$", page, re.MULTILINE))
+    for name, text in tree.under("src/", "test/", suffixes=(".cpp", ".h", ".sql", ".pl", ".py", ".spec")):
+        if name.startswith("test/tidy/"):
+            continue
+        for number, line in numbered(text):
+            for rule in re.findall(r"\bR\d{1,2}\b", line):
+                if rule not in explained:
+                    yield f"{name}:{number}", f"{rule} has no heading in rules.md"
+    folders = {"sql": "sql/{}.sql", "specs": "test/specs/{}.spec", "tap": "test/tap/{}", "attack": "test/attack/{}"}
+    for name, text in tree.under("src/manual/", suffixes=(".md",)):
+        for folder, test in re.findall(r"`(sql|specs|tap|attack)/(\w+)`", text):
+            start = folders[folder].format(test)
+            if not any(file.startswith(start) for file in tree.files):
+                yield name, f"there is no test {folder}/{test}"
+
+
 def log_lines(tree):
     """The manual says what each line in the server's log means: by its longest piece without a place holder."""
     page = tree.files.get("src/manual/debug.md", "")
@@ -689,6 +708,10 @@ PLANTED = {
     chapters: (
         {"src/manual/a.md": "# A\n\nThis is.\n", "src/manual/b.md": "# B\n\nYou want to b: [a](../../README.md).\n"},
         {"src/manual/a.md": "# A\n\n<!-- tour -->\n\nYou want to a: [b](b.md#c).\n", "src/manual/index.md": "# All\n"},
+    ),
+    rules_are_explained: (
+        {"src/pg/a/a.h": "// R7\n", "src/manual/rules.md": "## One (R1)\n\n`tap/001`\n"},
+        {"src/pg/a/a.h": "// R1\n", "src/manual/rules.md": "## One (R1)\n\n`tap/001`\n", "test/tap/001_a.pl": "# R1\n"},
     ),
     log_lines: (
         {"src/pg/a/a.cpp": 'ereport(LOG, (errcode(1), errmsg("never %s heard "\n   "of")));'},
