@@ -39,7 +39,8 @@ headers := $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)
 # Debian's client and libpq-dev come with pg_config and PGXS, but without the headers
 ifneq ($(and $(wildcard $(PGXS)),$(wildcard $(headers)/postgres.h)),)
 include $(PGXS)
-# Chapters have short names, so they get a folder beside the documents of other extensions. MODULEDIR would move the script, too.
+# Chapters have short names, so they get a folder beside the documents of other extensions. MODULEDIR would also move
+# the install script.
 docmoduledir := extension/wearables_ingest
 # PGXS removes a document by its path in the sources, not by its name.
 uninstall: uninstall-manual
@@ -111,7 +112,8 @@ bare: ## runs demo and test on bare Debian roots, a minute a state; STATES="book
 catalogue: ## puts the table of expected/catalogue.out, which TEST=catalogue makes, into src/manual/fields.md
 	@awk 'NR == FNR { if (/^\| `/) rows = rows $$0 "\n"; next } /^<!-- end of catalogue/ { skip = 0 } \
 	  !skip { print } /^<!-- catalogue/ { printf "\n| resource | becomes | is left out |\n| --- | --- | --- |\n%s\n", rows; skip = 1 }' \
-	  expected/catalogue.out src/manual/fields.md > src/manual/fields.md.new && mv src/manual/fields.md.new src/manual/fields.md
+	  expected/catalogue.out src/manual/fields.md > src/manual/fields.new
+	@mv src/manual/fields.new src/manual/fields.md
 
 pgspot: ## pgspot (PyPI) over the installation script
 	@test/pgspot/run

@@ -1,5 +1,5 @@
-# The README and the chapters of the manual, followed literally: every SQL block runs as it stands, and what is printed there is
-# compared. A chapter says by a comment what its tour begins with:
+# The README and the chapters of the manual, followed literally: every SQL block runs as it stands, and what is printed
+# there is compared. A chapter says by a comment what its tour begins with:
 #   <!-- tour -->                         an empty database
 #   <!-- tour after CREATE EXTENSION -->  a database with the extension and nothing else
 #   <!-- tour after receive.md -->        a copy of the database in which that chapter's tour ended
@@ -20,7 +20,8 @@ sub blocks
 {
 	my ($page) = @_;
 	my @blocks;
-	push @blocks, [ $1 ? 'not run' : $2, $3 ] while $text{$page} =~ /(^<!-- not run: [^\n]+ -->\n)?^ *```(\w+)\n(.*?)^ *```$/msg;
+	my $block = qr/(^<!-- not run: [^\n]+ -->\n)?^ *```(\w+)\n(.*?)^ *```$/ms;
+	push @blocks, [ $1 ? 'not run' : $2, $3 ] while $text{$page} =~ /$block/g;
 	return @blocks;
 }
 
@@ -150,7 +151,8 @@ for my $page (sort keys %text)
 # The table of the fields is that of the test which makes it.
 my @made = grep { /^\| `/ } split /\n/, slurp_file('expected/catalogue.out');
 cmp_ok(scalar @made, '>', 50, 'there is a table of the fields');
-is_deeply([ grep { /^\| `/ } split /\n/, $text{'fields.md'} ], \@made, 'the manual has it as it is: else make catalogue');
+my @told = grep { /^\| `/ } split /\n/, $text{'fields.md'};
+is_deeply(\@told, \@made, 'the manual has it as it is: else make catalogue');
 
 # What is installed is the whole manual.
 my ($dest) = ($ENV{WEARABLES_CONF} // '') =~ m{'([^':]*/dest)[/:']};
