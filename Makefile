@@ -103,7 +103,7 @@ ROUNDS ?= 200
 chaos: ## ROUNDS=200: deliveries while processes are killed, leases run out, disks fill up: nothing is lost, nothing done twice; SEED=n gives a plan again
 	@test/chaos/run $(ROUNDS)
 
-bench: ## measures, side by side in one run, what src/manual/measured.md claims; LINES="accept copy" picks
+bench: ## measures, side by side in one run, what the README claims; LINES="accept copy" picks
 	@test/bench/run
 
 bare: ## runs demo and test on bare Debian roots, a minute a state; STATES="bookworm/* */server/dev" picks, BARE_TESTS=0 is demo alone
