@@ -40,20 +40,36 @@ def run():
     session.close()
 
 
+def time_calls(sql, parameters):
+    """Of a session of its own, as a pool opens them: the seconds of each call, and the rows of the last. As with a driver the
+    statement is prepared after some calls."""
+    session, seconds, rows = harness.pinned_session(), [], []
+
+    def call(number):
+        nonlocal rows
+        rows = session.execute(sql, parameters, prepare=number > 5).fetchall()
+
+    for number in range(1, CALLS + 1):
+        seconds.append(harness.timed(lambda number=number: call(number)))
+    session.close()
+    return seconds, rows
+
+
+def is_same(chart, other):
+    return len(chart) == len(other) > 0 and all(
+        start == other_start and abs(value - other_value) < 1e-9 * abs(other_value)
+        for (start, value), (other_start, other_value) in zip(chart, other))
+
+
 def measure(what, ours, theirs):
-    """Each round is a session of its own, as a pool opens them; the statements are prepared as a driver does."""
     seconds = {(side, call): [] for side in ("ours", "theirs") for call in (1, CALLS)}
     for _ in range(harness.scaled(ROUNDS, 2)):
-        rows = {}
+        charts = {}
         for side, (sql, parameters) in (("ours", ours), ("theirs", theirs)):
-            session = harness.pinned_session()
-            for call in range(1, CALLS + 1):
-                took = harness.timed(lambda: rows.__setitem__(side, session.execute(sql, parameters, prepare=call > 5).fetchall()))
-                if (side, call) in seconds:
-                    seconds[side, call].append(took)
-            session.close()
-        harness.check(rows["ours"] and len(rows["ours"]) == len(rows["theirs"]) and all(
-            a == b and abs(x - y) < 1e-9 * abs(y) for (a, x), (b, y) in zip(rows["ours"], rows["theirs"])), "the charts differ")
+            took, charts[side] = time_calls(sql, parameters)
+            for call in (1, CALLS):
+                seconds[side, call].append(took[call - 1])
+        harness.check(is_same(charts["ours"], charts["theirs"]), "the charts differ")
     for call in (1, CALLS):
         mine, by_hand = seconds["ours", call], seconds["theirs", call]
         harness.report(f"timeseries(), {what}, call {call} of a session", "date_trunc(.., zone) and GROUP BY, written by hand, the average alone",
