@@ -132,13 +132,15 @@ END LOOP; END $$}, body_sql('heartrate', q{'{"source":{"provider":"p"},"data":[{
 	run_sql($node, $site, "UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'sleep'; SELECT wearables.replay($pair)");
 	is(run_sql($node, $site, q{SELECT count(*), (SELECT count(*) FROM wearables.sample_points) FROM wearables.summaries}), '3999|7998', 'to skip one leaves the night of the other');
 }
-# 17. Objects around objects, 480 of them: what is inside was walked once for each, in 20 s and more.
+# 17. Objects around objects, 480 of them: what is inside was walked once for each, in 20 s and more. Lists that stand before
+# their source, 240 of them: the parser went through what is inside once for each.
 {
 	my $site = new_site('nested');
-	for my $attack ([ 'groups', 'heartrate', '' ], [ 'documents whose id comes last', 'sleep', ',"id":"x"' ])
+	for my $attack ([ 'groups', 'heartrate', 480, '{"data":', '}' ], [ 'documents whose id comes last', 'sleep', 480, '{"data":', ',"id":"x"}' ],
+		[ 'lists before their source', 'heartrate', 240, '{"data":[', '],"source":{"provider":"p"}}' ])
 	{
-		my ($what, $resource, $behind) = @$attack;
-		my $data = qq{repeat('{"data":', 480) || '{"x":[' || repeat('1234567890,', 1300000) || '1]}' || repeat('$behind}', 480)};
+		my ($what, $resource, $levels, $open, $close) = @$attack;
+		my $data = qq{repeat('$open', $levels) || '{"x":[' || repeat('1234567890,', 1300000) || '1]}' || repeat('$close', $levels)};
 		is(send_made($site, body_sql($resource, $data)), 'accepted', "a body of nested $what is stored");
 		my $run = as_role($node, $site, 'postgres', "SET statement_timeout = '8s'; CALL wearables.drain()");
 		is($run->{err}, '', 'and handled in good time');

@@ -65,7 +65,7 @@ class Notes final : public RecordSink {
   std::ostringstream text_;
 };
 
-inline std::string outcome(const Result<Done>& done, const Notes& notes) {
+inline std::string outcome(const Result<WalkFindings>& done, const Notes& notes) {
   if (done.ok()) return notes.text();
   switch (done.error().code) {
     case Code::kInvalidJson:

@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <span>
+#include <chrono>
+#include <cstddef>
 #include <sstream>
 #include <string>
 
@@ -99,52 +100,82 @@ TEST(WalkTimeseries, TakesEverySampleByItself) {
   }
 }
 
-// A sink that takes a list before its source.
-class Eager final : public RecordSink {
- public:
-  void begin_list(std::span<const Value> source, std::string_view) override {
-    text_ += "list " + shown(source[0]) + ' ';
-  }
-  void end_list() override { text_ += "end "; }
-  bool begin_list_before_source() override {
-    text_ += "early ";
-    return true;
-  }
-  bool source_behind(std::span<const Value> source, std::string_view group) override {
-    text_ += "source " + shown(source[0]) + ' ' + std::string(group);
-    return source[0].present();
-  }
-  void restart() override { text_ = "again: "; }
-  void record(const Record& record) override { text_ += (record.is_object ? shown(record.fields[0]) : "no") + ' '; }
-
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
-TEST(WalkTimeseries, TakesAListBeforeItsSource) {
+// What a list is given that stands before its source: the samples come in the order of the body all the same.
+TEST(WalkTimeseries, FindsASourceBehindItsList) {
   const Case cases[] = {
-      {R"({"data":{"source":{"provider":"p"},"data":[{"v":1}]}})", "list 'p' 1 end "},
-      {R"({"data":{"data":[{"v":1},7],"x":1,"source":{"provider":"p"}}})", "early 1 no end source 'p' "},
+      {R"({"data":{"data":[{"v":1},7],"x":1,"source":{"provider":"p"}}})",
+       "list 'p'\n/data/data/0 1\n/data/data/1 no object\nend\n"},
       {R"({"groups":{"g":[{"data":[{"v":1}],"source":{"provider":"p"}},{"data":[],"source":{"provider":"q"}}]}})",
-       "early 1 end source 'p' gearly end source 'q' g"},
-      {R"({"data":[{"v":1}]})", "again: list - 1 end "},
-      {R"({"data":[{"v":1}],"source":{"provider":null}})", "again: list null 1 end "},
-      {R"({"data":[{"v":1}],"data":[{"v":2}],"source":{"provider":"p"}})", "again: list 'p' 1 end list 'p' 2 end "},
-      {R"({"data":[{"v":1}],"source":{"provider":"p"},"data":[{"v":2}]})", "again: list 'p' 1 end list 'p' 2 end "},
+       "list 'p' of g\n/groups/g/0/data/0 1\nend\nlist 'q' of g\nend\n"},
+      {R"({"data":[{"v":1}],"source":{"provider":null}})", "list null\n/data/0 1\nend\n"},
+      {R"({"data":[{"v":1}],"source":null})", "list -\n/data/0 1\nend\n"},
+      {R"({"source":{"provider":"p"},"data":[{"v":1}],"source":{"provider":"q"},"data":[{"v":2}]})",
+       "list 'p'\n/data/0 1\nend\nlist 'q'\n/data/0 2\nend\n"},
+      {R"({"data":[{"v":1}],"source":{"provider":"p"},"data":[{"v":2}],"source":{"provider":"q"}})",
+       "list 'q'\n/data/0 1\nend\nlist 'q'\n/data/0 2\nend\n"},
+      {R"({"data":[{"v":1}],"source":{"provider":"p"},"data":[{"v":2}],"source":null})",
+       "list 'p'\n/data/0 1\nend\nlist 'p'\n/data/0 2\nend\n"},
+      // the inner list was walked first while the outer waited for its source: list 'q' end list 'p' 1 end
       {R"({"data":[{"v":1}],"data":{"source":{"provider":"q"},"data":[]},"source":{"provider":"p"}})",
-       "again: list 'q' end list 'p' 1 end "},
-      {R"({"data":[{"v":1},{"data":[{"v":2}],"source":{"provider":"q"}}],"source":{"provider":"p"}})",
-       "again: list 'p' 1 list 'q' 2 end end "},
+       "list 'p'\n/data/0 1\nend\nlist 'q'\nend\n"},
+      {R"({"data":[{"v":1},{"data":[{"v":2}],"source":{"provider":"q"}},{"v":3}],"source":{"provider":"p"}})",
+       "list 'p'\n/data/0 1\nlist 'q'\n/data/1/data/0 2\nend\n/data/2 3\nend\n"},
+      {R"({"data":{"data":[{"v":1}],"provider":"p"}})", "list - of p\n/data/data/0 1\nend\n"},
+      {R"({"data":{"provider":"n","data":[{"v":1}],"provider":"o","data":[{"v":2}],"provider":"p"}})",
+       "list - of p\n/data/data/0 1\nend\nlist - of p\n/data/data/0 2\nend\n"},
+      {R"({"data":{"data":{"v":1},"source":{"provider":"p"}}})", "list 'p'\n/data/data 1\nend\n"},
+      {R"({"data":[],"source":{"provider":"\u0070"}})", "list 'p'\nend\n"},
+      {R"({"data":[{"v":1}],"source":{"provider":tru}})", "invalid"},
+      {R"({"data":[{"v":1}}],"source":{"provider":"p"}})", "invalid"},
+      {R"({"data":[{"v":1}],"x":})", "invalid"},
   };
-  const FieldSet set = fields({"v"});
-  const FieldSet source = fields({"provider"});
-  for (const Case& one : cases) {
-    Eager sink;
-    ASSERT_TRUE(walk_timeseries(one.body, set, source, sink, nullptr).ok()) << one.body;
-    EXPECT_EQ(sink.text(), one.expected) << one.body;
-  }
+  for (const Case& one : cases) EXPECT_EQ(samples(one.body), one.expected) << one.body;
+}
+
+std::string nested_before_source(std::size_t levels, const std::string& inner, const std::string& open,
+                                 const std::string& close) {
+  std::string text;
+  for (std::size_t i = 0; i < levels; ++i) text += open;
+  text += inner;
+  for (std::size_t i = 0; i < levels; ++i) text += close;
+  return text;
+}
+
+// Each list that stands before its source is passed over to find it, so there is a bound for such lists within one
+// another: without it every level would pass over all below.
+TEST(WalkTimeseries, FindsSourcesBehindListsWithinLists) {
+  const auto lists = [](std::size_t levels) {
+    return samples(nested_before_source(levels, R"({"v":1})", R"({"data":[)", R"(],"source":{"provider":"p"}})"));
+  };
+  const auto objects = [](std::size_t levels) {
+    return samples(nested_before_source(levels, R"({"v":1})", R"({"data":[],"data":)", R"(,"source":{}})"));
+  };
+  const std::string eight = std::string("/data/0/data/0/data/0/data/0/data/0/data/0/data/0/data");
+  EXPECT_NE(lists(8).find('\n' + eight + "/0 1\n"), std::string::npos) << lists(8);
+  EXPECT_NE(lists(9).find('\n' + eight + "/0/data too deep\n"), std::string::npos) << lists(9);
+  EXPECT_EQ(objects(8).find("too deep"), std::string::npos) << objects(8);
+  EXPECT_NE(objects(9).find("too deep"), std::string::npos) << objects(9);
+  // beside one another they may be as many as they like
+  std::string beside;
+  for (int i = 0; i < 20; ++i) beside += (i == 0 ? "" : ",") + std::string(R"({"data":[{"v":1}],"source":{}})");
+  EXPECT_EQ(samples("[" + beside + "]").find("too deep"), std::string::npos);
+}
+
+// 400 levels of lists, and of objects beside lists, around 4 MB: 400 times over all of it took seconds.
+TEST(WalkTimeseries, PassesOverWhatIsNestedAFewTimesOnly) {
+  constexpr std::size_t kLevels = 400;
+  std::string inner = R"({"x":[1)";
+  for (int i = 0; i < 1'000'000; ++i) inner += ",123";
+  inner += "]}";
+  const auto seconds_of = [](const std::string& body) {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_NE(samples(body).find("too deep"), std::string::npos);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  const std::string source = R"(,"source":{"provider":"p"}})";
+  const double plain = seconds_of(nested_before_source(kLevels, inner, R"({"source":{},"data":[)", "]}") + " ");
+  EXPECT_LT(seconds_of(nested_before_source(kLevels, inner, R"({"data":[)", "]" + source)), 20 * plain + 0.1);
+  EXPECT_LT(seconds_of(nested_before_source(kLevels, inner, R"({"data":[],"data":)", source)), 20 * plain + 0.1);
 }
 
 }  // namespace

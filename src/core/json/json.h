@@ -1,5 +1,5 @@
 // JSON as the core sees it: chosen fields of records, filled by one walk over a body.
-// json.cpp is the only file that knows the parser behind it.
+// Only this room knows the parser behind it, by json_walk.h.
 //
 // Every walk checks the whole body: a text that is not one JSON value in UTF-8 is kInvalidJson,
 // whatever the sink has been given before. A byte order mark is skipped. Of equal member names the
@@ -34,7 +34,7 @@ struct Record {
   static constexpr std::size_t kNotListed = static_cast<std::size_t>(-1);
 };
 
-// What a walk finds, in order of appearance.
+// Takes the records of a walk, in the order of the body.
 class RecordSink {
  public:
   virtual void record(const Record& record) = 0;
@@ -44,42 +44,37 @@ class RecordSink {
   virtual void begin_list(std::span<const Value> source, std::string_view group);
   virtual void end_list();
 
-  // A list begins whose source, if it has one, stands behind it. False: it waits, and begin_list()
-  // comes later. True: its samples follow, end_list(), and source_behind() with what begin_list()
-  // would have been given. Where that is false, or another list begins before: restart(), that is
-  // forget everything, for the walk begins anew and asks this no more.
-  virtual bool begin_list_before_source();
-  virtual bool source_behind(std::span<const Value> source, std::string_view group);
-  virtual void restart();
-
-  // A member of a record, or with "source." before it of its source, that the field set does not
-  // know; each once, the first kMaxUnknowns of a body, at its end.
-  virtual void unknown(std::string path);
-
-  // At the end of a body without a list or a document: null stands in this place for it.
-  virtual void null_at(std::string_view path);
-
-  // At the end of a body in which something is nested deeper than kMaxDepth.
-  virtual void too_deep();
-
  protected:
   ~RecordSink() = default;
+};
+
+// What a walk has found beside the records.
+struct WalkFindings {
+  // Members of records, or with "source." before them of their source, that the field set does not
+  // know: each once, the first kMaxUnknowns of a body.
+  std::vector<std::string> unknowns;
+  std::string null_at;       // of a body without a list or a document: the place where null stands for it
+  bool is_too_deep = false;  // something is nested deeper than kMaxDepth
 };
 
 // `stop` (may be null) is asked every thousand records or so; true ends a walk with kStopped.
 
 // kUnexpectedShape when no list of samples stands in any of the places named in normalize.h, nor
-// null; the message says what stands there.
-Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields, const FieldSet& source_fields,
-                             RecordSink& sink, bool (*stop)());
+// null; the message says what stands there. A source that stands behind its list is looked for
+// before the list is walked. To pass over a list costs little, but not nothing: where more than
+// kMaxListsAhead such lists stand within one another, the inner ones count as one sample that is
+// nested too deep.
+inline constexpr int kMaxListsAhead = 8;
+Result<WalkFindings> walk_timeseries(std::string_view body, const FieldSet& sample_fields,
+                                     const FieldSet& source_fields, RecordSink& sink, bool (*stop)());
 
 // kUnexpectedShape as above, when no document or list of them does. `id_slot` is the field that
 // tells a document from an object around a list of them.
-Result<Done> walk_documents(std::string_view body, std::string_view list_key, const FieldSet& fields,
-                            std::uint16_t id_slot, RecordSink& sink, bool (*stop)());
+Result<WalkFindings> walk_documents(std::string_view body, std::string_view list_key, const FieldSet& fields,
+                                    std::uint16_t id_slot, RecordSink& sink, bool (*stop)());
 
 // The body as one record; of a list, every element that is an object. Else there is no record.
-Result<Done> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink);
+Result<WalkFindings> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink);
 
 // What a look into an object is for.
 class PeekGoal {

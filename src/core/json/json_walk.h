@@ -1,10 +1,6 @@
-// One walk over one body: what all shapes share. json.cpp's own, the only file that sees the
-// parser.
+// Private to the room: one walk over one body, what the walks over all shapes share. What runs for
+// every member or value of a body is inline, and defined below the class; the rest is in json_walk.cpp.
 #pragma once
-
-#ifndef SIMDJSON_H
-#error "json.cpp includes this, after simdjson"
-#endif
 
 #include "core/json/field_set.h"
 #include "core/base/assert.h"
@@ -32,6 +28,25 @@ inline std::string member_pointer(std::string_view base, std::size_t index, std:
   append_escaped(pointer, name);
   return pointer;
 }
+
+// The parser's document, and a way back to a place in it. The parser has none: its object.reset() goes to the front of
+// an object, from where all of its members would be passed over again.
+class ParsedBody : public od::document {
+ public:
+  using Place = od::json_iterator;
+  Place place() const { return Place(iter); }
+  void return_to(const Place& place) noexcept { iter = place; }
+
+  // From the start of a list or an object to behind the bracket that ends it. False where that is within a string: then
+  // the walk is where it was.
+  bool pass(const char* end) noexcept;
+
+ private:
+  struct Tokens : od::json_iterator {
+    explicit Tokens(const od::json_iterator& of) : od::json_iterator(of) {}
+    od::token_position end() const noexcept { return end_position(); }
+  };
+};
 
 // Every function that returns bool returns false once the walk has failed or was stopped. Those
 // that run per member or element are inline: a call costs as much as what they do.
@@ -165,9 +180,9 @@ class Walk {
   bool pass_over(od::value& value);
   // Keeps what stands where records are looked for and holds none, and what was expected there.
   void note_instead(od::value& value, std::string_view path, const char* expected);
-  // What a walk that has found no record comes to.
-  Result<Done> nothing_found(RecordSink& sink, const std::string& otherwise) const;
-  void report(RecordSink& sink) const;
+  // What a walk comes to that ended in `done`. One that has found no record (any) is kUnexpectedShape, with what
+  // note_instead() was told or `otherwise` as the message, unless null stands in the place of records.
+  Result<WalkFindings> findings(const Result<Done>& done, bool any, const std::string& otherwise) const;
   FoundFields room_for(const FieldSet& fields) { return kept_.room_for(fields); }
   Destination destination_of(const FieldSet& fields, Value* slots, Places* lists, const char* notes = nullptr) {
     return {&fields, slots, lists, kept_.guesses(fields), notes};
@@ -180,17 +195,22 @@ class Walk {
   static bool is_container(od::value& value) noexcept {
     return (*start(value) | 0x20) == '{';  // or '[': they differ in this bit
   }
-  // To be asked before it is walked: an object that is walked can be walked again only if there is something in it.
-  static bool is_empty_object(od::value& value) noexcept {
-    const char* at = start(value);
-    if (*at != '{') return false;
-    while (is_blank(*++at)) {
-    }
-    return *at == '}';
-  }
   static bool is_null_word(od::value& value) noexcept { return without_blanks(value.raw_json_token()) == "null"; }
   std::size_t offset_of(od::value& value) const noexcept { return static_cast<std::size_t>(start(value) - bytes_); }
   std::size_t start_of_root() const noexcept { return body_.find('{'); }
+  // look() may walk on from here: afterwards the walk is where it was.
+  template <class F>
+  bool look_ahead(F&& look) {
+    const ParsedBody::Place here = document_.place();
+    const bool walked = look();
+    document_.return_to(here);
+    return walked;
+  }
+  // Past a list that the walk is at the start of, if it can be told without going through it; else the parser goes.
+  void pass_list(od::value& list) {
+    const std::size_t end = kept_.end_of_flat_list(offset_of(list));
+    if (end != Workspace::kNowhere) document_.pass(bytes_ + end);
+  }
   // Just behind the object that was walked last.
   std::size_t end_of_object();
   bool read_name(od::field& field, Name* name);
@@ -204,6 +224,7 @@ class Walk {
   };
 
   void note_unknown(const WantedValue& wanted, std::string_view name);
+  std::vector<std::string> unknown_paths() const;
   bool unescape_name(od::field& field, const char* raw, Name* name);
   bool has_backslash(std::string_view text) const noexcept {
     return has_backslash_ && text.find('\\') != std::string_view::npos;
@@ -225,7 +246,7 @@ class Walk {
   Result<Done> outcome() const;
 
   Workspace& kept_;
-  od::document document_;
+  ParsedBody document_;
   std::string_view body_;
   const char* bytes_ = nullptr;
   bool has_backslash_ = false;  // anywhere in the body
@@ -261,7 +282,8 @@ Result<Done> Walk::run(OnObject on_object, OnArray on_array) {
   const std::size_t size = body_.size() - mark;
   const simdjson::padded_string_view text(bytes_ + mark, size, size + simdjson::SIMDJSON_PADDING);
   od::json_type type{};
-  if (!passed(kept_.parser().iterate(text).get(document_)) || !passed(document_.type().get(type))) {
+  if (!passed(kept_.parser().iterate(text).get(static_cast<od::document&>(document_))) ||
+      !passed(document_.type().get(type))) {
     return outcome();
   }
   od::object object;
@@ -276,61 +298,87 @@ Result<Done> Walk::run(OnObject on_object, OnArray on_array) {
   return outcome();
 }
 
-[[gnu::noinline]] inline bool Walk::unescape_name(od::field& field, const char* raw, Name* name) {
-  std::string_view text;
-  const auto most = static_cast<std::size_t>(start(field.value()) - raw);
-  if (kept_.unescape(field.key(), most).get(text) != simdjson::SUCCESS) {
-    const auto used = static_cast<std::size_t>(raw - bytes_);
-    if (!escapes_valid({raw, body_.size() - used})) return passed(simdjson::STRING_ERROR);
-    *name = {};  // no field has an empty name
-    return true;
+[[gnu::always_inline]] inline Walk::WantedValue Walk::WantedValue::member(const Name& name) const noexcept {
+  // constructed in the return slot: a copy right after its members were written would stall on store forwarding
+  const WantedValue below(destination, node == nullptr ? nullptr : destination->fields->child(*node, name));
+  below.begin();
+  return below;
+}
+
+[[gnu::always_inline]] inline Walk::WantedValue Walk::member_of(const WantedValue& wanted, const Name& name) {
+  const WantedValue below = wanted.member(name);
+  if (below.node == nullptr && wanted.node != nullptr) [[unlikely]]
+    note_unknown(wanted, name.text);
+  return below;
+}
+
+[[gnu::always_inline]] inline bool Walk::take(od::value& value, const WantedValue& wanted, int depth) {
+  return is_container(value) ? take_container(value, wanted, depth) : take_scalar(value, wanted.slot);
+}
+
+[[gnu::always_inline]] inline bool Walk::take_scalar(od::value& value, Value* slot) {
+  switch (*start(value)) {
+    case '"':
+      return take_string(value, slot);
+    case 't':
+    case 'f':
+    case 'n':
+      return take_word(value, slot);
+    default:
+      return take_number(value, slot);
   }
-  *name = {text, padded_head(text.data(), text.size())};
+}
+
+[[gnu::always_inline]] inline bool Walk::take_scalar_field(od::field& field, MemberCursor& cursor, int depth) {
+  static_assert(kMaxMemberName + 1 <= simdjson::SIMDJSON_PADDING);
+  const FieldSet::Child& child = **cursor.next;
+  if (child.within || !child.name.begins(field.key().raw())) [[unlikely]]
+    return take_other_field(field, cursor, depth);
+  cursor.pass(child);
+  return take_scalar(field.value(), child.slot < 0 ? nullptr : cursor.slots + child.slot);
+}
+
+[[gnu::always_inline]] inline bool Walk::take_string(od::value& value, Value* slot) {
+  // A string's token is itself and blanks.
+  const std::string_view token = value.raw_json_token();
+  std::size_t size = token.size() - 1;
+  while (is_blank(token[size])) --size;
+  if (size == 0) [[unlikely]]
+    return passed(simdjson::STRING_ERROR);
+  const char* text = token.data() + 1;
+  if (has_backslash({text, size - 1})) [[unlikely]]
+    return take_escaped(value, slot);
+  od::raw_json_string consumed;
+  if (!passed(value.get_raw_json_string().get(consumed))) return false;
+  if (slot == nullptr) return true;
+  slot->kind = Kind::kString;
+  slot->text = {text, size - 1};
   return true;
 }
 
-// A whole body that is one number, string or word: right or wrong, no record stands in it.
-inline bool Walk::take_root_scalar(std::string_view text) {
-  wrong_place_ = std::string("the body is ") + kind_in_words(text) + ", not an object or a list";
-  return check_root_scalar(text);
-}
-
-inline bool Walk::check_root_scalar(std::string_view text) {
-  if (text.starts_with('"')) {
-    std::string_view ignored;
-    return (document_.get_string().get(ignored) == simdjson::SUCCESS || escapes_valid(text.substr(1)) ||
-            passed(simdjson::STRING_ERROR)) &&
-           at_end();
+[[gnu::always_inline]] inline bool Walk::take_number(od::value& value, Value* slot) {
+  const std::string_view token = value.raw_json_token();
+  double number = 0;
+  if (value.get_double().get(number) != simdjson::SUCCESS) [[unlikely]] {
+    return take_no_double(value, slot);
   }
-  return is_number(text) || text == "null" || text == "true" || text == "false" || passed(simdjson::TAPE_ERROR);
+  if (slot == nullptr) return true;
+  slot->kind = Kind::kNumber;
+  slot->number = number;
+  slot->text = without_blanks_behind(token);
+  return true;
 }
 
-inline bool Walk::at_end() {
-  return document_.current_location().error() == simdjson::OUT_OF_BOUNDS || passed(simdjson::TRAILING_CONTENT);
-}
-
-inline std::size_t Walk::end_of_object() {
-  const char* end = bytes_ + body_.size();
-  const char* next = nullptr;
-  if (document_.current_location().get(next) == simdjson::SUCCESS) end = next;
-  while (end > bytes_ && end[-1] != '}') --end;
-  return static_cast<std::size_t>(end - bytes_);
-}
-
-inline Result<Done> Walk::outcome() const {
-  if (stopped_) return {Code::kStopped, "stopped"};
-  switch (error_) {
-    case simdjson::SUCCESS:
-      return Done{};
-    case simdjson::EMPTY:
-      return {Code::kInvalidJson, "the body is empty"};
-    case simdjson::UTF8_ERROR:
-      return {Code::kInvalidJson, "the body is not UTF-8"};
-    case simdjson::CAPACITY:
-      return {Code::kInvalidJson, "the body is too large"};
-    default:
-      return {Code::kInvalidJson, "the body is not one JSON value"};
-  }
+[[gnu::always_inline]] inline bool Walk::take_word(od::value& value, Value* slot) {
+  bool word = false;
+  const bool null = *start(value) == 'n';
+  const auto error = null ? value.is_null().get(word) : value.get_bool().get(word);
+  if (error != simdjson::SUCCESS || (null && !word)) [[unlikely]]
+    return take_bare_word(value, slot, error == simdjson::SUCCESS ? simdjson::N_ATOM_ERROR : error);
+  if (slot == nullptr) return true;
+  slot->kind = null ? Kind::kNull : Kind::kBool;
+  slot->number = word ? 1 : 0;
+  return true;
 }
 
 }  // namespace wearables

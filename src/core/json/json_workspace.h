@@ -1,14 +1,13 @@
-// What a walk works in. json.cpp's own.
+// Private to the room: what walks keep from body to body.
 #pragma once
-
-#ifndef SIMDJSON_H
-#error "json.cpp includes this, after simdjson"
-#endif
 
 #include "core/base/assert.h"
 #include "core/json/field_set.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,6 +19,37 @@
 namespace wearables {
 
 namespace od = simdjson::ondemand;
+
+// Where a character stands the first few times.
+class FirstPlaces {
+ public:
+  explicit FirstPlaces(char wanted) noexcept : wanted_(wanted) {}
+
+  void clear() noexcept { count_ = 0; }
+  bool is_full() const noexcept { return count_ == places_.size(); }
+
+  // `piece` stands at `at`, behind what was searched before.
+  void search(std::size_t at, std::string_view piece) noexcept {
+    for (std::size_t next = 0; !is_full() && next < piece.size(); ++next) {
+      next = piece.find(wanted_, next);
+      if (next == std::string_view::npos) return;
+      places_[count_++] = at + next;
+    }
+  }
+
+  std::size_t first_from(std::size_t from, std::size_t otherwise) const noexcept {
+    const auto end = places_.begin() + static_cast<std::ptrdiff_t>(count_);
+    const auto found = std::lower_bound(places_.begin(), end, from);
+    return found == end ? otherwise : *found;
+  }
+
+ private:
+  static constexpr std::size_t kMost = 32;  // a page of many short lists has as many, and gains nothing
+
+  char wanted_;
+  std::array<std::size_t, kMost> places_{};
+  std::size_t count_ = 0;
+};
 
 // The parser, the padded copy of the body and what was guessed of its members' order, kept from
 // call to call. The first body that is much smaller than the one before gives the memory back.
@@ -51,6 +81,16 @@ class Workspace {
 
   // Where there is no backslash in all of a body, no text of it has to be searched for one.
   bool has_backslash() const noexcept { return has_backslash_; }
+
+  // The square bracket that ends the list at `begin`, where the list holds no other and is among the first of the body;
+  // else kNowhere. It may stand within a string. Bodies have few lists and long ones, and the parser would go through
+  // all that is in one.
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+  std::size_t end_of_flat_list(std::size_t begin) const noexcept {
+    const std::size_t next = opening_.first_from(begin + 1, opening_.is_full() ? begin : kNowhere);
+    const std::size_t end = closing_.first_from(begin, kNowhere);
+    return end < next ? end : kNowhere;
+  }
 
   od::parser& parser() noexcept { return parser_; }
 
@@ -94,10 +134,15 @@ class Workspace {
   void copy_bytes(std::string_view body) noexcept {
     constexpr std::size_t kPiece = 16384;
     has_backslash_ = false;
+    opening_.clear();
+    closing_.clear();
     for (std::size_t at = 0; at < body.size(); at += kPiece) {
       const std::string_view piece = body.substr(at, kPiece);
       std::memcpy(bytes_.get() + at, piece.data(), piece.size());
-      has_backslash_ = has_backslash_ || std::memchr(bytes_.get() + at, '\\', piece.size()) != nullptr;
+      const std::string_view copied(bytes_.get() + at, piece.size());
+      has_backslash_ = has_backslash_ || copied.find('\\') != std::string_view::npos;
+      opening_.search(at, copied);
+      closing_.search(at, copied);
     }
   }
 
@@ -116,6 +161,8 @@ class Workspace {
   std::unique_ptr<char[]> bytes_;
   std::size_t capacity_ = 0;
   bool has_backslash_ = false;
+  FirstPlaces opening_{'['};
+  FirstPlaces closing_{']'};
   std::vector<Value> values_;
   std::unordered_map<std::uint64_t, std::vector<FieldSet::Guess>> guesses_;  // by version of the field set
   std::vector<std::unique_ptr<std::uint8_t[]>> texts_;                       // unescaped

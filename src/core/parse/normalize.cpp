@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,19 +26,12 @@ class SampleSink final : public RecordSink {
  public:
   SampleSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
              const ClosedNames* closed, std::span<const Refusal> refused)
-      : plan_(plan), resource_(resource), body_size_(body_size), batch_(batch), closed_(closed), refused_(refused) {
-    restart();
-  }
+      : plan_(plan), resource_(resource), readings_(plan, resource, body_size, batch, closed, refused) {}
 
   void begin_list(std::span<const Value> source, std::string_view group) override;
   void end_list() override;
-  bool begin_list_before_source() override;
-  bool source_behind(std::span<const Value> source, std::string_view group) override;
-  void restart() override;
   void record(const Record& record) override;
-  void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
-  void null_at(std::string_view path) override { batch_.null_at = path; }
-  void finish() { readings_->finish(); }
+  void finish() { readings_.finish(); }
   bool is_balanced() const noexcept { return lists_.empty(); }  // every list that began has ended
 
  private:
@@ -50,29 +42,23 @@ class SampleSink final : public RecordSink {
     std::vector<std::string> texts = {};  // what fields point to
   };
 
-  List list_of(std::span<const Value> source, std::string_view group);
   static void keep_fields(std::span<const Value> source, List& list);
 
   const Plan::Impl& plan_;
   const PlanResource& resource_;
-  const std::size_t body_size_;
-  Batch& batch_;
-  const ClosedNames* const closed_;
-  const std::span<const Refusal> refused_;
-  std::optional<Readings> readings_;
+  Readings readings_;
   std::vector<List> lists_;
-  std::size_t first_without_source_ = 0;  // of the samples
 };
 
-SampleSink::List SampleSink::list_of(std::span<const Value> source, std::string_view group) {
-  readings_->note_texts(plan_.source_texts, source);
+void SampleSink::begin_list(std::span<const Value> source, std::string_view group) {
+  readings_.note_texts(plan_.source_texts, source);
   std::string_view provider = string_in(source[kSourceProvider]);
   if (provider.empty()) provider = string_in(source[kSourceSlug]);
   if (provider.empty()) provider = group;
-  List list{readings_->source(provider, string_in(source[kSourceType]), "timeseries"),
-            &resource_.mappings_for(provider)};
-  if (resource_.reads_source) keep_fields(source, list);
-  return list;
+  lists_.push_back(
+      {readings_.source(provider, string_in(source[kSourceType]), "timeseries"), &resource_.mappings_for(provider)});
+  if (resource_.reads_source) keep_fields(source, lists_.back());
+  readings_.begin_series();
 }
 
 // The texts of the source are good until the walk goes on, and the list is as long as it is.
@@ -84,64 +70,28 @@ void SampleSink::keep_fields(std::span<const Value> source, List& list) {
   }
 }
 
-void SampleSink::begin_list(std::span<const Value> source, std::string_view group) {
-  lists_.push_back(list_of(source, group));
-  readings_->begin_series();
-}
-
 // What comes behind a list within a list is its own, too.
 void SampleSink::end_list() {
   lists_.pop_back();
-  readings_->begin_series();
-}
-
-constexpr std::uint16_t kSourceBehind = 0;  // as most bodies have one source, it is often right
-
-// Which mappings apply must not depend on the source.
-bool SampleSink::begin_list_before_source() {
-  if (resource_.provider_mappings.size() > 1 || resource_.reads_source) return false;
-  first_without_source_ = batch_.samples.size();
-  lists_.push_back(List{kSourceBehind, &resource_.provider_mappings.front()});
-  readings_->begin_series();
-  return true;
-}
-
-bool SampleSink::source_behind(std::span<const Value> source, std::string_view group) {
-  const std::uint16_t index = list_of(source, group).source;
-  if (!readings_->is_source(index)) return false;
-  if (index == kSourceBehind) return true;
-  std::vector<Sample>& samples = batch_.samples;
-  for (std::size_t i = first_without_source_; i < samples.size(); ++i)
-    samples[i].source = static_cast<std::uint8_t>(index);
-  return true;
-}
-
-void SampleSink::restart() {
-  batch_.clear();
-  readings_.emplace(plan_, resource_, body_size_, batch_, closed_, refused_);
-  lists_.clear();
+  readings_.begin_series();
 }
 
 void SampleSink::record(const Record& record) {
   WEARABLES_ASSERT(!lists_.empty());
   const List& list = lists_.back();
-  readings_->start(record, list.fields);
-  if (!record.is_object) return readings_->reject_form(record);
-  if (!readings_->is_source(list.source)) return readings_->reject_source(list.source);
-  if (!readings_->add(*list.mappings, list.source, kNone)) readings_->reject_missing_value(*list.mappings);
+  readings_.start(record, list.fields);
+  if (!record.is_object) return readings_.reject_form(record);
+  if (!readings_.is_source(list.source)) return readings_.reject_source(list.source);
+  if (!readings_.add(*list.mappings, list.source, kNone)) readings_.reject_missing_value(*list.mappings);
 }
 
 class DocumentSink final : public RecordSink {
  public:
   DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
                const ClosedNames* closed, std::span<const Refusal> refused)
-      : resource_(resource), batch_(batch), readings_(plan, resource, body_size, batch, closed, refused) {
-    batch.clear();
-  }
+      : resource_(resource), batch_(batch), readings_(plan, resource, body_size, batch, closed, refused) {}
 
   void record(const Record& record) override;
-  void unknown(std::string path) override { batch_.unknowns.push_back({std::move(path), {}}); }
-  void null_at(std::string_view path) override { batch_.null_at = path; }
   void finish() { readings_.finish(); }
   bool is_balanced() const noexcept { return true; }
 
@@ -232,11 +182,18 @@ void DocumentSink::record(const Record& record) {
   readings_.add(resource_.mappings_for(provider), source, index);
 }
 
+// What is left to be done of a batch when all records are in it.
 template <class Sink>
-Result<Done> finish(Result<Done> walked, Sink& sink, const char* what, std::string_view resource) {
+Result<Done> finish(Result<WalkFindings> walked, Sink& sink, Batch& batch, const char* what,
+                    std::string_view resource) {
   sink.finish();
   WEARABLES_ASSERT(!walked.ok() || sink.is_balanced());
-  if (walked.ok() || walked.error().code != Code::kUnexpectedShape) return walked;
+  if (walked.ok()) {
+    for (std::string& path : walked.value().unknowns) batch.unknowns.push_back({std::move(path), {}});
+    batch.null_at = std::move(walked.value().null_at);
+    return Done{};
+  }
+  if (walked.error().code != Code::kUnexpectedShape) return walked.error();
   return {Code::kUnexpectedShape,
           std::string("no ") + what + " where " + std::string(resource) + " has them: " + walked.error().message};
 }
@@ -283,15 +240,17 @@ Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_
   if (found == nullptr || found->def.kind == ResourceKind::kSkipped) {
     return {Code::kInvalidArgument, "there are no readings in " + std::string(resource)};
   }
-  if (found->def.kind == ResourceKind::kTimeseries) {
-    SampleSink sink(impl, *found, body.size(), batch, closed, refused);
-    auto done = finish(walk_timeseries(body, found->fields, impl.source_fields, sink, stop), sink, "samples", resource);
-    WEARABLES_ASSERT(!done.ok() || is_consistent(batch, body.size()));
-    return done;
-  }
-  DocumentSink sink(impl, *found, body.size(), batch, closed, refused);
-  auto done = finish(walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop), sink, "documents",
-                     resource);
+  batch.clear();
+  auto done = [&] {
+    if (found->def.kind == ResourceKind::kTimeseries) {
+      SampleSink sink(impl, *found, body.size(), batch, closed, refused);
+      return finish(walk_timeseries(body, found->fields, impl.source_fields, sink, stop), sink, batch, "samples",
+                    resource);
+    }
+    DocumentSink sink(impl, *found, body.size(), batch, closed, refused);
+    return finish(walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop), sink, batch,
+                  "documents", resource);
+  }();
   WEARABLES_ASSERT(!done.ok() || is_consistent(batch, body.size()));
   return done;
 }

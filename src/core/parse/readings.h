@@ -47,11 +47,8 @@ class Readings {
   // The index of a source in the batch; or else why it has none.
   static constexpr std::uint16_t kNoSource = 0xffff;  // the provider is not a usable name
   static constexpr std::uint16_t kTooManySources = 0xfffe;
-  // Whether readings of it are taken; so they are while it is not known yet (begin_list_before_source()).
-  bool is_source(std::uint16_t index) const noexcept {
-    if (index >= source_closed_.size()) return index < kTooManySources;
-    return !source_closed_[index];
-  }
+  // Whether readings of it are taken.
+  bool is_source(std::uint16_t index) const noexcept { return index < source_closed_.size() && !source_closed_[index]; }
   std::uint16_t source(std::string_view provider, std::string_view type, std::string_view channel);
 
   // What a field says of a time, by itself; kNoInstant when that is nothing plausible.

@@ -178,16 +178,12 @@ class EnvelopeSink final : public RecordSink {
   // Of a list of events only what they agree on: a reading must not land with the wrong person.
   void record(const Record& record) override {
     const Envelope next = envelope_of(fields_, record.fields);
-    const bool is_deep = envelope_.is_deep;
     if (first_) envelope_ = next;
-    envelope_.is_deep = is_deep;
     first_ = false;
     for (auto field : {&Envelope::event_type, &Envelope::external_user_id, &Envelope::client_user_id}) {
       if (envelope_.*field != next.*field) (envelope_.*field).clear();
     }
   }
-
-  void too_deep() override { envelope_.is_deep = true; }
 
  private:
   const EnvelopeFields& fields_;
@@ -229,6 +225,7 @@ Envelope read_envelope(const Vendor& vendor, std::string_view body) {
   const auto walked = walk_objects(body, fields.set, sink);
   if (!walked.ok()) return {};
   envelope.is_json = true;
+  envelope.is_deep = walked.value().is_too_deep;
   return envelope;
 }
 

@@ -1,89 +1,11 @@
-#include "core/json/json.h"
+// The walk over a body of documents.
+#include "core/json/json_walk.h"
 
-#include <simdjson.h>
-
-#include "core/json/json_peek.h"
-#include "core/json/json_timeseries.h"
-#include "core/json/json_values.h"
-
-#include "core/base/text.h"
-
-#include <algorithm>
-#include <utility>
-#include <vector>
+#include <cstddef>
+#include <string>
+#include <string_view>
 
 namespace wearables {
-
-// The address of a row is good until the next one is made.
-bool Walk::take_element(od::value& value, const WantedValue& list, std::size_t index, int depth) {
-  const FieldSet& fields = *list.destination->fields;
-  const FieldSet::Node* each = fields.each(*list.node);
-  if (each == nullptr) {
-    const std::string name = std::to_string(index);
-    return take(value, list.member({name, name_head(name)}), depth);
-  }
-  const auto number = static_cast<std::size_t>(each->list);
-  Places& places = list.destination->lists[number];
-  const std::size_t columns = fields.lists()[number].size();
-  WEARABLES_ASSERT(columns > 0 && places.rows.size() % columns == 0);
-  if (places.rows.size() / columns == kMaxPlaces) {
-    ++places.left_out;
-    return check(value, depth);
-  }
-  places.rows.resize(places.rows.size() + columns);
-  const Destination row{&fields, places.rows.data() + places.rows.size() - columns, nullptr, list.destination->guesses,
-                        list.destination->notes};
-  return take(value, {&row, each}, depth);
-}
-
-// The members of an object that is read by "*", whatever their names are.
-bool Walk::take_places(od::object& object, const WantedValue& wanted, int depth) {
-  std::size_t index = 0;
-  return each_member(object, [&](const Name&, od::value& member) {
-    return !stopped() && take_element(member, wanted, index++, depth);
-  });
-}
-
-void Walk::note_unknown(const WantedValue& wanted, std::string_view name) {
-  const bool noted = wanted.destination->notes != nullptr && !wanted.node->open && !name.empty();
-  if (!noted || unknowns_.size() == kMaxUnknowns) return;
-  for (const UnknownMember& known : unknowns_) {
-    if (known.node == wanted.node && known.name == name) return;
-  }
-  unknowns_.push_back({wanted.node, wanted.destination->fields, wanted.destination->notes, name});
-}
-
-bool Walk::pass_over(od::value& value) {
-  deep_ = true;
-  return end_of_value(body_, offset_of(value)) != std::string_view::npos || passed(simdjson::TAPE_ERROR);
-}
-
-void Walk::note_instead(od::value& value, std::string_view path, const char* expected) {
-  if (is_null_word(value)) {
-    if (null_place_.empty()) null_place_ = path;
-  } else if (wrong_place_.empty()) {
-    const char* kind = kind_in_words(without_blanks(value.raw_json_token()));
-    wrong_place_ = '"' + std::string(path) + "\" is " + kind + ", not " + expected;
-  }
-}
-
-Result<Done> Walk::nothing_found(RecordSink& sink, const std::string& otherwise) const {
-  if (wrong_place_.empty() && !null_place_.empty()) {
-    sink.null_at(null_place_);
-    return Done{};
-  }
-  const std::string deep = ", and something is nested deeper than " + std::to_string(kMaxDepth) + " levels";
-  return {Code::kUnexpectedShape, (wrong_place_.empty() ? otherwise : wrong_place_) + (deep_ ? deep : "")};
-}
-
-void Walk::report(RecordSink& sink) const {
-  if (deep_) sink.too_deep();
-  for (const UnknownMember& unknown : unknowns_) {
-    const std::string above = unknown.fields->path_of(*unknown.node);
-    sink.unknown(unknown.before + above + (above.empty() ? "" : ".") + printable(unknown.name, kMaxMemberName));
-  }
-}
-
 namespace {
 
 class DocumentWalk : public Walk {
@@ -98,7 +20,7 @@ class DocumentWalk : public Walk {
         destination_(destination_of(fields, found_.values.data(), found_.lists.data(), "")),
         wanted_{&destination_, &fields.root()} {}
 
-  Result<Done> run();
+  Result<WalkFindings> run();
 
  private:
   // An object that is a document, or stands around documents: the members tell.
@@ -132,8 +54,8 @@ class DocumentWalk : public Walk {
   bool any_ = false;
 };
 
-Result<Done> DocumentWalk::run() {
-  auto done = Walk::run(
+Result<WalkFindings> DocumentWalk::run() {
+  const auto done = Walk::run(
       [&](od::object& object) {
         return event(object, {true, "", Record::kNotListed, start_of_root(), 1});
       },
@@ -146,10 +68,8 @@ Result<Done> DocumentWalk::run() {
         any_ = any_ || empty;
         return walked;
       });
-  report(sink_);
-  if (!done.ok() || any_) return done;
   const std::string key = list_key_.empty() ? "" : " or \"" + std::string(list_key_) + '"';
-  return nothing_found(sink_, "no object or list in \"data\"" + key);
+  return findings(done, any_, "no object or list in \"data\"" + key);
 }
 
 bool DocumentWalk::element(od::value& value, const Holder& self) {
@@ -238,15 +158,14 @@ bool DocumentWalk::container(od::field& field, Holder& self) {
 
 // The name of a food may be "id", too, but what stands there is an object.
 bool DocumentWalk::has_id(od::value& value, int depth, bool* has) {
-  if (depth > kMaxDepth || *start(value) != '{' || is_empty_object(value)) return true;
-  od::object object;
-  bool filled = false;
-  if (!passed(value.get_object().get(object))) return false;
-  const bool walked = each_member(object, [&](const Name& name, od::value& member) {
-    *has = *has || (name == kNameId && !is_container(member) && !is_null_word(member));
-    return check(member, depth + 1);
+  if (depth > kMaxDepth || *start(value) != '{') return true;
+  return look_ahead([&] {
+    od::object object;
+    return passed(value.get_object().get(object)) && each_member(object, [&](const Name& name, od::value& member) {
+             *has = *has || (name == kNameId && !is_container(member) && !is_null_word(member));
+             return check(member, depth + 1);
+           });
   });
-  return walked && passed(object.reset().get(filled));
 }
 
 bool DocumentWalk::documents(const Name& name, od::value& value, Holder& self) {
@@ -267,70 +186,11 @@ bool DocumentWalk::list(od::value& value, std::string_view pointer, int depth) {
   });
 }
 
-class ObjectWalk : public Walk {
- public:
-  ObjectWalk(std::string_view body, const FieldSet& fields, RecordSink& sink)
-      : Walk(body, nullptr),
-        sink_(sink),
-        found_(room_for(fields)),
-        destination_(destination_of(fields, found_.values.data(), found_.lists.data())),
-        wanted_{&destination_, &fields.root()} {}
-
-  Result<Done> run() {
-    auto done = Walk::run([&](od::object& root) { return object(root, Record::kNotListed); },
-                          [&](od::array& array) {
-                            return each_element(array, [&](od::value& value, std::size_t index) {
-                              if (*start(value) != '{') return check(value, 2);
-                              od::object element;
-                              return passed(value.get_object().get(element)) && object(element, index);
-                            });
-                          });
-    report(sink_);
-    return done;
-  }
-
- private:
-  bool object(od::object& members, std::size_t index) {
-    found_.clear();
-    if (!take_members(members, wanted_, 2)) return false;
-    sink_.record({true, found_.values, found_.lists, "", index, 0, 0});
-    return true;
-  }
-
-  RecordSink& sink_;
-  FoundFields found_;
-  const Destination destination_;
-  const WantedValue wanted_;
-};
-
 }  // namespace
 
-void RecordSink::begin_list(std::span<const Value>, std::string_view) {}
-void RecordSink::end_list() {}
-bool RecordSink::begin_list_before_source() { return false; }
-bool RecordSink::source_behind(std::span<const Value>, std::string_view) { return false; }
-void RecordSink::restart() {}
-// NOLINTNEXTLINE(performance-unnecessary-value-param): those that override it keep the text
-void RecordSink::unknown(std::string) {}
-void RecordSink::null_at(std::string_view) {}
-void RecordSink::too_deep() {}
-
-Result<Done> walk_timeseries(std::string_view body, const FieldSet& sample_fields, const FieldSet& source_fields,
-                             RecordSink& sink, bool (*stop)()) {
-  TimeseriesWalk walk(body, sample_fields, source_fields, sink, stop, true);
-  auto done = walk.run();
-  if (!walk.must_restart()) return done;
-  sink.restart();
-  return TimeseriesWalk(body, sample_fields, source_fields, sink, stop, false).run();
-}
-
-Result<Done> walk_documents(std::string_view body, std::string_view list_key, const FieldSet& fields,
-                            std::uint16_t id_slot, RecordSink& sink, bool (*stop)()) {
+Result<WalkFindings> walk_documents(std::string_view body, std::string_view list_key, const FieldSet& fields,
+                                    std::uint16_t id_slot, RecordSink& sink, bool (*stop)()) {
   return DocumentWalk(body, list_key, fields, id_slot, sink, stop).run();
-}
-
-Result<Done> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink) {
-  return ObjectWalk(body, fields, sink).run();
 }
 
 }  // namespace wearables

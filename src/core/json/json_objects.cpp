@@ -1,11 +1,48 @@
-// A look at some members of a body, without a walk over all of it. json.cpp's own.
-#pragma once
+// The walk over a body as it is, and the look at some of its members.
+#include "core/json/json_walk.h"
 
-#include "core/json/json_values.h"
-
+#include <cstddef>
 #include <span>
+#include <string_view>
 
 namespace wearables {
+namespace {
+
+class ObjectWalk : public Walk {
+ public:
+  ObjectWalk(std::string_view body, const FieldSet& fields, RecordSink& sink)
+      : Walk(body, nullptr),
+        sink_(sink),
+        found_(room_for(fields)),
+        destination_(destination_of(fields, found_.values.data(), found_.lists.data())),
+        wanted_{&destination_, &fields.root()} {}
+
+  Result<WalkFindings> run() {
+    const auto done = Walk::run([&](od::object& root) { return object(root, Record::kNotListed); },
+                                [&](od::array& array) {
+                                  return each_element(array, [&](od::value& value, std::size_t index) {
+                                    if (*start(value) != '{') return check(value, 2);
+                                    od::object element;
+                                    return passed(value.get_object().get(element)) && object(element, index);
+                                  });
+                                });
+    constexpr bool kAnyShapeWillDo = true;
+    return findings(done, kAnyShapeWillDo, {});
+  }
+
+ private:
+  bool object(od::object& members, std::size_t index) {
+    found_.clear();
+    if (!take_members(members, wanted_, 2)) return false;
+    sink_.record({true, found_.values, found_.lists, "", index, 0, 0});
+    return true;
+  }
+
+  RecordSink& sink_;
+  FoundFields found_;
+  const Destination destination_;
+  const WantedValue wanted_;
+};
 
 class Peek : public Walk {
  public:
@@ -45,6 +82,12 @@ class Peek : public Walk {
   const PeekGoal& goal_;
   bool known_ = false;
 };
+
+}  // namespace
+
+Result<WalkFindings> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink) {
+  return ObjectWalk(body, fields, sink).run();
+}
 
 Result<bool> peek_object(std::string_view body, const FieldSet& fields, std::span<Value> values, const PeekGoal& goal) {
   return Peek(body, fields, values, goal).run();
