@@ -28,7 +28,13 @@ my $kDrainUntilBack = q{DO $$ BEGIN
 	END LOOP;
 END $$};
 
-# attempts: what an error there costs the run's jobs; skip: how often it is passed with nothing in hand
+# a table with a trigger is written by the guarded upsert
+my $kGuarded = q{CREATE FUNCTION public.pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+	CREATE TRIGGER pass BEFORE INSERT ON wearables.sample_points FOR EACH ROW EXECUTE FUNCTION public.pass()};
+my $kUnguarded = 'DROP FUNCTION public.pass() CASCADE';
+
+# attempts: what an error there costs the run's jobs; skip: how often it is passed with nothing in hand; before, after: what
+# is done before the point is met, and when the run has ended
 my %points = (
 	'claim' => { attempts => 0 },
 	'claimed' => { attempts => 0 },
@@ -46,6 +52,7 @@ my %points = (
 	'document' => { attempts => 1 },
 	'looked up' => { attempts => 1 },
 	'stored' => { attempts => 1 },
+	'judged' => { attempts => 1, before => [$kGuarded], after => $kUnguarded },
 	'mark' => { attempts => 1 },
 	'marked' => { attempts => 1 },
 	'ingested' => { attempts => 1 },
@@ -255,6 +262,7 @@ for my $point (sort keys %points)
 		$points{$point}{attempts}, '- it counts as it should');
 	run_sql($node, 'app', $run->{register});
 	ends_alike($run);
+	run_sql($node, 'app', $points{$point}{after}) if $points{$point}{after};
 }
 
 my $holder = $node->background_psql('app');
@@ -286,6 +294,7 @@ for my $point (sort keys %points)
 	# a replay may have to be done again
 	my @surprises = grep { $_ ne '40001' && !($_ eq 'XX000' && $points{$point}{first}) } map { end_of($_) } $stopped, @others;
 	ends_alike($run);
+	run_sql($node, 'app', $points{$point}{after}) if $points{$point}{after};
 	is("@surprises", '', '- and nobody met an error');
 }
 $holder->quit;
@@ -303,6 +312,7 @@ for my $point (sort keys %points)
 	ok(is_reached($point, 'kill') && restart_count($node) == $restarts + 1, "$point: kill");
 	run_sql($node, 'app', $run->{register});
 	ends_alike($run);
+	run_sql($node, 'app', $points{$point}{after}) if $points{$point}{after};
 }
 
 $node->stop;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "pg/server/stop_point.h"
 #include "pg/write/sample.h"
 #include "pg/write/sample_args.h"
 
@@ -97,6 +98,7 @@ void mark_refused(uint64 stored, const Row* rows, int count, Judged* judged) {
 
 void upsert_samples(int64 user_id, const Row* rows, int count, Judged* judged) {
   judge_by_query(user_id, rows, count, judged);
+  stop_point("judged");
   SampleArrays arrays = make_arrays(kColumnsOfUser, count);
   for (int i = 0; i < count; ++i) {
     if (writes(judged[i].verdict)) append(&arrays, rows[i]);
