@@ -162,12 +162,15 @@ class Readings {
   std::size_t row_ = kNoRow;
   Batch& batch_;
 
-  // Where the record says that it was recorded.
+  // What the steps of a reading leave for those that follow. They are members, for what was found of the record, or of
+  // the reading before, often holds for the next.
+
+  // Where a record says that it was recorded.
   static constexpr std::uint8_t kTooManyZones = kOffsetWritten;
-  struct {
+  struct Place {
     std::uint8_t zone = 0;               // as Sample::zone, or kTooManyZones
     std::int16_t tz_offset = kNoOffset;  // from a field beside the readings
-  } place_;
+  };
 
   // A metric that fields of a record named: the plan's own, or one to be made after its parent.
   struct Extended {
@@ -178,10 +181,59 @@ class Readings {
   };
   static constexpr std::size_t kNotExtended = static_cast<std::size_t>(-1);
 
-  struct {
+  // The metric of a reading.
+  struct Choice {
     const PlanMetric* metric = nullptr;
-    std::size_t extended = kNotExtended;
-  } choice_;
+    std::size_t extended = kNotExtended;  // index into extended_
+  };
+
+  // Why a reading is none.
+  struct Rejection {
+    Reason reason = Reason::kNotAnObject;
+    int slot = kNoSlot;
+    std::string_view detail;
+  };
+
+  // What a field of the record says of time.
+  struct ReadInstant {
+    int slot = kNoSlot;
+    Micros at = 0;
+    std::int16_t offset = 0;                  // that it was written with, 0: none
+    std::int16_t written_offset = kNoOffset;  // the same, where it tells where the wearer was
+    bool is_date = false;                     // written as one: at is 00:00 UTC of it
+    bool is_day = false;                      // a date, or the midnight that stands for the document's own
+  };
+
+  // When and where a reading is.
+  struct ReadingTime {
+    int of = kNoTime;  // time_of of the mapping
+    Micros at = 0;
+    std::int16_t offset = 0;             // as of ReadInstant
+    std::uint8_t zone = 0;               // as of Sample
+    std::int16_t tz_offset = kNoOffset;  // as of Sample
+  };
+
+  // From the unit of a number to the canonical one.
+  struct Conversion {
+    double factor = 1;
+    double offset = 0;
+  };
+
+  // The part that an identity was hashed to.
+  struct HashedPart {
+    std::string identity;
+    std::int16_t part = kWholePart;
+  };
+
+  // The metric that an extension led to.
+  struct LastExtended {
+    const PlanMapping* mapping = nullptr;
+    std::string extension;
+    std::size_t index = kNotExtended;
+  };
+
+  Place place_;
+  Choice choice_;
   Interner extended_names_;
   std::vector<Extended> extended_;   // by index of the name
   Interner sources_;                 // those after the first few
@@ -190,47 +242,16 @@ class Readings {
   std::uint32_t first_untold_ = 0;                                // ordinal of the first refusal beyond kMaxRejected
   bool untold_for_sources_ = false, untold_for_metrics_ = false;  // some of those beyond
 
-  struct {
-    Reason reason = Reason::kNotAnObject;
-    int slot = kNoSlot;
-    std::string_view detail;
-  } rejection_;
-
-  struct {
-    int slot = kNoSlot;
-    Micros at = 0;
-    std::int16_t offset = 0;                  // that it was written with, 0: none
-    std::int16_t written_offset = kNoOffset;  // the same, where it tells where the wearer was
-    bool is_date = false;                     // written as one: at is 00:00 UTC of it
-    bool is_day = false;                      // a date, or the midnight that stands for the document's own
-  } instant_;                                 // read last in this record
-  struct {
-    int of = kNoTime;  // time_of of the mapping
-    Micros at = 0;
-    std::int16_t offset = 0;             // as of instant_
-    std::uint8_t zone = 0;               // as of Sample
-    std::int16_t tz_offset = kNoOffset;  // as of Sample
-  } time_;                               // of the reading before, in this record
+  Rejection rejection_;
+  ReadInstant instant_;  // read last in this record
+  ReadingTime time_;     // of the reading before, in this record
   InstantReader instants_;
   WrittenOffset offsets_{};  // of the reading before
-
-  struct {
-    double factor = 1;
-    double offset = 0;
-  } unit_;  // of the number at hand
-
-  struct {
-    std::string identity;
-    std::int16_t part = kWholePart;
-  } last_part_;  // most readings of a body have one
+  Conversion unit_;          // of the number at hand
+  HashedPart last_part_;     // most readings of a body have one
   std::string identity_;
-
   std::string extension_;  // of the metric's name, of the reading at hand
-  struct {
-    const PlanMapping* mapping = nullptr;
-    std::string extension;
-    std::size_t index = kNotExtended;
-  } last_extended_;
+  LastExtended last_extended_;
 };
 
 }  // namespace wearables
