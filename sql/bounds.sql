@@ -103,4 +103,4 @@ SELECT pg_temp.send('2t08', 'heartrate', '{"source":{"provider":"another"},"data
 CALL wearables.drain();
 SELECT source_id FROM wearables.sources WHERE provider = 'another';
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

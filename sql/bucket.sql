@@ -188,4 +188,4 @@ SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', t
 SELECT * FROM wearables.timeseries(1, 'heartrate', date '2024-01-01', date '2025-01-01', time_zone => 'CEST');
 \echo :SQLSTATE
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -66,4 +66,4 @@ SELECT count(*) FILTER (WHERE mod(extract(epoch FROM start AT TIME ZONE z.rules)
                           AND until AT TIME ZONE z.rules - start AT TIME ZONE z.rules > width) AS too_long
 FROM buckets CROSS JOIN LATERAL (SELECT name WHERE name !~ '^[-+]') z (rules) WHERE width < '24 hours';
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

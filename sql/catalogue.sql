@@ -76,4 +76,4 @@ FROM wearables.resources r
 WHERE r.name IN (SELECT n.resource FROM numeric_fields n) ORDER BY r.name COLLATE "C";
 
 DROP VIEW fields_left_out, fields_read;
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

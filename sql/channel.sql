@@ -101,4 +101,4 @@ ROLLBACK;
 UPDATE wearables.resources SET name = 'slumber' WHERE name = 'sleep';
 SELECT DISTINCT resource FROM wearables.mappings WHERE channel = 'nap';
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -89,4 +89,4 @@ SELECT count(*) FROM wearables_internal.chart(1, '{}', 'avg', '{2025-01-01,2025-
 
 \c - -
 DROP FUNCTION plain;
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -148,4 +148,4 @@ CREATE TEMP TABLE before AS SELECT c.ctid AS place, c.xmin AS writer FROM wearab
 SELECT (wearables.replay(event_id)).failed FROM wearables.webhook_events WHERE status = 'processed';
 SELECT count(*) FROM (TABLE before EXCEPT (SELECT c.ctid, c.xmin FROM wearables.connections c UNION ALL SELECT e.ctid, e.xmin FROM wearables.connection_events e)) moved;
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -129,4 +129,4 @@ SELECT sum(r.inserted + r.changed + r.confirmed + r.removed) AS written FROM (SE
 SELECT value FROM wearables.drift ORDER BY value COLLATE "C";
 SELECT DISTINCT p.change FROM wearables.webhook_events e CROSS JOIN LATERAL wearables.replay_preview(e.event_id) p;
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -58,4 +58,4 @@ SELECT count(*) = (SELECT count(*) FROM documents) AS all_days, count(*) FILTER 
 FROM wearables.timeseries(1, 'steps', date '1971-01-01', date '2040-01-01', 'day', 'recorded') t
 LEFT JOIN documents d ON d.day = wearables.day_of(t.bucket_start, 'America/St_Johns') AND d.steps = t.value;
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -107,4 +107,4 @@ SELECT value, part FROM wearables.samples WHERE ts = '2024-05-20T08:00:00Z' ORDE
 -- the row of a point is as long as before: 72 bytes without an end, 80 with one
 SELECT DISTINCT ts_end IS NOT NULL AS has_end, tz_offset IS NOT NULL AS has_offset, (pg_column_size(p.*) + 7) / 8 * 8 AS bytes FROM wearables.sample_points p WHERE value_secondary IS NULL ORDER BY 1, 2;
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

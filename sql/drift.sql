@@ -138,4 +138,4 @@ DROP TRIGGER at_the_limit ON wearables.sample_points;
 SELECT events, processed, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t1%') r;
 SELECT * FROM pg_temp.nights();
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

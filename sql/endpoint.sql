@@ -100,4 +100,4 @@ SELECT endpoint, kind, ordinal, value FROM wearables.endpoint_secrets ORDER BY k
 DELETE FROM wearables.endpoints WHERE name = 'junction';
 SELECT count(*) FROM wearables.endpoint_secrets;
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

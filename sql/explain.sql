@@ -111,4 +111,4 @@ CALL wearables.drain();
 SELECT * FROM pg_temp.explain('2t31') WHERE aspect IN ('status', 'resource');
 SELECT * FROM pg_temp.explain('2t32') WHERE aspect IN ('status', 'resource');
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -62,4 +62,4 @@ INSERT INTO wearables.mappings (resource, metric, value_fields, extends) VALUES 
 INSERT INTO wearables.mappings (resource, metric, value_fields, extends) VALUES ('steps', 'fall', '{value}', '{NULL}');
 \set VERBOSITY default
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -47,4 +47,4 @@ UPDATE wearables.jobs SET run_at = now() - interval '1 day' WHERE event_id = 1;
 UPDATE wearables.jobs SET run_at = now() + interval '1 day' WHERE event_id = 2;
 EXECUTE health;
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -127,4 +127,4 @@ DELETE FROM wearables.samples;
 SELECT wearables_internal.insert_samples();
 \echo :SQLSTATE
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

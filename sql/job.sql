@@ -265,4 +265,4 @@ SELECT wearables.retry_failed(sqlstate => '2');
 SELECT wearables.retry_failed(max_jobs => 0);
 \echo :SQLSTATE
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -97,4 +97,4 @@ SELECT DISTINCT remedy FROM wearables.drift WHERE resource = '(no user)' \gexec
 SELECT (wearables.replay(event_id)).skipped FROM wearables.webhook_events WHERE message_id LIKE 'msg_2y%';
 EXECUTE drift;
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -201,4 +201,4 @@ UPDATE wearables.mappings SET value_fields = '{pieces.*.mass}' WHERE resource = 
 UPDATE wearables.mappings SET codes = '{"calm": "2"}' WHERE resource = 'basket' AND metric = 'sleep_stage';
 UPDATE wearables.mappings SET codes = '{}' WHERE resource = 'basket' AND metric = 'sleep_stage';
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -104,4 +104,4 @@ SELECT ts, value FROM wearables.samples WHERE metric = 'total_sleep_time' AND va
 UPDATE wearables.resources SET session_end = NULL WHERE name = 'sleep';
 UPDATE wearables.resources SET session_end = 'stages.*.end' WHERE name = 'sleep';
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -86,4 +86,4 @@ SELECT * FROM wearables.normalize('daily.data.sleep.created', '"night"'::jsonb);
 \echo :SQLSTATE
 SELECT * FROM wearables.normalize('daily.data.sleep.created', '{"data":null}'::jsonb);
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -64,4 +64,4 @@ INSERT INTO wearables.mappings (resource, metric, value_fields, part_fields) VAL
 INSERT INTO wearables.mappings (resource, metric, value_fields, part_fields) VALUES ('steps', 'fall', '{value}', '{NULL}');
 \set VERBOSITY default
 DROP VIEW pg_temp.stored;
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

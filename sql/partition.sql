@@ -87,5 +87,5 @@ SELECT wearables.make_event_partitions(NULL);
 \echo :SQLSTATE
 
 -- they go with the extension, although they are not its members
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;
 SELECT count(*) FROM pg_class WHERE relname LIKE 'webhook_events%';

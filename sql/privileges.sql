@@ -129,7 +129,7 @@ RESET ROLE;
 SELECT status, note FROM wearables.webhook_events;
 
 -- what default privileges grant is taken back, from partitions too
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO regress_nobody;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO regress_nobody, PUBLIC;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON ROUTINES TO regress_nobody;
@@ -173,5 +173,5 @@ SELECT verdict FROM wearables.health;
 RESET search_path;
 
 DROP SCHEMA trap CASCADE;
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;
 DROP ROLE regress_ingest, regress_reader, regress_monitor, "regress operator", regress_nobody;

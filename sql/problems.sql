@@ -193,4 +193,4 @@ SELECT verdict FROM wearables.health;
 RESET ROLE;
 DROP OWNED BY regress_monitor;
 DROP ROLE regress_monitor;
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -126,4 +126,4 @@ EXCEPTION
   WHEN cannot_coerce OR feature_not_supported THEN RAISE WARNING 'refused';
 END $$;
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

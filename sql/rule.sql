@@ -95,4 +95,4 @@ FROM read LEFT JOIN shown s ON s.ts = (new).ts GROUP BY 1 ORDER BY 1;
 SELECT inserted, changed, confirmed, unchanged, stale, removed FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events) r;
 
 DISCARD TEMP;
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -191,4 +191,4 @@ SELECT n.ts, n.refused FROM wearables.normalize('daily.data.heartrate.created', 
 INSERT INTO wearables.samples (user_id, metric, ts, provider, source_type, value) VALUES (1, 'heartrate', '2036-01-01', 'by_hand', 'scale', 61);
 SELECT ts, value FROM wearables.samples WHERE provider = 'by_hand';
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

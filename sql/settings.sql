@@ -62,4 +62,4 @@ SET wearables_ingest.body_limit = '1MB';
 RESET ROLE;
 DROP ROLE regress_settings;
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -78,6 +78,6 @@ SELECT event_id, state, attempt, last_error FROM wearables.jobs;
 SELECT verdict, reason FROM wearables.health;
 
 SET client_min_messages = error;
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;
 DROP SCHEMA regress_site CASCADE;
 DROP ACCESS METHOD regress_site;

@@ -149,4 +149,4 @@ SELECT count(*) AS claimed, count(*) FILTER (WHERE p.value = c.value AND p.versi
        (SELECT count(*) FROM wearables.samples WHERE channel = 'sleep') AS samples
 FROM claimed c LEFT JOIN wearables.sample_points p USING (user_id, metric_id, ts, source_id, part);
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

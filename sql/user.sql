@@ -83,4 +83,4 @@ SELECT pg_temp.beat('2t04', 'alice');
 CALL wearables.drain();
 SELECT status, note, user_id FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t04%';
 
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -229,4 +229,4 @@ SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'wearables_api'::regnamesp
 
 -- a door does not keep the extension from going
 SELECT wearables.add_endpoint('junction'), wearables.expose_endpoint('junction');
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

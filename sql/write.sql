@@ -157,4 +157,4 @@ SELECT count(*) AS left_behind FROM wearables.samples WHERE metric = 'blood_pres
 SELECT step, count(*), bool_and(counts) AS counts, bool_and(spans) AS spans FROM comparisons GROUP BY step ORDER BY min(ctid);
 
 DROP FUNCTION pg_temp.compare(text, wearables.replay_totals);
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;
