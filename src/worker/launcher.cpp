@@ -1,6 +1,9 @@
 // Looks once a second which databases are to have workers, starts what is missing and stops what is too many. It is
 // connected to no database, holds no lock beyond a scan of pg_database, and keeps what it started in memory that lives
 // as long as the process. A worker that ended is started anew after kRestartSeconds.
+// RENAME, DROP, SET TABLESPACE and CREATE DATABASE ... TEMPLATE lock the database against new sessions and then wait
+// five seconds for those that are there. That lock is looked for once a second, and the workers of such a database are
+// stopped in time. They come back when it is gone, for until then nobody could connect either.
 #include "worker/launcher.h"
 
 #include "pg/server/settings.h"
@@ -41,6 +44,15 @@ struct DatabaseList {
   int count;
 };
 
+// Whether a session that connects now would get the lock that it needs. The lock is not kept.
+bool can_be_connected_to(Oid database) {
+  LOCKTAG tag;
+  SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, database, 0);
+  if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL) return false;
+  LockRelease(&tag, RowExclusiveLock, false);
+  return true;
+}
+
 // The configured names that can be connected to. A missing database is not an error: it may come.
 DatabaseList wanted_databases() {
   DatabaseList wanted{};
@@ -56,7 +68,8 @@ DatabaseList wanted_databases() {
     ListCell* cell;
     foreach (cell, list) {
       if (strcmp(static_cast<char*>(lfirst(cell)), NameStr(database->datname)) != 0) continue;
-      if (wanted.count < pg::kMaxWorkers) wanted.databases[wanted.count++] = database->oid;
+      if (wanted.count < pg::kMaxWorkers && can_be_connected_to(database->oid))
+        wanted.databases[wanted.count++] = database->oid;
       break;
     }
   }
@@ -83,6 +96,13 @@ bool rests(const Slot& slot) {
   return !TimestampDifferenceExceeds(slot.started_at, GetCurrentTimestamp(), kRestartSeconds * 1000);
 }
 
+// Its end is no failure that problems should tell of.
+void stop(const Slot& slot) {
+  pid_t pid;
+  if (GetBackgroundWorkerPid(slot.handle, &pid) == BGWH_STARTED) pg::expect_exit(pid);
+  TerminateBackgroundWorker(slot.handle);
+}
+
 // Forgets workers that ended, stops those no longer asked for.
 void sweep(Slots* slots, const DatabaseList& wanted) {
   int kept = 0;
@@ -93,7 +113,7 @@ void sweep(Slots* slots, const DatabaseList& wanted) {
       slot.handle = nullptr;
     }
     if (slot.handle == nullptr && !rests(slot)) continue;
-    if (slot.handle != nullptr && !is_wanted(wanted, slot)) TerminateBackgroundWorker(slot.handle);
+    if (slot.handle != nullptr && !is_wanted(wanted, slot)) stop(slot);
     slots->slots[kept++] = slot;
   }
   slots->count = kept;

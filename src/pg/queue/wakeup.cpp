@@ -13,6 +13,7 @@ namespace {
 struct WorkerSlot {
   Oid database;  // InvalidOid: free
   PGPROC* worker;
+  bool exit_expected;
   WorkerStatus status;
 };
 
@@ -104,7 +105,7 @@ WorkerStatus* register_worker() {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   for (WorkerSlot& slot : shared->slots) {
     if (slot.database != InvalidOid) continue;
-    slot = {MyDatabaseId, MyProc, {}};
+    slot = {MyDatabaseId, MyProc, false, {}};
     slot.status.started_at = slot.status.since = GetCurrentTimestamp();
     status = &slot.status;
     break;
@@ -129,8 +130,17 @@ void unregister_worker(bool by_error) noexcept {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   for (WorkerSlot& slot : shared->slots) {
     if (slot.database == InvalidOid || slot.worker != MyProc) continue;
-    if (by_error) shared->exits[shared->exit_count++ % kMaxExits] = {slot.database, GetCurrentTimestamp()};
-    slot = {InvalidOid, nullptr, {}};
+    if (by_error && !slot.exit_expected)
+      shared->exits[shared->exit_count++ % kMaxExits] = {slot.database, GetCurrentTimestamp()};
+    slot = {InvalidOid, nullptr, false, {}};
+  }
+  LWLockRelease(shared->lock);
+}
+
+void expect_exit(int pid) noexcept {
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  for (WorkerSlot& slot : shared->slots) {
+    if (slot.database != InvalidOid && slot.worker->pid == pid) slot.exit_expected = true;
   }
   LWLockRelease(shared->lock);
 }

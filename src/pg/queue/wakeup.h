@@ -18,8 +18,10 @@ void wake_at_commit();
 WorkerStatus* register_worker();
 // `by_error`: the session ends otherwise than by returning from its main function.
 void unregister_worker(bool by_error) noexcept;
+// The launcher is about to stop the worker of that process id: its end does not count as one by error.
+void expect_exit(int pid) noexcept;
 
-// When this database's workers ended so, the last kMaxExits of the whole server; returns how many.
+// When this database's workers ended by error, the last kMaxExits of the whole server; returns how many.
 inline constexpr int kMaxExits = 64;
 int copy_exits(TimestampTz* exits) noexcept;
 
