@@ -254,7 +254,10 @@ settings("wearables_ingest.databases = 'app, copy'");
 with_workers($_) for qw(app copy);
 is(run_sql($node, 'app', 'SELECT count(*) FROM wearables_internal.worker_exits()'), 0, 'no worker that was stopped counts as one that failed');
 command('DROP DATABASE while workers are connected', 'DROP DATABASE copy');
+command('a tablespace', "SET allow_in_place_tablespaces = on;\nCREATE TABLESPACE elsewhere LOCATION '';");
+command('ALTER DATABASE ... SET TABLESPACE while workers are connected', 'ALTER DATABASE app SET TABLESPACE elsewhere');
 # in the middle of a job, too
+with_workers('app');
 run_sql($node, 'app', 'SELECT wearables.pause_queue()');
 run_sql($node, 'app', receive_sql(message_id(($now - 60) * 1000, 'big'), samples_event('bob', 'heartrate', 'apple_health_kit', 'watch', map { [ $now - 86400 * 9 + $_, 60 ] } 1 .. 100_000)));
 run_sql($node, 'app', 'SELECT wearables.resume_queue()');

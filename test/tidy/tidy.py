@@ -47,7 +47,6 @@ TOP_LEVEL = {
 # A page that others link to and that another branch adds.
 PAGES_TO_COME = {
     "src/manual/calls.md": "is written beside the calls to the vendor",
-    "src/manual/moving.md": "is written beside the tests of each move",
 }
 
 # What includes postgres.h. Rarer headers of the server may follow where they are needed.
