@@ -67,8 +67,8 @@ wearables_ingest--$(EXTVERSION).sql: $(sql_parts) wearables_ingest.control
 	cat $(filter %.sql,$^) > $@
 
 # what is said at each declaration, as a chapter of the manual
-wearables_ingest-reference.md: src/manual/reference.pl wearables_ingest--$(EXTVERSION).sql src/pg/server/settings.cpp
-	perl $< wearables_ingest--$(EXTVERSION).sql src > $@ || { rm -f $@; exit 1; }
+wearables_ingest-reference.md: src/manual/reference.pl src/manual/errors.pl $(sql_parts) $(wildcard src/pg/*/*.cpp src/worker/*.cpp)
+	perl $< src > $@ || { rm -f $@; exit 1; }
 all: wearables_ingest-reference.md
 
 .PHONY: help reference demo test one lint format tidy converge chaos bench bare catalogue pgspot hostile sanitize sqlsmith asserts

@@ -1,4 +1,6 @@
-# The installed reference names every function, view, table, type and setting that is there for users, and nothing else.
+# The installed reference names every function, view, table, type, setting and error that is there for users, and
+# nothing else. What it promises of each: every argument is explained, every example is a valid statement, every link
+# resolves.
 use strict;
 use warnings FATAL => 'all';
 use File::Find qw(find);
@@ -21,8 +23,10 @@ install($node, 'app');
 # As a COMMENT names them: the types by their short names.
 my $objects = $node->safe_psql('app', q{
 	SELECT n.nspname || '.' || p.proname || '(' || coalesce((
-	         SELECT string_agg(replace(replace(replace(format_type(a.type, NULL), 'timestamp with time zone', 'timestamptz'),
-	                                           'timestamp without time zone', 'timestamp'), 'wearables.', ''), ', ' ORDER BY a.i)
+	         SELECT string_agg(replace(replace(replace(format_type(a.type, NULL),
+	                                                   'timestamp with time zone', 'timestamptz'),
+	                                           'timestamp without time zone', 'timestamp'), 'wearables.', ''),
+	                           ', ' ORDER BY a.i)
 	         FROM unnest(p.proargtypes) WITH ORDINALITY AS a (type, i)), '') || ')'
 	FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname IN ('wearables', 'wearables_api')
 	UNION
@@ -41,17 +45,94 @@ cmp_ok(scalar keys %there, '>', 60, 'there is much to tell');
 is_deeply([ grep { !$told{$_} } sort keys %there ], [], 'every object for users is told');
 is_deeply([ grep { !$there{$_} } sort keys %told ], [], 'and nothing that is not there');
 
+# Marks of code and escapes are those of the page, not of the COMMENT.
+(my $plain = $reference) =~ s/[`\\]//g;
+my %section = $reference =~ /^### (.*)\n((?:(?!^##).*\n)*)/mg;
+$section{ s/wearables\.(?=[^(]*[,)])//gr } //= $section{$_} for keys %section;
+
 my @settings = split /\n/, $node->safe_psql('app',
-	q{SELECT name FROM pg_settings WHERE name LIKE 'wearables_ingest.%' AND name <> 'wearables_ingest.stop_point' ORDER BY 1});
-is_deeply([ grep { $reference !~ /^\| `\Q$_\E` \| \S/m } @settings ], [], 'every setting is told');
+	q{SELECT name || '|' || short_desc FROM pg_settings
+	  WHERE name LIKE 'wearables_ingest.%' AND name <> 'wearables_ingest.stop_point' ORDER BY 1});
+my $cell = qr/[^|\n]+ \|/;
+my @silent = grep {
+	my ($name, $what) = split /\|/;
+	$plain !~ /^\| \Q$name\E \| $cell $cell $cell \Q$what\E \|$/m;
+} @settings;
+is_deeply(\@silent, [], 'every setting is told, with default, range, who may change it, and its description');
 
 my @columns = split /\n/, $node->safe_psql('app', q{
-	SELECT c.relname || ' ' || a.attname FROM pg_class c
+	SELECT c.relname || '|' || a.attname || '|' || d.description FROM pg_class c
 	JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 	JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
 	WHERE c.relnamespace = 'wearables'::regnamespace AND NOT c.relispartition ORDER BY 1});
-my @untold = grep { my ($relation, $column) = split / /; $reference !~ /^### wearables\.$relation\n(?:(?!^### ).*\n)*?\| `$column` \| \S/m } @columns;
-is_deeply(\@untold, [], 'and every column that has a comment');
+cmp_ok(scalar @columns, '>', 150, 'columns have comments');
+my @untold = grep {
+	my ($relation, $column, $what) = split /\|/, $_, 3;
+	($section{"wearables.$relation"} // '') =~ s/[`\\]//gr !~ /^\| $column \| (?:[^|\n]* \| )?\Q$what\E \|$/m;
+} @columns;
+is_deeply(\@untold, [], 'every column that has a comment is told with it');
+
+is($node->safe_psql('app', q{
+	SELECT c.relname || '.' || a.attname FROM pg_class c
+	JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+	WHERE c.relnamespace = 'wearables'::regnamespace AND c.relkind = 'v' AND col_description(c.oid, a.attnum) IS NULL}),
+	'', 'every column of a view has a comment');
+
+# A table's columns may be clear by their names; they are shown all the same.
+my @of_tables = split /\n/, $node->safe_psql('app', q{
+	SELECT c.relname || ' ' || a.attname FROM pg_class c
+	JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+	WHERE c.relnamespace = 'wearables'::regnamespace AND c.relkind IN ('r', 'p', 'c') AND NOT c.relispartition
+	  AND c.relname <> 'webhook_events_default' ORDER BY 1});
+my @unshown = grep {
+	my ($relation, $column) = split / /;
+	($section{"wearables.$relation"} // '') !~ /^\| `$column` \| `\w/m;
+} @of_tables;
+is_deeply(\@unshown, [], 'every column of a table and a type is told with its type');
+
+my @arguments = split /\n/, $node->safe_psql('app', q{
+	SELECT p.oid::regprocedure || '|' || a.name
+	FROM pg_proc p CROSS JOIN LATERAL unnest(p.proargnames) WITH ORDINALITY a (name, i)
+	WHERE p.pronamespace = 'wearables'::regnamespace AND p.prokind <> 'a' AND a.i <= p.pronargs ORDER BY 1});
+cmp_ok(scalar @arguments, '>', 80, 'functions have arguments');
+my @unexplained = grep {
+	my ($function, $argument) = split /\|/;
+	$function =~ tr/"//d;
+	$function =~ s/timestamp with time zone/timestamptz/g;
+	$function =~ s/timestamp without time zone/timestamp/g;
+	$function =~ s/,/, /g;
+	($section{$function} // '') !~ /^- `$argument`: \S/m;
+} @arguments;
+is_deeply(\@unexplained, [], 'every argument of a function is explained');
+
+my @examples = map { $section{$_} =~ /^```sql\n((?:SELECT|INSERT|CALL) .*)\n```/mg } sort keys %section;
+cmp_ok(scalar @examples, '>', 30, 'there are examples');
+for my $example (@examples)
+{
+	my ($code, $out, $err) = $node->psql('app', $example =~ /^CALL/ ? $example : "PREPARE example AS $example");
+	is($err, '', "an example can be run: $example");
+}
+my @without = grep { /^wearables\..*\(/ && $section{$_} !~ /^```sql\n(?:SELECT|CALL) /m } sort keys %section;
+is_deeply(\@without, [], 'every function has an example');
+
+unlike($node->safe_psql('app', q{
+	SELECT d.description FROM pg_description d JOIN pg_depend e ON e.objid = d.objoid AND e.deptype = 'e'
+	WHERE e.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'wearables_ingest')}),
+	qr/\bR\d+\b/, 'no comment names a rule by its number alone');
+
+my %anchor = map { my $at = lc; $at =~ s/[^\w\- ]//g; $at =~ tr/ /-/; $at => 1 } $reference =~ /^##+ (.*)$/mg;
+is_deeply([ grep { !$anchor{$_} } $reference =~ /\]\(#([^)]*)\)/g ], [], 'every link leads to a heading');
+
+my ($errors) = $reference =~ /^## Errors\n(.*)/ms;
+my @errors = $errors =~ /^\| (\S*) \| `(\w+)` \| (.*?) \| (.*?) \|$/mg;
+cmp_ok(scalar @errors, '>', 80, 'errors are told');
+while (my ($state, $name, $means, $remedy) = splice @errors, 0, 4)
+{
+	ok($means ne '' && $remedy ne '', "$name is explained");
+	my ($code, $out, $err) = $node->psql('app',
+		"DO \$\$ BEGIN RAISE EXCEPTION USING ERRCODE = '$state'; EXCEPTION WHEN $name THEN NULL; END \$\$");
+	is($err, '', "$name is PostgreSQL's name of $state");
+}
 
 $node->stop;
 done_testing();

@@ -17,11 +17,10 @@ BEGIN
 END $$;
 
 CREATE SCHEMA wearables;
-COMMENT ON SCHEMA wearables IS 'wearables_ingest: wearable data, from signed delivery to sample';
+COMMENT ON SCHEMA wearables IS 'wearables_ingest: tables, views and functions for users and applications.';
 
 CREATE SCHEMA wearables_internal;
-COMMENT ON SCHEMA wearables_internal IS
-  'wearables_ingest: helpers, trigger functions and tables that nobody outside needs to name';
+COMMENT ON SCHEMA wearables_internal IS 'wearables_ingest: internal objects. Do not call or change them directly.';
 
 CREATE SCHEMA wearables_api;
-COMMENT ON SCHEMA wearables_api IS 'wearables_ingest: what an HTTP proxy such as PostgREST exposes';
+COMMENT ON SCHEMA wearables_api IS 'wearables_ingest: functions that an HTTP proxy such as PostgREST exposes.';

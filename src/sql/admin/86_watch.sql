@@ -9,9 +9,17 @@ SELECT j.kind, j.state, count(*) AS jobs, min(j.run_at) AS next_run_at,
        EXISTS (SELECT FROM wearables_internal.queue_pause p WHERE p.kind IN ('', j.kind::text)) AS paused
 FROM wearables.jobs j
 GROUP BY j.kind, j.state;
-COMMENT ON VIEW wearables.queue IS
-  'depth and age of the queue by kind and state; put_off: waiting for something outside the job, such as a lock; '
-  'paused: see pause_queue(); failed jobs are dead letters: see last_error in jobs, and retry_failed()';
+COMMENT ON VIEW wearables.queue IS 'Jobs by kind and state. It counts every job; for large queues, health is faster.';
+COMMENT ON COLUMN wearables.queue.kind IS 'See job_kind.';
+COMMENT ON COLUMN wearables.queue.state IS 'ready, running, or failed (given up, a dead letter).';
+COMMENT ON COLUMN wearables.queue.jobs IS 'Number of jobs of this kind and state.';
+COMMENT ON COLUMN wearables.queue.next_run_at IS 'When the first of them is due.';
+COMMENT ON COLUMN wearables.queue.longest_wait IS
+  'How long the first of them that is ready and due has been due. Null: none is.';
+COMMENT ON COLUMN wearables.queue.most_attempts IS 'Highest number of failed attempts of one of them.';
+COMMENT ON COLUMN wearables.queue.put_off IS 'How many are put off for a cause outside of the job, such as a lock.';
+COMMENT ON COLUMN wearables.queue.put_off_since IS 'Since when the first of these has been put off.';
+COMMENT ON COLUMN wearables.queue.paused IS 'True: pause_queue() is in effect for this kind.';
 
 CREATE VIEW wearables.workers AS
 SELECT 'worker' AS kind, w.pid, current_database() AS database, w.doing, w.since, w.job_id, w.event_id, w.started_at,
@@ -25,18 +33,37 @@ FROM wearables.jobs j
 WHERE j.state = 'running' AND j.leased_by NOT IN (SELECT w.pid FROM wearables_internal.workers() w)
 GROUP BY j.leased_by;
 COMMENT ON VIEW wearables.workers IS
-  'who works on the queue of this database: its workers, with the job in hand, jobs done and failed since the start, '
-  'the SQLSTATE of the last error, memory in bytes; and sessions in CALL drain()';
+  'Sessions that process the queue of this database: workers, and sessions in CALL drain().';
+COMMENT ON COLUMN wearables.workers.kind IS
+  'worker, or session for one in CALL drain(). For a session only pid, database, doing and since are known.';
+COMMENT ON COLUMN wearables.workers.pid IS 'Process id, as in pg_stat_activity.';
+COMMENT ON COLUMN wearables.workers.database IS 'Name of this database.';
+COMMENT ON COLUMN wearables.workers.doing IS
+  'idle; draining; maintaining (partitions and names); paused; waiting for ALTER EXTENSION UPDATE; waiting after '
+  'errors.';
+COMMENT ON COLUMN wearables.workers.since IS 'Since when it has been doing that.';
+COMMENT ON COLUMN wearables.workers.job_id IS 'The running job.';
+COMMENT ON COLUMN wearables.workers.event_id IS 'The event of the running job.';
+COMMENT ON COLUMN wearables.workers.started_at IS 'When the worker started.';
+COMMENT ON COLUMN wearables.workers.done IS 'Jobs finished since the worker started.';
+COMMENT ON COLUMN wearables.workers.failed IS 'Jobs that failed since the worker started.';
+COMMENT ON COLUMN wearables.workers.last_sqlstate IS 'SQLSTATE of the last error.';
+COMMENT ON COLUMN wearables.workers.last_error_job IS 'The job of the last error.';
+COMMENT ON COLUMN wearables.workers.last_error_at IS 'When the last error occurred.';
+COMMENT ON COLUMN wearables.workers.maintenance_sqlstate IS
+  'SQLSTATE of the error that ended the last maintenance. Null: it succeeded.';
+COMMENT ON COLUMN wearables.workers.maintained_at IS 'When maintenance last succeeded.';
+COMMENT ON COLUMN wearables.workers.memory IS 'Memory in bytes that the worker''s memory contexts hold.';
 
 CREATE FUNCTION wearables_internal.worker_count() RETURNS integer
 LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wearables_worker_count';
 COMMENT ON FUNCTION wearables_internal.worker_count() IS
-  'workers of this database that run now; null when the library is not preloaded';
+  'Number of running workers of this database. Null if the library is not preloaded.';
 
 CREATE FUNCTION wearables_internal.unreadable_endpoints() RETURNS text[]
 LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_unreadable_endpoints';
 COMMENT ON FUNCTION wearables_internal.unreadable_endpoints() IS
-  'enabled endpoints with a webhook secret that cannot be read now; the cause is in the server''s log';
+  'Enabled endpoints with a webhook secret that cannot be read. The cause is in the server log.';
 
 CREATE FUNCTION wearables_internal.slow_writer() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -65,19 +92,19 @@ BEGIN ATOMIC
     AND c.relname = 'sample_points';
 END;
 COMMENT ON FUNCTION wearables_internal.slow_writer() IS
-  'why sample_points is written by SQL and not by the fast writer; null: it is written fast';
+  'Why sample_points is written by SQL and not by the faster writer. Null: it is written by the faster one.';
 
 CREATE FUNCTION wearables_internal.worker_exits() RETURNS SETOF timestamptz
 LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wearables_worker_exits';
 COMMENT ON FUNCTION wearables_internal.worker_exits() IS
-  'when workers of this database ended by an error or a signal, the latest of them, since the server started';
+  'When workers of this database last ended by an error or a signal, since the server started.';
 
 CREATE FUNCTION wearables_internal.partition_of_week(instant timestamptz) RETURNS regclass
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN to_regclass('wearables.webhook_events_'
                    || to_char(date_trunc('week', instant, 'UTC') AT TIME ZONE 'UTC', 'YYYYMMDD'));
 COMMENT ON FUNCTION wearables_internal.partition_of_week(timestamptz) IS
-  'the partition of webhook_events for the week of that instant; null: there is none';
+  'Partition of webhook_events for the week of that time. Null: there is none.';
 
 -- The next two read the newest events of two weeks and of the default partition, a fixed number of rows each, however
 -- many events and partitions there are. They run as the owner: a monitor may not read events.
@@ -91,7 +118,7 @@ BEGIN ATOMIC
   WHERE p.part IS NOT NULL;
 END;
 COMMENT ON FUNCTION wearables_internal.newest_partitions() IS
-  'the partitions of webhook_events for this week and the last, and the default one';
+  'Partitions of webhook_events for this week and the last one, and the default partition.';
 
 CREATE FUNCTION wearables_internal.recent_drift(most integer DEFAULT 200)
 RETURNS TABLE (endpoint text, event_id bigint, received_at timestamptz, unknown_kind boolean, terms integer)
@@ -111,8 +138,8 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables_internal.recent_drift(integer) IS
-  'the newest events that brought something no row knows: whether they were skipped for being of an unknown kind, and '
-  'how many things are noted of them';
+  'The newest events with drift: whether they were skipped because their resource or type is unknown, and how many '
+  'findings are recorded for each.';
 
 CREATE FUNCTION wearables_internal.forgotten_events(most integer DEFAULT 100)
 RETURNS TABLE (event_id bigint, received_at timestamptz)
@@ -131,8 +158,8 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables_internal.forgotten_events(integer) IS
-  'of the newest events those that wait for a job that is not there: somebody has deleted it, or restored the events '
-  'without the queue';
+  'Of the newest events, those that are waiting but have no job: somebody deleted it, or restored the events '
+  'without the queue.';
 
 CREATE FUNCTION wearables_internal.wants_workers() RETURNS integer
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -142,7 +169,8 @@ BEGIN ATOMIC
     WHERE current_database() IN (btrim(btrim(d), '"'), lower(btrim(d))))
   THEN current_setting('wearables_ingest.workers', true)::integer ELSE 0 END;
 END;
-COMMENT ON FUNCTION wearables_internal.wants_workers() IS 'how many workers the settings want for this database';
+COMMENT ON FUNCTION wearables_internal.wants_workers() IS
+  'Number of workers that the settings ask for in this database.';
 
 CREATE FUNCTION wearables_internal.refusal_remedy(reason text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -164,18 +192,19 @@ RETURN CASE reason
   ELSE 'see the server''s log'
 END;
 COMMENT ON FUNCTION wearables_internal.refusal_remedy(text) IS
-  'what to do about deliveries that are refused for that reason (endpoint_activity.reason)';
+  'What to do about deliveries refused for that reason (endpoint_activity.reason).';
 
 CREATE FUNCTION wearables_internal.concerns_endpoint(reason text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN reason NOT IN ('missing_header', 'bad_timestamp', 'rollback_asked', 'too_large', 'bad_message_id');
 COMMENT ON FUNCTION wearables_internal.concerns_endpoint(text) IS
-  'whether that reason concerns every delivery of an endpoint, and not one delivery, or a stranger';
+  'Whether the reason affects every delivery of an endpoint, not just one delivery or an unknown sender.';
 
 CREATE FUNCTION wearables_internal.utc_second(instant timestamptz) RETURNS timestamp
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN date_trunc('second', instant AT TIME ZONE 'UTC');
-COMMENT ON FUNCTION wearables_internal.utc_second(timestamptz) IS 'as problems show an instant';
+COMMENT ON FUNCTION wearables_internal.utc_second(timestamptz) IS
+  'A time as the view problems shows it: UTC, in seconds.';
 
 CREATE FUNCTION wearables_internal.oldest_event() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -193,5 +222,5 @@ BEGIN ATOMIC
        ORDER BY j.waiting_since, j.job_id LIMIT 1001) x));
 END;
 COMMENT ON FUNCTION wearables_internal.oldest_event() IS
-  'since when the oldest event waits that has not ended and is not parked; replays do not count. Null: every event '
-  'has ended';
+  'When the oldest event arrived that still has to be processed. Parked events and replays do not count. Null: '
+  'there is none.';

@@ -13,8 +13,7 @@ FROM (
   SELECT u.endpoint, u.reason, u.count, u.last_at, u.count, u.first_at, u.message_id, NULL
   FROM wearables_internal.unwritten_activity() u) a
 GROUP BY a.endpoint, a.reason;
-COMMENT ON VIEW wearables_internal.activity IS
-  'endpoint_activity with what is counted in memory and not yet written';
+COMMENT ON VIEW wearables_internal.activity IS 'endpoint_activity together with the counts that are still in memory.';
 
 -- Refused since the last acceptance; where no endpoint matched, in the last day. Anybody can send without a signature:
 -- that alone, and what lasts for less than an hour, is a warning.
@@ -27,7 +26,8 @@ LEFT JOIN wearables_internal.activity a ON a.endpoint = r.endpoint AND a.reason 
 WHERE r.reason <> 'accepted' AND r.streak > 0
   AND (r.last_at > a.last_at
        OR a.last_at IS NULL AND (r.endpoint <> '-' OR r.last_at > clock_timestamp() - interval '1 day'));
-COMMENT ON VIEW wearables_internal.refused IS 'refusals that no acceptance has ended; mild: a warning';
+COMMENT ON VIEW wearables_internal.refused IS
+  'Refusals since the last accepted delivery. mild: reported as a warning.';
 
 CREATE VIEW wearables_internal.problems_of_endpoints AS
 SELECT 1 AS rank, 'failing' AS severity, 'no_secret' AS problem, e.name AS object,
@@ -86,7 +86,7 @@ FROM wearables_internal.activity a JOIN wearables.endpoints e ON e.name = a.endp
 WHERE a.reason = 'accepted' AND a.count >= 10
   AND clock_timestamp() - a.last_at > greatest(4 * a.longest_gap, interval '6 hours');
 COMMENT ON VIEW wearables_internal.problems_of_endpoints IS
-  'deliveries that are refused, missing, or cannot be verified';
+  'Problems: deliveries that are refused, missing or cannot be verified.';
 
 CREATE VIEW wearables_internal.problems_of_queue AS
 WITH facts AS (
@@ -169,7 +169,7 @@ SELECT 4, 'warning', 'dead_letters', NULL,
        'look at last_error, mend the cause, then retry_failed()',
        'SELECT event_id, last_error FROM wearables.jobs WHERE state = ''failed'''
 FROM facts f WHERE f.failed > 0;
-COMMENT ON VIEW wearables_internal.problems_of_queue IS 'jobs that wait, workers that do not work';
+COMMENT ON VIEW wearables_internal.problems_of_queue IS 'Problems: waiting jobs and missing or failing workers.';
 
 CREATE VIEW wearables_internal.problems_of_pulls AS
 SELECT 3 AS rank, 'failing' AS severity, 'pull_stopped' AS problem, h.endpoint AS object,
@@ -193,7 +193,7 @@ SELECT 5, 'warning', 'pull_failed', NULL,
        'SELECT backfill_id, resource, error FROM wearables.backfills WHERE state = ''failed'''
 FROM (SELECT count(*) FROM (SELECT FROM wearables.backfills b WHERE b.state = 'failed' LIMIT 1001) b) f
 WHERE f.count > 0;
-COMMENT ON VIEW wearables_internal.problems_of_pulls IS 'history that cannot be had';
+COMMENT ON VIEW wearables_internal.problems_of_pulls IS 'Problems: history that cannot be pulled.';
 
 CREATE VIEW wearables_internal.problems_of_data AS
 WITH
@@ -233,7 +233,8 @@ SELECT 6, 'warning', 'quarantine_full', NULL,
 FROM (SELECT q.event_id, q.refused_at FROM wearables.quarantine q WHERE q.reason = 'more_refused'
       ORDER BY q.event_id DESC LIMIT 1) q
 WHERE q.refused_at > clock_timestamp() - interval '7 days';
-COMMENT ON VIEW wearables_internal.problems_of_data IS 'what arrives and cannot be understood, or is nobody''s';
+COMMENT ON VIEW wearables_internal.problems_of_data IS
+  'Problems: events and readings that cannot be read or assigned to a user.';
 
 CREATE VIEW wearables_internal.problems_of_tables AS
 SELECT 3 AS rank, 'warning' AS severity, 'maintenance' AS problem, NULL::text AS object,
@@ -274,7 +275,8 @@ WHERE c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnam
       OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = u.oid AND (
                    r.prrelid = c.oid
                    OR r.prrelid IN (SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = c.oid)))));
-COMMENT ON VIEW wearables_internal.problems_of_tables IS 'tables that are not kept up, slow, or cannot be changed';
+COMMENT ON VIEW wearables_internal.problems_of_tables IS
+  'Problems: tables that are not maintained, are slow, or cannot be updated.';
 
 CREATE VIEW wearables.problems AS
 SELECT p.severity, p.problem, p.object, p.what, p.since, p.remedy, p.statement
@@ -286,6 +288,14 @@ FROM (
   UNION ALL SELECT * FROM wearables_internal.problems_of_tables) p
 ORDER BY p.severity, p.rank, p.since;
 COMMENT ON VIEW wearables.problems IS
-  'what an operator should act on, the worst first: severity failing or warning, which problem, of what object, in '
-  'words, '
-  'since when (null: not known), what to do, and a statement for it; names no person and holds no reading';
+  'What an operator should act on, the most severe first. It shows no ids of users and no readings. No rows: '
+  'nothing to do.';
+COMMENT ON COLUMN wearables.problems.severity IS
+  'failing: deliveries are refused, or events are not processed. warning: everything else.';
+COMMENT ON COLUMN wearables.problems.problem IS
+  'Kind of problem, a fixed code such as no_secret, refused, silent, paused, no_worker, dead_letters, parked.';
+COMMENT ON COLUMN wearables.problems.object IS 'The endpoint, job kind or table concerned. Null: none in particular.';
+COMMENT ON COLUMN wearables.problems.what IS 'What is wrong, in words.';
+COMMENT ON COLUMN wearables.problems.since IS 'Since when. Null: not known.';
+COMMENT ON COLUMN wearables.problems.remedy IS 'What to do.';
+COMMENT ON COLUMN wearables.problems.statement IS 'A statement that does it or shows more. Null: there is none.';

@@ -27,7 +27,16 @@ SELECT coalesce(w.severity, 'ok') AS verdict,
        f.oldest_event
 FROM facts f LEFT JOIN worst w ON true;
 COMMENT ON VIEW wearables.health IS
-  'one verdict (ok, warning, failing) with its reason and what to do, the worst of the view problems; and counts, of '
-  'which 1001 stands for more than 1000';
+  'One row for monitoring: the verdict, its reason and a few counts. Counting stops at 1,001, which means "more '
+  'than 1,000".';
+COMMENT ON COLUMN wearables.health.verdict IS 'ok, warning or failing: the severity of the worst row of problems.';
+COMMENT ON COLUMN wearables.health.reason IS 'That problem, what to do, and a statement for it.';
+COMMENT ON COLUMN wearables.health.ready IS 'Jobs that are ready.';
+COMMENT ON COLUMN wearables.health.running IS 'Jobs that are running.';
+COMMENT ON COLUMN wearables.health.failed IS 'Jobs that were given up.';
+COMMENT ON COLUMN wearables.health.longest_wait IS 'How long the first ready job has been due. Null: none is.';
+COMMENT ON COLUMN wearables.health.parked IS 'Parked events.';
+COMMENT ON COLUMN wearables.health.quarantined IS 'Quarantined readings.';
+COMMENT ON COLUMN wearables.health.workers IS 'Running workers of this database. Null: the library is not preloaded.';
 COMMENT ON COLUMN wearables.health.oldest_event IS
-  'since when the oldest event waits that has not ended and is not parked; null: every event has ended';
+  'When the oldest event arrived that still has to be processed, parked events excluded. Null: there is none.';

@@ -15,7 +15,7 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables_internal.revoke_from_others(regclass) IS
-  'takes from a relation what default privileges have granted on it: after this the owner alone has rights';
+  'Revokes what default privileges have granted on a relation, so that only its owner has rights.';
 
 CREATE FUNCTION wearables.grant_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -112,9 +112,12 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables.grant_access(regrole, text) IS
-  'grant a role what a kind of caller needs: ingest (receive), reader (samples and charts of every user whom '
-  'row-level security lets it see), monitor (health and queue: no reading, no id of a person), operator (queue, '
-  'mappings, replay, raw events); none reads a secret';
+  'Grants a role the privileges for one kind of access. Arguments: role: the role; access: ingest, reader, monitor '
+  'or operator. ingest can call receive(). reader can read samples, documents, charts, connections and users; '
+  'row-level security applies. monitor can read health, problems, queue and workers: no readings and no ids of '
+  'users. operator can use the queue, raw events, mappings, replay, backfills and manual repairs. None of them can '
+  'read a secret. Call it once for each kind of access. The caller must own the extension or be a superuser. '
+  'Example: SELECT wearables.grant_access(current_user::regrole, ''reader'');';
 
 -- Default privileges of the installing role may have granted rights on anything made above.
 DO $$

@@ -65,5 +65,8 @@ BEGIN
   END;
 END $$;
 COMMENT ON FUNCTION wearables.replay_preview(bigint) IS
-  'what replay(event_id) would do, reading by reading: inserted, changed (old and new value), confirmed, removed, '
-  'unchanged; writes nothing';
+  'What replay() would do with one event, one row for each reading. The replay is run and rolled back, so nothing '
+  'is kept. Arguments: event_id: the event; an unknown one raises no_data_found. Returns change (inserted, '
+  'changed, confirmed, unchanged or removed); metric, ts, provider, source_type and channel of the reading; and '
+  'its values before and after: old_value, new_value, old_secondary, new_secondary. Example: SELECT * FROM '
+  'wearables.replay_preview(1);';

@@ -5,15 +5,15 @@ CREATE FUNCTION wearables_internal.storable_json(body text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'wearables_storable_json';
 COMMENT ON FUNCTION wearables_internal.storable_json(text) IS
-  'JSON with what jsonb refuses replaced, as in summaries.doc: U+0000 and lone surrogates by U+FFFD, numbers of over '
-  '400 characters or with an exponent beyond 400, bare words (NaN) and what is nested deeper than 500 levels by null; '
-  'where it holds over 100,000 values, each list and object ends after 1,000';
+  'Replaces what jsonb cannot hold, as in summaries.doc: U+0000 and unpaired surrogates by U+FFFD; numbers of more '
+  'than 400 characters or with an exponent beyond 400, bare words (NaN), and what is nested deeper than 500 levels '
+  'by null. If there are more than 100,000 values, each list and object is cut after 1,000.';
 
 CREATE FUNCTION wearables_internal.resource_of(event_type text, endpoint text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_resource_of';
 COMMENT ON FUNCTION wearables_internal.resource_of(text, text) IS
-  'the resource that an event type of the endpoint''s vendor is about; null: none';
+  'The resource that an event type of the endpoint''s vendor names. Null: none.';
 
 CREATE FUNCTION wearables.body_fields(payload bytea) RETURNS TABLE (path text, example jsonb, occurrences bigint)
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -51,9 +51,10 @@ BEGIN
   GROUP BY w.path;
 END $$;
 COMMENT ON FUNCTION wearables.body_fields(bytea) IS
-  'the member paths of a JSON body that hold a value, list positions left out, and how often; what lies below 30 '
-  'levels of objects and lists is not looked into: of the path there the example is null, or one of another place; no '
-  'row for a body that is not JSON';
+  'The fields of a JSON body, to find out what an event holds. Arguments: payload: the body. Returns one row for '
+  'each path that holds a value: path, without list positions; example, one of its values; occurrences, how often '
+  'it occurs. Fields nested deeper than 30 levels are not listed. Returns no row for a body that is not JSON. '
+  'Example: SELECT f.* FROM wearables.webhook_events e, wearables.body_fields(e.payload) f WHERE e.event_id = 1;';
 
 CREATE FUNCTION wearables_internal.read_paths(resource text) RETURNS TABLE (path text)
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -72,7 +73,7 @@ BEGIN ATOMIC
   SELECT 'calendar_date' FROM wearables.resources r WHERE r.name = $1 AND r.kind = 'summary';
 END;
 COMMENT ON FUNCTION wearables_internal.read_paths(text) IS
-  'the paths, relative to a record, that the mappings of a resource look at';
+  'The paths, relative to a record, that the mappings of a resource read.';
 
 CREATE FUNCTION wearables.explain_event(event_id bigint) RETURNS TABLE (aspect text, what text, detail text)
 LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -138,5 +139,7 @@ BEGIN
     FROM wearables.quarantine q WHERE q.event_id = $1 ORDER BY q.ordinal;
 END $$;
 COMMENT ON FUNCTION wearables.explain_event(bigint) IS
-  'why an event gave what it gave: its status, the mapping rows that found something in it, the fields that none '
-  'looked at and whether a row knows them, the readings refused';
+  'Explains why an event yielded what it did. Arguments: event_id: the event; an unknown one raises no_data_found. '
+  'Returns rows of aspect, what and detail. The aspects are: event, status, user and resource; mapping, for each '
+  'row that yielded readings; field not mapped, for each field that no mapping reads; quarantine, for each refused '
+  'reading. Example: SELECT * FROM wearables.explain_event(1);';

@@ -7,7 +7,12 @@ CREATE TABLE wearables.revisions (
   relation   text NOT NULL,
   what       text NOT NULL
 );
-COMMENT ON TABLE wearables.revisions IS 'ledger of every change of the parser''s rows; its newest number is revision()';
+COMMENT ON TABLE wearables.revisions IS
+  'History of the parser: one row for each changed row of mappings, metrics, units, resources, sources and '
+  'known_fields. The highest number is revision().';
+COMMENT ON COLUMN wearables.revisions.changed_by IS 'Session user who made the change.';
+COMMENT ON COLUMN wearables.revisions.relation IS 'The changed table.';
+COMMENT ON COLUMN wearables.revisions.what IS 'insert, update or delete, and the key of the changed row.';
 INSERT INTO wearables.revisions (revision, relation, what) VALUES (1, 'mappings', 'shipped rows');
 SELECT pg_extension_config_dump('wearables.revisions', 'WHERE revision > 1');
 
@@ -17,14 +22,16 @@ BEGIN ATOMIC
   SELECT max(r.revision) FROM wearables.revisions r;
 END;
 COMMENT ON FUNCTION wearables.revision() IS
-  'number of the mapping set in force; goes up whenever a mapping, metric, unit or resource changes';
+  'The current revision of the parser. It increases whenever a row of mappings, metrics, units, resources, sources '
+  'or known_fields changes. Compare it with webhook_events.revision to find events that were processed before a '
+  'change. Example: SELECT wearables.revision();';
 
 -- Of 16 bits, so no sequence: one would spend a number on each row that was rolled back.
 CREATE FUNCTION wearables_internal.free_number(of_source boolean) RETURNS smallint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_free_number';
 COMMENT ON FUNCTION wearables_internal.free_number(boolean) IS
-  'the lowest number that no source (else no metric, from 10000 on) has and no '
-  'open transaction has taken; taken until this one ends';
+  'Lowest free source number (of_source true), or lowest free metric number from 10000 on (false). The number is '
+  'reserved until the transaction ends.';
 
 CREATE TABLE wearables.metrics (
   metric_id smallint DEFAULT wearables_internal.free_number(false) PRIMARY KEY CHECK (metric_id > 0),
@@ -42,27 +49,39 @@ CREATE TABLE wearables.metrics (
   CHECK (lowest <= highest)
 );
 CREATE INDEX metrics_parent ON wearables.metrics (parent) WHERE parent IS NOT NULL;
-COMMENT ON TABLE wearables.metrics IS
-  'what is stored; value is in unit, within lowest and highest or the reading is quarantined';
-COMMENT ON COLUMN wearables.metrics.unit IS 'canonical unit, as charts show it';
+COMMENT ON TABLE wearables.metrics IS 'What can be stored: the metrics, their units and their plausible ranges.';
+COMMENT ON COLUMN wearables.metrics.metric_id IS
+  'Below 10000: shipped with the extension. From 10000 on: added here.';
+COMMENT ON COLUMN wearables.metrics.name IS
+  'Lower-case letters, digits and _; a sub-metric has the name of its parent, / and the distinguishing texts '
+  '(cholesterol/hdl).';
+COMMENT ON COLUMN wearables.metrics.unit IS
+  'Canonical unit: every sample of the metric is stored in it, and charts show it.';
 COMMENT ON COLUMN wearables.metrics.ucum IS
-  'the same unit as a case-sensitive UCUM code, for exchange (FHIR); what is only counted or scored has an annotation: '
-  '{steps}, {score}; null: of a metric added here whose unit nobody has coded';
+  'The same unit as a case-sensitive UCUM code, for exchange with other systems (FHIR). Counts and scores have an '
+  'annotation, such as {steps} or {score}. Null: a metric added here without a code.';
 COMMENT ON COLUMN wearables.metrics.codes IS
-  'of a coded value: what each number stands for; null: the value is a quantity in unit';
+  'For a coded value: what each number stands for, as an object {"1": "light"}. Null: the value is a quantity in '
+  'unit.';
+COMMENT ON COLUMN wearables.metrics.aggregate IS
+  'How timeseries() combines the readings of a bucket: avg, sum, min, max or last.';
 COMMENT ON COLUMN wearables.metrics.kind IS
-  'what a reading describes: instant (ts), interval (ts to ts_end, half-open), session (the whole session of its '
-  'document, such as a night; ts is when that ended, so that a night counts on the day of waking, and its start is in '
-  'the document)';
-COMMENT ON COLUMN wearables.metrics.aggregate IS 'how timeseries() makes one value of a bucket''s readings';
+  'What a reading describes. instant: the time ts. interval: the time from ts to ts_end, ts_end excluded. session: '
+  'the whole session of its document, such as a night; ts is its end, so that a night counts on the day of waking.';
+COMMENT ON COLUMN wearables.metrics.lowest IS
+  'Lower limit of the plausible range, in unit. A reading below it is quarantined as out_of_range. The shipped '
+  'ranges hold for every living person: they catch wrong units, not rare values.';
+COMMENT ON COLUMN wearables.metrics.highest IS 'Upper limit of the plausible range, in unit.';
 COMMENT ON COLUMN wearables.metrics.parent IS
-  'for a name that fields of a sample extended (cholesterol/hdl): the metric it extends, by whose name timeseries() '
-  'reads all of them';
+  'For a sub-metric (cholesterol/hdl): the metric whose name it extends. timeseries() of the parent includes its '
+  'sub-metrics.';
 COMMENT ON COLUMN wearables.metrics.origin IS
-  'shipped, changed (shipped, then altered here), user (added here), extended (made when fields of a sample named it)';
+  'shipped; changed (shipped, then changed here); user (added here); extended (added automatically, for a '
+  'sub-metric that a reading named).';
+COMMENT ON COLUMN wearables.metrics.unused_since IS
+  'For origin extended: when reclaim_names() first found no sample of it. If it still has none at the next call, '
+  'the row is deleted.';
 SELECT pg_extension_config_dump('wearables.metrics', 'WHERE origin <> ''shipped''');
-
-COMMENT ON COLUMN wearables.metrics.unused_since IS 'of an extended one: as in sources';
 
 CREATE TABLE wearables.units (
   metric text COLLATE "C" NOT NULL REFERENCES wearables.metrics (name) ON UPDATE CASCADE ON DELETE CASCADE,
@@ -73,7 +92,13 @@ CREATE TABLE wearables.units (
   PRIMARY KEY (metric, text)
 );
 COMMENT ON TABLE wearables.units IS
-  'a spelling of a unit: canonical value = value * factor + shift; the canonical unit itself needs no row';
+  'Spellings of units. Canonical value = value * factor + shift. The canonical unit itself needs no row.';
+COMMENT ON COLUMN wearables.units.metric IS 'The metric for whose readings the spelling holds.';
+COMMENT ON COLUMN wearables.units.text IS 'The unit as the vendor writes it. Case matters.';
+COMMENT ON COLUMN wearables.units.factor IS 'How many canonical units one of this unit is.';
+COMMENT ON COLUMN wearables.units.shift IS
+  'Added after the multiplication, in the canonical unit: -17.78 for degrees Fahrenheit to Celsius.';
+COMMENT ON COLUMN wearables.units.origin IS 'shipped; changed (shipped, then changed here); user (added here).';
 SELECT pg_extension_config_dump('wearables.units', 'WHERE origin <> ''shipped''');
 
 CREATE TABLE wearables.sources (
@@ -86,18 +111,21 @@ CREATE TABLE wearables.sources (
   unused_since  timestamptz,
   UNIQUE (provider, source_type, channel)
 );
-COMMENT ON TABLE wearables.sources IS
-  'where a reading comes from: provider slug, source type, channel; made when first seen';
+COMMENT ON TABLE wearables.sources IS 'Where readings come from. A row is added when a source is first seen.';
+COMMENT ON COLUMN wearables.sources.provider IS 'The vendor''s name (slug) of the provider, such as oura.';
+COMMENT ON COLUMN wearables.sources.source_type IS
+  'Kind of device, such as watch, ring or phone; unknown if the vendor does not say.';
 COMMENT ON COLUMN wearables.sources.channel IS
-  'timeseries, or the summary resource a reading was derived from, or the channel that its mapping gives a part of '
-  'that resource (nap)';
-COMMENT ON COLUMN wearables.sources.origin IS
-  'seen (made when first named), changed (seen, then altered here), user (added here)';
-COMMENT ON COLUMN wearables.sources.unused_since IS
-  'when reclaim_names() found no sample of it; the next time that it does, the row goes, unless it was named again';
+  'timeseries; or the summary resource from whose documents the readings are derived, such as sleep; or a channel '
+  'that a mapping sets, such as nap. A reading of one channel never replaces a reading of another.';
 COMMENT ON COLUMN wearables.sources.floating_time IS
-  'its instants are wall-clock time dressed as UTC, to be read in the time_zone or by the offset of the document, else '
-  'in the user''s time zone';
+  'True: the source sends wall-clock time marked as UTC. It is placed by the time zone or offset of the document, '
+  'else by the user''s time zone.';
+COMMENT ON COLUMN wearables.sources.origin IS
+  'seen (added when a reading named it); changed (seen, then changed here); user (added here).';
+COMMENT ON COLUMN wearables.sources.unused_since IS
+  'When reclaim_names() first found no sample of the source. If it still has none at the next call, the row is '
+  'deleted.';
 SELECT pg_extension_config_dump('wearables.sources', '');
 
 CREATE TABLE wearables.resources (
@@ -115,30 +143,38 @@ CREATE TABLE wearables.resources (
   note          text,
   origin        text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user'))
 );
-COMMENT ON TABLE wearables.resources IS 'the vendor''s input shapes; a resource that no row knows is skipped, visibly';
+COMMENT ON TABLE wearables.resources IS
+  'The vendor''s resources: what events and REST pages carry. An event of a resource without a row is skipped and '
+  'appears in the view drift.';
 COMMENT ON COLUMN wearables.resources.name IS
-  'as an event type of readings names it, without a full stop; of event types that carry no readings: the type '
-  'without its last word if a full stop is left, else all of it, with one behind it if there is none (labtest.order, '
-  'sleep.created, ping.), and all of a lifecycle event''s type; (no event type) and (no user) for bodies that say '
-  'neither';
+  'As the event type names it (sleep for daily.data.sleep.created), without a full stop. For event types that '
+  'carry no readings: the type without its last word (labtest.order), or the whole type followed by a full stop if '
+  'it has one word (ping.). For connection events: the whole type. (no event type) and (no user) stand for bodies '
+  'that name none.';
 COMMENT ON COLUMN wearables.resources.kind IS
-  'timeseries (groups of samples), summary (documents with an id; without a mapping the document is kept and yields '
-  'no sample), skipped (stored, read by nobody: see note)';
-COMMENT ON COLUMN wearables.resources.rest_path IS 'path of the REST API, {user_id} to be filled in';
-COMMENT ON COLUMN wearables.resources.backfill_days IS 'what a sync() asks for that names no start';
+  'timeseries: groups of samples. summary: documents with an id; a document without a mapping is kept and yields '
+  'no sample. skipped: events are stored and not read; note says why.';
+COMMENT ON COLUMN wearables.resources.rest_path IS
+  'Path of the resource in the vendor''s REST API, with {user_id}. Null: it cannot be pulled.';
+COMMENT ON COLUMN wearables.resources.list_key IS 'Member of a REST response that holds the documents.';
+COMMENT ON COLUMN wearables.resources.backfill_days IS 'How many days sync() pulls when no start is given.';
 COMMENT ON COLUMN wearables.resources.rest_range IS
-  'how the path takes a range: as instants, as calendar dates (both inclusive), or not at all';
-COMMENT ON COLUMN wearables.resources.window_days IS 'a longer range is pulled in parts of so many days; null: at once';
+  'How the path takes a range: instants, dates (both inclusive), or none.';
+COMMENT ON COLUMN wearables.resources.window_days IS
+  'A longer range is pulled in parts of this many days. Null: in one part.';
 COMMENT ON COLUMN wearables.resources.connection_days IS
-  'how many days are pulled when somebody connects a provider; 0: nothing';
+  'How many days are pulled when a user connects a provider. 0: none.';
 COMMENT ON COLUMN wearables.resources.one_per IS
-  'of summaries: there is one document a source and calendar day (day), or one a source (source), under whatever id: '
-  'it replaces the one before it whole; null: any number, each known by its id';
+  'For summaries: what a document is identified by. Null: its id. day: its source and calendar day. source: its '
+  'source. A document replaces the stored one of the same identity.';
 COMMENT ON COLUMN wearables.resources.session_start IS
-  'of summaries: with session_end the fields between whose instants a document lies, such as a night. A session is '
-  'superseded by a newer one of the same source that contains it: its readings do not stand. Null: no sessions';
-COMMENT ON COLUMN wearables.resources.session_end IS 'see session_start';
-COMMENT ON COLUMN wearables.resources.list_key IS 'member that holds the documents in a REST answer';
+  'For summaries: path of the start of a session, such as a night; used together with session_end. A session is '
+  'superseded by a newer session of the same source that contains it, and then has no samples. Null: the documents '
+  'are not sessions.';
+COMMENT ON COLUMN wearables.resources.session_end IS
+  'For summaries: path of the end of a session. Null: the documents are not sessions.';
+COMMENT ON COLUMN wearables.resources.note IS 'Explanation for people, such as why the resource is skipped.';
+COMMENT ON COLUMN wearables.resources.origin IS 'shipped; changed (shipped, then changed here); user (added here).';
 SELECT pg_extension_config_dump('wearables.resources', 'WHERE origin <> ''shipped''');
 
 CREATE FUNCTION wearables_internal.is_path(path text) RETURNS boolean
@@ -146,8 +182,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN path ~ '^[^.[:cntrl:]]+([.][^.[:cntrl:]]+)*$' AND length(path) <= 200
   AND path !~ '^[*]([.]|$)' AND path || '.' !~ '[.][*][.](.*[.])?[*][.]';
 COMMENT ON FUNCTION wearables_internal.is_path(text) IS
-  'whether the text can be a path of a mapping: member names joined by dots, a '
-  'number for a place in a list, one * for every place';
+  'Whether the text is a valid path of a mapping: member names joined by dots, a number for one element of a list, '
+  'at most one * for every element.';
 
 -- here, for the function is younger than the table
 ALTER TABLE wearables.resources
@@ -160,18 +196,21 @@ CREATE FUNCTION wearables_internal.are_paths(paths text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN cardinality(paths) > 0 AND array_position(paths, NULL) IS NULL
   AND (SELECT bool_and(wearables_internal.is_path(p)) FROM unnest(paths) p);
-COMMENT ON FUNCTION wearables_internal.are_paths(text[]) IS 'whether every element is_path(), and there is one';
+COMMENT ON FUNCTION wearables_internal.are_paths(text[]) IS
+  'Whether the array is not empty and every element is a valid path.';
 
 CREATE FUNCTION wearables_internal.lists_read(paths text[]) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (SELECT count(*) FROM unnest(paths) p WHERE p || '.' ~ '[.][*][.]');
-COMMENT ON FUNCTION wearables_internal.lists_read(text[]) IS 'how many of the paths read every place of a list by *';
+COMMENT ON FUNCTION wearables_internal.lists_read(text[]) IS
+  'How many of the paths contain a *, which reads every element of a list.';
 
 CREATE FUNCTION wearables_internal.are_codes(codes jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN jsonb_typeof(codes) = 'object' AND codes <> '{}'
   AND NOT jsonb_path_exists(codes, 'strict $.* ? (@.type() != "number" && @.type() != "null")');
-COMMENT ON FUNCTION wearables_internal.are_codes(jsonb) IS 'whether it is an object whose values are numbers, or null';
+COMMENT ON FUNCTION wearables_internal.are_codes(jsonb) IS
+  'Whether the value is a non-empty object whose members are numbers or null.';
 
 CREATE TABLE wearables.mappings (
   mapping_id      integer PRIMARY KEY,
@@ -228,62 +267,75 @@ CREATE TABLE wearables.mappings (
 CREATE UNIQUE INDEX mappings_one_takes_the_rest ON wearables.mappings (resource, provider, metric) NULLS NOT DISTINCT
   WHERE only_where_field IS NULL AND enabled;
 COMMENT ON TABLE wearables.mappings IS
-  'the parser: which field of which resource becomes which metric. The key is resource, provider, metric and channel, '
-  'and of rows that differ in their condition alone, the condition. A provider''s rows take the place of the general '
-  'ones of the same metric and channel. Of what is left, the rows with a condition are tried by ordinal, then '
-  'mapping_id, those of a metric and of the metrics whose parent it is together; the first whose condition holds reads '
-  'the record, and then no row without a condition of its metric, or of the parent of its metric, does';
+  'The parser: which field of which resource becomes which metric. How the rows for one record are chosen: first, '
+  'a row with the record''s provider takes the place of rows without a provider that have the same metric and '
+  'channel. Then the rows with a condition are tried by ordinal and mapping_id, the rows of a metric together with '
+  'those of its sub-metrics, and the first one whose condition holds reads the record. A row without a condition '
+  'reads the record only if no row with a condition of the same metric, or of the metric''s parent, has read it.';
+COMMENT ON COLUMN wearables.mappings.mapping_id IS
+  'Below 10000: shipped with the extension. From 10000 on: added here.';
+COMMENT ON COLUMN wearables.mappings.resource IS 'The resource whose records the row reads.';
 COMMENT ON COLUMN wearables.mappings.provider IS
-  'null: every provider that has no row of its own for this resource, metric and channel';
-COMMENT ON COLUMN wearables.mappings.only_where_field IS
-  'the row reads a record only where this field holds one of only_where_texts; a path as of value_fields, without *; '
-  'of a timeseries source.x is a member of the source beside the samples; null: no condition';
-COMMENT ON COLUMN wearables.mappings.only_where_texts IS 'texts, or numbers as they are written';
-COMMENT ON COLUMN wearables.mappings.channel IS
-  'of the sources of the readings, such as nap beside sleep; only of a summary, and of one resource only; null: the '
-  'resource''s own, which is its name, or timeseries';
-COMMENT ON COLUMN wearables.mappings.ordinal IS
-  'rows with a condition are tried in ascending order of it, then of mapping_id';
+  'The provider for which the row holds. Null: every provider without a row of its own for the same resource, '
+  'metric and channel.';
+COMMENT ON COLUMN wearables.mappings.metric IS 'The metric that the readings become.';
 COMMENT ON COLUMN wearables.mappings.value_fields IS
-  'candidates in order of preference; paths relative to the sample or the document; hr_zones.0 is the first of a '
-  'list, stages.*.type yields a reading for each place of it (a list is read by * or by numbers, not both; of an '
-  'object * is each member)';
+  'Paths of the value in order of preference: the first that holds a value is taken. A path consists of member '
+  'names relative to the sample or document, joined by dots (heart_rate.resting_bpm). hr_zones.0 is the first '
+  'element of a list. stages.*.type yields one reading for each element of a list, or each member of an object. '
+  'Either all value fields of a row contain a *, or none does.';
+COMMENT ON COLUMN wearables.mappings.secondary_field IS
+  'Path of the second value of a pair, such as the diastolic pressure. Null: none.';
 COMMENT ON COLUMN wearables.mappings.instant_fields IS
-  'candidates for the instant, in order of preference; a bare date, all of calendar_date, and midnight UTC of the '
-  'document''s calendar_date (else its date) are no instant but that day, in whatever zone (samples.day); * is the '
-  'place that the value came from';
+  'Paths of the time of the reading, in order of preference. A date without a time, any calendar_date, and '
+  'midnight UTC of the document''s own calendar_date stand for that calendar day in every time zone (see '
+  'samples.day). A * stands for the element that the value comes from.';
 COMMENT ON COLUMN wearables.mappings.end_field IS
-  'end of an interval reading; a bare date ends with that day, at 00:00 UTC of the next';
+  'Path of the end of an interval. A date without a time stands for the end of that day. Null: the reading has no '
+  'end.';
 COMMENT ON COLUMN wearables.mappings.base_field IS
-  'instant that numbers in instant_fields and end_field are seconds after; of a bare date 00:00 by timezone_offset or '
-  'zone_offset, else UTC';
-COMMENT ON COLUMN wearables.mappings.unit_up_to_one IS
-  'instead of unit or unit_default for values from -1 to 1, where a vendor writes fractions and percent into one field';
-COMMENT ON COLUMN wearables.mappings.unit IS
-  'unit of the value where no field holds one (unit_field is null); null: the metric''s canonical unit';
+  'Path of the time from which numbers in instant_fields and end_field count seconds. A date without a time stands '
+  'for 00:00 by timezone_offset or zone_offset, else UTC. Null: numbers are not offsets.';
 COMMENT ON COLUMN wearables.mappings.unit_field IS
-  'field that holds the unit of the value; where it is absent, null or empty, unit_default is the unit';
+  'Path of the unit of the value. If it is absent, null or empty, unit_default holds. Null: the unit is constant, '
+  'see unit.';
+COMMENT ON COLUMN wearables.mappings.unit IS
+  'Unit of every value of this row. Null: the canonical unit of the metric, or unit_field says.';
 COMMENT ON COLUMN wearables.mappings.unit_default IS
-  'null: a reading whose unit_field does not say is quarantined as missing_unit; without a unit_field it means nothing';
+  'Unit of a value whose unit_field says nothing. Null: such a reading is quarantined as missing_unit.';
+COMMENT ON COLUMN wearables.mappings.unit_up_to_one IS
+  'Unit of values from -1 to 1, for a vendor that writes both fractions and percentages into one field. Null: the '
+  'same unit as for other values.';
 COMMENT ON COLUMN wearables.mappings.extends IS
-  'fields of closed vocabularies that tell readings of one instant apart: their texts become part of the metric''s '
-  'name, joined by / in this order, type as it is (cholesterol/hdl), every other field as field=text '
-  '(workout_duration/intensity=low); what is absent, null or empty is left out; a row of metrics of that name gives '
-  'unit, units and range, else one is made after the metric. Paths without *; of a timeseries source.x is a member of '
-  'the source beside the samples. A field with an open vocabulary would make a metric of each of its texts';
+  'Fields with a closed set of values that distinguish readings of one time. Their texts are appended to the '
+  'metric''s name, joined by / in this order: the field type as it is (cholesterol/hdl), every other field as '
+  'field=text (workout_duration/intensity=low). Absent, null and empty fields are left out. If metrics has no row '
+  'of the resulting name, one is added with the unit and range of the metric. Paths without *; for timeseries, '
+  'source.x is a member of the source object. Do not list a field with unlimited values: each of its values would '
+  'become a metric.';
 COMMENT ON COLUMN wearables.mappings.part_fields IS
-  'fields of open vocabularies (the ids of workouts and devices) that tell readings of one instant apart: a hash of '
-  'their texts and numbers goes into the part of the reading''s key; 0, or the document''s part, where they are '
-  'absent, null or empty; paths as of extends';
+  'Fields with an unlimited set of values (ids of workouts or devices) that distinguish readings of one time. A '
+  'hash of their values goes into sample_points.part. Paths as in extends.';
 COMMENT ON COLUMN wearables.mappings.sum_field IS
-  'path with a *, of the places of a list or the members of an object: their sum is the value where no value field is '
-  'present';
+  'Path with a *: the sum of all these values is taken if no value field holds a value. Null: no sum.';
 COMMENT ON COLUMN wearables.mappings.codes IS
-  'the value is a text (or true, false): the number that stands for each, "*" for any other, null for no reading; a '
-  'text that is not among them is quarantined as unknown_code';
+  'For values that are texts or booleans: an object with the number for each text. "*" stands for every other '
+  'text; null means no reading. A text that is not listed is quarantined as unknown_code. Null: the values are '
+  'numbers.';
+COMMENT ON COLUMN wearables.mappings.only_where_field IS
+  'Condition: the row reads only records in which this field holds one of only_where_texts. A path without *; for '
+  'timeseries, source.x is a member of the source object. Null: no condition.';
+COMMENT ON COLUMN wearables.mappings.only_where_texts IS
+  'The texts, or numbers as they are written, for which the condition holds.';
+COMMENT ON COLUMN wearables.mappings.ordinal IS
+  'Rows with a condition are tried in ascending order of ordinal, then mapping_id.';
+COMMENT ON COLUMN wearables.mappings.channel IS
+  'Channel of the readings, such as nap for a part of the resource sleep. Only for summaries, and each channel '
+  'belongs to one resource. Null: the name of the resource, or timeseries.';
 COMMENT ON COLUMN wearables.mappings.enabled IS
-  'false: yields nothing, which is how a shipped row is switched off; with a '
-  'provider, the general rows of metric and channel are off for that provider';
+  'False: the row yields nothing. This is how a shipped row is switched off. A disabled row with a provider also '
+  'keeps the general rows of the same metric and channel from reading that provider.';
+COMMENT ON COLUMN wearables.mappings.origin IS 'shipped; changed (shipped, then changed here); user (added here).';
 CREATE SEQUENCE wearables.mapping_id_seq AS integer MINVALUE 10000 START 10000 OWNED BY wearables.mappings.mapping_id;
 ALTER TABLE wearables.mappings ALTER COLUMN mapping_id SET DEFAULT nextval('wearables.mapping_id_seq');
 SELECT pg_extension_config_dump('wearables.mappings', 'WHERE origin <> ''shipped''');
@@ -303,12 +355,15 @@ CREATE TABLE wearables.known_fields (
 -- a resource may be null, so there is no key that a publication could go by
 ALTER TABLE wearables.known_fields REPLICA IDENTITY FULL;
 COMMENT ON TABLE wearables.known_fields IS
-  'fields that are known and yield no reading, with all that is below them, and texts that a field may hold; what '
-  'neither a mapping nor a row here knows shows in drift';
-COMMENT ON COLUMN wearables.known_fields.resource IS 'null: every resource';
+  'Fields, and values of fields, that are known and need no mapping. They do not appear in the view drift.';
+COMMENT ON COLUMN wearables.known_fields.resource IS 'The resource for which the row holds. Null: every resource.';
 COMMENT ON COLUMN wearables.known_fields.path IS
-  'member names joined by dots, relative to the sample or the document; source.x also '
-  'where the source stands beside the samples';
+  'Member names joined by dots, relative to the sample or document. Covers every field below it as well. source.x '
+  'is a member of the source object.';
 COMMENT ON COLUMN wearables.known_fields.texts IS
-  'every text that is known here; null: any; of time_zone texts that are no zone, and of which drift need not tell';
+  'Values that are known for this field. Null: every value. For time_zone: texts that are not time zones and need '
+  'not be reported.';
+COMMENT ON COLUMN wearables.known_fields.note IS 'Explanation for people: what the field is, or why it is not read.';
+COMMENT ON COLUMN wearables.known_fields.origin IS
+  'shipped; changed (shipped, then changed here); user (added here).';
 SELECT pg_extension_config_dump('wearables.known_fields', 'WHERE origin <> ''shipped''');

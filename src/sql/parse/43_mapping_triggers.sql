@@ -27,7 +27,7 @@ BEGIN
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION wearables_internal.note_revision() IS
-  'trigger: one row in revisions for each changed row of the parser';
+  'Trigger function: adds one row to revisions for each changed row of the parser.';
 
 CREATE FUNCTION wearables_internal.mark_origin() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -75,7 +75,8 @@ BEGIN
   RETURN NEW;
 END $$;
 COMMENT ON FUNCTION wearables_internal.mark_origin() IS
-  'trigger: tells shipped rows from the user''s, and lets a restore put the user''s in their place';
+  'Trigger function: marks changed shipped rows and rows added by users, and lets a restored row replace the '
+  'shipped one.';
 
 CREATE FUNCTION wearables_internal.restore_in_place() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -109,7 +110,7 @@ BEGIN
   RETURN NEW;
 END $$;
 COMMENT ON FUNCTION wearables_internal.restore_in_place() IS
-  'trigger: a restored row takes the place of the one this installation made';
+  'Trigger function: lets a row from a dump replace the row that this installation made.';
 
 -- What the constraints refuse, said so that the next attempt succeeds.
 CREATE FUNCTION wearables_internal.check_mapping() RETURNS trigger
@@ -182,7 +183,7 @@ BEGIN
   RETURN NEW;
 END $$;
 COMMENT ON FUNCTION wearables_internal.check_mapping() IS
-  'trigger: refuses a mapping that cannot work, and says what would';
+  'Trigger function: refuses a mapping that cannot work, with a hint that says what to write instead.';
 
 CREATE FUNCTION wearables_internal.check_channel() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -213,8 +214,9 @@ BEGIN
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION wearables_internal.check_channel() IS
-  'trigger: refuses a second resource for a channel. It comes after note_revision, in the order of their names, and so '
-  'holds the lock on revisions: a change that it does not see yet has not begun, or is undone';
+  'Trigger function: refuses a channel that belongs to another resource. Its name sorts after note_revision, so it '
+  'runs while that trigger''s lock on revisions is held: every concurrent change is either visible or not yet '
+  'begun.';
 
 CREATE TRIGGER check_mapping BEFORE INSERT OR UPDATE ON wearables.mappings
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.check_mapping();

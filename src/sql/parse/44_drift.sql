@@ -17,8 +17,7 @@ RETURN CASE kind
            'AND (resource = %L OR resource IS NULL);', value, path, resource)
   END;
 COMMENT ON FUNCTION wearables_internal.drift_remedy(text, text, text, text) IS
-  'the statement that makes a thing known as it is; to read it instead, give it rows: a resource of another kind, a '
-  'mapping; a unit wants its factor';
+  'The statement that marks one row of the view drift as known.';
 
 CREATE FUNCTION wearables_internal.is_known(kind text, resource text, path text, value text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -43,7 +42,8 @@ RETURN CASE kind
     SELECT FROM wearables.known_fields k
     WHERE k.path = $3 AND (k.resource = $2 OR k.resource IS NULL) AND $4 = ANY (k.texts))
   END;
-COMMENT ON FUNCTION wearables_internal.is_known(text, text, text, text) IS 'whether a row knows it by now';
+COMMENT ON FUNCTION wearables_internal.is_known(text, text, text, text) IS
+  'Whether a row of the parser covers this drift now.';
 
 CREATE VIEW wearables.drift WITH (security_invoker = true) AS
 SELECT t.kind, t.resource, nullif(t.path, '') AS path, nullif(t.value, '') AS value, t.endpoint, t.event_type,
@@ -59,15 +59,25 @@ FROM (
   WHERE e.drift IS NOT NULL GROUP BY d.kind, d.resource, d.path, d.value, e.endpoint, x.event_type) t
 WHERE NOT wearables_internal.is_known(t.kind, t.resource, t.path, t.value);
 COMMENT ON VIEW wearables.drift IS
-  'what real traffic holds and no row knows: resources and kinds of message, fields, texts that a field is not known '
-  'to hold, time zones (value is neither a region of this server nor an ISO offset), units; for each endpoint, counted '
-  'by events, an example beside it';
+  'What received events hold and no row of the parser covers: resources and event types, fields, values of fields '
+  'with a known set of values, time zones and units. One row for each endpoint and finding.';
+COMMENT ON COLUMN wearables.drift.kind IS
+  'resource (or event type), field, value, zone (the text is neither a time zone of this server nor an ISO '
+  'offset), or unit.';
 COMMENT ON COLUMN wearables.drift.resource IS
-  'the name that a row of resources would need: of a resource, or of an event type; (no event type) for bodies that '
-  'name none, (no user) for readings of nobody';
-COMMENT ON COLUMN wearables.drift.path IS 'of the field, relative to the sample or document; for a unit its metric';
+  'Resource in which it was found. For kind resource, the name that a row in resources needs: of a resource or an '
+  'event type; (no event type) for bodies that name none; (no user) for readings that name no user.';
+COMMENT ON COLUMN wearables.drift.path IS
+  'Path of the field, relative to the sample or document. For a unit: its metric. Null for kind resource.';
+COMMENT ON COLUMN wearables.drift.value IS 'The value, time zone or unit found. Null for other kinds.';
+COMMENT ON COLUMN wearables.drift.endpoint IS 'The endpoint that sent it.';
 COMMENT ON COLUMN wearables.drift.event_type IS
-  'of kind resource: the type of these messages; null for those that name none';
+  'For kind resource: the type of these events, null if they name none.';
+COMMENT ON COLUMN wearables.drift.events IS 'Number of events that hold it.';
+COMMENT ON COLUMN wearables.drift.first_seen IS 'When the first of these events was received.';
+COMMENT ON COLUMN wearables.drift.last_seen IS 'When the last of these events was received.';
+COMMENT ON COLUMN wearables.drift.example_event_id IS
+  'The newest of these events: see explain_event() and body_fields().';
 COMMENT ON COLUMN wearables.drift.remedy IS
-  'one statement that makes it known as it is; for a unit replace NULL by its factor: '
-  'how many of the metric''s own unit one of it is';
+  'Statement that marks it as known without reading it. To read it, add a mapping instead. For a unit, replace '
+  'NULL by the factor: how many canonical units one of it is.';

@@ -2,7 +2,8 @@
 
 CREATE FUNCTION wearables_internal.forget_names() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_forget_names';
-COMMENT ON FUNCTION wearables_internal.forget_names() IS 'at the commit every session forgets the numbers of names';
+COMMENT ON FUNCTION wearables_internal.forget_names() IS
+  'Makes every session read the numbers of sources and metrics again when the transaction commits.';
 
 CREATE FUNCTION wearables_internal.queue_no_more_names(names_too boolean) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -41,8 +42,8 @@ BEGIN
   RETURN queued;
 END $$;
 COMMENT ON FUNCTION wearables_internal.queue_no_more_names(boolean) IS
-  'queue again the events of which readings were refused for want of room for a name, where there is room now or, if '
-  'names_too, the name is there; drain() calls it when nothing is ready';
+  'Queues the events whose readings were quarantined as no_more_names, if there is room now, or, with names_too, '
+  'if the name exists now. drain() calls it when no job is ready.';
 
 CREATE FUNCTION wearables.reclaim_names() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -111,5 +112,8 @@ BEGIN
   RETURN gone + more;
 END $$;
 COMMENT ON FUNCTION wearables.reclaim_names() IS
-  'take back the numbers of sources and extended metrics of which there is no sample: what one call finds unused goes '
-  'at the next, if it was not named meanwhile; returns how many went; the worker calls it, pg_cron may';
+  'Deletes sources and automatically added metrics that have no samples, because their number is limited '
+  '(wearables_ingest.max_sources, wearables_ingest.max_extended_metrics). What one call finds unused is marked '
+  '(unused_since) and deleted by the next call, unless it was used meanwhile. Returns how many rows were deleted; '
+  '0 if another session is doing the same. A worker calls it every hour. Without a worker, schedule it with '
+  'pg_cron. Example: SELECT wearables.reclaim_names();';

@@ -3,7 +3,8 @@
 CREATE FUNCTION wearables_internal.lock_parking() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_lock_parking';
 COMMENT ON FUNCTION wearables_internal.lock_parking() IS
-  'until the transaction ends, no other session parks an event or frees parked ones';
+  'Takes the parking lock until the transaction ends: no other session parks an event or releases parked ones '
+  'meanwhile.';
 
 CREATE FUNCTION wearables_internal.free_parked(endpoint text, external_user_id text, client_user_id text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -23,8 +24,8 @@ BEGIN
   IF FOUND THEN PERFORM wearables_internal.wake_workers(); END IF;
 END $$;
 COMMENT ON FUNCTION wearables_internal.free_parked(text, text, text) IS
-  'queue what is parked for a person that is known now: by external user id at the endpoint, or by client user id; '
-  'under lock_parking()';
+  'Queues the events that are parked for a user, found by external user id at the endpoint or by client user id. '
+  'The caller holds lock_parking().';
 
 CREATE FUNCTION wearables.register_user(
   client_user_id text, external_user_id text DEFAULT NULL, endpoint text DEFAULT NULL, time_zone text DEFAULT NULL)
@@ -76,9 +77,14 @@ BEGIN
   RETURN person;
 END $$;
 COMMENT ON FUNCTION wearables.register_user(text, text, text, text) IS
-  'map a person: client_user_id is your reference, external_user_id the vendor''s at the endpoint; events parked for '
-  'them are re-queued; returns user_id; calling it again changes nothing or adds what is new; time_zone is an IANA '
-  'region, UTC, or an ISO offset such as +02:00 (east of UTC)';
+  'Registers a user, or changes one, and returns the user_id. Events that are parked for the user are queued '
+  'again. Arguments: client_user_id: the application''s own id of the user, as it is given to the vendor; '
+  'external_user_id: the vendor''s id of the user (null: it is learned from the first event that names both ids); '
+  'endpoint: where that id is valid (null: the only endpoint); time_zone: an IANA region (Europe/Berlin), UTC, or '
+  'an ISO offset such as +02:00, two hours east of UTC (null: UTC for a new user, unchanged for a known one). '
+  'Calling it again with the same arguments changes nothing. Raises unique_violation if external_user_id is linked '
+  'to another user, undefined_object for an unknown endpoint. Example: SELECT wearables.register_user(''alice'', '
+  '''0f3c6b1e'', time_zone => ''Europe/Berlin'');';
 
 CREATE FUNCTION wearables_internal.queue_zone_change() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -98,7 +104,8 @@ BEGIN
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION wearables_internal.queue_zone_change() IS
-  'trigger: the events that were read in the user''s former time zone are queued again, by a job of kind zone';
+  'Trigger function: queues a job of kind zone, which queues the events that were placed by the user''s former '
+  'time zone.';
 
 CREATE TRIGGER queue_zone_change AFTER UPDATE OF time_zone ON wearables.users FOR EACH ROW
   WHEN (OLD.time_zone IS DISTINCT FROM NEW.time_zone) EXECUTE FUNCTION wearables_internal.queue_zone_change();

@@ -10,7 +10,7 @@ BEGIN ATOMIC
   FROM wearables.backfills b WHERE b.backfill_id = $1;
 END;
 COMMENT ON FUNCTION wearables_internal.enqueue_pull(bigint, timestamptz) IS
-  'put a pull in the queue; false when it is there already';
+  'Queues a backfill. Returns false if it is in the queue already.';
 
 CREATE FUNCTION wearables_internal.ask_for_history(
   user_id bigint, endpoint text, external_user_id text, provider text, resource text,
@@ -30,7 +30,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables_internal.ask_for_history(
   bigint, text, text, text, text, timestamptz, timestamptz, text, bigint, timestamptz) IS
-  'a pull for an intent that was not heard before, and its job; null: it was';
+  'Creates a backfill and its job. Returns null if there is one of the same intent.';
 
 CREATE FUNCTION wearables_internal.only_link(user_id bigint, endpoint text) RETURNS wearables.user_links
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -57,7 +57,7 @@ BEGIN
   RETURN link;
 END $$;
 COMMENT ON FUNCTION wearables_internal.only_link(bigint, text) IS
-  'the link of a user to the vendor, where there is one and no more; raises else, and names them';
+  'The only link of a user to the vendor. Raises an error that lists the links if there is not exactly one.';
 
 CREATE FUNCTION wearables_internal.check_pullable(resource text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -71,7 +71,7 @@ BEGIN
             HINT = 'SELECT name FROM wearables.resources WHERE kind <> ''skipped'' AND rest_path IS NOT NULL.';
   END IF;
 END $$;
-COMMENT ON FUNCTION wearables_internal.check_pullable(text) IS 'raises unless history of the resource can be asked for';
+COMMENT ON FUNCTION wearables_internal.check_pullable(text) IS 'Raises an error unless the resource can be pulled.';
 
 CREATE FUNCTION wearables.request_backfill(
   user_id bigint, provider text, resource text, range_from timestamptz, range_to timestamptz,
@@ -110,9 +110,13 @@ BEGIN
   RETURN there.backfill_id;
 END $$;
 COMMENT ON FUNCTION wearables.request_backfill(bigint, text, text, timestamptz, timestamptz, text) IS
-  'pull a range of a resource of a provider (empty: of all) for a user; returns the backfill''s id. The same range '
-  'again '
-  'is pulled again once the former pull has ended; until then a notice names its job';
+  'Requests a pull of history and returns the id of the backfill. A worker or drain() fetches it page by page: see '
+  'backfill_progress. Arguments: user_id: the user; provider: the vendor''s name (slug) of the provider, or empty '
+  'for every provider that the user has connected; resource: a row of resources with a rest_path; range_from: '
+  'start of the range, inclusive; range_to: end of the range, exclusive; endpoint: where to pull (null: the only '
+  'one that the user is linked to). The range must lie between 1900 and 2200. The same range can be requested '
+  'again when the earlier backfill has ended. Until then its id is returned, with a notice that names its job. '
+  'Example: SELECT wearables.request_backfill(1, ''oura'', ''sleep'', ''2026-01-01'', ''2026-04-01'');';
 
 CREATE FUNCTION wearables_internal.begin_again(backfill_id bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -126,7 +130,7 @@ BEGIN
   DELETE FROM wearables.jobs j WHERE j.dedupe_key = 'pull:' || $1 AND j.state = 'failed';
   RETURN wearables_internal.enqueue_pull($1, clock_timestamp());
 END $$;
-COMMENT ON FUNCTION wearables_internal.begin_again(bigint) IS 'a pull from its first page on';
+COMMENT ON FUNCTION wearables_internal.begin_again(bigint) IS 'Starts a backfill again from its first page.';
 
 CREATE FUNCTION wearables.sync(
   user_id bigint, provider text DEFAULT '', resources text[] DEFAULT NULL, since timestamptz DEFAULT NULL,
@@ -158,10 +162,12 @@ BEGIN
   ORDER BY r.name;
 END $$;
 COMMENT ON FUNCTION wearables.sync(bigint, text, text[], timestamptz, text) IS
-  'pull what a user has now: of a provider (empty: of all), of these resources (null: all that can be pulled), since '
-  'an '
-  'instant (null: resources.backfill_days); each call pulls, whatever became of one before; returns the backfills'' '
-  'ids';
+  'Requests a pull of everything that the vendor has of a user up to now. Every call pulls again. Arguments: '
+  'user_id: the user; provider: the vendor''s name (slug) of the provider, or empty for every provider; resources: '
+  'names of resources (null: every resource that can be pulled); since: start of the range (null: '
+  'resources.backfill_days ago, for each resource); endpoint: where to pull (null: the only one that the user is '
+  'linked to). Returns the ids of the backfills, one for each resource. Example: SELECT wearables.sync(1, '
+  '''oura'', ARRAY[''sleep'', ''heartrate''], now() - interval ''7 days'');';
 
 CREATE FUNCTION wearables.cancel_backfill(backfill_id bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -172,7 +178,8 @@ BEGIN
   RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION wearables.cancel_backfill(bigint) IS
-  'fetch no more pages of a pull; what is here stays. False when it had ended';
+  'Ends a backfill: no more pages are fetched, and stored pages are kept. Arguments: backfill_id: the backfill. '
+  'Returns false if it had ended before. Example: SELECT wearables.cancel_backfill(7);';
 
 CREATE FUNCTION wearables.retry_backfill(backfill_id bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -189,7 +196,8 @@ BEGIN
   RETURN true;
 END $$;
 COMMENT ON FUNCTION wearables.retry_backfill(bigint) IS
-  'go on with a pull that failed or was cancelled, from the page where it stood. False when it had not';
+  'Continues a backfill that failed or was cancelled, at the page at which it ended. Arguments: backfill_id: the '
+  'backfill. Returns false if it is in another state. Example: SELECT wearables.retry_backfill(7);';
 
 CREATE VIEW wearables.backfill_progress WITH (security_invoker = true) AS
 SELECT b.backfill_id, b.user_id, b.endpoint, b.provider, b.resource, b.range_from, b.range_to, b.intent, b.state,
@@ -218,6 +226,29 @@ CROSS JOIN LATERAL (
                 100 * greatest(extract(epoch FROM coalesce(b.window_from, b.range_from) - b.range_from),
                                extract(epoch FROM least(s.read_to, b.range_to) - greatest(s.read_from, b.range_from)))
                 / extract(epoch FROM b.range_to - b.range_from))))::integer END AS percent) p;
-COMMENT ON VIEW wearables.backfill_progress IS
-  'how far each pull has come: pages, bytes, samples read of them, percent of the range with a bar, rate, estimated '
-  'end, last error';
+COMMENT ON VIEW wearables.backfill_progress IS 'Progress of each backfill.';
+COMMENT ON COLUMN wearables.backfill_progress.backfill_id IS 'The backfill.';
+COMMENT ON COLUMN wearables.backfill_progress.user_id IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.endpoint IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.provider IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.resource IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.range_from IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.range_to IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.intent IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.state IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.pages IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.bytes IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.samples IS
+  'Readings of its pages that are processed, without quarantined ones.';
+COMMENT ON COLUMN wearables.backfill_progress.percent IS
+  'Estimated share of the range that is fetched, 0 to 100. 100 only when it is done.';
+COMMENT ON COLUMN wearables.backfill_progress.bar IS 'percent as a bar of 20 characters.';
+COMMENT ON COLUMN wearables.backfill_progress.pages_per_second IS 'Rate since the first page.';
+COMMENT ON COLUMN wearables.backfill_progress.estimated_end IS
+  'When it will be done at this rate. Null: unknown, or not running.';
+COMMENT ON COLUMN wearables.backfill_progress.http_status IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.error IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.created_at IS 'When it was requested.';
+COMMENT ON COLUMN wearables.backfill_progress.started_at IS 'As in backfills.';
+COMMENT ON COLUMN wearables.backfill_progress.last_page_at IS 'When the last page was stored.';
+COMMENT ON COLUMN wearables.backfill_progress.finished_at IS 'When it ended.';

@@ -3,29 +3,35 @@
 CREATE FUNCTION wearables.first_instant(wall_clock timestamp, zone text) RETURNS timestamptz
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_first_instant';
 COMMENT ON FUNCTION wearables.first_instant(timestamp, text) IS
-  'the first instant at which clocks in the zone show this or later: the earlier one where they show it twice, the '
-  'step where they skip it; of a date the instant at which the day begins';
+  'The first time at which clocks in a time zone show a wall-clock time or a later one. If they show it twice, '
+  'this is the earlier time; if they skip it, the time of the skip. For a date, it is the time at which the day '
+  'begins. Arguments: wall_clock: the wall-clock time; zone: an IANA region or ISO offset. Example: SELECT '
+  'wearables.first_instant(''2026-03-29 02:30'', ''Europe/Berlin'');';
 
 CREATE FUNCTION wearables.day_of(ts timestamptz, zone text) RETURNS date
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_day_of';
 COMMENT ON FUNCTION wearables.day_of(timestamptz, text) IS
-  'the day in the zone that holds ts, as buckets of a day do: the last that has begun; of bucket_start the date that a '
-  'chart shows';
+  'The calendar day of a time in a time zone, as daily buckets count it. Applied to bucket_start, it is the date '
+  'to show in a chart. Arguments: ts: the time; zone: an IANA region or ISO offset. Example: SELECT '
+  'wearables.day_of(now(), ''Europe/Berlin'');';
 
 CREATE FUNCTION wearables.bucket_start(ts timestamptz, width interval, zone text) RETURNS timestamptz
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_bucket_start';
 COMMENT ON FUNCTION wearables.bucket_start(timestamptz, interval, text) IS
-  'start of the bucket that holds ts, in the zone (IANA region or ISO offset). Widths of a day and longer go by the '
-  'calendar: whole days (24 hours are one) counted from Monday 2001-01-01, or months that divide a year counted from '
-  'January; a day begins at the first instant at which clocks show its date. Shorter widths divide a day and go by the '
-  'clock: a bucket begins whenever clocks show a multiple of the width after midnight, or step over one. So an hour '
-  'that a clock change repeats is two buckets, and 6 hours begin at 0, 6, 12 and 18 o''clock on every day. A bucket '
-  'ends where the next begins';
+  'Start of the bucket that contains a time. Arguments: ts: the time; width: length of a bucket; zone: an IANA '
+  'region or ISO offset. Widths of a day or longer follow the calendar: whole days (24 hours count as one), '
+  'counted from Monday 2001-01-01, or months that divide a year, counted from January. A day begins when clocks '
+  'first show its date. Shorter widths must divide a day and follow the clock: a bucket begins whenever clocks '
+  'show a multiple of the width, or skip one. So an hour that occurs twice in a clock change is two buckets, and '
+  'buckets of 6 hours begin at 0, 6, 12 and 18 o''clock on every day. Any other width raises '
+  'invalid_parameter_value. Example: SELECT wearables.bucket_start(now(), ''6 hours'', ''Europe/Berlin'');';
 
 CREATE FUNCTION wearables.bucket_end(ts timestamptz, width interval, zone text) RETURNS timestamptz
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_bucket_end';
 COMMENT ON FUNCTION wearables.bucket_end(timestamptz, interval, text) IS
-  'end of the bucket that holds ts, which is the start of the next: see bucket_start()';
+  'End of the bucket that contains a time. It is the start of the next bucket. Arguments: ts: the time; width: '
+  'length of a bucket, as in bucket_start(); zone: an IANA region or ISO offset. Example: SELECT '
+  'wearables.bucket_end(now(), ''1 day'', ''Europe/Berlin'');';
 
 CREATE FUNCTION wearables_internal.chart(
   user_id bigint, metric_ids smallint[], aggregate text, bounds timestamptz[], width interval, zone text,
@@ -100,12 +106,17 @@ BEGIN
   ORDER BY c.bucket_start, s.provider, s.source_type, s.channel;
 END $$;
 COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text) IS
-  'a user''s metric, and all that it is the parent of (insulin_injection: every kind), in buckets, one row per bucket '
-  'and source: hour, day, week, month or an interval as in '
-  'bucket_start(), in time_zone (default: the user''s; "recorded": each reading by the clock of its wearer, where the '
-  'offset is known, else by the user''s zone); value by the metric''s aggregate; an interval reading counts where it '
-  'starts, one of a calendar day (samples.day) on that day in whatever zone, where it begins; from_ts inclusive, to_ts '
-  'exclusive, and a bucket that they cut is partial';
+  'Readings of one metric of a user for a chart, one row for each bucket and source. Arguments: user_id: the user; '
+  'metric: metrics.name, which includes sub-metrics of the same unit; from_ts: start of the range, inclusive; '
+  'to_ts: end of the range, exclusive; bucket: hour, day, week, month, or an interval as in bucket_start(); '
+  'time_zone: an IANA region or ISO offset (null: that of the user), or recorded, which takes each reading by the '
+  'local time at which it was recorded if its offset is known; only_provider: only this provider (null: all); '
+  'only_source_type: only this source type (null: all); only_channel: only this channel (null: all). Returns '
+  'bucket_start; provider, source_type and channel; value and value_secondary, combined as metrics.aggregate says; '
+  'the lowest and highest value; readings, their number; unit; and partial, true if the range cuts the bucket. An '
+  'interval counts in the bucket in which it starts. A reading of a calendar day (samples.day) counts at the start '
+  'of that day in every time zone. An unknown metric raises undefined_object; an unknown user has no rows. '
+  'Example: SELECT * FROM wearables.timeseries(1, ''heartrate'', now() - interval ''1 day'', now(), ''hour'');';
 
 CREATE FUNCTION wearables.timeseries(
   user_id bigint, metric text, from_day date, to_day date, bucket text DEFAULT 'hour',
@@ -124,8 +135,11 @@ BEGIN ATOMIC
     $5, $6, $7, $8, $9) t;
 END;
 COMMENT ON FUNCTION wearables.timeseries(bigint, text, date, date, text, text, text, text, text) IS
-  'the same from the first instant of from_day to the first instant of to_day, which does not count: days in the zone '
-  'of the chart, readings of those calendar days included';
+  'As the function above, for a range of days in the time zone of the chart. Arguments: user_id: the user; metric: '
+  'metrics.name; from_day: first day; to_day: day after the last day; bucket: hour, day, week, month, or an '
+  'interval; time_zone: as above; only_provider: only this provider (null: all); only_source_type: only this '
+  'source type (null: all); only_channel: only this channel (null: all). Example: SELECT * FROM '
+  'wearables.timeseries(1, ''steps'', date ''2026-03-01'', date ''2026-04-01'', ''day'');';
 
 CREATE FUNCTION wearables.latest(user_id bigint)
 RETURNS TABLE (metric text, ts timestamptz, day date, value double precision, value_secondary double precision,
@@ -163,5 +177,6 @@ BEGIN ATOMIC
   ORDER BY m.name;
 END;
 COMMENT ON FUNCTION wearables.latest(bigint) IS
-  'the newest reading of each metric of a user, of several documents of one instant and source by the metric''s '
-  'aggregate; two index looks a metric';
+  'The newest reading of each metric of a user. Arguments: user_id: the user. Returns metric, ts, day (as in '
+  'samples), value, value_secondary, unit, provider, source_type and channel. Readings of several documents at one '
+  'time and source are combined as metrics.aggregate says. Example: SELECT * FROM wearables.latest(1);';

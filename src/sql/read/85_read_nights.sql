@@ -65,9 +65,12 @@ BEGIN ATOMIC
   ORDER BY m.day;
 END;
 COMMENT ON FUNCTION wearables.nights(bigint, date, date, text) IS
-  'one row a night of a user, by the day on which it ends in the user''s zone, from_day inclusive, to_day exclusive; '
-  'what ends at 18:00 or later belongs to the night that it begins. The main session is the longest one that is no '
-  'nap, of whatever source; started_at, ended_at, time_in_bed and total_sleep_time (s) and sleep_efficiency (%) are '
-  'those of it and of the other sessions of its source (parts counts all of them), beside them its naps and their time '
-  '(s). sessions lists every session of the day: kind main, part (other sources'' too) or nap. A session that a newer '
-  'one of its source contains is superseded and not there';
+  'The nights of a user, one row for each. Arguments: user_id: the user; from_day: first day; to_day: day after '
+  'the last day; only_provider: only its sessions (null: all). The day of a night is the day on which it ends in '
+  'the user''s time zone. A session that ends at 18:00 or later counts to the night that it begins. The main '
+  'session is the longest one that is not a nap, of any source. Returns day; provider, source_type and summary_id '
+  'of the main session; started_at, ended_at, time_in_bed and total_sleep_time (seconds) and sleep_efficiency '
+  '(percent) of the main session together with the other sessions of its source; parts, the number of these '
+  'sessions; naps and nap_time (seconds) of the same source; and sessions, every session of the day as JSON, with '
+  'kind main, part or nap. Superseded sessions are left out. Example: SELECT day, started_at, ended_at, '
+  'total_sleep_time / 3600 AS hours FROM wearables.nights(1, date ''2026-03-01'', date ''2026-04-01'');';

@@ -5,48 +5,69 @@ CREATE FUNCTION wearables.verify_signature(
   tolerance interval DEFAULT '300 seconds')
 RETURNS boolean LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_verify_signature';
 COMMENT ON FUNCTION wearables.verify_signature(jsonb, bytea, text[], timestamptz, interval) IS
-  'whether some signature of the headers matches some secret and the timestamp is within tolerance of "at"; '
-  'false for whatever a sender may have done wrong, an error for what the caller did: no secret, '
-  'or none that can be used';
+  'Checks the signature of a delivery. Arguments: headers: the request headers as an object, names in any case; '
+  'body: the request body; secrets: signing secrets as text; "at": the current time; tolerance: largest accepted '
+  'difference between "at" and the timestamp in the headers. Returns true if a signature in the headers was made '
+  'with one of the secrets. Returns false for every fault of the sender, such as a missing header. Raises an error '
+  'only for a fault of the caller: no secret, no usable secret, or a negative tolerance. Example: SELECT '
+  'wearables.verify_signature(''{"webhook-id": "msg_1", "webhook-timestamp": "1774764000", "webhook-signature": '
+  '"v1,bm9uZQ=="}'', ''body''::bytea, ARRAY[''MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'']);';
 
 CREATE FUNCTION wearables.sign(message_id text, at timestamptz, body bytea, secret text)
 RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_sign';
 COMMENT ON FUNCTION wearables.sign(text, timestamptz, bytea, text) IS
-  'the signature header for a body, as the vendor makes it: for tests';
+  'The signature of a body as the vendor makes it, for tests. Arguments: message_id: the message id; "at": time of '
+  'the delivery, in whole seconds; body: the request body; secret: the signing secret. Example: SELECT '
+  'wearables.sign(''msg_1'', now(), ''body''::bytea, ''MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'');';
 
 CREATE FUNCTION wearables.signed_headers(message_id text, at timestamptz, body bytea, secret text)
 RETURNS jsonb LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_signed_headers';
 COMMENT ON FUNCTION wearables.signed_headers(text, timestamptz, bytea, text) IS
-  'the headers of a delivery of this body, as receive() takes them: for tests';
+  'The headers of a signed delivery as receive() takes them, for tests. Arguments: message_id: the message id; '
+  '"at": time of the delivery, in whole seconds; body: the request body; secret: the signing secret. Example: '
+  'SELECT wearables.signed_headers(''msg_1'', now(), ''body''::bytea, ''MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'');';
 
 CREATE TYPE wearables.receipt AS (status text, event_id bigint, http_status integer, reason text);
-COMMENT ON TYPE wearables.receipt IS
-  'what became of a delivery: accepted, duplicate (both the endpoint''s success status), refused (400, 401, 404, 413; '
-  'nothing stored)';
+COMMENT ON TYPE wearables.receipt IS 'Result of a delivery, as receive() returns it.';
+COMMENT ON COLUMN wearables.receipt.status IS
+  'accepted: stored and queued. duplicate: it was stored before. refused: nothing is stored.';
+COMMENT ON COLUMN wearables.receipt.event_id IS 'The event that stores the message. Null: refused.';
+COMMENT ON COLUMN wearables.receipt.http_status IS
+  'What to answer the sender: success_status of the endpoint, or 400, 401, 404 or 413 if refused.';
+COMMENT ON COLUMN wearables.receipt.reason IS 'Why the delivery was refused. Null: it was not.';
 
 CREATE FUNCTION wearables.receive(headers jsonb, body bytea, endpoint text DEFAULT NULL)
 RETURNS wearables.receipt LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_receive';
 COMMENT ON FUNCTION wearables.receive(jsonb, bytea, text) IS
-  'verify a delivery, store it byte for byte, put it in the queue (R1); answer the sender with http_status only after '
-  'COMMIT; without endpoint the header wearables-endpoint names it, and without that every enabled one is tried';
+  'Receives a delivery: verifies its signature, stores the body byte for byte, and queues it for processing. '
+  'Answer the sender with http_status, and only after COMMIT, because a sender never repeats what was answered '
+  'with success. Arguments: headers: the request headers as an object, names in any case; body: the request body, '
+  'exactly as it arrived; endpoint: name of the endpoint whose secrets are tried (null: the one that the header '
+  'wearables-endpoint names, else every enabled endpoint). A refused delivery is a row with status refused, not an '
+  'error. Example: SELECT status, event_id, http_status, reason FROM wearables.receive(''{"webhook-id": "msg_1", '
+  '"webhook-timestamp": "1774764000", "webhook-signature": "v1,bm9uZQ=="}'', ''{}''::bytea);';
 
 CREATE FUNCTION wearables_api.webhook(json) RETURNS json
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_webhook_text';
 COMMENT ON FUNCTION wearables_api.webhook(json) IS
-  'PostgREST door for application/json: headers from request.headers, HTTP status through response.status';
+  'For PostgREST: receives a delivery whose content type is application/json. It reads the headers from the '
+  'setting request.headers, and sets the HTTP status in response.status. Returns {"status", "event_id", "reason"} '
+  'as receive() does. POST the delivery to /rpc/webhook. Any role may call it: only deliveries signed with a '
+  'secret of an endpoint are stored.';
 
 CREATE FUNCTION wearables_api.webhook(text) RETURNS json
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_webhook_text';
-COMMENT ON FUNCTION wearables_api.webhook(text) IS 'PostgREST door for text/plain';
+COMMENT ON FUNCTION wearables_api.webhook(text) IS 'For PostgREST: as webhook(json), for content type text/plain.';
 
 CREATE FUNCTION wearables_api.webhook(bytea) RETURNS json
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_webhook_bytea';
 COMMENT ON FUNCTION wearables_api.webhook(bytea) IS
-  'PostgREST door for application/octet-stream; byte for byte, NUL included';
+  'For PostgREST: as webhook(json), for content type application/octet-stream. Takes every body byte for byte, so '
+  'let the proxy send deliveries in this way.';
 
 -- A door for one endpoint: what a proxy that can set no header is given.
 
@@ -54,19 +75,19 @@ CREATE FUNCTION wearables_internal.webhook(endpoint text, body json) RETURNS jso
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_webhook_of_text';
 COMMENT ON FUNCTION wearables_internal.webhook(text, json) IS
-  'webhook(json) for one endpoint: what the functions of expose_endpoint() call';
+  'webhook(json) for one endpoint, called by the functions that expose_endpoint() creates.';
 
 CREATE FUNCTION wearables_internal.webhook(endpoint text, body text) RETURNS json
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_webhook_of_text';
 COMMENT ON FUNCTION wearables_internal.webhook(text, text) IS
-  'webhook(text) for one endpoint: what the functions of expose_endpoint() call';
+  'webhook(text) for one endpoint, called by the functions that expose_endpoint() creates.';
 
 CREATE FUNCTION wearables_internal.webhook(endpoint text, body bytea) RETURNS json
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_webhook_of_bytea';
 COMMENT ON FUNCTION wearables_internal.webhook(text, bytea) IS
-  'webhook(bytea) for one endpoint: what the functions of expose_endpoint() call';
+  'webhook(bytea) for one endpoint, called by the functions that expose_endpoint() creates.';
 
 -- They are no members of the extension, for members are not dumped; they depend on it, so they go with it.
 CREATE FUNCTION wearables.expose_endpoint(endpoint text, exposed boolean DEFAULT true) RETURNS void
@@ -105,8 +126,10 @@ BEGIN
   NOTIFY pgrst, 'reload schema';
 END $$;
 COMMENT ON FUNCTION wearables.expose_endpoint(text, boolean) IS
-  'make (or, with false, drop) wearables_api."webhook_NAME", a door where the secrets of this endpoint alone are '
-  'tried, for proxies that can set no header; it goes with the endpoint';
+  'Creates the functions wearables_api."webhook_NAME" for one endpoint. They try only the secrets of this '
+  'endpoint, for a proxy that cannot set the header wearables-endpoint. Arguments: endpoint: name of the endpoint, '
+  'at most 55 bytes; exposed: false drops the functions again. They are also dropped with the endpoint. Raises '
+  'undefined_object for an unknown endpoint. Example: SELECT wearables.expose_endpoint(''main'');';
 
 CREATE FUNCTION wearables_internal.hide_endpoints() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -131,6 +154,6 @@ BEGIN
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION wearables_internal.hide_endpoints() IS
-  'trigger: an endpoint that goes, or gets another name, takes the functions of expose_endpoint() with it';
+  'Trigger function: drops the functions of expose_endpoint() when their endpoint is deleted or renamed.';
 CREATE TRIGGER hide_endpoints AFTER DELETE OR UPDATE OF name OR TRUNCATE ON wearables.endpoints
   FOR EACH STATEMENT EXECUTE FUNCTION wearables_internal.hide_endpoints();

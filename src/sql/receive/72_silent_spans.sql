@@ -20,8 +20,9 @@ BEGIN ATOMIC
   ORDER BY s.made_at, s.endpoint;
 END;
 COMMENT ON FUNCTION wearables.silent_spans(interval, timestamptz, text) IS
-  'spans in which an endpoint''s sender made no message that is here, among those received since "since": deliveries '
-  'may be missing there. '
-  'Messages that are recovered close the span, for it goes by when a message was made; the last span of an endpoint '
-  'may reach to now. '
-  'Reads every event since then';
+  'Periods in which the sender of an endpoint created no message that is stored here, so that deliveries may be '
+  'missing. Arguments: longer_than: only periods of at least this length; since: only events received from then '
+  'on; endpoint: only this one (null: all). Returns endpoint, silent_from, silent_until and silent_for, by when '
+  'the messages were created: a message that is recovered later closes its period. The last period of an endpoint '
+  'can end at the current time. Reads every event received since then. Example: SELECT * FROM '
+  'wearables.silent_spans(''3 hours'', now() - interval ''7 days'');';

@@ -4,9 +4,6 @@
 -- Ranges are there to catch another unit or another quantity, not a rare person: each holds the extremes that living
 -- people have been measured with, with room to spare.
 
-COMMENT ON COLUMN wearables.metrics.lowest IS
-  'plausible range, wide enough for every living person: readings outside are quarantined';
-
 INSERT INTO wearables.metrics (metric_id, name, unit, ucum, aggregate, kind, lowest, highest, origin) VALUES
   -- heart, breath, blood
   (1,   'heartrate',                      '/min',      '/min',      'avg',  'instant',     10,    400, 'shipped'),

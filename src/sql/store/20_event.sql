@@ -13,20 +13,29 @@ CREATE TABLE wearables.deliveries (
   PRIMARY KEY (endpoint, message_id)
 ) WITH (fillfactor = 90);
 COMMENT ON TABLE wearables.deliveries IS
-  'idempotency ledger: one row per message of an endpoint, however often it is delivered; receive() dedupes on its '
-  'key and on nothing else';
-COMMENT ON COLUMN wearables.deliveries.received_at IS 'first seen; webhook_events.received_at of its event';
+  'One row for each message of an endpoint, however often it is delivered. Duplicates are recognized by the '
+  'primary key of this table alone. Pages pulled over REST have a row, too.';
+COMMENT ON COLUMN wearables.deliveries.message_id IS
+  'The id in the headers, which the sender repeats at each retry; pull:BACKFILL_ID:PAGE for a pulled page.';
+COMMENT ON COLUMN wearables.deliveries.event_id IS 'The event that stores the message.';
+COMMENT ON COLUMN wearables.deliveries.received_at IS
+  'When the message was first delivered: received_at of its event.';
+COMMENT ON COLUMN wearables.deliveries.last_seen IS 'When the message was last delivered.';
+COMMENT ON COLUMN wearables.deliveries.count IS 'How often the message was delivered.';
 SELECT pg_extension_config_dump('wearables.deliveries', '');
 
 -- An enum and not a CHECK: the server would parse the CHECK anew in every statement of the hot path.
 CREATE TYPE wearables.event_status AS ENUM ('received', 'processed', 'skipped', 'parked', 'failed');
-COMMENT ON TYPE wearables.event_status IS 'what became of an event; every event ends as one of the last four';
+COMMENT ON TYPE wearables.event_status IS
+  'Status of an event. received: waits in the queue. processed: its readings are written. skipped: it holds '
+  'nothing to be stored; note says why. parked: its user is not registered. failed: given up; error says why.';
 
 CREATE TYPE wearables_internal.drift_term AS (
   kind text COLLATE "C", resource text COLLATE "C", path text COLLATE "C", value text COLLATE "C");
 COMMENT ON TYPE wearables_internal.drift_term IS
-  'what no row knew: kind resource (or event type), field, value, zone or unit; path of the field, or the unit''s '
-  'metric; value: the text; what does not apply is empty';
+  'Something in an event that no row of the parser covers. kind: resource (or event type), field, value, zone or '
+  'unit. path: the path of the field, or the metric of the unit. value: the text. What does not apply is an empty '
+  'string.';
 
 -- No index on the parent: a partition carries its own (see make_event_partitions), so that pg_dump, which
 -- knows the parent as the extension's, restores table and index in an order that works.
@@ -60,30 +69,66 @@ CREATE TABLE wearables.webhook_events (
   headers          jsonb,
   payload          bytea COMPRESSION lz4 NOT NULL
 ) PARTITION BY RANGE (received_at);
-COMMENT ON TABLE wearables.webhook_events IS 'raw store: one row per message or pulled page, its body byte for byte';
+COMMENT ON TABLE wearables.webhook_events IS
+  'Every accepted message and every pulled page, with its body byte for byte. Partitioned by week of received_at.';
+COMMENT ON COLUMN wearables.webhook_events.event_id IS
+  'Unique over all partitions. Numbers can be missing: a duplicate delivery takes one.';
+COMMENT ON COLUMN wearables.webhook_events.received_at IS 'When the message was first delivered, or the page pulled.';
 COMMENT ON COLUMN wearables.webhook_events.version IS
-  'order key (R3): origin milliseconds << 20 | 20 bits of a hash of endpoint and message id';
+  'Order key of the event: the milliseconds of its origin time since 1970, shifted left by 20 bits; then one bit '
+  'that is set for an updated event; then 19 bits of a hash of endpoint and message id. The origin time of a '
+  'message is the creation time in its message id if it has one, else the timestamp of its first delivery. A '
+  'stored sample is replaced only by one of an equal or higher version.';
 COMMENT ON COLUMN wearables.webhook_events.revision IS
-  'revision of the mappings that handled it last; null: not handled yet';
-COMMENT ON COLUMN wearables.webhook_events.status IS
-  'received (waiting), processed, skipped (nothing for us in it: see note), parked (unknown user), failed (see error)';
-COMMENT ON COLUMN wearables.webhook_events.resource IS
-  'what it is about, as its type says when it arrives: sleep of daily.data.sleep.created and pulled.data.sleep; null: '
-  'no resource (a connection, a type that names none), or the body could not be read';
-COMMENT ON COLUMN wearables.webhook_events.inserted IS
-  'inserted + changed + confirmed + unchanged + stale + quarantined = the readings the body held, when last handled';
+  'revision() of the mappings with which the event was last processed. Null: not processed yet.';
+COMMENT ON COLUMN wearables.webhook_events.user_id IS
+  'The user the event belongs to. Null: not known, or not processed yet.';
+COMMENT ON COLUMN wearables.webhook_events.processed_at IS 'When the event was last processed. Null: not yet.';
+COMMENT ON COLUMN wearables.webhook_events.wrote_from IS
+  'Earliest timestamp of the samples that the event wrote. Null: it wrote none.';
+COMMENT ON COLUMN wearables.webhook_events.wrote_to IS 'Latest timestamp of the samples that the event wrote.';
 COMMENT ON COLUMN wearables.webhook_events.wrote_metrics IS
-  'with wrote_from and wrote_to: where a replay looks for samples this event wrote';
+  'Metrics (metrics.metric_id) of the samples that the event wrote.';
+COMMENT ON COLUMN wearables.webhook_events.inserted IS
+  'Readings written under a new key when the event was last processed. For a processed event, inserted + changed + '
+  'confirmed + unchanged + stale + quarantined is the number of readings in its body.';
+COMMENT ON COLUMN wearables.webhook_events.changed IS 'Readings that replaced another value of a lower version.';
+COMMENT ON COLUMN wearables.webhook_events.confirmed IS
+  'Readings whose value was stored already, at a lower version: only the version was raised.';
+COMMENT ON COLUMN wearables.webhook_events.unchanged IS
+  'Readings that were stored already, at the same version: nothing was written.';
+COMMENT ON COLUMN wearables.webhook_events.stale IS
+  'Readings that were not written, because a higher version is stored, or because a later reading of the same body '
+  'has the same key.';
+COMMENT ON COLUMN wearables.webhook_events.quarantined IS 'Readings that were refused: see the table quarantine.';
+COMMENT ON COLUMN wearables.webhook_events.status IS
+  'received (waits in the queue), processed, skipped (nothing to be stored: see note), parked (user not '
+  'registered), failed (given up: see error).';
+COMMENT ON COLUMN wearables.webhook_events.message_id IS 'As in deliveries.';
+COMMENT ON COLUMN wearables.webhook_events.event_type IS
+  'As the body names it, such as daily.data.sleep.created; pulled.data.RESOURCE for a pulled page. Null: the body '
+  'names none.';
+COMMENT ON COLUMN wearables.webhook_events.resource IS
+  'The resource that the event type names: sleep for daily.data.sleep.created and for pulled.data.sleep. Null: the '
+  'type names no resource (such as a connection), or the body could not be read.';
+COMMENT ON COLUMN wearables.webhook_events.external_user_id IS 'The vendor''s id of the user, as the body has it.';
+COMMENT ON COLUMN wearables.webhook_events.client_user_id IS 'The application''s id of the user, as the body has it.';
+COMMENT ON COLUMN wearables.webhook_events.note IS 'Why the event was skipped or parked.';
+COMMENT ON COLUMN wearables.webhook_events.error IS 'Why the event failed. Never holds a reading or a secret.';
 COMMENT ON COLUMN wearables.webhook_events.user_zone IS
-  'the time zone of its user that wall-clock time in it was read in; null: nothing in it hangs on that';
+  'Time zone of the user by which wall-clock times of the body were placed. Null: none had to be. If the user''s '
+  'time zone is changed, the event is processed again.';
 COMMENT ON COLUMN wearables.webhook_events.drift IS
-  'what no row knew when the event was last handled; null: nothing; see the view drift';
+  'What the event holds and no row of the parser covers, as of its last processing. Null: nothing. The view drift '
+  'summarizes it.';
 COMMENT ON COLUMN wearables.webhook_events.headers IS
-  'the headers kept for audit: id, timestamp, signature, content type, user agent';
+  'Headers kept for audit: id, timestamp, signature, content type and user agent, each cut to 1 kB.';
+COMMENT ON COLUMN wearables.webhook_events.payload IS 'The body as it was received.';
 
 CREATE TABLE wearables.webhook_events_default PARTITION OF wearables.webhook_events DEFAULT;
 COMMENT ON TABLE wearables.webhook_events_default IS
-  'events outside every other partition: receiving never fails for want of one; make_event_partitions() moves its rows';
+  'Events for which no weekly partition exists, so that receiving never fails for lack of one. '
+  'make_event_partitions() moves them.';
 -- a key, and not an index: where a publication holds all tables, rows without one cannot be updated
 ALTER TABLE wearables.webhook_events_default ADD CONSTRAINT webhook_events_default_event_id PRIMARY KEY (event_id);
 CREATE INDEX webhook_events_default_drift ON wearables.webhook_events_default (event_id) WHERE drift IS NOT NULL;
@@ -96,8 +141,8 @@ SELECT pg_extension_config_dump('wearables.webhook_events_default', '');
 CREATE FUNCTION wearables_internal.try_lock_maintenance() RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_try_lock_maintenance';
 COMMENT ON FUNCTION wearables_internal.try_lock_maintenance() IS
-  'until the transaction ends, no other session maintains; false when one does already; a lock that no SQL '
-  'function reaches';
+  'Takes the maintenance lock until the transaction ends. Returns false if another session holds it. No other SQL '
+  'function can take this lock.';
 
 CREATE FUNCTION wearables.make_event_partitions(ahead interval DEFAULT '21 days', most_moved integer DEFAULT 20000)
 RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -171,6 +216,9 @@ BEGIN
   RETURN made;
 END $$;
 COMMENT ON FUNCTION wearables.make_event_partitions(interval, integer) IS
-  'make the weekly partitions of webhook_events from now to "ahead", and move rows of the default partition into '
-  'theirs; a week of which more than most_moved rows lie there keeps them there; returns how many were made; the '
-  'worker calls it, pg_cron may';
+  'Creates the missing weekly partitions of webhook_events, and moves events from the default partition into them. '
+  'Arguments: ahead: how far into the future, 0 to 1 year; most_moved: a week with more events than this in the '
+  'default partition is left there, because deliveries wait while events are moved (null: no limit). Returns the '
+  'number of partitions created, 0 if another session is doing the same. Raises lock_not_available if another '
+  'session holds webhook_events for more than 100 ms; call it again later. A worker calls it every hour. Without a '
+  'worker, schedule it with pg_cron. Example: SELECT wearables.make_event_partitions();';
