@@ -72,62 +72,62 @@ wearables_ingest-reference.md: src/manual/reference.pl src/manual/errors.pl $(sq
 all: wearables_ingest-reference.md
 
 .PHONY: help reference demo test one lint format tidy converge chaos bench bare catalogue pgspot hostile sanitize sqlsmith asserts
-help: ## this list
+help: ## shows this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
-demo: ## installs what is missing, builds, sends signed deliveries to a throwaway server, shows what came of them
+demo: ## installs missing packages, builds, sends signed deliveries to a temporary server and shows the results
 	@test/demo/run
 
-test: ## installs what is missing, builds, runs everything; STEPS="lint tidy unit regress bench isolation convergence chaos tap" picks
+test: ## installs missing packages, builds and runs every test; STEPS="lint tidy unit regress bench isolation convergence chaos tap" selects some
 	@test/run
 
-one: ## TEST=replay: the tests of that name (regress, isolation, TAP, unit), in seconds, over builds that are kept
+one: ## runs the tests of one name (regress, isolation, TAP, unit) in seconds, over builds that are kept: TEST=replay
 	@test/one
 
-reference: wearables_ingest-reference.md ## the reference of all functions, views, tables and settings: wearables_ingest-reference.md
+reference: wearables_ingest-reference.md ## generates the reference of functions, views, tables, settings and errors: wearables_ingest-reference.md
 
-lint: ## what clang-format, clang-tidy, shellcheck and ruff find; CHECKS="format shell" picks
+lint: ## runs clang-format, clang-tidy, shellcheck and ruff; CHECKS="format shell" selects some
 	@test/lint/run
 
-format: ## what clang-format asks for
+format: ## formats the C++ sources with clang-format
 	@test/lint/run --format
 
-tidy: ## the rules of the house: layers, rooms, sizes, banned calls, unused files; RULES="layers frames" picks
+tidy: ## checks the rules of the repository: layers, rooms, file sizes, banned calls, unused files; RULES="layers frames" selects some
 	@test/tidy/run
 
 N ?= 1000
-converge: ## N=10000: so many random orders, duplicates, crashes and replays must all end in the same state
+converge: ## checks that random orders, duplicates, crashes and replays all end in the same state; N=10000 sets how many
 	@test/convergence/run $(N)
 
 ROUNDS ?= 200
-chaos: ## ROUNDS=200: deliveries while processes are killed, leases run out, disks fill up: nothing is lost, nothing done twice; SEED=n gives a plan again
+chaos: ## sends deliveries while processes are killed, leases expire and disks fill up, and checks that nothing is lost or done twice; ROUNDS=200, SEED=n repeats a run
 	@test/chaos/run $(ROUNDS)
 
-bench: ## measures, side by side in one run, what the README claims; LINES="accept copy" picks
+bench: ## measures what the manual claims, side by side with the alternatives; LINES="accept copy" selects some
 	@test/bench/run
 
-bare: ## runs demo and test on bare Debian roots, a minute a state; STATES="bookworm/* */server/dev" picks, BARE_TESTS=0 is demo alone
+bare: ## runs demo and test on minimal Debian installations; STATES="bookworm/* */server/dev" selects some, BARE_TESTS=0 runs demo only
 	@test/bare/run
 
-catalogue: ## puts the table of expected/catalogue.out, which TEST=catalogue makes, into src/manual/fields.md
+catalogue: ## copies the table of expected/catalogue.out, which TEST=catalogue makes, into src/manual/fields.md
 	@awk 'NR == FNR { if (/^\| `/) rows = rows $$0 "\n"; next } /^<!-- end of catalogue/ { skip = 0 } \
 	  !skip { print } /^<!-- catalogue/ { printf "\n| resource | becomes | is left out |\n| --- | --- | --- |\n%s\n", rows; skip = 1 }' \
 	  expected/catalogue.out src/manual/fields.md > src/manual/fields.new
 	@mv src/manual/fields.new src/manual/fields.md
 
-pgspot: ## pgspot (PyPI) over the installation script
+pgspot: ## runs pgspot (PyPI) over the installation script
 	@test/pgspot/run
 
-# What takes long, or a root of its own, is not part of `test`.
-hostile: ## bodies that nobody honest sends: what becomes of each, in which time and memory; ARGUMENTS='--more names/*'
+# Not part of `test`, because they take long or need a root of their own.
+hostile: ## processes hostile bodies and shows the result, time and memory of each; ARGUMENTS='--more names/*'
 	@test/hostile/run $(or $(ARGUMENTS),--table)
 
-sanitize: ## the whole server with ours under AddressSanitizer and UBSan, in a root of Debian 13: regress, isolation, demo, hostile
+sanitize: ## runs regress, isolation, demo and hostile with the extension under AddressSanitizer and UBSan, in a Debian 13 root
 	@test/sanitize/run
 
 SECONDS ?= 60
-sqlsmith: ## SECONDS=600: random SQL for so long as each kind of caller; no crash, no internal error of ours may come of it
+sqlsmith: ## runs random SQL as each kind of role and checks for crashes and internal errors; SECONDS=600 sets how long
 	@test/sqlsmith/run $(SECONDS)
 
-asserts: ## regress, isolation, TAP and attacks on a server with assertions, built from Debian's source in a root of Debian 13
+asserts: ## runs regress, isolation, TAP and attacks on a server with assertions, built from Debian's source in a Debian 13 root
 	@test/asserts/run

@@ -1,4 +1,4 @@
--- privileges: who may do what, by lists; PUBLIC has the door
+-- privileges: who may do what, by lists; PUBLIC may only call the webhook functions
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';

@@ -76,7 +76,7 @@ UPDATE wearables.endpoints SET enabled = true;
 -- a secret that cannot be read is told as that, and the sender is told nothing of it
 INSERT INTO wearables.endpoint_secrets (endpoint, kind, ordinal, value) VALUES ('junction', 'webhook', 1, 'file:/nowhere');
 SELECT pg_temp.send('msg_9', 'whsec_' || encode(sha256('other'), 'base64'));
-SELECT problem, object, pg_temp.steady(what) AS what, remedy FROM wearables.problems WHERE what ~ 'unreadable';
+SELECT problem, object, pg_temp.steady(what) AS what, remedy FROM wearables.problems WHERE what ~ 'unreadable|cannot be read';
 DELETE FROM wearables.endpoint_secrets WHERE ordinal = 1;
 SELECT pg_temp.send('msg_10');
 SELECT pg_sleep(1.1);

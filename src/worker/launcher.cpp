@@ -130,7 +130,7 @@ void complain_once(Slots* slots) {
   if (slots->complained) return;
   slots->complained = true;
   ereport(LOG, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-                errmsg("wearables_ingest has no place for another worker"), errhint("Raise max_worker_processes.")));
+                errmsg("wearables_ingest could not start another worker"), errhint("Increase max_worker_processes.")));
 }
 
 void start_missing(Slots* slots, const DatabaseList& wanted) {

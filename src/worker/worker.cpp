@@ -211,7 +211,7 @@ void sleep_after(const TurnOfWorker& mine) {
   pg::note_doing(doing_after(mine));
   if (pg::flight_count() > 0) {
     pgstat_report_activity(STATE_RUNNING,
-                           psprintf("wearables_ingest: waits for %d answer(s) of vendors", pg::flight_count()));
+                           psprintf("wearables_ingest: waiting for %d response(s) of vendors", pg::flight_count()));
   } else {
     pgstat_report_activity(STATE_IDLE, nullptr);
   }
@@ -235,8 +235,8 @@ void complain_of_schema(const TurnOfWorker& mine) {
   const bool misfit = mine.installed && !mine.turn.schema_fits;
   if (misfit && !complained) {
     ereport(LOG, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                  errmsg("wearables_ingest: the library does not fit the installed version of the extension"),
-                  errhint("ALTER EXTENSION wearables_ingest UPDATE; the queue waits until then.")));
+                  errmsg("wearables_ingest: the library does not match the installed version of the extension"),
+                  errhint("Run ALTER EXTENSION wearables_ingest UPDATE. The queue waits until then.")));
   }
   complained = misfit;
 }
@@ -252,7 +252,7 @@ void live() {
     TurnOfWorker mine{};
     mine.turn.due = DT_NOEND;
     pg::note_doing(pg::Doing::kDraining);
-    pgstat_report_activity(STATE_RUNNING, "wearables_ingest: looks for work");
+    pgstat_report_activity(STATE_RUNNING, "wearables_ingest: looking for jobs");
     const int sqlstate = guarded(take_turn, &mine);
     note_turn(mine, sqlstate);
     if (sqlstate != 0) {

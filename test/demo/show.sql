@@ -43,11 +43,11 @@ FROM wearables.timeseries(:alice, 'heartrate', '2026-03-28 00:00+01', '2026-03-3
 SELECT u.client_user_id AS who, c.provider, c.status, c.error_type, c.connected_at, c.last_data_at
 FROM wearables.connections c JOIN wearables.users u USING (user_id) ORDER BY 1, 2;
 
-\echo '-- refused readings: where they stand in the body, and why; never the reading. The rest of their batch went in.'
+\echo '-- quarantine: refused readings, their place in the body and the reason; the other readings are written'
 SELECT e.client_user_id AS who, e.event_type, q.pointer, q.reason, q.detail
 FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id) ORDER BY q.event_id, q.ordinal;
 
-\echo '-- what arrived and no row knows, with the statement that admits it'
+\echo '-- drift: fields and values that no mapping covers, each with a statement that marks it as known'
 SELECT d.kind, d.resource, d.path, d.value, d.events, d.remedy FROM wearables.drift d ORDER BY 1, 2, 3, 4;
 
 \echo '-- the queue: a body that is not JSON can never be read and is a dead letter; the raw bytes are kept'

@@ -253,7 +253,7 @@ cmp_ok($second, '>', $first, 'and then later');
 is(run_sql($node, 'app', 'SELECT doing, last_sqlstate, last_error_job FROM wearables_internal.workers()'), 'waiting after errors|42P01|', 'which SQL can see');
 run_sql($node, 'app', 'ALTER TABLE wearables.gone RENAME TO jobs');
 $id = send_reading('app', 70);
-is(run_sql($node, 'app', q{SELECT verdict, reason ~ 'waits after errors' FROM wearables.health}), 'warning|t', 'health knows');
+is(run_sql($node, 'app', q{SELECT verdict, reason ~ 'is waiting after errors' FROM wearables.health}), 'warning|t', 'health knows');
 $node->reload;
 event_is('app', $id, 'processed', 'it works again when it can, a reload ends its rest');
 is(worker_pid('app'), $pid, 'all the same worker');

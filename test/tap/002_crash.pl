@@ -269,7 +269,7 @@ is(run_sql($node, 'poison', 'SELECT count(*) > 3, max(beside) FROM public.claims
 is(restart_count($node) - $restarts, 4, 'after one crash among others, and as many alone as it has attempts');
 is(run_sql($node, 'poison', "SELECT e.message_id = '$deadly', j.attempt, j.last_error, j.last_error = e.error
 	FROM wearables.jobs j JOIN wearables.webhook_events e USING (event_id)"),
-	't|3|the session that worked on it was lost, at every attempt|t', 'and stays as a dead letter that says why');
+	't|3|the session that ran the job was lost, at every attempt|t', 'and stays as a dead letter that says why');
 
 $node->stop;
 done_testing();

@@ -82,7 +82,7 @@ bob_is_handled('the site allows no new tables');
 my $pid = worker_pid();
 wait_until($node, 'app', q{SELECT maintenance_sqlstate = 'P0001' FROM wearables.workers}, 'maintenance has failed');
 is(run_sql($node, 'app', 'SELECT verdict, reason FROM wearables.health'),
-	q{warning|maintenance fails with SQLSTATE P0001; partitions of webhook_events are not made; see the server's log: SELECT wearables.make_event_partitions()}, 'and health says so');
+	q{warning|maintenance fails with SQLSTATE P0001; partitions of webhook_events are not created; see the server log: SELECT wearables.make_event_partitions()}, 'and health says so');
 bob_is_handled('maintenance has failed');
 is(worker_pid(), $pid, 'by the same worker');
 run_sql($node, 'app', 'DROP EVENT TRIGGER no_tables; SELECT wearables.make_event_partitions()');
@@ -92,7 +92,7 @@ my $garbage = samples_event('alice', 'heartrate', 'garmin', 'watch') =~ s/\[\]/[
 run_sql($node, 'app', refuse_sql('no_marks', 'BEFORE UPDATE ON wearables.webhook_events', q{NEW.status = 'failed'}, q{RAISE 'not here'}));
 my $poison = send_reading('alice', 0, $garbage);
 bob_is_handled('an event cannot be marked as failed');
-job_comes_to($poison, q{state = 'failed' AND last_error ~ 'SQLSTATE 22P02.; the event could not be marked: not here .SQLSTATE P0001.'}, 'the job is a dead letter that says both');
+job_comes_to($poison, q{state = 'failed' AND last_error ~ 'SQLSTATE 22P02.; the event could not be updated: not here .SQLSTATE P0001.'}, 'the job is a dead letter that says both');
 run_sql($node, 'app', 'DROP TRIGGER no_marks ON wearables.webhook_events');
 is(run_sql($node, 'app', q{SELECT wearables.retry_failed(sqlstate => '22P02')}), 1, 'it is retried');
 event_is($poison, 'failed', 'and marked, when it can be');
@@ -138,7 +138,7 @@ run_sql($node, 'app', 'UPDATE wearables.webhook_events SET received_at = receive
 # --- A reader of the default partition
 my $holder = held('SELECT count(*) FROM wearables.webhook_events');
 my ($ok, $out, $err) = $node->psql('app', q{SET statement_timeout = '20s'; SELECT wearables.make_event_partitions('60 days')}, on_error_stop => 0);
-like($err, qr/ERROR:  another session holds wearables.webhook_events, and no partition is made behind it/, 'no partition is made behind a reader');
+like($err, qr/ERROR:  could not lock wearables.webhook_events to create a partition/, 'no partition is made behind a reader');
 bob_is_handled('an analyst reads all events');
 $holder->quit;
 cmp_ok(run_sql($node, 'app', q{SELECT wearables.make_event_partitions('60 days')}), '>', 0, 'and when he is gone, they are made');
@@ -191,7 +191,7 @@ job_comes_to($waiting{$_}, "state = 'ready' AND waits > 3 AND attempt = 0 AND la
 bob_is_handled('others wait for the environment');
 is(run_sql($node, 'app', q{SELECT put_off, put_off_since IS NOT NULL FROM wearables.queue WHERE state = 'ready'}), @codes . '|t', 'the view queue counts them');
 run_sql($node, 'app', q{UPDATE wearables.jobs SET waiting_since = now() - interval '11 minutes' WHERE waiting_since IS NOT NULL});
-like(run_sql($node, 'app', 'SELECT verdict, reason FROM wearables.health'), qr/^failing\|12 job\(s\) wait for something outside them for more than 10 minutes, the oldest for SQLSTATE/, 'what waits for more than ten minutes, health shows');
+like(run_sql($node, 'app', 'SELECT verdict, reason FROM wearables.health'), qr/^failing\|12 job\(s\) have been put off for more than 10 minutes by a cause outside of them, the oldest with SQLSTATE/, 'what waits for more than ten minutes, health shows');
 run_sql($node, 'app', join '', map { "DROP TRIGGER trouble$_ ON wearables.sample_points;" } 0 .. $#codes);
 event_is($_, 'processed', 'when it is over, they are handled') for values %waiting;
 
@@ -296,7 +296,7 @@ my $seen = -s $node->logfile;
 run_sql($node, 'app', q{DO $$ DECLARE part text := (SELECT tableoid::regclass FROM wearables.webhook_events LIMIT 1); BEGIN
 	EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', part, split_part(part, '.', 2) || '_event_id'); END $$});
 bob_is_handled('an index is missing');
-like(substr(slurp_file($node->logfile), $seen), qr/must read all of wearables.webhook_events_\d+, for want of an index/, 'the log says so');
+like(substr(slurp_file($node->logfile), $seen), qr/has to scan all of wearables.webhook_events_\d+, because an index is missing/, 'the log says so');
 
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|TRAP|segfault/, 'and nothing in it of a crash');
 $node->stop;

@@ -46,7 +46,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE template1');
 
 # Statistics and activity
 wait_until($node, 'app', q{SELECT n_tup_ins = 1 FROM pg_stat_user_tables WHERE relname = 'sample_points'}, 'its writes are in the statistics');
-is(run_sql($node, 'app', "SELECT application_name, state, query FROM pg_stat_activity WHERE $worker"), 'wearables_ingest|idle|wearables_ingest: looks for work', 'an idle worker says so, and what it did last');
+is(run_sql($node, 'app', "SELECT application_name, state, query FROM pg_stat_activity WHERE $worker"), 'wearables_ingest|idle|wearables_ingest: looking for jobs', 'an idle worker says so, and what it did last');
 
 # Idle: a look now and then, and nothing else
 my $kLooks = "SELECT since FROM wearables_internal.workers()";
@@ -95,9 +95,9 @@ cmp_ok($then, '<=', 1.1 * $first + 65536, 'its memory does not grow with the eve
 my $seen = -s $node->logfile;
 $node->append_conf('postgresql.conf', 'wearables_ingest.workers = 4');
 $node->reload;
-ok($node->wait_for_log(qr/wearables_ingest has no place for another worker/, $seen), 'a server without a place for another worker says so');
+ok($node->wait_for_log(qr/wearables_ingest could not start another worker/, $seen), 'a server without a place for another worker says so');
 wait_until($node, 'app', "SELECT since > now() - interval '1 second' FROM wearables_internal.workers() LIMIT 1", 'some turns later');
-my @said = substr(slurp_file($node->logfile), $seen) =~ /(no place for another worker)/g;
+my @said = substr(slurp_file($node->logfile), $seen) =~ /(could not start another worker)/g;
 is(scalar @said, 1, 'once');
 $node->append_conf('postgresql.conf', 'wearables_ingest.workers = 1');
 $node->reload;

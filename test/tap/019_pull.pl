@@ -99,9 +99,9 @@ is(run_sql($node, 'app', "SELECT percent || ' ' || bar FROM wearables.backfill_p
 # Misbehaviour that does not
 my %said = (
 	'a cursor for ever' => [ { do => 'cursor', form => 'repeat' }, qr/repeats a cursor/ ],
-	'404' => [ { do => 'status', status => 404, detail => 'no such user' }, qr/answered 404: no such user/ ],
-	'422' => [ { do => 'status', status => 422, detail => 'start_date is wrong' }, qr/answered 422/ ],
-	'a redirect' => [ { do => 'redirect', status => 302 }, qr/answered 302/ ]);
+	'404' => [ { do => 'status', status => 404, detail => 'no such user' }, qr/status 404: no such user/ ],
+	'422' => [ { do => 'status', status => 422, detail => 'start_date is wrong' }, qr/status 422/ ],
+	'a redirect' => [ { do => 'redirect', status => 302 }, qr/status 302/ ]);
 for my $what (sort keys %said)
 {
 	my ($rule, $expected) = @{ $said{$what} };
@@ -112,7 +112,7 @@ for my $what (sort keys %said)
 }
 is($junction->stats->{trapped} // 0, 0, 'no redirect was followed');
 $junction->misbehave;
-like(run_sql($node, 'app', q{SELECT what FROM wearables.problems WHERE problem = 'pull_failed'}), qr/^4 pull/, 'problems tells of them');
+like(run_sql($node, 'app', q{SELECT what FROM wearables.problems WHERE problem = 'pull_failed'}), qr/^4 backfill/, 'problems tells of them');
 my $again = run_sql($node, 'app', q{SELECT max(backfill_id) FROM wearables.backfills WHERE state = 'failed'});
 is(run_sql($node, 'app', "SELECT wearables.retry_backfill($again)"), 't', 'a failed pull is tried again');
 ends($again, 'done', 'and succeeds');
@@ -120,7 +120,7 @@ ends($again, 'done', 'and succeeds');
 # The vendor refuses the key: nothing is asked but now and then, and no attempt is used up
 $junction->control(keys => { junction => ['another'] }, reset => JSON::PP::true());
 my $refused = request('steps', '2025-05-01', '2025-05-11');
-wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.problems WHERE problem = 'pull_stopped' AND what ~ 'answered 401'}, 'a key that is refused is a problem');
+wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.problems WHERE problem = 'pull_stopped' AND what ~ 'status 401'}, 'a key that is refused is a problem');
 is(run_sql($node, 'app', "SELECT state FROM wearables.backfills WHERE backfill_id = $refused"), 'waiting', 'the pull waits');
 is(run_sql($node, 'app', "SELECT refusals FROM wearables.backfills WHERE backfill_id = $refused"), 0, 'and nothing of its patience is used up');
 run_sql($node, 'app', q{SELECT wearables.set_secret('junction', 'api_key', 0, 'another'); UPDATE wearables_internal.pull_hosts SET refused_since = NULL; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull'});
@@ -146,7 +146,7 @@ $junction->control(latency => 0);
 $junction->misbehave(do => 'hang', match => '.', seconds => 60);
 request('steps', '2025-05-01', sprintf '2025-05-%02d', $_) for 12 .. 17;
 wait_until($node, 'app', q{SELECT count(*) = 4 FROM wearables.jobs WHERE kind = 'pull' AND state = 'running'}, 'of one person four requests are under way');
-wait_until($node, 'app', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker' AND state = 'active' AND query = 'wearables_ingest: waits for 4 answer(s) of vendors'}, 'pg_stat_activity says what it waits for');  # idle before
+wait_until($node, 'app', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker' AND state = 'active' AND query = 'wearables_ingest: waiting for 4 response(s) of vendors'}, 'pg_stat_activity says what it waits for');  # idle before
 is(run_sql($node, 'app', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker' AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL)}), 0, 'no snapshot is held meanwhile');
 my $event = message_id(1_750_000_000_000, 'meanwhile');
 is(deliver($node, 'app', $event, samples_event('alice', 'heartrate', 'garmin', 'watch', [ 1_749_000_000, 61 ]) =~ s/ext-alice/alice-at-junction/r), 'accepted', 'an event comes');
@@ -193,7 +193,7 @@ is(run_sql($node, 'app', qq{SELECT count(*) FROM wearables.webhook_events WHERE 
 # Whose endpoint is gone
 my $orphan = request('steps', '2025-05-03', '2025-05-04');
 run_sql($node, 'app', "UPDATE wearables.backfills SET endpoint = 'gone' WHERE backfill_id = $orphan; CALL wearables.drain()");
-like(run_sql($node, 'app', "SELECT state || ' ' || error FROM wearables.backfills WHERE backfill_id = $orphan"), qr/^failed its endpoint is gone/, 'a pull whose endpoint is gone says so');
+like(run_sql($node, 'app', "SELECT state || ' ' || error FROM wearables.backfills WHERE backfill_id = $orphan"), qr/^failed its endpoint was deleted/, 'a pull whose endpoint is gone says so');
 
 my $cancelled = request('heartrate', '2025-05-01', '2025-05-05');
 is(run_sql($node, 'app', "SELECT wearables.cancel_backfill($cancelled)"), 't', 'a pull is cancelled');

@@ -86,10 +86,10 @@ sub fails_for
 
 # TLS, by the puller itself
 my $url = $junction->url;
-fails_for($url, qr/the server could not be trusted/, 'an authority that nobody knows');
+fails_for($url, qr/certificate of the server could not be verified/, 'an authority that nobody knows');
 setting("wearables_ingest.http_ca_file = '$authority'");
 (my $other = $url) =~ s/127\.0\.0\.1/localhost/;
-fails_for($other, qr/the server could not be trusted/, 'a certificate of another name');
+fails_for($other, qr/certificate of the server could not be verified/, 'a certificate of another name');
 is(scalar(grep { $_->{protocol} ne 'HTTP/1.1' } $junction->requests), 0, 'who is not trusted is sent nothing');
 move_to($url);
 my $id = request('heartrate', '2025-05-20', '2025-05-22');
@@ -139,7 +139,7 @@ for my $pid (split /\n/, run_sql($node, 'app', q{SELECT pid FROM pg_stat_activit
 }
 $junction->misbehave(do => 'cursor', form => 'long', match => 'steps');
 my $long = request('steps', '2025-05-20', '2025-05-22');
-wait_until($node, 'app', "SELECT refusals > 0 AND error ~ 'cursor is no text, or too long' FROM wearables.backfills WHERE backfill_id = $long", 'a cursor of a megabyte is none');
+wait_until($node, 'app', "SELECT refusals > 0 AND error ~ 'cursor of the page is not a text, or too long' FROM wearables.backfills WHERE backfill_id = $long", 'a cursor of a megabyte is none');
 $junction->misbehave;
 hurry();
 ends($long, 'done', 'and the page is asked for again');
@@ -151,7 +151,7 @@ $junction->misbehave;
 # A key that is refused half way: nothing is lost, nothing fetched twice
 $junction->misbehave(do => 'status', status => 401, after => 7, match => 'heartrate');
 $id = request('heartrate', '2025-05-20', '2025-05-23');
-wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.problems WHERE problem = 'pull_stopped' AND what ~ 'answered 401'}, 'refused half way');
+wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.problems WHERE problem = 'pull_stopped' AND what ~ 'status 401'}, 'refused half way');
 is(field($id, q{state || ' ' || pages}), 'running 7', 'it stands at the page where it was refused');
 my $asked = scalar $junction->requests;
 $junction->misbehave;

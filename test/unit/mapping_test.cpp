@@ -52,19 +52,19 @@ const Broken kBroken[] = {
     {[](MappingSet& set) { set.mappings[0].base_field = "*.start"; },
      "mapping 17: \"*.start\" is not a path of member names"},
     {[](MappingSet& set) { set.mappings[0].instant_fields = {"times.*"}; },
-     "mapping 17: where one field is read by *, each value field must be"},
+     "mapping 17: either all value fields contain a *, or none does"},
     {[](MappingSet& set) {
        set.mappings[0].value_fields = {"values.*", "value"};
      },
-     "mapping 17: where one field is read by *, each value field must be"},
-    {[](MappingSet& set) { set.mappings[0].sum_field = "total"; }, "what is summed up must be read by *"},
+     "mapping 17: either all value fields contain a *, or none does"},
+    {[](MappingSet& set) { set.mappings[0].sum_field = "total"; }, "sum_field must contain a *"},
     {[](MappingSet& set) {
        set.mappings[0].sum_field = "foods.*.value";
        set.mappings[0].value_fields = {"meals.*.value"};
      },
-     "what is read place by place cannot be summed up, too"},
+     "sum_field cannot be combined with * in value_fields"},
     {[](MappingSet& set) { set.metrics.push_back(metric(1, "again", "")); }, "metric 1: stands twice"},
-    {[](MappingSet& set) { set.metrics.push_back(metric(0, "zero", "")); }, "metric 0: its number is not above 0"},
+    {[](MappingSet& set) { set.metrics.push_back(metric(0, "zero", "")); }, "metric 0: its number is not positive"},
     {[](MappingSet& set) { set.metrics[0].name.clear(); }, "metric 1: has no name"},
     {[](MappingSet& set) { set.metrics[0].lowest = std::nan(""); }, "metric 1: its lowest value is above its highest"},
     {[](MappingSet& set) {

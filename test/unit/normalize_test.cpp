@@ -355,25 +355,25 @@ TEST(Normalize, NullInPlaceOfReadingsIsNone) {
     EXPECT_EQ(batch.readings, 0U);
   }
   EXPECT_EQ(readings("heartrate", R"([{"data":null},{"data":7}])"),
-            "error: no samples where heartrate has them: \"data\" is a number, not a list or an object");
+            "error: no samples of resource heartrate found: \"data\" is a number, not a list or an object");
 }
 
 TEST(Normalize, SaysWhyThereIsNothing) {
   expect_readings({
       {"heartrate", R"({"data":{"user_id":"u","provider":"oura"}})",
-       "error: no samples where heartrate has them: no list in \"data\", \"data.data\" or \"groups\""},
+       "error: no samples of resource heartrate found: no list in \"data\", \"data.data\" or \"groups\""},
       {"sleep", R"({"data":"x"})",
-       "error: no documents where sleep has them: \"data\" is a string, not an object or a list"},
+       "error: no documents of resource sleep found: \"data\" is a string, not an object or a list"},
       {"heartrate", "", "error: the body is empty"},
       {"heartrate", "<html>", "error: the body is not one JSON value"},
       {"sleep", "\xFF", "error: the body is not UTF-8"},
       {"heartrate", event(R"({"value":60,"timestamp":"2024-05-01T12:00:00Z"})").substr(0, 90),
        "error: the body is not one JSON value"},
       {"heartrate", std::string(10'000, '[') + std::string(10'000, ']'),
-       "error: no samples where heartrate has them: no list in \"data\", \"data.data\" or \"groups\", "
+       "error: no samples of resource heartrate found: no list in \"data\", \"data.data\" or \"groups\", "
        "and something is nested deeper than 500 levels"},
-      {"workout_stream", event(""), "error: there are no readings in workout_stream"},
-      {"unheard", event(""), "error: there are no readings in unheard"},
+      {"workout_stream", event(""), "error: there is no parser for resource workout_stream"},
+      {"unheard", event(""), "error: there is no parser for resource unheard"},
   });
   EXPECT_EQ(normalize(plan(), "heartrate", "{}").error().code, Code::kUnexpectedShape);
   EXPECT_EQ(normalize(plan(), "heartrate", "{").error().code, Code::kInvalidJson);

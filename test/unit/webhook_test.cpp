@@ -179,7 +179,7 @@ TEST(VerifyChoices, SignatureList) {
 
 // What an operator is to do must stand in the refusal: no retry makes such a signature match.
 TEST(VerifyChoices, AsymmetricSignaturesAreNamed) {
-  const std::string asymmetric = "the sender signs asymmetrically (v1a); set the endpoint to symmetric there";
+  const std::string asymmetric = "the signature is asymmetric (v1a); configure the sender to sign symmetrically";
   const std::string other = "no v1 signature matches";
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"v1a,AAAA", asymmetric},    {"v2,x v1a,AAAA v1a,BBBB", asymmetric},

@@ -82,17 +82,17 @@ const char* text_of(HttpError error) noexcept {
     case HttpError::kConnect:
       return "the server could not be reached";
     case HttpError::kTls:
-      return "the server could not be trusted: TLS or its certificate failed";
+      return "the TLS connection or the certificate of the server could not be verified";
     case HttpError::kTimeout:
-      return "the server did not answer in time";
+      return "the server did not respond in time";
     case HttpError::kCut:
-      return "the connection was cut before the answer was complete";
+      return "the connection was closed before the response was complete";
     case HttpError::kTooLarge:
-      return "the answer is larger than the limit";
+      return "the response is larger than the limit";
     case HttpError::kEncoding:
-      return "the answer's content encoding cannot be decoded";
+      return "the content encoding of the response cannot be decoded";
     case HttpError::kProtocol:
-      return "the answer is not HTTP";
+      return "the response is not HTTP";
     case HttpError::kOther:
       break;
   }
@@ -119,7 +119,7 @@ std::optional<std::int64_t> asked_wait(const HttpAnswer& answer, std::int64_t no
 
 Result<Done> check_base_url(std::string_view text, bool allow_loopback_http) {
   const auto refuse = [](const char* why) { return Error{Code::kInvalidArgument, why}; };
-  if (text.find('\0') != std::string_view::npos) return refuse("the base URL holds a NUL");
+  if (text.find('\0') != std::string_view::npos) return refuse("the base URL contains a NUL");
   const Url url = parse_url(text);
   if (url == nullptr) return refuse("the base URL cannot be read as https://host[:port][/path]");
   const Text scheme = part_of(url, CURLUPART_SCHEME);
@@ -127,7 +127,7 @@ Result<Done> check_base_url(std::string_view text, bool allow_loopback_http) {
   if (scheme == nullptr || host == nullptr || *host == '\0') return refuse("the base URL names no host");
   const std::string_view name = scheme.get();
   if (name == "http" && !is_loopback(host.get())) {
-    return refuse("the base URL must begin with https: an API key goes to no server that cannot prove who it is");
+    return refuse("the base URL must begin with https, so that the API key is sent to a verified server only");
   }
   if (name == "http" && !allow_loopback_http) {
     return refuse(
@@ -135,10 +135,10 @@ Result<Done> check_base_url(std::string_view text, bool allow_loopback_http) {
   }
   if (name != "http" && name != "https") return refuse("the base URL must begin with https");
   if (part_of(url, CURLUPART_USER) != nullptr || part_of(url, CURLUPART_PASSWORD) != nullptr) {
-    return refuse("the base URL holds a user or a password: set an api_key with set_secret() instead");
+    return refuse("the base URL contains a user name or password: set an api_key with set_secret() instead");
   }
   if (part_of(url, CURLUPART_QUERY) != nullptr || part_of(url, CURLUPART_FRAGMENT) != nullptr) {
-    return refuse("the base URL ends before '?' and '#'");
+    return refuse("the base URL must not contain '?' or '#'");
   }
   return Done{};
 }

@@ -320,7 +320,7 @@ Result<Done> HttpPool::start(HttpRequest request) {
   if (!allowed.ok()) return allowed.error();
   for (const HttpHeader& header : request.headers) {
     if (header.name.empty() || holds_control(header.name) || holds_control(header.value)) {
-      return Error{Code::kInvalidArgument, "a header of the request holds a control character: look at the API key"};
+      return Error{Code::kInvalidArgument, "a request header contains a control character: check the API key"};
     }
   }
   auto transfer = std::make_unique<Transfer>();

@@ -31,7 +31,7 @@ PlanMetric* find_metric(Plan::Impl& plan, std::int16_t metric_id) {
 
 Result<Done> add_metric(Plan::Impl& plan, const MetricDef& def) {
   const std::string row = metric_row(def.metric_id);
-  if (def.metric_id <= kNoMetric) return invalid(row, "its number is not above 0");
+  if (def.metric_id <= kNoMetric) return invalid(row, "its number is not positive");
   if (find_metric(plan, def.metric_id) != nullptr) return invalid(row, "stands twice");
   if (def.name.empty()) return invalid(row, "has no name");
   if (!(def.lowest <= def.highest)) return invalid(row, "its lowest value is above its highest");
@@ -76,7 +76,7 @@ Result<Done> add_resource(Plan::Impl& plan, const ResourceDef& def) {
   for (const auto& [path, slot] :
        {std::pair{&def.session_start, &resource.session_start}, std::pair{&def.session_end, &resource.session_end}}) {
     if (path->empty()) continue;
-    if (!FieldSet::valid(*path)) return invalid(row, "is a session by a field that is no path: " + quoted(*path));
+    if (!FieldSet::valid(*path)) return invalid(row, "has a session field that is not a path: " + quoted(*path));
     *slot = fields.add(*path);
   }
   resource.provider = fields.add("source.provider");
@@ -129,10 +129,10 @@ Result<Done> set_lists(const FieldSet& fields, const std::string& row, PlanMappi
   for (const int slot : {mapping.secondary, mapping.end, mapping.unit, mapping.base}) count(slot);
   mapping.lists.assign(lists.begin(), lists.end());
   if (!lists.empty() && mapping.sum != PlanMapping::kNoField) {
-    return invalid(row, "what is read place by place cannot be summed up, too");
+    return invalid(row, "sum_field cannot be combined with * in value_fields");
   }
   if (lists.empty() || values == mapping.values.size()) return Done{};
-  return invalid(row, "where one field is read by *, each value field must be");
+  return invalid(row, "either all value fields contain a *, or none does");
 }
 
 Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::string& row, PlanMapping& mapping) {
@@ -149,9 +149,9 @@ Result<Done> set_fields(FieldSet& fields, const MappingDef& def, const std::stri
   if (paths.malformed() != nullptr) {
     return invalid(row, quoted(*paths.malformed()) + " is not a path of member names");
   }
-  if (fields.size() > kMaxFields) return invalid(row, "one field too many");
+  if (fields.size() > kMaxFields) return invalid(row, "too many fields for one resource");
   if (mapping.sum != PlanMapping::kNoField && fields.list_of(static_cast<std::uint16_t>(mapping.sum)) < 0) {
-    return invalid(row, "what is summed up must be read by *");
+    return invalid(row, "sum_field must contain a *");
   }
   return set_lists(fields, row, mapping);
 }
@@ -220,7 +220,7 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
   if (metric == nullptr) {
     return invalid(row, "there is no metric " + std::to_string(def.metric_id));
   }
-  if (resource->mappings.size() == kMaxMappings) return invalid(row, "one mapping too many");
+  if (resource->mappings.size() == kMaxMappings) return invalid(row, "too many mappings for one resource");
 
   PlanMapping mapping;
   mapping.mapping_id = def.mapping_id;

@@ -195,7 +195,7 @@ Result<Done> finish(Result<WalkFindings> walked, Sink& sink, Batch& batch, const
   }
   if (walked.error().code != Code::kUnexpectedShape) return walked.error();
   return {Code::kUnexpectedShape,
-          std::string("no ") + what + " where " + std::string(resource) + " has them: " + walked.error().message};
+          std::string("no ") + what + " of resource " + std::string(resource) + " found: " + walked.error().message};
 }
 
 bool is_consistent(const Batch& batch, const Sample& sample) {
@@ -238,7 +238,7 @@ Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_
   const Plan::Impl& impl = plan.impl();
   const PlanResource* found = impl.find(resource);
   if (found == nullptr || found->def.kind == ResourceKind::kSkipped) {
-    return {Code::kInvalidArgument, "there are no readings in " + std::string(resource)};
+    return {Code::kInvalidArgument, "there is no parser for resource " + std::string(resource)};
   }
   batch.clear();
   auto done = [&] {

@@ -212,7 +212,7 @@ Result<Notice> read_notice(std::string_view body, const FieldSet& fields, Read r
   Notice notice;
   FirstRecord sink([&](std::span<const Value> values) { read(values, notice); });
   if (const auto walked = walk_objects(body, fields, sink); !walked.ok()) return walked.error();
-  if (notice.provider.empty()) return {Code::kUnexpectedShape, "no provider where a notice has it"};
+  if (notice.provider.empty()) return {Code::kUnexpectedShape, "the notice names no provider"};
   return notice;
 }
 

@@ -123,7 +123,7 @@ Result<std::string> next_cursor(const PullApi& api, std::string_view body) {
   if (!walked.ok()) return walked.error();
   if (found.kind() == Kind::kMissing) return std::string();
   if (found.kind() != Kind::kString || found.text().size() > kMaxCursor) {
-    return Error{Code::kUnexpectedShape, "the page's next cursor is no text, or too long"};
+    return Error{Code::kUnexpectedShape, "the next cursor of the page is not a text, or too long"};
   }
   const bool is_end = std::find(api.no_cursor.begin(), api.no_cursor.end(), found.text()) != api.no_cursor.end();
   return is_end ? std::string() : found.text();

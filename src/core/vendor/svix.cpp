@@ -49,7 +49,7 @@ Result<std::int64_t> parse_timestamp(std::string_view text) {
   const char* const end = text.data() + text.size();
   const auto [stop, failure] = std::from_chars(text.data(), end, seconds);
   if (failure != std::errc{} || stop != end || seconds <= 0) {
-    return {Code::kBadTimestamp, "the timestamp header is not positive whole unix seconds"};
+    return {Code::kBadTimestamp, "the timestamp header is not a Unix time in whole seconds"};
   }
   return seconds;
 }
@@ -66,9 +66,9 @@ Result<Done> check_age(std::int64_t seconds, const AgeLimit& limit) {
   const auto earlier = static_cast<std::uint64_t>(past ? seconds : limit.now);
   const std::uint64_t distance = later - earlier;
   if (distance <= static_cast<std::uint64_t>(limit.tolerance)) return Done{};
-  return {Code::kStaleTimestamp, "the timestamp lies " + std::to_string(distance) + " s in the " +
-                                     (past ? "past" : "future") + ", tolerated are " + std::to_string(limit.tolerance) +
-                                     " s"};
+  return {Code::kStaleTimestamp, "the timestamp is " + std::to_string(distance) + " s in the " +
+                                     (past ? "past" : "future") + ", the tolerance is " +
+                                     std::to_string(limit.tolerance) + " s"};
 }
 
 constexpr std::string_view kScheme = "v1,";
@@ -197,9 +197,9 @@ Result<Accepted> check_delivery(const SignedHeaders& headers, std::string_view b
     }
   }
   if (!any_fresh && stale) return *stale;
-  if (ambiguous) return Error{Code::kBadMessageId, "the id header holds a full stop"};
+  if (ambiguous) return Error{Code::kBadMessageId, "the message id contains a full stop"};
   if (only_asymmetric(headers.signature)) {
-    return Error{Code::kAsymmetric, "the sender signs asymmetrically (v1a); set the endpoint to symmetric there"};
+    return Error{Code::kAsymmetric, "the signature is asymmetric (v1a); configure the sender to sign symmetrically"};
   }
   return Error{Code::kBadSignature, kMismatch};
 }
@@ -234,7 +234,7 @@ Result<std::string> sign(std::string_view id, std::int64_t timestamp_seconds, st
                          std::string_view secret) {
   if (id.empty()) return {Code::kInvalidArgument, "the message id is empty"};
   if (id.find('.') != std::string_view::npos) {
-    return {Code::kInvalidArgument, "the message id holds a full stop"};
+    return {Code::kInvalidArgument, "the message id contains a full stop"};
   }
   if (timestamp_seconds <= 0) return {Code::kInvalidArgument, "the timestamp is not positive"};
   const Result<std::string> key = decode_secret(secret);

@@ -216,7 +216,7 @@ Skip why_skip_type(std::string_view event_type, std::string_view name, const Pla
   if (known && kind == ResourceKind::kSkipped) {
     return {psprintf("resource \"%s\" is of kind skipped", shown(name)), {}};
   }
-  return skip_until_known(plan, psprintf("event type \"%s\" carries nothing for us", shown(event_type)), name);
+  return skip_until_known(plan, psprintf("event type \"%s\" is not supported", shown(event_type)), name);
 }
 
 Skip why_skip_other(std::string_view event_type, const Plan& plan) {
@@ -269,7 +269,7 @@ Skip why_skip(const Event& event, const EventType& type, ResourceKind* kind) {
 void ensure_user_lock(int64 user_id, Locks locks) {
   if (locks == Locks::kTake) return lock_user(user_id);
   if (holds_user_lock(user_id)) return;
-  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the user of an event changed meanwhile")));
+  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the user of an event was changed concurrently")));
 }
 
 // Nothing for us in it now: what it wrote when there was goes.
@@ -309,7 +309,7 @@ Outcome apply(const Event& event, const Handling& handling) {
   if (user_id == 0 && locks == Locks::kTake) user_id = park(event);
   if (user_id == -1) return skipped("the user was erased");
   if (user_id == 0) {
-    Outcome outcome = skipped("the user is not known");
+    Outcome outcome = skipped("the user is not registered");
     outcome.status = Status::kParked;
     return outcome;
   }

@@ -31,7 +31,7 @@ void normalize_event_job(Job* job) {
   Event event;
   // while a dump is restored the queue is there before the events are: they come
   if (!load_event(job->event_id, job->received_at, &event)) {
-    ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("the event is not there")));
+    ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("the event does not exist")));
   }
   stop_point("loaded");
   state->loaded = true;
@@ -44,7 +44,8 @@ void normalize_event_job(Job* job) {
 const char* make_missing_names(Job* job) {
   NormalizeState* state = state_of(*job);
   stop_point("names");
-  if (!make_names(&state->missing, false)) return "another transaction is making a name that the event needs";
+  if (!make_names(&state->missing, false))
+    return "another transaction is creating a source or metric that the event needs";
   state->closed = closed_names(state->missing, job->context);
   return nullptr;
 }

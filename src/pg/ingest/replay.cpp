@@ -144,8 +144,7 @@ const ErrorData* try_with_names(Replayed* replayed) {
     (void)make_names(&replayed->missing, true);
     replayed->closed = closed_names(replayed->missing, CurrentMemoryContext);
   }
-  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                  errmsg("names of sources or metrics go as fast as they are made")));
+  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("sources or metrics were deleted concurrently")));
 }
 
 // What bad data does to one event must not undo the others; any other error ends the replay.
@@ -234,7 +233,8 @@ Datum wearables_replay_step(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
   MemoryContext context;
   if (!AggCheckCallContext(fcinfo, &context)) {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("replay_step() is part of the aggregate replay()")));
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("replay_step() can only be called by the aggregate replay()")));
   }
   auto* ids = PG_ARGISNULL(0) ? make_ids(context) : reinterpret_cast<EventIds*>(PG_GETARG_POINTER(0));
   if (!PG_ARGISNULL(1)) {

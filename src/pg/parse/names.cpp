@@ -234,8 +234,9 @@ bool lock_name(const MissingName& name, bool wait) {
   if (!wait) return false;
   if (name.lock < highest_lock) {
     ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                    errmsg("another transaction is making a name that this one needs"),
-                    errdetail("It may wait for one that this transaction has made."), errhint("Do it again.")));
+                    errmsg("another transaction is creating a source or metric that this one needs"),
+                    errdetail("It may be waiting for one that this transaction has created."),
+                    errhint("Run the transaction again.")));
   }
   wait_for_name(name.is_source, name.lock);
   highest_lock = name.lock;
@@ -301,7 +302,7 @@ void require_source(const SourceRef& source, MissingNames* missing) {
 Source source_of(const SourceRef& source) {
   Source found;
   if (find_source(source.provider, source.type, source.channel, &found)) return found;
-  ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("a source that was made is not there")));
+  ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("a source that was created does not exist")));
 }
 
 bool make_names(MissingNames* missing, bool wait) {
@@ -369,6 +370,6 @@ Datum wearables_free_number(PG_FUNCTION_ARGS) {
   leave(scope);
   SPI_finish();
   if (number > 0) PG_RETURN_INT16(number);
-  ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("there is no number left for another row")));
+  ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("no number is left for another source or metric")));
 }
 }

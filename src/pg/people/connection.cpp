@@ -143,16 +143,19 @@ std::string_view text_argument(FunctionCallInfo fcinfo, int number) {
 
 template <size_t N>
 void require_one_of(const std::string_view (&choices)[N], std::string_view given, const char* what, const char* hint) {
+  constexpr int kShown = 64;  // bytes of the given text
   if (std::find(std::begin(choices), std::end(choices), given) != std::end(choices)) return;
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s is not one that can be set", what),
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("invalid value for %s: \"%.*s\"", what,
+                         pg_mbcliplen(given.data(), static_cast<int>(given.size()), kShown), given.data()),
                   errhint("Give one of: %s.", hint)));
 }
 
 void require_storable(std::string_view given, const char* what, bool may_be_missing) {
   if (given.empty() && may_be_missing) return;
   if (is_printable(given, kMaxText) && !shows_nothing(given)) return;
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s is missing or not printable", what),
-                  errdetail("It is a text of 1 to %zu bytes without control characters.", kMaxText)));
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid value for %s", what),
+                  errdetail("It must have 1 to %zu bytes and no control characters.", kMaxText)));
 }
 
 // The order key of R3, with what is said in the place of a message id: the same call about the same instant is the
@@ -184,13 +187,13 @@ bool set_connection(FunctionCallInfo fcinfo) {
   require_storable(said.error_type, "error_type", true);
   require_storable(said.provider_user_id, "provider_user_id", true);
   if (TIMESTAMP_NOT_FINITE(said.at) || to_core(said.at) < 0 || said.at > now) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("at is not between 1970 and now"),
-                    errdetail("What is said of the future would outrank every event until then.")));
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"at\" must be between 1970 and now"),
+                    errdetail("A change in the future would take precedence over every event until then.")));
   }
   if (!is_user(said.user_id)) {
     ereport(ERROR,
-            (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no user %lld", static_cast<long long>(said.user_id)),
-             errhint("Users are registered with wearables.register_user().")));
+            (errcode(ERRCODE_NO_DATA_FOUND), errmsg("user %lld does not exist", static_cast<long long>(said.user_id)),
+             errhint("Register the user with wearables.register_user().")));
   }
   lock_user(said.user_id);
   said.version = version_of_said(said);

@@ -67,10 +67,12 @@ const char* why_not(std::string_view text) {
   const bool letters = text.find_first_of(kLetters) != text.npos;
   const bool others = text.find_first_of(kDigitsAndSigns) != text.npos;
   if (text.find('/') != text.npos) return "The server's time zone database has no region of that name.";
-  if (letters && others) return "In a POSIX specification a positive offset lies west of UTC.";
-  if (others) return "An ISO offset is a sign, two digits of hours and, if any, two of minutes, of at most 18:00.";
+  if (letters && others)
+    return "POSIX specifications are not accepted, because their positive offsets are west of UTC.";
+  if (others)
+    return "An ISO offset has a sign, two digits for hours and optionally two for minutes, and is at most 18:00.";
   if (letters && text.size() <= kLongestAbbreviation) {
-    return "An abbreviation may stand for several zones, and for a part of the year only.";
+    return "Abbreviations are not accepted, because one can stand for several time zones.";
   }
   return "The server's time zone database has no region of that name.";
 }
@@ -97,11 +99,11 @@ void require_zone(std::string_view text, Zone* zone) {
   constexpr int kShown = 64;
   if (find_zone(text, zone)) return;
   const int size = pg_mbcliplen(text.data(), static_cast<int>(text.size()), kShown);
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("time zone \"%.*s\" is neither a region nor an ISO offset", size, text.data()),
-                  errdetail("%s", why_not(text)),
-                  errhint("Give a region such as Europe/Berlin (pg_timezone_names lists them), or the hours east of "
-                          "UTC such as +02:00.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("time zone \"%.*s\" is not recognized", size, text.data()),
+           errdetail("%s", why_not(text)),
+           errhint("Give a region such as Europe/Berlin (see pg_timezone_names), or an offset east of UTC such as "
+                   "+02:00.")));
 }
 
 namespace {

@@ -97,8 +97,8 @@ void fill_request(const char* url, const Vendor& vendor, std::string_view key, H
 const char* obstacle_of(const PullState& state, std::string_view* key) {
   const Backfill& backfill = state.backfill;
   const char* why = nullptr;
-  if (state.vendor->pull == nullptr) return "its vendor has no history to ask for";
-  if (backfill.base_url == nullptr) return "it has no base_url: give it one with add_endpoint()";
+  if (state.vendor->pull == nullptr) return "its vendor has no API for history";
+  if (backfill.base_url == nullptr) return "it has no base_url: set one with add_endpoint()";
   return load_api_key(backfill.endpoint, key, &why) ? nullptr : why;
 }
 
@@ -111,8 +111,8 @@ void begin_pull(Job* job) {
   const Backfill& backfill = state->backfill;
   state->done = !there || !backfill.open;
   if (state->done) return;
-  const char* over = !backfill.endpoint_there        ? "its endpoint is gone"
-                     : backfill.rest_path == nullptr ? "its resource cannot be asked for: see wearables.resources"
+  const char* over = !backfill.endpoint_there        ? "its endpoint was deleted"
+                     : backfill.rest_path == nullptr ? "its resource cannot be pulled: see wearables.resources"
                                                      : nullptr;
   if (over != nullptr) {
     fail_backfill(state->backfill_id, 0, over);
@@ -286,7 +286,7 @@ JobEnd store_page(const PullState& state) {
   const Backfill& backfill = state.backfill;
   const NextPage* page = next_page_of(state);
   // a server in trouble, or something between it and us
-  if (!page->wrong.empty()) return ask_again(state, psprintf("the answer is no page: %s", page->wrong.c_str()), true);
+  if (!page->wrong.empty()) return ask_again(state, psprintf("unexpected response: %s", page->wrong.c_str()), true);
   const std::string_view cursor = page->cursor;
   const bool circles = backfill.cursor_mark != nullptr && cursor == backfill.cursor_mark;
   const bool repeats = backfill.cursor != nullptr && cursor == backfill.cursor;
@@ -309,7 +309,7 @@ JobEnd store_page(const PullState& state) {
       advance_backfill(backfill, {now, static_cast<int64>(state.answer->body.size()), state.answer->status, cursor});
   if (!cursor.empty() && (circles || repeats)) {
     fail_backfill(backfill.backfill_id, state.answer->status,
-                  "the vendor repeats a cursor: its pages go in circles, and no further one is fetched");
+                  "the vendor repeats a cursor, so no further page is fetched");
     return {true, 0};
   }
   note_answer(backfill.endpoint);
@@ -322,8 +322,8 @@ const char* refusal_text(const PullState& state) {
     *words = refusal_of(*state.vendor->pull, state.answer->body);
     return Done{};
   });
-  return words->empty() ? psprintf("the vendor answered %d", state.answer->status)
-                        : psprintf("the vendor answered %d: %s", state.answer->status, words->c_str());
+  return words->empty() ? psprintf("the vendor responded with status %d", state.answer->status)
+                        : psprintf("the vendor responded with status %d: %s", state.answer->status, words->c_str());
 }
 
 constexpr int kOk = 200;

@@ -46,7 +46,7 @@ AttemptResult attempt_in_transaction(Job* job) {
   // what is prepared may be taken away before it is used: that must not go on for ever
   constexpr int kMaxRounds = 10;
   const JobKind& kind = *job->kind;
-  const char* obstacle = "what the job needs is taken away as fast as it is made";
+  const char* obstacle = "sources or metrics that the job needs are deleted concurrently";
   for (int round = 0; round < kMaxRounds; ++round) {
     ErrorData* error = in_transaction(work_step, job);
     if (kind.release != nullptr) kind.release(*job);

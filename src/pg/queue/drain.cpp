@@ -208,10 +208,10 @@ void reclaim_lost(State* state, LostClaim* lost) {
   ErrorData* error;
   if (lost->why == LostClaim::Why::kInOrder) {
     error =
-        record_failure({&job, FailureAction::kPutOff, ERRCODE_ADMIN_SHUTDOWN, "the session that worked on it ended"});
+        record_failure({&job, FailureAction::kPutOff, ERRCODE_ADMIN_SHUTDOWN, "the session that ran the job ended"});
   } else if (job.suspect && job.attempt >= max_attempts(*job.kind)) {
     error = record_failure({&job, FailureAction::kFail, ERRCODE_CRASH_SHUTDOWN,
-                            "the session that worked on it was lost, at every attempt"});
+                            "the session that ran the job was lost, at every attempt"});
   } else {
     error = in_transaction(suspect_step, lost);
     if (error != nullptr) note_error(error->sqlerrcode, job.job_id);
@@ -376,21 +376,21 @@ Datum wearables_drain(PG_FUNCTION_ARGS) {
   if (context == nullptr || context->atomic) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
                     errmsg("drain() cannot run inside a transaction block or a function"),
-                    errdetail("It commits after each event."), errhint("CALL it on its own.")));
+                    errdetail("It commits after each event."), errhint("Run it as a separate statement.")));
   }
   const int32 max_jobs = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
   if (!PG_ARGISNULL(0) && max_jobs <= 0) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_jobs %d is not positive", max_jobs),
-                    errhint("Give a positive number, or NULL for no bound.")));
+                    errhint("Give a positive number, or NULL for no limit.")));
   }
   SPI_connect_ext(SPI_OPT_NONATOMIC);
   const Turn turn = drain({max_jobs, DT_NOEND, nullptr, true});
   if (!turn.schema_fits) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("the library does not fit the installed version of extension wearables_ingest"),
-                    errhint("ALTER EXTENSION wearables_ingest UPDATE; or install the library that belongs to it.")));
+                    errmsg("the library does not match the installed version of extension wearables_ingest"),
+                    errhint("Run ALTER EXTENSION wearables_ingest UPDATE, or install the library of that version.")));
   }
-  if (turn.paused) ereport(NOTICE, (errmsg("the queue is paused"), errhint("SELECT wearables.resume_queue().")));
+  if (turn.paused) ereport(NOTICE, (errmsg("the queue is paused"), errhint("Run SELECT wearables.resume_queue().")));
   SPI_finish();
   // the session's own defaults again, for what comes after it in a DO block
   XactReadOnly = DefaultXactReadOnly;

@@ -48,7 +48,8 @@ bool launch_job(const Job& claimed, AttemptResult* result) {
   Assert(claimed.kind->flight != nullptr && claimed.leased_by == MyProcPid);
   *result = attempt_succeeded();
   if (count == kMaxFlights) {
-    *result = {false, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "too many jobs work outside in this session", nullptr};
+    *result = {false, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "too many requests are in progress in this session",
+               nullptr};
     return false;
   }
   Job* job = copy_of(claimed);

@@ -206,7 +206,7 @@ int find_lost_claims(LostClaim* lost, int most) {
 void suspect_job(const LostClaim& lost, double delay) {
   (void)end_claim(lost.job, suspect_statement,
                   {arg_int8(lost.job.job_id), arg_holder(lost.job), arg_claimed_at(lost.job), arg_seconds(delay),
-                   arg_sqlstate(ERRCODE_CRASH_SHUTDOWN), arg_text("the session that worked on it was lost")});
+                   arg_sqlstate(ERRCODE_CRASH_SHUTDOWN), arg_text("the session that ran the job was lost")});
 }
 
 }  // namespace wearables::pg

@@ -69,9 +69,10 @@ void record(void* arg) {
 void record_less(JobFailure* failure, const ErrorData* error) {
   if (failure->action == FailureAction::kFail && trouble_of(error->sqlerrcode) != Trouble::kEnvironment) {
     failure->action = FailureAction::kFailAlone;
-    failure->error = psprintf("%s; %s: %s", failure->error,
-                              failure->job->event_id != 0 ? "the event could not be marked" : "that could not be noted",
-                              describe(error->sqlerrcode, error->message));
+    failure->error =
+        psprintf("%s; %s: %s", failure->error,
+                 failure->job->event_id != 0 ? "the event could not be updated" : "the failure could not be recorded",
+                 describe(error->sqlerrcode, error->message));
   } else if (failure->action != FailureAction::kFailAlone) {
     failure->action = FailureAction::kPutOff;
   }
@@ -122,11 +123,12 @@ ErrorData* record_failure(JobFailure failure) {
     }
     if (round < kRounds - 1) continue;
     note_error(error->sqlerrcode, failure.job->job_id);
-    ereport(LOG, (errcode(error->sqlerrcode),
-                  errmsg("wearables_ingest could not record the failure of job %lld",
-                         static_cast<long long>(failure.job->job_id)),
-                  errdetail("SQLSTATE %s.", unpack_sql_state(error->sqlerrcode)),
-                  errhint("It is tried again. Look for a trigger or constraint of your own on wearables.jobs.")));
+    ereport(LOG,
+            (errcode(error->sqlerrcode),
+             errmsg("wearables_ingest could not record the failure of job %lld",
+                    static_cast<long long>(failure.job->job_id)),
+             errdetail("SQLSTATE %s.", unpack_sql_state(error->sqlerrcode)),
+             errhint("The job is tried again. Check whether a trigger or constraint was added to wearables.jobs.")));
   }
   return cancel;
 }

@@ -218,7 +218,7 @@ Aggregate aggregate_of(std::string_view name) {
   if (name == "max") return Aggregate::kMax;
   if (name == "last") return Aggregate::kLast;
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("aggregate \"%.*s\" is not known", static_cast<int>(name.size()), name.data()),
+                  errmsg("aggregate \"%.*s\" is not recognized", static_cast<int>(name.size()), name.data()),
                   errhint("Give avg, sum, min, max or last.")));
 }
 

@@ -104,8 +104,8 @@ const Vendor* require_vendor(std::string_view name) {
   const Vendor* vendor = find_vendor(name);
   if (vendor != nullptr) return vendor;
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("vendor \"%.*s\" is not known", static_cast<int>(name.size()), name.data()),
-                  errhint("Known is: %s.", known_vendors())));
+                  errmsg("vendor \"%.*s\" is not supported", static_cast<int>(name.size()), name.data()),
+                  errhint("Supported vendors: %s.", known_vendors())));
 }
 
 void add_endpoint_row(EndpointCache* read, uint64 row) {
@@ -221,7 +221,7 @@ namespace {
 SecretKind kind_of_secret(std::string_view kind) {
   if (kind == "webhook") return SecretKind::kWebhook;
   if (kind == "api_key") return SecretKind::kApiKey;
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the kind of a secret is not known"),
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the kind of a secret is not recognized"),
                   errhint("Give webhook or api_key.")));
 }
 
@@ -236,10 +236,10 @@ void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal,
   }
   const OwnerScope scope = enter_owner();
   if (run(find_endpoint, {arg_text(endpoint)}) == 0) {
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the endpoint of a secret is not known"),
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the endpoint of a secret does not exist"),
                     // arguments in the wrong order must not bring the secret into the log
                     errdetail("There is no endpoint \"%.*s\".", static_cast<int>(endpoint.size()), endpoint.data()),
-                    errdetail_log("There is no endpoint of the name that was given."),
+                    errdetail_log("There is no endpoint with the given name."),
                     errhint("Add it with wearables.add_endpoint().")));
   }
   if (remove) {
@@ -296,7 +296,7 @@ Datum wearables_set_secret(PG_FUNCTION_ARGS) {
   begin_confidential(&frame);
   if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2)) {
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("endpoint, kind and ordinal must not be null"),
-                    errhint("Only value may be null: it removes the secret.")));
+                    errhint("Only value can be null, which removes the secret.")));
   }
   const std::string_view endpoint = view_of(PG_GETARG_TEXT_PP(0));
   const std::string_view kind = view_of(PG_GETARG_TEXT_PP(1));

@@ -126,35 +126,37 @@ Weakness weakness_of(const SignatureScheme& scheme, std::string_view secret) {
 void check_file_value(std::string_view path) {
   const char* allowed = or_empty(settings().secret_directory);
   if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES)) {
-    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                    errmsg("permission denied to keep a secret in a file of the server"),
-                    errdetail("Only roles with privileges of pg_read_server_files may name one.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied to use a server file as a secret"),
+             errdetail("Only roles with privileges of pg_read_server_files may name a file.")));
   }
   if (*allowed == '\0') {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("no directory is allowed for the files of secrets"),
-                    errhint("Let a superuser set wearables_ingest.secret_directory.")));
+                    errmsg("secrets cannot be in files, because wearables_ingest.secret_directory is not set"),
+                    errhint("Set wearables_ingest.secret_directory in the configuration file.")));
   }
   if (!is_below(path, allowed)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("the file of the secret is not below the directory allowed for them"),
-                    errdetail("wearables_ingest.secret_directory is \"%s\".", allowed),
-                    errhint("Give its absolute path without \"..\", for instance file:%s/webhook.", allowed)));
+                    errmsg("the file of the secret is not below wearables_ingest.secret_directory"),
+                    errdetail("The directory is \"%s\".", allowed),
+                    errhint("Give an absolute path without \"..\", such as file:%s/webhook.", allowed)));
   }
 }
 
 void check_environment_value(std::string_view name) {
   const char* prefix = or_empty(settings().secret_env_prefix);
   if (*prefix == '\0') {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("no environment variable is allowed for secrets"),
-                    errhint("Let a superuser set wearables_ingest.secret_env_prefix.")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+         errmsg("secrets cannot be in environment variables, because wearables_ingest.secret_env_prefix is not set"),
+         errhint("Set wearables_ingest.secret_env_prefix in the configuration file.")));
   }
   if (!starts_with(name, prefix) || name.size() == strlen(prefix)) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("the variable of the secret has not the prefix allowed for them"),
-                    errdetail("wearables_ingest.secret_env_prefix is \"%s\".", prefix),
-                    errhint("For instance env:%sWEBHOOK.", prefix)));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+             errmsg("the name of the environment variable does not begin with wearables_ingest.secret_env_prefix"),
+             errdetail("The prefix is \"%s\".", prefix), errhint("Give a name such as env:%sWEBHOOK.", prefix)));
   }
 }
 
@@ -166,8 +168,8 @@ void check_secret_value(const SignatureScheme& scheme, SecretKind kind, std::str
   if (kind == SecretKind::kWebhook) {
     call_core([&scheme, value] { return scheme.check_secret(value); });
   } else if (value.empty()) {
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_PASSWORD), errmsg("the secret is empty"), errhint("NULL removes a secret.")));
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PASSWORD), errmsg("the secret is empty"),
+                    errhint("Use NULL to remove a secret.")));
   }
 }
 

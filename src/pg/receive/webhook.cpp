@@ -67,8 +67,8 @@ Receipt reject_delivery(const Rejection& rejection, std::string_view message_id)
              errmsg("wearables_ingest refused a delivery with status %d: %s", rejection.http_status, rejection.reason),
              errdetail("Endpoint %s, message %.*s.", endpoint, plain ? static_cast<int>(message_id.size()) : 1,
                        plain ? message_id.data() : "-"),
-             errhint("Others like it are counted in wearables.endpoint_activity, with a line in ten seconds "
-                     "at most.")));
+             errhint("Further refusals are counted in wearables.endpoint_activity, and at most one in ten seconds is "
+                     "logged.")));
   }
   return {"refused", 0, rejection.http_status, rejection.reason};
 }
@@ -138,7 +138,7 @@ Rejection no_endpoint(const char* name, bool by_header) {
   const char* disabled = copy_text(0, kDisabledOfThatName, CurrentMemoryContext);
   const int64 all_disabled = get_int8(0, kDisabledCount);
   const int status = by_header ? kUnauthorized : kNotFound;
-  const char* reason = by_header ? default_vendor().signatures->mismatch : "the endpoint is not known or not enabled";
+  const char* reason = by_header ? default_vendor().signatures->mismatch : "the endpoint does not exist or is disabled";
   if (disabled != nullptr) return {status, reason, Fate::kDisabled, disabled};
   if (name != nullptr) return {status, reason, Fate::kUnknownEndpoint, nullptr};
   return {kUnauthorized, "no endpoint is configured", all_disabled > 0 ? Fate::kDisabled : Fate::kNoEndpoint, nullptr};

@@ -80,10 +80,9 @@ void complain_of_scan(const PlannedStmt* planned, Index which) {
   if (table == nullptr || !grows(table)) return;
   const char* schema = get_namespace_name(get_rel_namespace(entry->relid));
   if (schema == nullptr || strcmp(schema, "wearables") != 0) return;
-  ereport(LOG,
-          (errcode(ERRCODE_UNDEFINED_OBJECT),
-           errmsg("wearables_ingest must read all of wearables.%s, for want of an index", table),
-           errhint("Make the indexes that the extension made: compare \\d wearables.%s with a new database.", table)));
+  ereport(LOG, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                errmsg("wearables_ingest has to scan all of wearables.%s, because an index is missing", table),
+                errhint("Create the missing index again: compare \\d wearables.%s with a new installation.", table)));
 }
 
 void look_for_scans(const PlannedStmt* planned, const Plan* node);

@@ -15,9 +15,9 @@ const TriggerData* trigger_on(FunctionCallInfo fcinfo, const char* function,
       if (ours && strcmp(RelationGetRelationName(data->tg_relation), table) == 0) return data;
     }
   }
-  ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                  errmsg("%s() was not called as the trigger that it is", function),
-                  errdetail("It works on tables of the extension only.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("%s() was not called by its trigger", function),
+           errdetail("It can only be used by triggers that the extension creates.")));
 }
 
 }  // namespace wearables::pg

@@ -226,7 +226,8 @@ bool mark_event(const Event& event, const Outcome& outcome) {
   Assert(marked <= 1);
   // it was read before its user's lock was there: what a replay wrote meanwhile must not be undone or forgotten
   if (marked > 0 || outcome.user_id == 0) return marked > 0;
-  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("another session handled the event meanwhile")));
+  ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                  errmsg("the event was processed concurrently by another session")));
 }
 
 void mark_failed(int64 event_id, TimestampTz received_at, const FailedAttempt& attempt, bool retracted) {

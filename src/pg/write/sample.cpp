@@ -34,7 +34,7 @@ void store_chunk(void* arg) {
   stop_point("stored");
   if (stored) return;
   ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                  errmsg("another writer changed a sample between look and write")));
+                  errmsg("could not write samples because of a concurrent change")));
 }
 
 bool is_overtaken(const ErrorData* error) {

@@ -102,13 +102,13 @@ Datum required(const Tuple& tuple, Column which, const char* name) {
 Metric metric_named(const char* name, const char* unit) {
   Metric metric;
   if (!find_metric(name, &metric)) {
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("metric \"%s\" is not known", name),
-                    errhint("Metrics are the rows of wearables.metrics.")));
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("metric \"%s\" does not exist", name),
+                    errhint("See wearables.metrics for the names.")));
   }
   if (unit != nullptr && strcmp(metric.unit, unit) != 0) {
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unit \"%s\" is not that of metric \"%s\"", unit, name),
-             errhint("Give the value in the metric's canonical unit, or leave unit out.")));
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("unit \"%s\" is not the canonical unit of metric \"%s\"", unit, name),
+                    errhint("Give the value in the metric's canonical unit, or leave unit out.")));
   }
   return metric;
 }
@@ -122,22 +122,23 @@ void check_value(const Metric& metric, const char* name, double value) {
 
 void check_user(int64 user_id) {
   if (is_user(user_id)) return;
-  ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("user " INT64_FORMAT " is not known", user_id),
-                  errhint("Register the person with wearables.register_user().")));
+  ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("user " INT64_FORMAT " does not exist", user_id),
+                  errhint("Register the user with wearables.register_user().")));
 }
 
 // R4: what stands in a summary channel follows from the documents and from nothing else.
 void check_channel(const char* channel) {
   if (!is_summary_channel(channel)) return;
-  ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                  errmsg("samples of channel \"%s\" follow from its documents", channel),
-                  errhint("Insert under channel timeseries, or repair the mapping and replay.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+           errmsg("samples of channel \"%s\" cannot be inserted, because they are derived from documents", channel),
+           errhint("Insert into channel timeseries, or change the mapping and replay the events.")));
 }
 
 Micros check_instant(TimestampTz at) {
   const bool finite = !TIMESTAMP_NOT_FINITE(at);
   if (finite && to_core(at) >= kEarliestInstant && to_core(at) < kLatestInstant) return to_core(at);
-  ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("the instant of a sample is out of range"),
+  ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("the time of a sample is out of range"),
                   errdetail("It must lie in the years 1900 to 2199.")));
   return 0;
 }
@@ -146,7 +147,7 @@ int16 check_offset(int16 minutes) {
   if (minutes < -kFarthestOffset || minutes > kFarthestOffset) {
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("tz_offset %d of a sample is out of range", minutes),
-             errdetail("It is minutes east of UTC, at most 18 hours either way.")));
+             errdetail("It is in minutes east of UTC, between -1080 and 1080.")));
   }
   return minutes;
 }
@@ -156,7 +157,7 @@ const char* source_column(const Tuple& tuple, Column which, const char* name, co
   if (*text == '\0') {
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" of a sample must not be empty", name),
-             errhint("Leave it out for the default.")));
+             errhint("Leave it out to get the default.")));
   }
   return text;
 }
@@ -172,8 +173,9 @@ void set_instant(const Tuple& tuple, Row* row) {
     return;
   }
   if (!no_offset) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a sample of a day has no tz_offset"),
-                    errdetail("It belongs to that date in every time zone.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a sample of a calendar day cannot have a tz_offset"),
+             errdetail("It belongs to that date in every time zone.")));
   }
   constexpr DateADT kFarthestDay = 1'000'000;  // from 2000 on, either way: its instant is out of range, and computable
   const bool far = DATE_NOT_FINITE(day) || day > kFarthestDay || day < -kFarthestDay;
@@ -182,8 +184,8 @@ void set_instant(const Tuple& tuple, Row* row) {
   const TimestampTz ts = DatumGetTimestampTz(column(tuple, kTs, &no_ts));
   if (no_ts || to_core(ts) == row->ts) return;
   ereport(ERROR,
-          (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"ts\" of a sample is not 00:00 UTC of its \"day\""),
-           errhint("Leave out ts, or leave out day for a reading of an instant.")));
+          (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"ts\" of a sample must be 00:00 UTC of its \"day\""),
+           errhint("Give only day for a reading of a calendar day, or only ts for any other reading.")));
 }
 
 Micros check_end(TimestampTz end, Micros start) {
@@ -292,7 +294,7 @@ const int16* make_sources(const std::vector<SourceRef>& sources) {
   (void)make_names(&missing, true);
   for (int i = 0; i < missing.count; ++i) {
     if (!missing.names[i].full) continue;
-    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("there is no room for another source"),
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many sources"),
                     errhint("Raise wearables_ingest.max_sources.")));
   }
   auto* ids = static_cast<int16*>(palloc(sizeof(int16) * (sources.size() + 1)));
@@ -359,7 +361,7 @@ Datum wearables_insert_samples(PG_FUNCTION_ARGS) {
     begin_insert();
   } else if (current_insert == nullptr) {
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                    errmsg("a trigger of view \"samples\" is missing or switched off")));
+                    errmsg("a trigger of view \"samples\" is missing or disabled")));
   } else if (TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
     add_row({data->tg_trigtuple, RelationGetDescr(data->tg_relation)});
     written = data->tg_trigtuple;

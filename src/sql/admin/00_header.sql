@@ -8,10 +8,10 @@ SET LOCAL jit = off;
 DO $$
 BEGIN
   IF current_setting('server_encoding') <> 'UTF8' THEN
-    RAISE EXCEPTION 'wearables_ingest needs a database in encoding UTF8, this one is %',
+    RAISE EXCEPTION 'wearables_ingest requires the database encoding UTF8, not %',
       current_setting('server_encoding')
       USING ERRCODE = 'feature_not_supported',
-            DETAIL = 'A signature covers the bytes that were sent; in another encoding the server changes them.',
+            DETAIL = 'A signature covers the bytes that were sent. With another encoding the server changes them.',
             HINT = 'Create the database with ENCODING ''UTF8''.';
   END IF;
 END $$;

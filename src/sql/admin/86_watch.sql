@@ -175,21 +175,21 @@ COMMENT ON FUNCTION wearables_internal.wants_workers() IS
 CREATE FUNCTION wearables_internal.refusal_remedy(reason text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE reason
-  WHEN 'bad_signature' THEN 'compare the secret with the sender''s; the sender resends for about a day'
+  WHEN 'bad_signature' THEN 'compare the secret with that of the sender, which retries for about a day'
   WHEN 'asymmetric_signature' THEN
-    'the sender signs with a private key: set its endpoint to symmetric signatures, and set the secret here'
+    'configure the sender to sign symmetrically, then set its secret here'
   WHEN 'bad_message_id' THEN
     'the sender''s message ids hold a full stop or are longer than 512 bytes, so that no signature can cover them'
-  WHEN 'no_secret' THEN 'give the endpoint its secret with set_secret()'
-  WHEN 'secret_unreadable' THEN 'the cause is in the server''s log'
+  WHEN 'no_secret' THEN 'set the secret with set_secret()'
+  WHEN 'secret_unreadable' THEN 'see the server log for the cause'
   WHEN 'stale_timestamp' THEN 'compare the clocks of sender, proxy and server'
-  WHEN 'missing_header' THEN 'a proxy drops the headers of the signature, or somebody else sends'
-  WHEN 'disabled' THEN 'enable the endpoint, or take it away at the sender'
-  WHEN 'unknown_endpoint' THEN 'the caller names an endpoint that is not there: see wearables.endpoints'
+  WHEN 'missing_header' THEN 'check whether a proxy removes the signature headers; if not, somebody else sends'
+  WHEN 'disabled' THEN 'enable the endpoint, or remove it at the sender'
+  WHEN 'unknown_endpoint' THEN 'the caller names an endpoint that does not exist: see wearables.endpoints'
   WHEN 'no_endpoint' THEN 'add one with add_endpoint()'
-  WHEN 'too_large' THEN 'raise wearables_ingest.body_limit, here and in the proxy'
-  WHEN 'rollback_asked' THEN 'let the proxy clear the header Prefer'
-  ELSE 'see the server''s log'
+  WHEN 'too_large' THEN 'raise wearables_ingest.body_limit, and the limit of the proxy'
+  WHEN 'rollback_asked' THEN 'let the proxy remove the header Prefer'
+  ELSE 'see the server log'
 END;
 COMMENT ON FUNCTION wearables_internal.refusal_remedy(text) IS
   'What to do about deliveries refused for that reason (endpoint_activity.reason).';

@@ -2,7 +2,7 @@
 -- rank orders rows of one severity; what, remedy and statement are for the operator. No row names a person or holds a
 -- reading. Each reads a fixed number of rows, however many there are.
 
--- Refusals of the door: what is written and what is still in memory.
+-- Refused deliveries: those that are written and those still in memory.
 CREATE VIEW wearables_internal.activity AS
 SELECT a.endpoint, a.reason, sum(a.count) AS count, max(a.last_at) AS last_at, sum(a.streak) AS streak,
        min(a.streak_from) AS streak_from, max(a.message_id) AS message_id, max(a.longest_gap) AS longest_gap
@@ -32,21 +32,21 @@ COMMENT ON VIEW wearables_internal.refused IS
 CREATE VIEW wearables_internal.problems_of_endpoints AS
 SELECT 1 AS rank, 'failing' AS severity, 'no_secret' AS problem, e.name AS object,
        format('endpoint %s has no webhook secret and refuses every delivery', e.name) AS what, e.created_at AS since,
-       'give it one' AS remedy,
+       'set its webhook secret' AS remedy,
        format('SELECT wearables.set_secret(%L, ''webhook'', 0, ''...'')', e.name) AS statement
 FROM wearables.endpoints e
 WHERE e.enabled
   AND NOT EXISTS (SELECT FROM wearables.endpoint_secrets s WHERE s.endpoint = e.name AND s.kind = 'webhook')
 UNION ALL
-SELECT 1, 'failing', 'secret_unreadable', u, format('secret unreadable: endpoint %s', u), NULL,
-       'the cause is in the server''s log', NULL
+SELECT 1, 'failing', 'secret_unreadable', u, format('the webhook secret of endpoint %s cannot be read', u), NULL,
+       'see the server log for the cause', NULL
 FROM unnest(wearables_internal.unreadable_endpoints()) u
 UNION ALL
 SELECT CASE WHEN r.mild AND r.endpoint = '-' THEN 6 WHEN r.mild THEN 5 ELSE 2 END,
        CASE WHEN r.mild THEN 'warning' ELSE 'failing' END, 'refused', nullif(r.endpoint, '-'),
-       format('%s refused (%s), %s; the last at %s UTC%s',
+       format('%s refused (%s), %s; the last one at %s UTC%s',
               CASE r.streak WHEN 1 THEN '1 delivery was' ELSE r.streak || ' deliveries were' END, r.reason,
-              CASE WHEN r.endpoint = '-' THEN 'of no endpoint'
+              CASE WHEN r.endpoint = '-' THEN 'for no known endpoint'
                    WHEN r.accepted_at IS NULL THEN format('endpoint %s has never accepted one', r.endpoint)
                    ELSE format('endpoint %s last accepted one at %s UTC', r.endpoint,
                                wearables_internal.utc_second(r.accepted_at)) END,
@@ -61,27 +61,27 @@ SELECT 3, 'warning', 'disabled', NULL, 'every endpoint is disabled: nothing is r
 WHERE EXISTS (SELECT FROM wearables.endpoints) AND NOT EXISTS (SELECT FROM wearables.endpoints e WHERE e.enabled)
 UNION ALL
 SELECT 4, 'warning', 'lost', a.endpoint,
-       format('endpoint %s refused %s (%s) from %s to %s UTC: senders give up within that time, '
-              'and what they gave up is not here',
+       format('endpoint %s refused %s (%s) from %s to %s UTC: senders stop retrying within that '
+              'time, so these messages are probably lost',
               a.endpoint, CASE a.lost WHEN 1 THEN '1 delivery' ELSE a.lost || ' deliveries' END, a.reason,
               wearables_internal.utc_second(a.lost_from), wearables_internal.utc_second(a.lost_to)),
        a.lost_from,
-       'recover the messages of that time at the sender, pull what it no longer has, then delete this note',
+       'recover these messages at the sender or pull their history, then delete this row',
        format('DELETE FROM wearables.endpoint_activity WHERE endpoint = %L AND reason = %L', a.endpoint, a.reason)
 FROM wearables.endpoint_activity a
 WHERE a.lost > 0 AND a.endpoint <> '-' AND wearables_internal.concerns_endpoint(a.reason)
 UNION ALL
 SELECT 5, 'warning', 'silent', e.name, format('endpoint %s has never accepted a delivery', e.name), e.created_at,
-       'look at the sender: has it this endpoint''s URL, and does it send?', NULL
+       'check at the sender that the URL is right and the endpoint enabled', NULL
 FROM wearables.endpoints e
 WHERE e.enabled AND e.created_at < clock_timestamp() - interval '1 day'
   AND EXISTS (SELECT FROM wearables.endpoint_secrets s WHERE s.endpoint = e.name AND s.kind = 'webhook')
   AND NOT EXISTS (SELECT FROM wearables_internal.activity a WHERE a.endpoint = e.name)
 UNION ALL
 SELECT 5, 'warning', 'silent', a.endpoint,
-       format('endpoint %s is silent since %s UTC; its longest gap was %s', a.endpoint,
+       format('endpoint %s has accepted no delivery since %s UTC; its longest gap was %s', a.endpoint,
               wearables_internal.utc_second(a.last_at), date_trunc('second', a.longest_gap)),
-       a.last_at, 'look at the sender: an endpoint that failed for days is disabled there', NULL
+       a.last_at, 'check at the sender, which disables an endpoint that failed for days', NULL
 FROM wearables_internal.activity a JOIN wearables.endpoints e ON e.name = a.endpoint AND e.enabled
 WHERE a.reason = 'accepted' AND a.count >= 10
   AND clock_timestamp() - a.last_at > greatest(4 * a.longest_gap, interval '6 hours');
@@ -95,7 +95,7 @@ WITH facts AS (
          (SELECT min(r.run_at) FROM wearables_internal.first_ready_jobs r) AS oldest,
          (SELECT count(*) FROM (SELECT FROM wearables.jobs j WHERE j.state = 'failed' LIMIT 1001) j) AS failed)
 SELECT 2 AS rank, 'failing' AS severity, 'schema_version' AS problem, NULL::text AS object,
-       'the library does not fit the installed version of the extension, and the queue waits' AS what,
+       'the library does not match the installed version of the extension, so the queue waits' AS what,
        NULL::timestamptz AS since, 'update the extension' AS remedy,
        'ALTER EXTENSION wearables_ingest UPDATE' AS statement
 WHERE wearables_internal.schema_version() <> wearables_internal.library_version()
@@ -108,9 +108,10 @@ SELECT 2, 'failing', 'paused', nullif(q.kind, ''),
 FROM wearables_internal.queue_pause q
 UNION ALL
 SELECT 2, 'failing', 'waiting', NULL,
-       format('%s job(s) wait for something outside them for more than 10 minutes, the oldest for SQLSTATE %s',
+       format('%s job(s) have been put off for more than 10 minutes by a cause outside of them, the oldest with '
+              'SQLSTATE %s',
               count(*), (array_agg(j.last_sqlstate ORDER BY j.waiting_since))[1]),
-       min(j.waiting_since), 'see last_error',
+       min(j.waiting_since), 'see column last_error',
        'SELECT job_id, waiting_since, last_error FROM wearables.jobs WHERE waiting_since IS NOT NULL ORDER BY 2 LIMIT '
        '20'
 FROM (SELECT x.waiting_since, x.last_sqlstate FROM wearables.jobs x
@@ -118,55 +119,57 @@ FROM (SELECT x.waiting_since, x.last_sqlstate FROM wearables.jobs x
 HAVING count(*) > 0
 UNION ALL
 SELECT 2, 'failing', 'no_worker', NULL,
-       format('%s of %s worker(s) run%s', coalesce(f.workers, 0), f.wanted,
+       format('%s of %s worker(s) are running%s', coalesce(f.workers, 0), f.wanted,
               CASE WHEN f.workers IS NULL THEN ': the library is not preloaded' ELSE '' END),
-       NULL, 'see the server''s log; max_worker_processes may be too low', NULL
+       NULL, 'see the server log; max_worker_processes may be too low', NULL
 FROM facts f WHERE coalesce(f.workers, 0) < f.wanted AND NOT pg_is_in_recovery()
 UNION ALL
 SELECT 2, 'failing', 'queue_behind', NULL,
-       format('the oldest ready job waits for %s, and no worker runs',
+       format('the oldest ready job has waited for %s, and no worker is running',
               date_trunc('second', clock_timestamp() - f.oldest)),
-       f.oldest, 'start a worker, or drain', 'CALL wearables.drain()'
+       f.oldest, 'start a worker, or process the queue in a session', 'CALL wearables.drain()'
 FROM facts f WHERE f.oldest < clock_timestamp() - interval '5 minutes' AND coalesce(f.workers, 0) = 0
 UNION ALL
 SELECT 3, 'failing', 'queue_behind', NULL,
-       format('the queue is behind: the oldest ready job waits for %s',
+       format('the queue is behind: the oldest ready job has waited for %s',
               date_trunc('second', clock_timestamp() - f.oldest)),
-       f.oldest, 'add workers', NULL
+       f.oldest, 'increase wearables_ingest.workers', NULL
 FROM facts f WHERE f.oldest < clock_timestamp() - interval '15 minutes' AND f.workers > 0
 UNION ALL
 SELECT 2, 'failing', 'forgotten', NULL,
-       format('%s of the newest events wait for a job that is not there', count(*)), min(x.received_at),
-       'put such events in the queue again',
+       format('%s of the newest events are waiting without a job', count(*)), min(x.received_at),
+       'queue these events again',
        'SELECT wearables.requeue_event(e.event_id) FROM wearables.webhook_events e WHERE e.status = ''received'' '
        'AND NOT EXISTS (SELECT FROM wearables.jobs j WHERE j.event_id = e.event_id)'
 FROM wearables_internal.forgotten_events() x HAVING count(*) > 0
 UNION ALL
-SELECT 3, 'warning', 'lease_expired', NULL, format('%s job(s) are worked on for longer than their lease', count(*)),
-       min(j.leased_until), 'see who works on them', 'SELECT * FROM wearables.workers'
+SELECT 3, 'warning', 'lease_expired', NULL, format('%s job(s) have run for longer than their lease', count(*)),
+       min(j.leased_until), 'see which sessions run them', 'SELECT * FROM wearables.workers'
 FROM wearables.jobs j WHERE j.state = 'running' AND j.leased_until < clock_timestamp() HAVING count(*) > 0
 UNION ALL
 SELECT 3, 'warning', 'worker_errors', NULL,
-       format('a worker waits after errors, the last of SQLSTATE %s', min(w.last_sqlstate)), min(w.since),
-       'see the server''s log', 'SELECT * FROM wearables.workers'
+       format('a worker is waiting after errors, the last with SQLSTATE %s', min(w.last_sqlstate)), min(w.since),
+       'see the server log', 'SELECT * FROM wearables.workers'
 FROM wearables_internal.workers() w WHERE w.doing = 'waiting after errors' HAVING count(*) > 0
 UNION ALL
 SELECT 3, 'warning', 'worker_exits', NULL,
-       format('workers ended %s times in the last hour, the last at %s UTC', count(*),
+       format('workers ended unexpectedly %s times in the last hour, the last time at %s UTC', count(*),
               wearables_internal.utc_second(max(x.at))),
-       min(x.at), 'see the server''s log', NULL
+       min(x.at), 'see the server log', NULL
 FROM wearables_internal.worker_exits() x (at) WHERE x.at > clock_timestamp() - interval '1 hour' HAVING count(*) >= 3
 UNION ALL
 SELECT 3, 'warning', 'old_event', NULL,
-       format('the oldest event that has not ended waits for %s',
+       format('the oldest unprocessed event has waited for %s',
               date_trunc('second', clock_timestamp() - f.oldest_event)),
        f.oldest_event, 'see what its job waits for',
        'SELECT * FROM wearables.jobs WHERE state <> ''failed'' AND priority = 0 ORDER BY queued_at LIMIT 20'
 FROM facts f WHERE f.oldest_event < clock_timestamp() - interval '1 hour'
 UNION ALL
 SELECT 4, 'warning', 'dead_letters', NULL,
-       format('%s dead letter(s)', CASE WHEN f.failed > 1000 THEN 'more than 1000' ELSE f.failed::text END), NULL,
-       'look at last_error, mend the cause, then retry_failed()',
+       format('%s failed job(s) (dead letters)',
+              CASE WHEN f.failed > 1000 THEN 'more than 1000' ELSE f.failed::text END),
+       NULL,
+       'see column last_error, fix the cause, then call retry_failed()',
        'SELECT event_id, last_error FROM wearables.jobs WHERE state = ''failed'''
 FROM facts f WHERE f.failed > 0;
 COMMENT ON VIEW wearables_internal.problems_of_queue IS 'Problems: waiting jobs and missing or failing workers.';
@@ -174,7 +177,7 @@ COMMENT ON VIEW wearables_internal.problems_of_queue IS 'Problems: waiting jobs 
 CREATE VIEW wearables_internal.problems_of_pulls AS
 SELECT 3 AS rank, 'failing' AS severity, 'pull_stopped' AS problem, h.endpoint AS object,
        format('history of endpoint %s cannot be pulled: %s', h.endpoint, h.reason) AS what, h.refused_since AS since,
-       'give it an API key that the vendor takes; it is tried once a minute' AS remedy,
+       'set an API key that the vendor accepts; it is tried once a minute' AS remedy,
        format('SELECT wearables.set_secret(%L, ''api_key'', 0, ''...'')', h.endpoint) AS statement
 FROM wearables_internal.pull_hosts h
 WHERE h.refused_since IS NOT NULL
@@ -183,13 +186,13 @@ UNION ALL
 SELECT 4, 'warning', 'pull_failing', h.endpoint,
        format('the API of endpoint %s has failed %s times in a row: %s', h.endpoint, h.failures, h.reason),
        h.changed_at,
-       'it is asked again by itself, less and less often', NULL
+       'nothing to do now: requests are repeated at growing intervals', NULL
 FROM wearables_internal.pull_hosts h WHERE h.failures >= 5
 UNION ALL
 SELECT 5, 'warning', 'pull_failed', NULL,
-       format('%s pull(s) of history were given up',
+       format('%s backfill(s) were given up',
               CASE WHEN f.count > 1000 THEN 'more than 1000' ELSE f.count::text END),
-       NULL, 'see why, then retry_backfill()',
+       NULL, 'see column error, fix the cause, then call retry_backfill()',
        'SELECT backfill_id, resource, error FROM wearables.backfills WHERE state = ''failed'''
 FROM (SELECT count(*) FROM (SELECT FROM wearables.backfills b WHERE b.state = 'failed' LIMIT 1001) b) f
 WHERE f.count > 0;
@@ -200,35 +203,37 @@ WITH
 drifting AS MATERIALIZED (SELECT * FROM wearables_internal.recent_drift()),
 facts AS (SELECT count(*) AS parked FROM (SELECT FROM wearables.parked_events LIMIT 1001) p)
 SELECT 5 AS rank, 'warning' AS severity, 'parked' AS problem, NULL::text AS object,
-       format('%s event(s) parked for unknown users',
+       format('%s event(s) are parked, because their users are not registered',
               CASE WHEN f.parked > 1000 THEN 'more than 1000' ELSE f.parked::text END) AS what,
        (SELECT p.parked_at FROM wearables.parked_events p ORDER BY p.event_id LIMIT 1) AS since,
-       'register_user() frees them' AS remedy, NULL::text AS statement
+       'register the users with register_user()' AS remedy, NULL::text AS statement
 FROM facts f WHERE f.parked > 0
 UNION ALL
-SELECT 4, 'warning', 'no_more_names', NULL, 'there is no room for more sources or metrics', NULL,
-       'raise wearables_ingest.max_sources or max_extended_metrics, and the readings that were refused for it are '
-       'read again',
+SELECT 4, 'warning', 'no_more_names', NULL, 'the limit of sources or metrics is reached, so readings are quarantined',
+       NULL,
+       'raise wearables_ingest.max_sources or wearables_ingest.max_extended_metrics; these events are then processed '
+       'again',
        NULL
 WHERE EXISTS (SELECT FROM wearables.quarantine q
               WHERE q.reason = 'no_more_names' OR q.reason = 'more_refused' AND q.detail LIKE '%no_more_names%')
 UNION ALL
 SELECT 5, 'warning', 'unknown_kind', x.endpoint,
-       format('endpoint %s sends messages of a kind that no row knows: %s of the newest were skipped',
+       format('endpoint %s sends events of an unknown type or resource: %s of the newest were skipped',
               x.endpoint, count(*)),
-       min(x.received_at), 'give each kind a row; its drift says how',
+       min(x.received_at), 'add a row to wearables.resources for each, see column remedy',
        'SELECT * FROM wearables.drift WHERE kind = ''resource'''
 FROM drifting x WHERE x.unknown_kind GROUP BY x.endpoint
 UNION ALL
 SELECT 6, 'warning', 'drift_full', x.endpoint,
-       format('%s event(s) of endpoint %s, the last of them %s, hold more that no row knows than is noted of one event',
+       format('%s event(s) of endpoint %s, the last of them %s, hold more unknown fields and values than are recorded '
+              'for one event',
               count(*), x.endpoint, max(x.event_id)),
-       min(x.received_at), 'make known what is noted, and replay them', 'SELECT * FROM wearables.drift'
+       min(x.received_at), 'add rows for what drift shows, then replay these events', 'SELECT * FROM wearables.drift'
 FROM drifting x WHERE x.terms >= 32 GROUP BY x.endpoint
 UNION ALL
 SELECT 6, 'warning', 'quarantine_full', NULL,
-       format('event %s held more readings that were refused than are told one by one', q.event_id),
-       q.refused_at, 'see why',
+       format('event %s holds more refused readings than quarantine lists', q.event_id),
+       q.refused_at, 'see the reasons',
        format('SELECT reason, metric, count(*) FROM wearables.quarantine WHERE event_id = %s GROUP BY 1, 2', q.event_id)
 FROM (SELECT q.event_id, q.refused_at FROM wearables.quarantine q WHERE q.reason = 'more_refused'
       ORDER BY q.event_id DESC LIMIT 1) q
@@ -238,17 +243,18 @@ COMMENT ON VIEW wearables_internal.problems_of_data IS
 
 CREATE VIEW wearables_internal.problems_of_tables AS
 SELECT 3 AS rank, 'warning' AS severity, 'maintenance' AS problem, NULL::text AS object,
-       format('maintenance fails with SQLSTATE %s; partitions of webhook_events are not made',
+       format('maintenance fails with SQLSTATE %s; partitions of webhook_events are not created',
               min(w.maintenance_sqlstate)) AS what,
-       min(w.maintained_at) AS since, 'see the server''s log' AS remedy,
+       min(w.maintained_at) AS since, 'see the server log' AS remedy,
        'SELECT wearables.make_event_partitions()' AS statement
 FROM wearables_internal.workers() w WHERE w.maintenance_sqlstate IS NOT NULL HAVING count(*) > 0
 UNION ALL
-SELECT 6, 'warning', 'default_partition', NULL, 'events lie in the default partition', NULL, 'make theirs',
+SELECT 6, 'warning', 'default_partition', NULL, 'events are stored in the default partition', NULL,
+       'create the missing partitions',
        'SELECT wearables.make_event_partitions()'
 WHERE EXISTS (SELECT FROM wearables.webhook_events_default) AND coalesce(wearables_internal.worker_count(), 0) = 0
 UNION ALL
-SELECT 6, 'warning', 'partitions_ahead', NULL, 'there is no partition for the events of next week', NULL, 'make it',
+SELECT 6, 'warning', 'partitions_ahead', NULL, 'there is no partition for the events of next week', NULL, 'create it',
        'SELECT wearables.make_event_partitions()'
 WHERE wearables_internal.partition_of_week(clock_timestamp() + interval '7 days') IS NULL
   AND EXISTS (SELECT FROM wearables.endpoints e
@@ -256,12 +262,12 @@ WHERE wearables_internal.partition_of_week(clock_timestamp() + interval '7 days'
 UNION ALL
 SELECT 7, 'warning', 'slow_writer', 'wearables.sample_points',
        format('sample_points is written by SQL, several times slower, because of %s', w), NULL,
-       'take that away if you can do without', NULL
+       'remove it if possible', NULL
 FROM wearables_internal.slow_writer() w WHERE w IS NOT NULL
 UNION ALL
 SELECT 2, 'failing', 'replica_identity', c.oid::regclass::text,
-       format('%s is published and has no replica identity: none of its rows can be updated', c.oid::regclass), NULL,
-       'give it one', format('ALTER TABLE %s REPLICA IDENTITY FULL', c.oid::regclass)
+       format('%s is published and has no replica identity, so its rows cannot be updated', c.oid::regclass), NULL,
+       'set a replica identity', format('ALTER TABLE %s REPLICA IDENTITY FULL', c.oid::regclass)
 FROM pg_class c
 WHERE c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace)
   AND c.relkind = 'r' AND c.relpersistence = 'p'

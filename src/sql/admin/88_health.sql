@@ -19,8 +19,8 @@ facts AS (
          wearables_internal.worker_count() AS workers, wearables_internal.oldest_event() AS oldest_event)
 SELECT coalesce(w.severity, 'ok') AS verdict,
        coalesce(w.reason, CASE
-         WHEN NOT EXISTS (SELECT FROM wearables.endpoints) THEN 'no endpoint yet: add one with add_endpoint()'
-         ELSE format('%s event(s) wait, the rest ended in samples or was skipped for a stated reason',
+         WHEN NOT EXISTS (SELECT FROM wearables.endpoints) THEN 'no endpoint is configured: add one with add_endpoint()'
+         ELSE format('no problems; %s job(s) are waiting or running',
                      f.ready + f.running)
          END) AS reason,
        f.ready, f.running, f.failed, f.longest_wait, f.parked, f.quarantined, f.workers,

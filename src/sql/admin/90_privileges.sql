@@ -103,7 +103,7 @@ BEGIN
       'EXECUTE ON PROCEDURE wearables.drain(integer)']
     END;
   IF rights IS NULL THEN
-    RAISE EXCEPTION 'access "%" is not known', access
+    RAISE EXCEPTION 'access "%" is not recognized', access
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give ingest, reader, monitor or operator.';
   END IF;
   EXECUTE format('GRANT USAGE ON SCHEMA wearables TO %s', role);

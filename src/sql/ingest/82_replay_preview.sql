@@ -22,7 +22,7 @@ BEGIN
   LEFT JOIN wearables.users u ON u.client_user_id = x.client_user_id
   WHERE x.event_id = $1;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'there is no event %', $1 USING ERRCODE = 'no_data_found';
+    RAISE EXCEPTION 'event % does not exist', $1 USING ERRCODE = 'no_data_found';
   END IF;
   -- where the event has written, would write, and where former versions of its documents lie; with a margin for
   -- wall-clock time, of which normalize() shows what is written

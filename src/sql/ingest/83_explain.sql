@@ -85,7 +85,7 @@ DECLARE
 BEGIN
   SELECT x.* INTO e FROM wearables.webhook_events x WHERE x.event_id = $1;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'there is no event %', $1 USING ERRCODE = 'no_data_found';
+    RAISE EXCEPTION 'event % does not exist', $1 USING ERRCODE = 'no_data_found';
   END IF;
   SELECT r.* INTO shape FROM wearables.resources r
   WHERE r.name = wearables_internal.resource_of(e.event_type, e.endpoint);
@@ -102,7 +102,7 @@ BEGIN
     format('external user id %s', coalesce(e.external_user_id, 'not given'))
     FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = e.user_id;
   RETURN QUERY SELECT 'resource', coalesce(shape.name, 'none'),
-    coalesce(shape.note, shape.kind, 'no row in wearables.resources is of this event''s type');
+    coalesce(shape.note, shape.kind, 'no row in wearables.resources for this event type');
   IF shape.kind IS NULL OR shape.kind = 'skipped' THEN RETURN; END IF;
 
   BEGIN
@@ -125,7 +125,7 @@ BEGIN
     RETURN QUERY SELECT 'mapping', 'none', 'the body cannot be read: ' || SQLERRM;
   END;
   RETURN QUERY
-  SELECT 'field not mapped', f.path, format('%s time(s), %s', f.occurrences, coalesce(k.known, 'and no row knows it'))
+  SELECT 'field not mapped', f.path, format('%s time(s), %s', f.occurrences, coalesce(k.known, 'unknown'))
   FROM wearables.body_fields(e.payload) f
   LEFT JOIN LATERAL (
     SELECT 'known' || coalesce(': ' || min(k.note), '') AS known FROM wearables.known_fields k

@@ -12,8 +12,8 @@ DECLARE
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables'
      OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,sources,metrics}'::name[]) THEN
-    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
-      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on tables of the parser.';
   END IF;
   doc := to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END);
   -- two changes at once must not take the same number
@@ -38,8 +38,8 @@ DECLARE
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables'
      OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,metrics,sources}'::name[]) THEN
-    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
-      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on tables of the parser.';
   END IF;
   IF TG_OP = 'DELETE' THEN
     IF OLD.origin IN ('shipped', 'changed') AND NOT (restores AND pg_trigger_depth() > 1) THEN
@@ -48,7 +48,7 @@ BEGIN
               DETAIL = 'The next installation or restore would bring it back.',
               HINT = CASE TG_TABLE_NAME
                      WHEN 'mappings' THEN
-                       'Switch it off: UPDATE wearables.mappings SET enabled = false WHERE mapping_id = '
+                       'Disable it: UPDATE wearables.mappings SET enabled = false WHERE mapping_id = '
                        || (to_jsonb(OLD) ->> 'mapping_id') || ';'
                      ELSE 'Change the row instead.' END;
     END IF;
@@ -84,8 +84,8 @@ AS $$
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables'
      OR TG_TABLE_NAME <> ALL ('{metrics,resources,revisions}'::name[]) THEN
-    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
-      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on tables of the parser.';
   END IF;
   IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
     NEW.origin := 'user';
@@ -122,8 +122,8 @@ DECLARE
   shape wearables.resources;
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings}'::name[]) THEN
-    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
-      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on tables of the parser.';
   END IF;
   FOR field, path IN
     SELECT 'value_fields', unnest(NEW.value_fields) UNION ALL SELECT 'instant_fields', unnest(NEW.instant_fields)
@@ -131,7 +131,7 @@ BEGIN
                      ('unit_field', NEW.unit_field), ('base_field', NEW.base_field),
                      ('sum_field', NEW.sum_field) LOOP
     CONTINUE WHEN path IS NULL OR wearables_internal.is_path(path);
-    RAISE EXCEPTION '"%" in % cannot be a path', path, field
+    RAISE EXCEPTION '"%" in % is not a valid path', path, field
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = field,
             HINT = 'Give member names joined by dots, relative to the sample or the document: '
                    'heart_rate.resting_bpm, hr_zones.0, stages.*.type; one * at most, not at the start.';
@@ -142,26 +142,26 @@ BEGIN
     CONTINUE WHEN path IS NULL OR (wearables_internal.is_path(path) AND path !~ '[*]');
     RAISE EXCEPTION '"%" in % is not a path without *', path, field
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = field,
-            HINT = 'Give member names joined by dots, without *: it is looked up once a sample or document.';
+            HINT = 'Give member names joined by dots, without *. The path is read once for each sample or document.';
   END LOOP;
   IF (NEW.only_where_field IS NULL) <> (NEW.only_where_texts IS NULL) THEN
-    RAISE EXCEPTION 'a condition is a field and the texts that it may hold'
+    RAISE EXCEPTION 'only_where_field and only_where_texts must be given together'
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'only_where_texts',
             HINT = 'Give both only_where_field and only_where_texts, or neither.';
   END IF;
   SELECT r.* INTO shape FROM wearables.resources r WHERE r.name = NEW.resource;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'there is no resource "%"', NEW.resource
+    RAISE EXCEPTION 'resource "%" does not exist', NEW.resource
       USING ERRCODE = 'foreign_key_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'resource',
-            HINT = format('It is the word of the event type that names the resource; if it is right: '
+            HINT = format('A resource has the name that the event type uses. To add it: '
                           'INSERT INTO wearables.resources (name, kind) VALUES (%L, ''timeseries''), '
                           'or ''summary'' for documents with an id.',
                           NEW.resource);
   END IF;
   IF NOT EXISTS (SELECT FROM wearables.metrics m WHERE m.name = NEW.metric) THEN
-    RAISE EXCEPTION 'there is no metric "%"', NEW.metric
+    RAISE EXCEPTION 'metric "%" does not exist', NEW.metric
       USING ERRCODE = 'foreign_key_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'metric',
-            HINT = format('If the name is right: INSERT INTO wearables.metrics (name, unit) VALUES (%L, ''its unit'').',
+            HINT = format('To add it: INSERT INTO wearables.metrics (name, unit) VALUES (%L, ''its unit'').',
                           NEW.metric);
   END IF;
   -- a resource that became a timeseries later does without its channels: its rows may still be changed, and restored
@@ -178,7 +178,7 @@ BEGIN
   IF NEW.unit IS NOT NULL AND NEW.unit_field IS NOT NULL THEN
     RAISE EXCEPTION 'a mapping cannot have both unit and unit_field'
       USING ERRCODE = 'check_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'unit',
-            HINT = 'The unit of readings whose unit_field does not say is unit_default.';
+            HINT = 'Use unit_default for readings whose unit_field says nothing.';
   END IF;
   RETURN NEW;
 END $$;
@@ -192,15 +192,15 @@ DECLARE
   other text;
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{mappings,resources}'::name[]) THEN
-    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
-      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the tables of the parser.';
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on tables of the parser.';
   END IF;
   IF TG_TABLE_NAME = 'resources' THEN
     SELECT min(m.resource) INTO other FROM wearables.mappings m WHERE m.channel = NEW.name;
     IF other IS NULL THEN RETURN NULL; END IF;
-    RAISE EXCEPTION 'there is a channel "%", of resource "%"', NEW.name, other
+    RAISE EXCEPTION 'name "%" is used for a channel of resource "%"', NEW.name, other
       USING ERRCODE = 'unique_violation', SCHEMA = 'wearables', TABLE = 'resources', COLUMN = 'name',
-            HINT = 'The name of a resource is its channel, and a channel belongs to one resource.';
+            HINT = 'Use another name. A resource''s name is also its channel, and a channel belongs to one resource.';
   END IF;
   SELECT min(o.resource) INTO other
   FROM (SELECT m.resource FROM wearables.mappings m WHERE m.channel = NEW.channel AND m.resource <> NEW.resource
@@ -208,8 +208,8 @@ BEGIN
   IF other IS NOT NULL THEN
     RAISE EXCEPTION 'the channel "%" belongs to resource "%"', NEW.channel, other
       USING ERRCODE = 'unique_violation', SCHEMA = 'wearables', TABLE = 'mappings', COLUMN = 'channel',
-            DETAIL = 'The readings of a channel follow from the documents of one resource.',
-            HINT = format('Give the readings of resource "%s" a channel of another name.', NEW.resource);
+            DETAIL = 'The readings of a channel are derived from the documents of one resource.',
+            HINT = format('Use another channel for the readings of resource "%s".', NEW.resource);
   END IF;
   RETURN NULL;
 END $$;

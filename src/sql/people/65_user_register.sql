@@ -38,13 +38,13 @@ DECLARE
   linked bigint;
 BEGIN
   IF coalesce($1, '') = '' THEN
-    RAISE EXCEPTION 'client_user_id is missing'
-      USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the reference your application knows the person by.';
+    RAISE EXCEPTION 'client_user_id must not be null or empty'
+      USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the id by which your application knows the user.';
   END IF;
   PERFORM wearables_internal.zone($4);
   IF $2 IS NOT NULL AND sender IS NULL THEN
     IF (SELECT count(*) FROM wearables.endpoints) <> 1 THEN
-      RAISE EXCEPTION 'endpoint is missing'
+      RAISE EXCEPTION 'endpoint must be given'
         USING ERRCODE = 'invalid_parameter_value',
               DETAIL = format('There are %s endpoints; an external user id belongs to one.',
                               (SELECT count(*) FROM wearables.endpoints)),
@@ -52,7 +52,7 @@ BEGIN
     END IF;
     SELECT e.name INTO sender FROM wearables.endpoints e;
   ELSIF sender IS NOT NULL AND NOT EXISTS (SELECT FROM wearables.endpoints e WHERE e.name = sender) THEN
-    RAISE EXCEPTION 'endpoint "%" is not known', sender
+    RAISE EXCEPTION 'endpoint "%" does not exist', sender
       USING ERRCODE = 'undefined_object', HINT = 'Add it with wearables.add_endpoint().';
   END IF;
 
@@ -67,7 +67,7 @@ BEGIN
     ON CONFLICT ON CONSTRAINT user_links_pkey DO NOTHING;
     SELECT l.user_id INTO linked FROM wearables.user_links l WHERE l.endpoint = sender AND l.external_user_id = $2;
     IF linked <> person THEN
-      RAISE EXCEPTION 'external user "%" of endpoint "%" is linked to another person already', $2, sender
+      RAISE EXCEPTION 'external user id "%" of endpoint "%" is linked to another user', $2, sender
         USING ERRCODE = 'unique_violation',
               HINT = 'Delete the row in wearables.user_links first if the link was wrong.';
     END IF;
@@ -91,8 +91,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_
 AS $$
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> 'users' THEN
-    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
-      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'It works on wearables.users only.';
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on wearables.users.';
   END IF;
   -- A job for each change, whatever others there are: one that runs may be past an event that this change concerns. And
   -- without lock_parking(): register_user() holds that while it waits for a row of users, which is ours here.

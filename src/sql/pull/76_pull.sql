@@ -40,8 +40,8 @@ DECLARE
   links integer;
 BEGIN
   IF NOT EXISTS (SELECT FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL) THEN
-    RAISE EXCEPTION 'there is no user %', $1
-      USING ERRCODE = 'no_data_found', HINT = 'Users are registered with wearables.register_user().';
+    RAISE EXCEPTION 'user % does not exist', $1
+      USING ERRCODE = 'no_data_found', HINT = 'Register the user with wearables.register_user().';
   END IF;
   SELECT count(*) INTO links FROM wearables.user_links l WHERE l.user_id = $1 AND ($2 IS NULL OR l.endpoint = $2);
   IF links <> 1 THEN
@@ -50,7 +50,8 @@ BEGIN
             DETAIL = coalesce(
               (SELECT 'They are at: '
                       || string_agg(l.endpoint || ' (' || l.external_user_id || ')', ', ' ORDER BY 1) || '.'
-               FROM wearables.user_links l WHERE l.user_id = $1), 'History is asked for by the vendor''s id.'),
+               FROM wearables.user_links l WHERE l.user_id = $1),
+              'History is requested by the vendor''s id of the user.'),
             HINT = CASE links WHEN 0 THEN 'Link the user with wearables.register_user().' ELSE 'Name the endpoint.' END;
   END IF;
   SELECT l.* INTO link FROM wearables.user_links l WHERE l.user_id = $1 AND ($2 IS NULL OR l.endpoint = $2);
@@ -67,7 +68,7 @@ BEGIN
                  WHERE r.name = $1 AND r.kind <> 'skipped' AND r.rest_path IS NOT NULL) THEN
     RAISE EXCEPTION 'resource "%" cannot be pulled', $1
       USING ERRCODE = 'invalid_parameter_value',
-            DETAIL = 'wearables.resources has no row of that name that is read and has a rest_path.',
+            DETAIL = 'Only resources with a rest_path and a kind other than skipped can be pulled.',
             HINT = 'SELECT name FROM wearables.resources WHERE kind <> ''skipped'' AND rest_path IS NOT NULL.';
   END IF;
 END $$;
@@ -87,8 +88,8 @@ BEGIN
   IF $2 IS NULL OR $4 IS NULL OR $5 IS NULL OR $4 >= $5 OR $4 < '1900-01-01Z' OR $5 > '2200-01-01Z' THEN
     RAISE EXCEPTION 'cannot pull provider "%" from % to %', $2, $4, $5
       USING ERRCODE = 'invalid_parameter_value',
-            DETAIL = 'A range has a start before its end, and both lie between 1900 and 2200.',
-            HINT = 'Give an empty provider for all that the user has connected.';
+            DETAIL = 'The start must lie before the end, and both between 1900 and 2200.',
+            HINT = 'An empty provider stands for every provider that the user has connected.';
   END IF;
   PERFORM wearables_internal.check_pullable($3);
   link := wearables_internal.only_link($1, $6);
@@ -99,7 +100,7 @@ BEGIN
   WHERE b.user_id = $1 AND b.endpoint = link.endpoint AND b.provider = $2 AND b.resource = $3
     AND b.range_from = $4 AND b.range_to = $5 AND b.intent = 'requested';
   IF there.state IN ('waiting', 'running') THEN
-    RAISE NOTICE 'this range is asked for already, by backfill %', there.backfill_id
+    RAISE NOTICE 'this range is already being pulled by backfill %', there.backfill_id
       USING DETAIL = format('It is %s; its job is %s.', there.state,
         coalesce((SELECT j.job_id::text FROM wearables.jobs j
                   WHERE j.dedupe_key = 'pull:' || there.backfill_id AND j.state IN ('ready', 'running')), 'not there'));
@@ -146,7 +147,7 @@ BEGIN
   IF $4 >= now_ OR $4 < '1900-01-01Z' THEN
     RAISE EXCEPTION 'cannot pull since %', $4
       USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give an instant of the past, or null for what each resource says.';
+            HINT = 'Give a time in the past, or null for the default of each resource.';
   END IF;
   FOREACH name IN ARRAY coalesce($3, '{}') LOOP
     PERFORM wearables_internal.check_pullable(name);

@@ -170,7 +170,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF $1 IS NOT NULL AND $1 NOT IN (SELECT k::text FROM unnest(enum_range(NULL::wearables.job_kind)) k) THEN
-    RAISE EXCEPTION 'job kind "%" is not known', $1
+    RAISE EXCEPTION 'job kind "%" is not recognized', $1
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give one of wearables.job_kind, or null for all.';
   END IF;
 END $$;
@@ -186,7 +186,7 @@ DECLARE
 BEGIN
   SELECT e.received_at INTO seen FROM wearables.webhook_events e WHERE e.event_id = $1;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'there is no event %', $1 USING ERRCODE = 'no_data_found';
+    RAISE EXCEPTION 'event % does not exist', $1 USING ERRCODE = 'no_data_found';
   END IF;
   -- first the new one: a job that is given up in between would stand beside it
   IF NOT wearables_internal.enqueue_event($1, seen, 'normalize', 0) THEN
@@ -221,7 +221,7 @@ BEGIN
   END IF;
   IF $6 <= 0 THEN
     RAISE EXCEPTION 'max_jobs % is not positive', $6
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a positive number, or null for no bound.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a positive number, or null for no limit.';
   END IF;
   FOR letter IN
     SELECT j.* FROM wearables.jobs j

@@ -41,8 +41,8 @@ RETURNS TABLE (bucket_start timestamptz, source_id smallint, value double precis
 LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_chart';
 COMMENT ON FUNCTION wearables_internal.chart(bigint, smallint[], text, timestamptz[], interval, text, boolean) IS
-  'the readings of these metrics in buckets, one row a bucket and source: those charted from bounds[1] to before '
-  'bounds[2], which are among those that lie from bounds[3] to before bounds[4]';
+  'Readings of these metrics in buckets, one row for each bucket and source: those charted from bounds[1] to '
+  'before bounds[2], of the samples stored from bounds[3] to before bounds[4].';
 
 CREATE FUNCTION wearables.timeseries(
   user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bucket text DEFAULT 'hour',
@@ -65,19 +65,19 @@ DECLARE
 BEGIN
   SELECT x.* INTO m FROM wearables.metrics x WHERE x.name = $2;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'metric "%" is not known', $2
-      USING ERRCODE = 'undefined_object', HINT = 'Metrics are the rows of wearables.metrics.';
+    RAISE EXCEPTION 'metric "%" does not exist', $2
+      USING ERRCODE = 'undefined_object', HINT = 'See wearables.metrics for the names.';
   END IF;
   IF $3 IS NULL OR $4 IS NULL OR NOT isfinite($3) OR NOT isfinite($4) OR $3 > $4 THEN
-    RAISE EXCEPTION 'the range "%" to "%" is not one', $3, $4
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two finite instants, the earlier first.';
+    RAISE EXCEPTION 'invalid range "%" to "%"', $3, $4
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two finite times, the earlier one first.';
   END IF;
   SELECT coalesce(CASE WHEN NOT recorded THEN $6 END, u.time_zone, 'UTC') INTO zone
   FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1;
   -- no EXCEPTION block: it would be a subtransaction, and a parallel query may not start one
   width := CASE WHEN $5 ~* '^(hour|day|week|month)$' THEN ('1 ' || $5)::interval ELSE $5::interval END;
   IF width IS NULL THEN
-    RAISE EXCEPTION 'bucket is missing'
+    RAISE EXCEPTION 'bucket must not be null'
       USING ERRCODE = 'null_value_not_allowed', HINT = 'Give hour, day, week, month, or an interval.';
   END IF;
   -- refuses a width or a zone that is none, for a user without readings, too

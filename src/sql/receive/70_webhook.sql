@@ -1,4 +1,4 @@
--- The door: verify, store, enqueue.
+-- The webhook functions: verify, store, enqueue.
 
 CREATE FUNCTION wearables.verify_signature(
   headers jsonb, body bytea, secrets text[], at timestamptz DEFAULT clock_timestamp(),
@@ -69,7 +69,7 @@ COMMENT ON FUNCTION wearables_api.webhook(bytea) IS
   'For PostgREST: as webhook(json), for content type application/octet-stream. Takes every body byte for byte, so '
   'let the proxy send deliveries in this way.';
 
--- A door for one endpoint: what a proxy that can set no header is given.
+-- Webhook functions of one endpoint, for a proxy that cannot set a header.
 
 CREATE FUNCTION wearables_internal.webhook(endpoint text, body json) RETURNS json
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -100,13 +100,14 @@ BEGIN
   -- whoever removes the endpoint meanwhile waits, and finds the functions then
   PERFORM FROM wearables.endpoints e WHERE e.name = endpoint FOR KEY SHARE;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'endpoint "%" is not known', endpoint
+    RAISE EXCEPTION 'endpoint "%" does not exist', endpoint
       USING ERRCODE = 'undefined_object', HINT = 'Add it with wearables.add_endpoint().';
   END IF;
   -- a longer name would be cut, and two could become one
   IF octet_length('webhook_' || endpoint) > 63 THEN
     RAISE EXCEPTION 'the name of endpoint "%" is too long for a function', endpoint
-      USING ERRCODE = 'name_too_long', DETAIL = 'The function would be webhook_ and the name, 63 bytes at most.',
+      USING ERRCODE = 'name_too_long',
+            DETAIL = 'The name of the function is webhook_ and the name of the endpoint, at most 63 bytes in all.',
             HINT = 'Let the proxy set the header wearables-endpoint.';
   END IF;
   FOREACH kind IN ARRAY ARRAY['json', 'text', 'bytea'] LOOP
@@ -119,7 +120,7 @@ BEGIN
       LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
       BEGIN ATOMIC SELECT wearables_internal.webhook(%L::text, $1); END$f$, door, endpoint);
     EXECUTE format('COMMENT ON FUNCTION %s IS %L', door,
-                   'PostgREST door of one endpoint, made by wearables.expose_endpoint()');
+                   'For PostgREST: receives deliveries of one endpoint. Created by wearables.expose_endpoint().');
     EXECUTE format('ALTER FUNCTION %s DEPENDS ON EXTENSION wearables_ingest', door);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', door);
   END LOOP;
@@ -138,8 +139,8 @@ DECLARE
   door regprocedure;
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> 'endpoints' THEN
-    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
-      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function belongs to the table of endpoints.';
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on wearables.endpoints.';
   END IF;
   FOR door IN
     SELECT p.oid FROM pg_proc p

@@ -18,7 +18,7 @@ INSERT INTO wearables.resources (name, kind, rest_path, list_key, backfill_days,
   -- the two whose REST name is another
   ('weight', 'timeseries', '/v2/timeseries/{user_id}/body_weight/grouped', NULL, 90, NULL, 'shipped'),
   ('fat',    'timeseries', '/v2/timeseries/{user_id}/body_fat/grouped',    NULL, 90, NULL, 'shipped'),
-  ('note',   'skipped', NULL, NULL, 90, 'its values are text; the body is kept', 'shipped'),
+  ('note',   'skipped', NULL, NULL, 90, 'its values are texts; the body is kept', 'shipped'),
 
   ('activity',    'summary', '/v2/summary/activity/{user_id}',    'activity',    180, NULL, 'shipped'),
   ('sleep',       'summary', '/v2/summary/sleep/{user_id}',       'sleep',       180, NULL, 'shipped'),
@@ -27,13 +27,13 @@ INSERT INTO wearables.resources (name, kind, rest_path, list_key, backfill_days,
   ('body',        'summary', '/v2/summary/body/{user_id}',        'body',        180, NULL, 'shipped'),
   ('meal',        'summary', '/v2/summary/meal/{user_id}',        'meals',       180, NULL, 'shipped'),
   ('menstrual_cycle',   'summary', '/v2/summary/menstrual_cycle/{user_id}',   'menstrual_cycle',   180,
-   'what was noted of its days; when it began and ended stays in the document', 'shipped'),
+   'entries of its days are read; its start and end stay in the document', 'shipped'),
   ('electrocardiogram', 'summary', '/v2/summary/electrocardiogram/{user_id}', 'electrocardiogram', 180,
    NULL, 'shipped'),
   ('profile', 'summary', '/v2/summary/profile/{user_id}', NULL, 0,
-   'the height, at the time of the last change: it does not say when it was measured', 'shipped'),
+   'the height, dated by the last change of the profile, because no time of measurement is given', 'shipped'),
   ('workout_stream', 'skipped', NULL, NULL, 0,
-   'the event only says that there is a stream; it is fetched by its workout_id', 'shipped'),
+   'the event only announces a stream, which is fetched by its workout_id', 'shipped'),
 
   -- names of older catalogues, some switched off by the vendor's own calendar on 2026-09-14
   ('hypnogram', 'timeseries', '/v2/timeseries/{user_id}/hypnogram/grouped', NULL, 90,
@@ -46,19 +46,19 @@ INSERT INTO wearables.resources (name, kind, rest_path, list_key, backfill_days,
   ('device', 'skipped', NULL, NULL, 0, 'older name of provider.device', 'shipped'),
 
   -- event types that carry no readings, without their last word
-  ('provider.device',   'skipped', NULL, NULL, 0, 'a device, not a reading; the body is kept', 'shipped'),
+  ('provider.device',   'skipped', NULL, NULL, 0, 'describes a device, no readings; the body is kept', 'shipped'),
   ('continuous_query.result_table', 'skipped', NULL, NULL, 0,
-   'what the vendor''s own queries make of readings that also come one by one', 'shipped'),
+   'results of the vendor''s own queries; the readings themselves arrive separately', 'shipped'),
   ('labtest.order',           'skipped', NULL, NULL, 0,
-   'the course of a lab order, not a reading; the body is kept', 'shipped'),
+   'status of a lab order, no readings; the body is kept', 'shipped'),
   ('labtest.appointment',     'skipped', NULL, NULL, 0,
-   'the course of a lab order, not a reading; the body is kept', 'shipped'),
+   'status of a lab order, no readings; the body is kept', 'shipped'),
   ('labtest.result',          'skipped', NULL, NULL, 0,
-   'says that a result is critical, not the result; the body is kept', 'shipped'),
+   'reports that a result is critical, without the result; the body is kept', 'shipped'),
   ('labtest.match_review',    'skipped', NULL, NULL, 0,
-   'the course of a lab order, not a reading; the body is kept', 'shipped'),
+   'status of a lab order, no readings; the body is kept', 'shipped'),
   ('lab_report.parsing_job',  'skipped', NULL, NULL, 0,
-   'the course of a document''s reading, not a reading; the body is kept', 'shipped');
+   'status of parsing a lab report, no readings; the body is kept', 'shipped');
 
 -- a day issued anew under another id takes the place of the former one, and so does a profile
 UPDATE wearables.resources SET one_per = 'day' WHERE name = 'activity';

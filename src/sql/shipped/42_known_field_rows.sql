@@ -23,7 +23,7 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   (NULL, 'source.logo',       NULL, 'deprecated', 'shipped'),
   (NULL, 'id',                NULL, 'of a document; of a sample deprecated', 'shipped'),
   (NULL, 'user_id',           NULL, NULL, 'shipped'),
-  (NULL, 'created_at',        NULL, 'when the vendor took it in', 'shipped'),
+  (NULL, 'created_at',        NULL, 'when the vendor received it', 'shipped'),
   (NULL, 'updated_at',        NULL, NULL, 'shipped'),
   (NULL, 'timestamp',         NULL, 'of a sample; beside start its older name', 'shipped'),
   (NULL, 'start',             NULL, 'of a sample', 'shipped'),
@@ -36,9 +36,9 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
 
 INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   ('blood_pressure', 'value', NULL,
-   'not in the schema: one number is no pair, and nothing says which of the two it is; refused as missing_value',
+   'not in the vendor''s schema; a single number is not a pair, so it is quarantined as missing_value',
    'shipped'),
-  ('blood_pressure', 'grouping', NULL, 'what the vendor itself tells readings apart by', 'shipped'),
+  ('blood_pressure', 'grouping', NULL, 'distinguishes readings in the vendor''s own key', 'shipped'),
   ('body_temperature', 'sensor_location',
    '{armpit,body,ear,finger,gastrointestinal,mouth,rectum,toe,eardrum,temporal_artery,forehead,wrist}',
    NULL, 'shipped'),
@@ -62,15 +62,15 @@ INSERT INTO wearables.known_fields (resource, path, texts, origin) VALUES
 
 INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   ('activity', 'date', NULL, 'older form of calendar_date', 'shipped'),
-  ('activity', 'daily_movement', NULL, 'deprecated, and nobody says in what unit', 'shipped'),
+  ('activity', 'daily_movement', NULL, 'deprecated; its unit is not documented', 'shipped'),
   ('activity', 'wheelchair_use', NULL, NULL, 'shipped'),
 
   ('sleep', 'type', '{long_sleep,short_sleep,acknowledged_nap,unknown}',
-   'unknown: the person is still asleep', 'shipped'),
+   'unknown: the user is still asleep', 'shipped'),
   ('sleep', 'state', '{tentative,confirmed}', NULL, 'shipped'),
   ('sleep', 'bedtime_start', NULL, NULL, 'shipped'),
   ('sleep', 'sleep_stream', NULL,
-   'deprecated: the vendor has streams of their own to be fetched, and its stages come as sleep_cycle', 'shipped'),
+   'deprecated; its stages arrive as sleep_cycle', 'shipped'),
 
   ('sleep_cycle', 'sleep_id', NULL, NULL, 'shipped'),
   ('sleep_cycle', 'session_end', NULL, NULL, 'shipped'),
@@ -78,15 +78,15 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   ('workouts', 'calendar_date', NULL, NULL, 'shipped'),
   ('workouts', 'title', NULL, 'free text', 'shipped'),
   ('workouts', 'sport', NULL, 'id, name and slug', 'shipped'),
-  ('workouts', 'map', NULL, 'where it went: stays in the document', 'shipped'),
-  ('workouts', 'device_watts', NULL, 'whether the power was measured, not how much it was', 'shipped'),
+  ('workouts', 'map', NULL, 'the route; kept in the document', 'shipped'),
+  ('workouts', 'device_watts', NULL, 'whether the power was measured, not the power itself', 'shipped'),
   ('workouts', 'provider_id', NULL, NULL, 'shipped'),
 
   ('body', 'height', NULL, 'in an example, not in the schema', 'shipped'),
 
   ('meal', 'name', NULL, 'free text', 'shipped'),
   ('meal', 'calendar_date', NULL, NULL, 'shipped'),
-  ('meal', 'data', NULL, 'foods, under names that the eater chose: summed up where the meal has no total', 'shipped'),
+  ('meal', 'data', NULL, 'foods, under names chosen by the user; summed if the meal has no total', 'shipped'),
   ('meal', 'priority_id', NULL, 'deprecated', 'shipped'),
   ('meal', 'source_id', NULL, 'deprecated', 'shipped'),
   ('meal', 'provider_id', NULL, 'deprecated', 'shipped'),
@@ -111,6 +111,6 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
 
 -- These repeat their source beside the object.
 INSERT INTO wearables.known_fields (resource, path, note, origin)
-SELECT r, f, 'the source once more', 'shipped'
+SELECT r, f, 'repeats the source', 'shipped'
 FROM unnest(ARRAY['sleep_cycle', 'menstrual_cycle', 'electrocardiogram']) r,
      unnest(ARRAY['source_provider', 'source_type', 'source_app_id', 'source_device_id', 'source_device_model']) f;

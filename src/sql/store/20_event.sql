@@ -160,12 +160,12 @@ DECLARE
   made integer := 0;
 BEGIN
   IF ahead IS NULL OR ahead < interval '0' OR ahead > interval '1 year' THEN
-    RAISE EXCEPTION 'cannot make partitions "%" ahead', ahead
+    RAISE EXCEPTION 'cannot create partitions "%" ahead', ahead
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval from 0 to 1 year.';
   END IF;
   IF most_moved < 0 THEN
     RAISE EXCEPTION 'cannot move at most % rows', most_moved
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 0 or more, or null for no bound.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give 0 or more, or null for no limit.';
   END IF;
   -- one maker at a time
   IF NOT wearables_internal.try_lock_maintenance() THEN RETURN 0; END IF;
@@ -190,8 +190,9 @@ BEGIN
       LOCK TABLE wearables.webhook_events IN SHARE UPDATE EXCLUSIVE MODE;
       LOCK TABLE wearables.webhook_events_default IN ACCESS EXCLUSIVE MODE;
     EXCEPTION WHEN lock_not_available THEN
-      RAISE EXCEPTION 'another session holds wearables.webhook_events, and no partition is made behind it'
-        USING ERRCODE = 'lock_not_available', HINT = 'Call make_event_partitions() again later; the worker does so.';
+      RAISE EXCEPTION 'could not lock wearables.webhook_events to create a partition'
+        USING ERRCODE = 'lock_not_available',
+              HINT = 'Call make_event_partitions() again later. A worker does so by itself.';
     END;
     EXECUTE format(
       'CREATE TABLE wearables.%I (LIKE wearables.webhook_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS '
@@ -210,7 +211,7 @@ BEGIN
     EXECUTE format('ALTER TABLE wearables.webhook_events ATTACH PARTITION wearables.%I FOR VALUES FROM (%L) TO (%L)',
                    part, week, week + interval '7 days');
     EXECUTE format('COMMENT ON TABLE wearables.%I IS %L', part,
-                   'events received in the week from ' || (week AT TIME ZONE 'UTC')::date);
+                   'Events received in the week beginning ' || (week AT TIME ZONE 'UTC')::date);
     made := made + 1;
   END LOOP;
   RETURN made;
