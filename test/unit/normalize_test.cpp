@@ -206,6 +206,22 @@ TEST(NormalizeTimeseries, ARefusedReadingMakesNoMetric) {
   EXPECT_EQ(batch.value().rejected[0].metric_id, 8);
 }
 
+// Which day a refused reading is of; there was nothing before.
+TEST(NormalizeTimeseries, ARefusedReadingKeepsItsInstant) {
+  const auto batch =
+      normalize(plan(), "cholesterol",
+                event(R"({"timestamp":"2024-05-01T12:00:00Z","value":-1},{"timestamp":"2024-05-02","value":-1},)"
+                      R"({"timestamp":"2024-05-03T00:00:00Z"},{"timestamp":"?","value":-1},{"value":1})"));
+  ASSERT_TRUE(batch.ok());
+  const std::vector<Rejected>& rejected = batch.value().rejected;
+  ASSERT_EQ(rejected.size(), 5U);
+  EXPECT_EQ(testing::shown(rejected[0].at) + (rejected[0].is_day ? " day" : ""), "2024-05-01T12:00:00");
+  EXPECT_EQ(testing::shown(rejected[1].at) + (rejected[1].is_day ? " day" : ""), "2024-05-02T00:00:00 day");
+  EXPECT_EQ(testing::shown(rejected[2].at) + (rejected[2].is_day ? " day" : ""), "2024-05-03T00:00:00");
+  EXPECT_EQ(rejected[3].at, kNoInstant);
+  EXPECT_EQ(rejected[4].at, kNoInstant);
+}
+
 TEST(NormalizeTimeseries, EveryWayToSayWhen) {
   const auto at = [](const std::string& members) {
     return readings("heartrate", event("{\"value\":60," + members + "}"));

@@ -127,9 +127,7 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   if (!choose_metric(mapping) || !measure(mapping, value, sample) || !set_time(mapping, sample) ||
       !is_allowed(mapping) || !name_metric(sample)) {
     batch_.samples.pop_back();
-    // what is at fault in a list is at fault in one place of it
-    const int slot = rejection_.slot == kNoSlot && row_ != kNoRow ? value : rejection_.slot;
-    reject_reading(rejection_.reason, choice_.metric->def.metric_id, slot, rejection_.detail);
+    reject_sample(mapping, value);
     return true;
   }
   sample.ordinal = batch_.readings++;
@@ -295,6 +293,12 @@ bool Readings::convert_unit(std::string_view text, int slot) {
   time_.of = mapping.time_of;
   time_.offset = instant_.offset;
   return true;
+}
+
+RefusedAt Readings::time_of_refused(const PlanMapping& mapping) {
+  if (batch_.rejected.size() >= kMaxRejected) return {};
+  if (time_.of != mapping.time_of && !find_time(mapping)) return {};
+  return {time_.at, time_.tz_offset == kCalendarDay};
 }
 
 bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {

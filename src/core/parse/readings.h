@@ -16,6 +16,12 @@
 
 namespace wearables {
 
+// When a refused reading would have stood, as Rejected has it.
+struct RefusedAt {
+  Micros at = kNoInstant;
+  bool is_day = false;
+};
+
 class Readings {
  public:
   using Fields = std::span<const Value>;
@@ -83,7 +89,10 @@ class Readings {
   static constexpr std::size_t kMaxNames = 4 * kMaxName;  // of provider, type and channel together
   static constexpr int kNoTime = -1;
 
-  void reject_reading(Reason reason, std::int16_t metric_id, int slot, std::string_view detail);
+  void reject_reading(Reason reason, std::int16_t metric_id, int slot, std::string_view detail, RefusedAt at = {});
+  // For what rejection_ says. `value` is the slot of the value.
+  void reject_sample(const PlanMapping& mapping, int value);
+  RefusedAt time_of_refused(const PlanMapping& mapping);
   bool add_of(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
   bool add_chosen(const PlanChoice& choice, std::uint16_t source, std::uint32_t document);
   const PlanMapping* chosen(const PlanChoice& choice) const noexcept;

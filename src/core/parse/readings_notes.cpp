@@ -94,17 +94,25 @@ void Readings::reject_missing_value(const Mappings& mappings) {
 }
 
 void Readings::reject_reading(Reason reason, const PlanMapping* mapping) {
-  const std::int16_t metric_id = mapping != nullptr ? plan_.metrics[mapping->metric].def.metric_id : kNoMetric;
-  reject_reading(reason, metric_id, kNoSlot, {});
+  if (mapping == nullptr) return reject_reading(reason, kNoMetric, kNoSlot, {});
+  reject_reading(reason, plan_.metrics[mapping->metric].def.metric_id, kNoSlot, {}, time_of_refused(*mapping));
 }
 
-void Readings::reject_reading(Reason reason, std::int16_t metric_id, int slot, std::string_view detail) {
+void Readings::reject_sample(const PlanMapping& mapping, int value) {
+  const auto why = rejection_;  // finding the time may fail, too
+  // what is at fault in a list is at fault in one place of it
+  const int slot = why.slot == kNoSlot && row_ != kNoRow ? value : why.slot;
+  reject_reading(why.reason, choice_.metric->def.metric_id, slot, why.detail, time_of_refused(mapping));
+}
+
+void Readings::reject_reading(Reason reason, std::int16_t metric_id, int slot, std::string_view detail, RefusedAt at) {
   const std::uint32_t ordinal = batch_.readings++;
   ++batch_.refused;
   if (reason == Reason::kUnknownUnit) note_unit(metric_id, printable(detail, kMaxDetail));
   if (batch_.rejected.size() < kMaxRejected) {
     batch_.rejected.push_back({ordinal, reason, metric_id, pointer_to(slot),
-                               printable(detail, reason == Reason::kNoMoreNames ? kMaxNames : kMaxDetail)});
+                               printable(detail, reason == Reason::kNoMoreNames ? kMaxNames : kMaxDetail), at.at,
+                               at.is_day});
   } else {
     if (batch_.refused == kMaxRejected + 1) first_untold_ = ordinal;
     if (reason == Reason::kNoMoreNames) {

@@ -138,6 +138,8 @@ struct Rejected {
   std::int16_t metric_id;  // of the plan; kNoMetric when not known
   std::string pointer;     // RFC 6901 into the body: "/data/data/17/value"
   std::string detail;      // a unit or a type name; never a reading
+  Micros at = kNoInstant;  // as Sample::ts, as it was written; kNoInstant where that is not known
+  bool is_day = false;     // at is 00:00 UTC of the date that the reading belongs to (kCalendarDay)
 };
 
 // A field that no row knows; with a text, one that knows its texts and not this one.

@@ -134,7 +134,7 @@ void remove_former(const Event& event, std::string_view resource, ResourceKind k
 void retract_event(const Event& event, std::string_view resource, int64 user_id, Outcome* outcome) {
   outcome->user_id = user_id;
   outcome->touched = owned_by<Touched>(CurrentMemoryContext);
-  (void)quarantine(event.event_id, true, *owned_by<Batch>(CurrentMemoryContext));
+  (void)quarantine(event.event_id, user_id, true, *owned_by<Batch>(CurrentMemoryContext));
   remove_former(event, resource, ResourceKind::kSkipped, user_id, outcome);
   sum_up(0, outcome);
 }
@@ -172,7 +172,7 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   note_drift(resource, *batch, &outcome);
   note_freshness(*batch, rows->data(), user_id);
   stop_point("read");
-  outcome.counts.quarantined = quarantine(event.event_id, event.wrote.revision >= 0, *batch);
+  outcome.counts.quarantined = quarantine(event.event_id, user_id, event.wrote.revision >= 0, *batch);
   release_samples(batch);
   remove_former(event, resource, kind, user_id, &outcome);
   if (kind == ResourceKind::kTimeseries) {

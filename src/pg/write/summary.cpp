@@ -24,9 +24,9 @@ namespace wearables::pg {
 
 namespace {
 
-// $1 to $12 of upsert_document: user, resource, identity, id, version, source, part, doc, event, version of the event,
-// start and end of the session.
-constexpr int kFirstClaimParameter = 13;
+// $1 to $13 of upsert_document: user, resource, identity, id, version, source, part, doc, event, version of the event,
+// start and end of the session, when the event was received.
+constexpr int kFirstClaimParameter = 14;
 
 // Which of two states of a document stands is decided by version, event_version and id (R3, core/write/document.h).
 // Nothing is written for an equal document of an equal version: a replay leaves no trace.
@@ -46,8 +46,9 @@ constexpr auto kUpsertDocument = static_text([](TextWriter& out) {
   stored AS (
     INSERT INTO wearables.summaries AS s
       (user_id, resource, identity, summary_id, version, source_id, part, doc, samples, first_ts, last_ts, event_id,
-       event_version, session_start, session_end, samples_source_id)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8::jsonb, n.samples, n.first_ts, n.last_ts, $9, $10, $11, $12, n.source_id
+       event_version, session_start, session_end, samples_source_id, event_received_at)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8::jsonb, n.samples, n.first_ts, n.last_ts, $9, $10, $11, $12, n.source_id,
+           $13
     FROM claims n
     WHERE NOT EXISTS (
       SELECT FROM former f
@@ -60,7 +61,7 @@ constexpr auto kUpsertDocument = static_text([](TextWriter& out) {
           part = excluded.part, doc = excluded.doc, samples = excluded.samples, first_ts = excluded.first_ts,
           last_ts = excluded.last_ts, event_id = excluded.event_id, event_version = excluded.event_version,
           session_start = excluded.session_start, session_end = excluded.session_end,
-          samples_source_id = excluded.samples_source_id,
+          event_received_at = excluded.event_received_at, samples_source_id = excluded.samples_source_id,
           superseded = s.superseded AND excluded.session_end IS NOT NULL
       WHERE (s.version, s.event_version, s.summary_id)
             <= (excluded.version, excluded.event_version, excluded.summary_id)
@@ -138,7 +139,7 @@ bool store_document(const Event& event, std::string_view resource, int64 user_id
        {arg_int8(user_id), arg_text(resource), arg_text(document.identity), arg_text(document.summary_id),
         arg_int8(document.version), arg_int2(document.source_id), arg_int2(document.part), arg_text(document.doc),
         arg_int8(event.event_id), arg_int8(event.version), arg_instant_or_null(document.session.start),
-        arg_instant_or_null(document.session.end)}) {
+        arg_instant_or_null(document.session.end), arg_instant(event.received_at)}) {
     args.add(arg);
   }
   Assert(args.count == kFirstClaimParameter - 1);

@@ -68,6 +68,7 @@ CREATE TABLE wearables.summaries (
   session_end   timestamptz,
   samples_source_id smallint NOT NULL,
   superseded boolean NOT NULL DEFAULT false,
+  event_received_at timestamptz,
   PRIMARY KEY (user_id, resource, identity)
 );
 COMMENT ON TABLE wearables.summaries IS
@@ -84,6 +85,8 @@ COMMENT ON COLUMN wearables.summaries.version IS
   'with the higher event_version.';
 COMMENT ON COLUMN wearables.summaries.event_id IS 'The event that brought the document.';
 COMMENT ON COLUMN wearables.summaries.event_version IS 'Version of that event.';
+COMMENT ON COLUMN wearables.summaries.event_received_at IS
+  'received_at of that event, the partition key of webhook_events.';
 COMMENT ON COLUMN wearables.summaries.source_id IS 'Source of the document.';
 COMMENT ON COLUMN wearables.summaries.first_ts IS 'Earliest timestamp in samples. Null: it has none.';
 COMMENT ON COLUMN wearables.summaries.last_ts IS 'Latest timestamp in samples. Null: it has none.';
@@ -115,6 +118,9 @@ CREATE TABLE wearables.quarantine (
   metric     text,
   detail     text,
   refused_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  user_id    bigint,
+  ts         timestamptz,
+  day        date,
   PRIMARY KEY (event_id, ordinal)
 );
 COMMENT ON TABLE wearables.quarantine IS
@@ -137,6 +143,11 @@ COMMENT ON COLUMN wearables.quarantine.reason IS
 COMMENT ON COLUMN wearables.quarantine.metric IS 'The metric it would have become. Null: not known.';
 COMMENT ON COLUMN wearables.quarantine.detail IS
   'The unit, type or source that was refused; for more_refused, how many more. Never the reading itself.';
+COMMENT ON COLUMN wearables.quarantine.ts IS
+  'Timestamp of the reading; a wall-clock time is taken as UTC. Null: not known.';
+COMMENT ON COLUMN wearables.quarantine.day IS
+  'Calendar date of a day reading, whose ts is 00:00 UTC of that date. Null: not a day reading.';
+CREATE INDEX quarantine_user_id ON wearables.quarantine (user_id, ts) WHERE ts IS NOT NULL;
 CREATE INDEX quarantine_no_more_names ON wearables.quarantine (event_id)
   WHERE reason = 'no_more_names' OR reason = 'more_refused' AND detail LIKE '%no_more_names%';
 CREATE INDEX quarantine_more_refused ON wearables.quarantine (event_id) WHERE reason = 'more_refused';
