@@ -235,6 +235,7 @@ ALTER TABLE wearables.connections ENABLE ROW LEVEL SECURITY; ALTER TABLE wearabl
 	run_sql($node, $site, 'CALL wearables.drain()');
 	my $id = run_sql($node, $site, q{SELECT user_id FROM wearables.users WHERE client_user_id = 'bob'});
 	my %reads = ('timeseries()' => "SELECT count(*) FROM wearables.timeseries($id, 'heartrate', '2020-01-01', '2030-01-01')", 'latest()' => "SELECT count(*) FROM wearables.latest($id)",
+		'coverage()' => "SELECT count(*) FROM wearables.coverage($id, 'heartrate', '2023-11-14', '2023-11-16')",
 		'nights()' => "SELECT count(*) FROM wearables.nights($id, '2020-01-01', '2030-01-01')",
 		map { $_ => "SELECT count(*) FROM wearables.$_ WHERE user_id = $id" } qw(samples sample_points summaries connections users));
 	for my $what (sort keys %reads)
@@ -242,6 +243,11 @@ ALTER TABLE wearables.connections ENABLE ROW LEVEL SECURITY; ALTER TABLE wearabl
 		is(as_role($node, $site, 'alice', $reads{$what})->{out}, 0, "a policy keeps bob from alice in $what");
 		cmp_ok(as_role($node, $site, 'bob', $reads{$what})->{out}, '>', 0, "and shows him himself in $what");
 	}
+	# what coverage() reads of events shows nobody else either
+	my $views = "SELECT count(*) FROM wearables_internal.visible_events WHERE user_id = $id";
+	is(as_role($node, $site, 'alice', $views)->{out}, 0, 'a policy keeps bob from alice in the views behind it');
+	cmp_ok(as_role($node, $site, 'bob', $views)->{out}, '>', 0, 'and show him himself');
+	is(as_role($node, $site, 'bob', "SELECT how FROM wearables.coverage($id, 'heartrate', '2023-11-14', '2023-11-15')")->{out}, 'webhook', 'so that he is told what brought his readings');
 }
 
 # 15. A transaction that is prepared and rolled back takes its names with it, also from whoever looked them up.

@@ -40,9 +40,19 @@ DECLARE
      wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text),
      wearables.timeseries(bigint, text, date, date, text, text, text, text, text),
      wearables.nights(bigint, date, date, text),
-     wearables.latest(bigint), wearables.bucket_start(timestamptz, interval, text),
+     wearables.latest(bigint), wearables.coverage(bigint, text, date, date, text, integer),
+     wearables_internal.is_visible(bigint), wearables_internal.longest_request(),
+     wearables_internal.metric_names(text), wearables_internal.resources_of(text, text),
+     wearables_internal.channels_of(text), wearables_internal.check_coverage(text, date, date, text, text[]),
+     wearables_internal.pulled_spans(bigint, text, text),
+     wearables.bucket_start(timestamptz, interval, text),
      wearables.bucket_end(timestamptz, interval, text), wearables.first_instant(timestamp, text),
      wearables.day_of(timestamptz, text)';
+  -- what coverage() reads of people whom its caller may see
+  visible CONSTANT text :=
+    'SELECT ON wearables_internal.visible_events, wearables_internal.visible_refusals,
+     wearables_internal.visible_pulls, wearables_internal.visible_places, wearables_internal.visible_connections,
+     wearables_internal.visible_spans';
   rights text[];
   statement text;
 BEGIN
@@ -53,7 +63,7 @@ BEGIN
       'SELECT ON wearables.samples, wearables.sample_points, wearables.summaries, wearables.connections,
        wearables.users, wearables.metrics, wearables.sources',
       'USAGE ON SCHEMA wearables_internal',
-      chart]
+      visible, chart]
     WHEN 'monitor' THEN watch
     WHEN 'operator' THEN watch || ARRAY[
       'SELECT ON wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
@@ -77,7 +87,7 @@ BEGIN
       'DELETE ON wearables.endpoint_activity',
       'USAGE ON SEQUENCE wearables.mapping_id_seq',
       'USAGE ON SCHEMA wearables_internal',
-      chart,
+      visible, chart,
       'EXECUTE ON FUNCTION
        wearables_internal.free_number(boolean), wearables_internal.is_path(text), wearables_internal.are_paths(text[]),
        wearables_internal.lists_read(text[]), wearables_internal.are_codes(jsonb),
@@ -99,6 +109,7 @@ BEGIN
        wearables.request_backfill(bigint, text, text, timestamptz, timestamptz, text),
        wearables.sync(bigint, text, text[], timestamptz, text), wearables.cancel_backfill(bigint),
        wearables.retry_backfill(bigint),
+       wearables.request_missing(bigint, text, date, date, text, text),
        wearables.set_connection(bigint, text, text, text, text, text, timestamptz)',
       'EXECUTE ON PROCEDURE wearables.drain(integer)']
     END;

@@ -1,0 +1,322 @@
+-- Which days of a person are covered, by what, and which are not. coverage() runs with its caller's rights. What a
+-- reader of charts may not select, it reads through the views below: those have their owner's rights, but the function
+-- that bounds them runs with the caller's, so that they show people whom the site's row-level security on users shows.
+
+CREATE FUNCTION wearables_internal.is_visible(user_id bigint) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT EXISTS (SELECT FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL);
+END;
+COMMENT ON FUNCTION wearables_internal.is_visible(bigint) IS
+  'whether the caller, by row-level security, may see the user; false for one that is erased';
+
+-- How late an answer may be: it shows what the vendor had when it was asked, and a request takes an hour at most, which
+-- is the upper bound of wearables_ingest.http_timeout.
+CREATE FUNCTION wearables_internal.longest_request() RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN interval '1 hour';
+COMMENT ON FUNCTION wearables_internal.longest_request() IS
+  'a day is over for coverage() so long after its end, and a pull tells of what ended so long before its first answer';
+
+CREATE VIEW wearables_internal.visible_events WITH (security_barrier = true) AS
+SELECT e.user_id, e.event_id, e.received_at, e.resource, e.wrote_from, e.wrote_to, e.wrote_metrics,
+       e.event_type
+FROM wearables.webhook_events e
+WHERE wearables_internal.is_visible(e.user_id);
+COMMENT ON VIEW wearables_internal.visible_events IS
+  'of the people whom the caller may see: what events brought readings of when, and whether they were pulled';
+
+CREATE VIEW wearables_internal.visible_refusals WITH (security_barrier = true) AS
+SELECT q.user_id, q.metric, q.ts, q.day
+FROM wearables.quarantine q
+WHERE q.ts IS NOT NULL AND wearables_internal.is_visible(q.user_id);
+COMMENT ON VIEW wearables_internal.visible_refusals IS
+  'of the people whom the caller may see: readings of when were refused';
+
+CREATE VIEW wearables_internal.visible_pulls WITH (security_barrier = true) AS
+SELECT b.backfill_id, b.user_id, b.endpoint, b.provider, b.resource, b.state, b.started_at,
+       CASE r.rest_range
+         WHEN 'none' THEN '-infinity'
+         WHEN 'dates' THEN date_trunc('day', b.range_from, 'UTC')
+         ELSE b.range_from END AS span_from,
+       CASE r.rest_range
+         WHEN 'none' THEN 'infinity'
+         WHEN 'dates' THEN date_trunc('day', b.range_to + interval '1 day' - interval '1 us', 'UTC')
+         ELSE b.range_to END AS span_to
+FROM wearables.backfills b
+JOIN wearables.resources r ON r.name = b.resource
+WHERE wearables_internal.is_visible(b.user_id);
+COMMENT ON VIEW wearables_internal.visible_pulls IS
+  'of the people whom the caller may see: which spans are, or were, pulled';
+
+CREATE VIEW wearables_internal.visible_places WITH (security_barrier = true) AS
+SELECT DISTINCT l.user_id, l.endpoint
+FROM wearables.user_links l
+JOIN wearables.endpoints e ON e.name = l.endpoint
+WHERE e.base_url IS NOT NULL AND wearables_internal.is_visible(l.user_id);
+COMMENT ON VIEW wearables_internal.visible_places IS
+  'of the people whom the caller may see: at which endpoints their history can be pulled';
+
+CREATE TABLE wearables_internal.reconciled_spans (
+  user_id  bigint NOT NULL,
+  endpoint text COLLATE "C" NOT NULL,
+  resource text COLLATE "C" NOT NULL,
+  began    timestamptz NOT NULL,
+  spans    tstzmultirange NOT NULL,
+  PRIMARY KEY (user_id, endpoint, resource)
+);
+COMMENT ON TABLE wearables_internal.reconciled_spans IS
+  'what pulls of reconcile() have told of, once their rows of backfills are deleted; began: the earliest of them';
+SELECT pg_extension_config_dump('wearables_internal.reconciled_spans', '');
+
+CREATE VIEW wearables_internal.visible_spans WITH (security_barrier = true) AS
+SELECT r.user_id, r.endpoint, r.resource, r.began, r.spans
+FROM wearables_internal.reconciled_spans r
+WHERE wearables_internal.is_visible(r.user_id);
+COMMENT ON VIEW wearables_internal.visible_spans IS
+  'of the people whom the caller may see: what pulls have told of whose rows are deleted';
+
+-- A connection belongs to the endpoint that told of it last; one that no event told of, to each of the person's.
+CREATE VIEW wearables_internal.visible_connections WITH (security_barrier = true) AS
+SELECT c.user_id, c.provider, c.connected_at, l.endpoint
+FROM wearables.connections c
+LEFT JOIN LATERAL (
+  SELECT x.endpoint FROM wearables.connection_events x
+  WHERE x.user_id = c.user_id AND x.provider = c.provider AND x.endpoint IS NOT NULL
+  ORDER BY x.version DESC LIMIT 1) l ON true
+WHERE c.status = 'connected' AND wearables_internal.is_visible(c.user_id);
+COMMENT ON VIEW wearables_internal.visible_connections IS
+  'of the people whom the caller may see: the connected providers, and at which endpoint; null: no event has told';
+
+CREATE FUNCTION wearables_internal.metric_names(metric text) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  WITH RECURSIVE below (name) AS (
+    SELECT m.name FROM wearables.metrics m WHERE m.name = $1
+    UNION
+    SELECT x.name FROM below b JOIN wearables.metrics x ON x.parent = b.name)
+  SELECT array_agg(b.name::text) FROM below b;
+END;
+COMMENT ON FUNCTION wearables_internal.metric_names(text) IS 'the metric and all that it is the parent of';
+
+-- Mappings name the metric itself, one that it extends, or one of its family.
+CREATE FUNCTION wearables_internal.resources_of(metric text, resource text) RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  WITH RECURSIVE above (name) AS (
+    SELECT $1 COLLATE "C"
+    UNION
+    SELECT x.parent FROM above a JOIN wearables.metrics x ON x.name = a.name WHERE x.parent IS NOT NULL)
+  SELECT DISTINCT r.name
+  FROM wearables.mappings m
+  JOIN wearables.resources r ON r.name = m.resource
+  WHERE m.enabled AND r.kind <> 'skipped' AND r.rest_path IS NOT NULL AND ($2 IS NULL OR r.name = $2)
+    AND (m.metric = ANY (wearables_internal.metric_names($1)) OR m.metric IN (SELECT a.name FROM above a));
+END;
+COMMENT ON FUNCTION wearables_internal.resources_of(text, text) IS
+  'the resources that yield the metric and can be pulled; of a resource: that one, if it does';
+
+CREATE FUNCTION wearables_internal.channels_of(resource text) RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT CASE r.kind WHEN 'timeseries' THEN 'timeseries' ELSE r.name END FROM wearables.resources r WHERE r.name = $1
+  UNION
+  SELECT m.channel FROM wearables.mappings m WHERE m.resource = $1 AND m.channel IS NOT NULL;
+END;
+COMMENT ON FUNCTION wearables_internal.channels_of(text) IS 'the channels of the sources of what the resource yields';
+
+CREATE FUNCTION wearables_internal.check_coverage(
+  metric text, from_day date, to_day date, resource text, resources text[])
+RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  most_days CONSTANT integer := 3660;
+BEGIN
+  IF NOT EXISTS (SELECT FROM wearables.metrics m WHERE m.name = $1) THEN
+    RAISE EXCEPTION 'metric "%" is not known', $1
+      USING ERRCODE = 'undefined_object', HINT = 'Metrics are the rows of wearables.metrics.';
+  END IF;
+  -- the bounds are those of any reading's instant
+  IF $2 IS NULL OR $3 IS NULL OR $2 > $3 OR $2 < '1900-01-02' OR $3 > '2199-12-31' THEN
+    RAISE EXCEPTION 'the range "%" to "%" is not one', $2, $3
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two days between 1900 and 2200, the earlier first.';
+  END IF;
+  IF $3 - $2 > most_days THEN
+    RAISE EXCEPTION 'the range from % to % is longer than ten years', $2, $3
+      USING ERRCODE = 'invalid_parameter_value', HINT = format('Give at most %s days.', most_days);
+  END IF;
+  IF $4 <> ALL ($5) THEN
+    RAISE EXCEPTION 'resource "%" does not yield metric "%", or cannot be pulled', $4, $1
+      USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = format('Those that do are: %s.',
+                            coalesce((SELECT string_agg(r, ', ' ORDER BY r) FROM unnest($5) r), 'none'));
+  END IF;
+  RETURN true;
+END $$;
+COMMENT ON FUNCTION wearables_internal.check_coverage(text, date, date, text, text[]) IS
+  'true; raises where there is no such metric, the days are no range or more than ten years, or the resource is none '
+  'of resources';
+
+CREATE FUNCTION wearables_internal.pulled_spans(user_id bigint, metric text, resource text)
+RETURNS TABLE (endpoint text, resource text, spans tstzmultirange)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  -- one row a place, resource and connected provider; provider null: none is connected
+  WITH wanted AS (
+    SELECT l.endpoint, r.name AS resource, c.provider, coalesce(c.connected_at, '-infinity') AS since
+    FROM wearables_internal.visible_places l
+    CROSS JOIN wearables_internal.resources_of($2, $3) r (name)
+    LEFT JOIN wearables_internal.visible_connections c
+      ON c.user_id = l.user_id AND (c.endpoint IS NULL OR c.endpoint = l.endpoint)
+    WHERE l.user_id = $1),
+  pulled AS MATERIALIZED (
+    SELECT p.endpoint, p.resource, p.provider, p.started_at, p.span_from,
+           least(p.span_to, p.started_at - wearables_internal.longest_request()) AS span_to
+    FROM wearables_internal.visible_pulls p
+    WHERE p.user_id = $1 AND p.state = 'done')
+  SELECT o.endpoint, o.resource, range_intersect_agg(o.spans)
+  FROM (
+    SELECT w.endpoint, w.resource,
+           coalesce(range_agg(tstzrange(p.span_from, p.span_to)) FILTER (WHERE p.span_from < p.span_to), '{}')
+             + coalesce(t.spans, '{}') AS spans
+    FROM wanted w
+    LEFT JOIN pulled p
+      ON p.endpoint = w.endpoint AND p.resource = w.resource AND p.provider IN ('', w.provider)
+         -- what was pulled before a provider was connected says nothing of it
+         AND p.started_at >= w.since
+    LEFT JOIN wearables_internal.visible_spans t
+      ON t.user_id = $1 AND t.endpoint = w.endpoint AND t.resource = w.resource AND t.began >= w.since
+    GROUP BY w.endpoint, w.resource, w.provider, t.spans) o
+  GROUP BY o.endpoint, o.resource;
+END;
+COMMENT ON FUNCTION wearables_internal.pulled_spans(bigint, text, text) IS
+  'one row a place where the user''s history can be pulled and resource that yields the metric: the instants of which '
+  'pulls that have ended tell all, of every connected provider';
+
+CREATE FUNCTION wearables.coverage(
+  user_id bigint, metric text, from_day date, to_day date, resource text DEFAULT NULL,
+  most_events integer DEFAULT 10)
+RETURNS TABLE (day date, how text, event_ids bigint[], events bigint)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  WITH person AS (
+    -- first what is refused, for whomever
+    SELECT u.time_zone AS zone,
+           CASE WHEN wearables_internal.check_coverage(
+                       $2, $3, $4, $5, ARRAY(SELECT r FROM wearables_internal.resources_of($2, NULL) r))
+                 AND u.user_id IS NOT NULL
+                THEN $4 - $3 ELSE 0 END AS days
+    FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1 AND u.erased_at IS NULL),
+  days AS MATERIALIZED (
+    SELECT $3 + i AS day, wearables.first_instant(($3 + i)::timestamp, p.zone) AS starts,
+           wearables.first_instant(($3 + i + 1)::timestamp, p.zone) AS ends
+    FROM person p CROSS JOIN LATERAL generate_series(0, p.days - 1) i),
+  bounds AS MATERIALIZED (SELECT min(d.starts) AS starts, max(d.ends) AS ends FROM days d),
+  -- of the family what the person has: each costs a look at the index for each day
+  mine AS MATERIALIZED (
+    SELECT m.metric_id
+    FROM unnest(wearables_internal.metric_names($2)) f (name)
+    JOIN wearables.metrics m ON m.name = f.name
+    CROSS JOIN LATERAL (SELECT FROM wearables.sample_points p
+                        WHERE p.user_id = $1 AND p.metric_id = m.metric_id LIMIT 1) x),
+  -- null: of whatever source
+  source AS MATERIALIZED (
+    SELECT CASE WHEN $5 IS NOT NULL THEN ARRAY(
+             SELECT s.source_id FROM wearables.sources s
+             WHERE s.channel IN (SELECT c FROM wearables_internal.channels_of($5) c)) END AS ids),
+  held AS MATERIALIZED (
+    SELECT d.day,
+           EXISTS (SELECT FROM mine m
+                   CROSS JOIN LATERAL (
+                     SELECT FROM wearables.sample_points p
+                     WHERE p.user_id = $1 AND p.metric_id = m.metric_id AND p.ts >= d.starts AND p.ts < d.ends
+                       AND p.tz_offset IS DISTINCT FROM 32767
+                       AND (o.ids IS NULL OR p.source_id = ANY (o.ids)) LIMIT 1) x) AS instants,
+           EXISTS (SELECT FROM mine m
+                   CROSS JOIN LATERAL (
+                     SELECT FROM wearables.sample_points p
+                     WHERE p.user_id = $1 AND p.metric_id = m.metric_id
+                       AND p.ts = d.day::timestamp AT TIME ZONE 'UTC' AND p.tz_offset = 32767
+                       AND (o.ids IS NULL OR p.source_id = ANY (o.ids)) LIMIT 1) x) AS of_day
+    FROM days d CROSS JOIN source o),
+  -- of a timeseries an event is behind what lies between the first and the last instant that it brought
+  spans AS (
+    SELECT e.event_id, starts_with(e.event_type, 'pulled.') IS TRUE AS pulled,
+           greatest(wearables.day_of(e.wrote_from, p.zone), $3) AS first_day,
+           least(wearables.day_of(e.wrote_to, p.zone), $4 - 1) AS last_day
+    FROM person p
+    CROSS JOIN wearables_internal.visible_events e
+    WHERE e.user_id = $1 AND e.wrote_to >= (SELECT b.starts FROM bounds b)
+      AND e.wrote_from < (SELECT b.ends FROM bounds b)
+      -- no reading is later than a day after its event was made; two more for clocks
+      AND e.received_at >= (SELECT b.starts - interval '3 days' FROM bounds b)
+      AND ($5 IS NULL OR e.resource = $5)
+      AND e.wrote_metrics && ARRAY(SELECT m.metric_id FROM mine m)),
+  -- of a document the event that its present state came from
+  documents AS MATERIALIZED (
+    SELECT DISTINCT s.event_id, s.event_received_at,
+           CASE c.tz_offset WHEN 32767 THEN (c.ts AT TIME ZONE 'UTC')::date
+                            ELSE wearables.day_of(c.ts, p.zone) END AS day
+    FROM person p
+    CROSS JOIN wearables.summaries s
+    CROSS JOIN LATERAL unnest(s.samples) c
+    WHERE s.user_id = $1 AND NOT s.superseded AND ($5 IS NULL OR s.resource = $5)
+      -- a day more at both ends, for calendar days stand at 00:00 UTC of theirs
+      AND s.last_ts >= (SELECT b.starts - interval '1 day' FROM bounds b)
+      AND s.first_ts < (SELECT b.ends + interval '1 day' FROM bounds b)
+      AND c.metric_id IN (SELECT m.metric_id FROM mine m)),
+  origins AS MATERIALIZED (
+    SELECT o.event_id, e.pulled
+    FROM (SELECT DISTINCT d.event_id, d.event_received_at FROM documents d) o
+    CROSS JOIN LATERAL (SELECT starts_with(v.event_type, 'pulled.') IS TRUE AS pulled
+                        FROM wearables_internal.visible_events v
+                        WHERE v.event_id = o.event_id AND v.received_at = o.event_received_at AND v.user_id = $1
+                        LIMIT 1) e),
+  behind AS (
+    SELECT x.day, bool_or(x.pulled) AS pulled, bool_or(NOT x.pulled) AS sent, count(*) AS events,
+           array_agg(x.event_id ORDER BY x.event_id DESC) AS event_ids
+    FROM (
+      SELECT h.day, s.event_id, s.pulled
+      FROM spans s
+      CROSS JOIN LATERAL (SELECT s.first_day + i AS day FROM generate_series(0, s.last_day - s.first_day) i) d
+      JOIN held h ON h.day = d.day AND h.instants
+      UNION
+      SELECT d.day, d.event_id, o.pulled FROM documents d JOIN origins o ON o.event_id = d.event_id) x
+    GROUP BY x.day),
+  refused AS (
+    SELECT DISTINCT coalesce(q.day, wearables.day_of(q.ts, p.zone)) AS day
+    FROM person p
+    CROSS JOIN wearables_internal.visible_refusals q
+    WHERE q.user_id = $1 AND q.ts >= (SELECT b.starts - interval '1 day' FROM bounds b)
+      AND q.ts < (SELECT b.ends + interval '1 day' FROM bounds b)
+      AND q.metric = ANY (wearables_internal.metric_names($2))),
+  told AS MATERIALIZED (
+    SELECT range_intersect_agg(s.spans) AS spans FROM wearables_internal.pulled_spans($1, $2, $5) s)
+  SELECT d.day,
+         CASE WHEN b.pulled AND b.sent THEN 'both'
+              WHEN b.pulled THEN 'pull'
+              WHEN b.sent THEN 'webhook'
+              WHEN h.instants OR h.of_day THEN 'readings'
+              WHEN r.day IS NOT NULL THEN 'refused'
+              WHEN d.ends > statement_timestamp() - wearables_internal.longest_request() THEN 'open'
+              WHEN (SELECT t.spans FROM told t) @> tstzrange(d.starts, d.ends) THEN 'empty'
+              ELSE 'unknown' END,
+         coalesce(b.event_ids[1:least($6, 1000)], '{}'), coalesce(b.events, 0)
+  FROM days d
+  JOIN held h ON h.day = d.day
+  LEFT JOIN behind b ON b.day = d.day
+  LEFT JOIN refused r ON r.day = d.day
+  ORDER BY d.day;
+END;
+COMMENT ON FUNCTION wearables.coverage(bigint, text, date, date, text, integer) IS
+  'of each day of a user, from_day inclusive, to_day exclusive, at most ten years: how it is known what readings of a '
+  'metric, or of its family, it has. webhook, pull, both: readings are here, and events of that kind brought them; '
+  'readings: they are here, and what brought them is not (removed, or inserted by hand); refused: all that came is in '
+  'quarantine; empty: pulls that have ended, of each resource that yields the metric and of every connected provider, '
+  'were begun after the day was over and brought none; open: none is here, and the day is not over, or has been for '
+  'less than an hour; unknown. resource: only readings that this one yields count, and pulls of it. event_ids: of the '
+  'events behind it the newest, as many as most_events says (1000 at most), the newest first, and events: how many '
+  'there are. An event of timeseries is behind each day with readings between the first and the last that it brought; '
+  'of a document the event is told that its present state came from. No row for a '
+  'user who is not there or was erased. Costs one look at the index a day and metric, and one row an event';

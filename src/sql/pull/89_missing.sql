@@ -1,0 +1,82 @@
+-- Asking for what coverage() does not know, and for nothing else.
+
+CREATE FUNCTION wearables_internal.ask_until_done(
+  user_id bigint, link wearables.user_links, resource text, range_from timestamptz, range_to timestamptz, intent text)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  asked bigint := wearables_internal.ask_for_history(
+    $1, $2.endpoint, $2.external_user_id, '', $3, $4, $5, $6, NULL, clock_timestamp());
+  ended boolean;
+BEGIN
+  IF asked IS NOT NULL THEN RETURN asked; END IF;
+  SELECT b.backfill_id, b.state NOT IN ('waiting', 'running') INTO asked, ended
+  FROM wearables.backfills b
+  WHERE b.user_id = $1 AND b.endpoint = $2.endpoint AND b.provider = '' AND b.resource = $3
+    AND b.range_from = $4 AND b.range_to = $5 AND b.intent = $6;
+  IF NOT ended THEN RETURN NULL; END IF;
+  PERFORM wearables_internal.begin_again(asked);
+  RETURN asked;
+END $$;
+COMMENT ON FUNCTION wearables_internal.ask_until_done(
+  bigint, wearables.user_links, text, timestamptz, timestamptz, text) IS
+  'a pull of all providers, begun again where a former one of the same intent has ended; null while that is under way';
+
+CREATE FUNCTION wearables.request_missing(
+  user_id bigint, metric text, from_day date, to_day date, resource text DEFAULT NULL, endpoint text DEFAULT NULL)
+RETURNS SETOF bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  piece record;
+  asked bigint;
+  zone text;
+BEGIN
+  SELECT u.time_zone INTO zone FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'there is no user %', $1
+      USING ERRCODE = 'no_data_found', HINT = 'Users are registered with wearables.register_user().';
+  END IF;
+  PERFORM wearables_internal.check_coverage(
+    $2, $3, $4, $5, ARRAY(SELECT r FROM wearables_internal.resources_of($2, NULL) r));
+  IF NOT EXISTS (SELECT FROM wearables_internal.visible_places l
+                 WHERE l.user_id = $1 AND ($6 IS NULL OR l.endpoint = $6)) THEN
+    RAISE EXCEPTION 'history of user % cannot be pulled%', $1, coalesce(' from endpoint "' || $6 || '"', '')
+      USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = 'The user has no link at an endpoint with a base_url.',
+            HINT = 'See wearables.user_links and wearables.add_endpoint().';
+  END IF;
+  FOR piece IN
+    WITH unknown AS (
+      SELECT c.day, wearables.first_instant(c.day::timestamp, zone) AS starts,
+             wearables.first_instant((c.day + 1)::timestamp, zone) AS ends
+      FROM wearables.coverage($1, $2, $3, $4, $5, 0) c WHERE c.how = 'unknown'),
+    untold AS (
+      SELECT s.endpoint, s.resource, u.day, u.starts, u.ends
+      FROM wearables_internal.pulled_spans($1, $2, $5) s
+      JOIN unknown u ON NOT s.spans @> tstzrange(u.starts, u.ends)
+      WHERE $6 IS NULL OR s.endpoint = $6),
+    wanted AS (
+      SELECT n.*, CASE r.rest_range WHEN 'none' THEN '0001-01-01'::date
+                  ELSE n.day - row_number() OVER (PARTITION BY n.endpoint, n.resource ORDER BY n.day)::integer END
+                  AS island
+      FROM untold n
+      JOIN wearables.resources r ON r.name = n.resource
+      -- under way already, and begun late enough to tell of the day
+      WHERE NOT EXISTS (
+        SELECT FROM wearables_internal.visible_pulls p
+        WHERE p.user_id = $1 AND p.endpoint = n.endpoint AND p.provider = '' AND p.resource = n.resource
+          AND p.state IN ('waiting', 'running') AND p.span_from <= n.starts AND p.span_to >= n.ends
+          AND (p.started_at IS NULL OR p.started_at - wearables_internal.longest_request() >= n.ends)))
+    SELECT w.endpoint, w.resource, min(w.starts) AS starts, max(w.ends) AS ends
+    FROM wanted w
+    GROUP BY w.endpoint, w.resource, w.island
+    ORDER BY w.endpoint, w.resource, starts LOOP
+    asked := wearables_internal.ask_until_done(
+      $1, wearables_internal.only_link($1, piece.endpoint), piece.resource, piece.starts, piece.ends, 'missing');
+    IF asked IS NOT NULL THEN RETURN NEXT asked; END IF;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION wearables.request_missing(bigint, text, date, date, text, text) IS
+  'pull the days of which coverage() of the same arguments says unknown, and no others: one pull for each run of such '
+  'days, resource that yields the metric, and endpoint where the user''s history can be pulled (endpoint: that one '
+  'only). Returns the ids of the backfills; none for what is being pulled already';
