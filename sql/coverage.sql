@@ -127,6 +127,48 @@ SELECT count(*) AS days, count(*) FILTER (WHERE how = 'readings') AS known FROM 
 -- 35 days of 1,440 readings lie in some 700 pages
 SELECT pg_temp.cost() < 600 AS few_pages;
 
+-- reconcile: who is connected, where there is an address and a key, each once an interval at a time of their own
+DELETE FROM wearables.jobs WHERE kind = 'pull';
+DELETE FROM wearables.backfills;
+PREPARE reconciled AS SELECT b.user_id, b.resource, b.intent, b.state, b.range_to - b.range_from AS range, j.priority FROM wearables.backfills b LEFT JOIN wearables.jobs j ON j.dedupe_key = 'pull:' || b.backfill_id ORDER BY 1, 2;
+SELECT wearables.reconcile();
+SELECT user_id, due_at > now() + interval '11 hours' AND due_at < now() + interval '37 hours' AS due_in_a_day FROM wearables_internal.reconciled_users;
+UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
+SELECT wearables.reconcile();
+SELECT due_at > now() AND due_at < now() + interval '61 minutes' AS without_a_key_looked_at_again_soon FROM wearables_internal.reconciled_users;
+SELECT wearables.set_secret('junction', 'api_key', 0, 'sk_us_1');
+UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
+-- never while the API refuses, or throttles
+INSERT INTO wearables_internal.pull_hosts (endpoint, refused_since) VALUES ('junction', now());
+SELECT wearables.reconcile();
+UPDATE wearables_internal.pull_hosts SET refused_since = NULL, blocked_until = now() + interval '1 minute';
+UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
+SELECT wearables.reconcile();
+DELETE FROM wearables_internal.pull_hosts;
+UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
+SELECT wearables.reconcile(silent_for => NULL);
+EXECUTE reconciled;
+SELECT date_trunc('hour', due_at - now() + interval '2 minutes') AS due FROM wearables_internal.reconciled_users;
+-- not again while these are on their way
+UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
+SELECT wearables.reconcile(silent_for => NULL);
+-- what has ended tells of its days, and goes when it is asked for again
+SELECT DISTINCT how FROM wearables.coverage(1, 'total_sleep_time', (now() AT TIME ZONE 'America/New_York')::date - 6, (now() AT TIME ZONE 'America/New_York')::date - 2, 'sleep');
+CALL pg_temp.done(clock_timestamp());
+SELECT DISTINCT how FROM wearables.coverage(1, 'total_sleep_time', (now() AT TIME ZONE 'America/New_York')::date - 6, (now() AT TIME ZONE 'America/New_York')::date - 2, 'sleep');
+UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
+SELECT wearables.reconcile(silent_for => NULL);
+SELECT state, count(*) FROM wearables.backfills GROUP BY 1;
+SELECT DISTINCT how FROM wearables.coverage(1, 'total_sleep_time', (now() AT TIME ZONE 'America/New_York')::date - 6, (now() AT TIME ZONE 'America/New_York')::date - 2, 'sleep');
+-- who is connected no more is forgotten, and asked for nothing
+SELECT wearables.set_connection(1, 'fitbit', 'disconnected'), wearables.set_connection(1, 'whoop', 'disconnected');
+UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
+SELECT wearables.reconcile(silent_for => NULL);
+SELECT count(*) FROM wearables_internal.reconciled_users;
+SELECT wearables.reconcile('1 minute');
+SELECT wearables.reconcile(NULL);
+SELECT wearables.reconcile('1 day', 0);
+SELECT wearables.reconcile('1 day', 10, '1 second');
 -- who is not there, or was erased, has no days; nothing is asked for them
 SELECT count(*) FROM wearables.coverage(99, 'heartrate', '2024-05-01', '2024-05-03');
 SELECT wearables.request_missing(99, 'heartrate', '2024-05-01', '2024-05-03');

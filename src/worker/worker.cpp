@@ -28,6 +28,7 @@ constexpr int64 kTurn = kSecond;
 constexpr int64 kMaintenance = 3600 * kSecond;
 constexpr int64 kMaintenanceAgain = 300 * kSecond;
 constexpr int64 kMaintenanceBusy = 10 * kSecond;
+constexpr int64 kReconcile = 60 * kSecond;
 constexpr int64 kShortestNap = kSecond / 20;
 // Waits after trouble.
 constexpr int64 kShortestRest = kSecond / 4;
@@ -156,6 +157,25 @@ void maintain(TimestampTz* due) {
                                                          : kMaintenanceAgain);
 }
 
+// --- Reconciling
+
+// One worker asks at a time: the others' calls return at once.
+pg::Statement reconcile{R"(
+  SELECT wearables.reconcile(greatest(current_setting('wearables_ingest.reconcile_interval')::interval, '1 hour'))
+  WHERE EXISTS (SELECT FROM wearables.endpoints e WHERE e.base_url IS NOT NULL))"};
+
+// After draining, too: events come before what is asked for again.
+void reconcile_if_due(TimestampTz* due) {
+  const TimestampTz now = GetCurrentTimestamp();
+  if (now < *due || pg::settings().reconcile_seconds == 0) return;
+  pg::note_doing(pg::Doing::kMaintaining);
+  pgstat_report_activity(STATE_RUNNING, "wearables_ingest: reconciles");
+  Maintenance asking{&reconcile, false};
+  const int sqlstate = guarded(run_maintenance, &asking);
+  if (sqlstate != 0) pg::note_error(sqlstate, 0);
+  *due = now + (sqlstate == 0 || sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ? kReconcile : kMaintenanceAgain);
+}
+
 // --- Waiting
 
 struct Rest {
@@ -243,6 +263,7 @@ void complain_of_schema(const TurnOfWorker& mine) {
 
 void live() {
   TimestampTz maintenance_due = 0;
+  TimestampTz reconcile_due = 0;
   Rest resting{0};
   // where SPI keeps what must outlive a transaction; an error leaves it behind
   PortalContext = AllocSetContextCreate(TopMemoryContext, "wearables turn", ALLOCSET_DEFAULT_SIZES);
@@ -261,7 +282,10 @@ void live() {
       continue;
     }
     complain_of_schema(mine);
-    if (mine.installed && mine.turn.schema_fits) maintain(&maintenance_due);
+    if (mine.installed && mine.turn.schema_fits) {
+      maintain(&maintenance_due);
+      reconcile_if_due(&reconcile_due);
+    }
     if (mine.turn.trouble) {
       rest(&resting, kShortestRest, kLongestRest);
     } else {

@@ -12,6 +12,8 @@ namespace {
 
 constinit Settings current{};
 
+constexpr int kReconcileSeconds = 86400;  // a day
+
 void define_int(const char* name, const char* what, int* place, int initial, int low, int high, GucContext context,
                 int flags) {
   DefineCustomIntVariable(name, what, nullptr, place, initial, low, high, context, flags, nullptr, nullptr, nullptr);
@@ -48,6 +50,9 @@ void define_settings() {
              &current.retry_base_seconds, 2, 0, 3600, PGC_SUSET, GUC_UNIT_S);
   define_int("wearables_ingest.naptime", "Sets how long an idle worker sleeps at most before it looks for jobs.",
              &current.naptime_seconds, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S);
+  define_int("wearables_ingest.reconcile_interval",
+             "Sets how often workers pull the recent days of each user again, at least an hour. 0: never.",
+             &current.reconcile_seconds, kReconcileSeconds, 0, 365 * kReconcileSeconds, PGC_SIGHUP, GUC_UNIT_S);
   define_int("wearables_ingest.http_concurrency",
              "Sets the number of simultaneous requests to vendors in one database.", &current.http_concurrency, 16, 1,
              64, PGC_SUSET, 0);

@@ -11,6 +11,7 @@ struct Settings {
   int retry_base_seconds;    // wait after the first failure; doubles
   int workers;               // per database
   int naptime_seconds;       // safety poll of an idle worker
+  int reconcile_seconds;     // between two pulls of a person's recent past; 0: none are made by a worker
   int http_concurrency;      // transfers at once, in the database
   int http_timeout_seconds;  // of one transfer
   int http_body_limit_kb;    // of one answer

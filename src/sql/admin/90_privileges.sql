@@ -79,7 +79,8 @@ BEGIN
        ordinal, part_fields, sum_field, codes) ON wearables.mappings',
       'UPDATE (name, unit, ucum, codes, aggregate, kind, lowest, highest, parent) ON wearables.metrics',
       'UPDATE (metric, text, factor, shift) ON wearables.units',
-      'UPDATE (name, kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days, note)
+      'UPDATE (name, kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days,
+       reconcile_days, note)
        ON wearables.resources',
       'UPDATE (resource, path, texts, note) ON wearables.known_fields',
       'UPDATE (floating_time) ON wearables.sources',
@@ -110,6 +111,7 @@ BEGIN
        wearables.sync(bigint, text, text[], timestamptz, text), wearables.cancel_backfill(bigint),
        wearables.retry_backfill(bigint),
        wearables.request_missing(bigint, text, date, date, text, text),
+       wearables.reconcile(interval, integer, interval),
        wearables.set_connection(bigint, text, text, text, text, text, timestamptz)',
       'EXECUTE ON PROCEDURE wearables.drain(integer)']
     END;

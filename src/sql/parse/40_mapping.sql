@@ -137,6 +137,7 @@ CREATE TABLE wearables.resources (
   rest_range    text NOT NULL DEFAULT 'instants' CHECK (rest_range IN ('instants', 'dates', 'none')),
   window_days   integer CHECK (window_days BETWEEN 1 AND 3650),
   connection_days integer NOT NULL DEFAULT 0 CHECK (connection_days BETWEEN 0 AND 3650),
+  reconcile_days integer NOT NULL DEFAULT 0 CHECK (reconcile_days BETWEEN 0 AND 92),
   one_per       text CHECK (one_per IN ('day', 'source')),
   session_start text,
   session_end   text,
@@ -164,6 +165,8 @@ COMMENT ON COLUMN wearables.resources.window_days IS
   'A longer range is pulled in parts of this many days. Null: in one part.';
 COMMENT ON COLUMN wearables.resources.connection_days IS
   'How many days are pulled when a user connects a provider. 0: none.';
+COMMENT ON COLUMN wearables.resources.reconcile_days IS
+  'How many of the most recent days reconcile() pulls again, because vendors revise recent readings. 0: none.';
 COMMENT ON COLUMN wearables.resources.one_per IS
   'For summaries: what a document is identified by. Null: its id. day: its source and calendar day. source: its '
   'source. A document replaces the stored one of the same identity.';

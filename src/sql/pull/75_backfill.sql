@@ -47,7 +47,8 @@ COMMENT ON COLUMN wearables.backfills.range_to IS
 COMMENT ON COLUMN wearables.backfills.intent IS
   'Why it was requested: notice (the vendor announced this history), notice again (a second time, for providers '
   'that announce it too early), connected or connected again (a new connection), requested (request_backfill()), '
-  'missing (request_missing()), sync ID (one call of sync()). A range is pulled once for each intent.';
+  'missing (request_missing()), reconcile and silence (both reconcile()), sync ID (one call of sync()). A range is '
+  'pulled once for each intent.';
 COMMENT ON COLUMN wearables.backfills.pages IS 'Stored pages. Each is an event of type pulled.data.RESOURCE.';
 COMMENT ON COLUMN wearables.backfills.bytes IS 'Size of the stored pages.';
 COMMENT ON COLUMN wearables.backfills.refusals IS 'Requests without a page since the last page.';

@@ -6,7 +6,9 @@ BEGIN ATOMIC
   -- of one person so many pulls at once as there are subjects; others' go on beside them
   SELECT wearables_internal.enqueue_job(
            'pull', 'pull:' || b.backfill_id, jsonb_build_object('backfill_id', b.backfill_id),
-           b.user_id || '/' || b.backfill_id % 4, 5, $2) IS NOT NULL
+           b.user_id || '/' || b.backfill_id % 4,
+           -- what nobody waits for comes behind
+           CASE WHEN b.intent IN ('reconcile', 'silence') THEN 7 ELSE 5 END, $2) IS NOT NULL
   FROM wearables.backfills b WHERE b.backfill_id = $1;
 END;
 COMMENT ON FUNCTION wearables_internal.enqueue_pull(bigint, timestamptz) IS

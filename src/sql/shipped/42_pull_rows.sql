@@ -8,3 +8,6 @@ UPDATE wearables.resources SET window_days = 31, connection_days = 31
 WHERE kind = 'timeseries' AND rest_path IS NOT NULL;
 UPDATE wearables.resources SET window_days = 92, connection_days = backfill_days
 WHERE kind = 'summary' AND rest_path IS NOT NULL;
+-- days and nights are revised for days: a watch is synchronised late, a night is corrected by its sleeper
+UPDATE wearables.resources SET reconcile_days = 7
+WHERE name IN ('activity', 'sleep', 'sleep_cycle', 'workouts', 'body', 'meal');

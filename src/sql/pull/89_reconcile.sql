@@ -1,0 +1,267 @@
+-- Asking again for what may have been revised, or was lost while an endpoint was silent. One call of reconcile() works
+-- at a time: the row of reconcile_turn is locked and never waited for. It changes its own tables and makes pulls, all
+-- in one transaction: a crash leaves nothing half asked.
+
+CREATE TABLE wearables_internal.reconcile_turn (
+  one   boolean PRIMARY KEY DEFAULT true CHECK (one),
+  swept bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE wearables_internal.reconcile_turn IS
+  'the lock of reconcile(), and the user up to whom it has looked for people who are connected';
+INSERT INTO wearables_internal.reconcile_turn DEFAULT VALUES;
+SELECT pg_extension_config_dump('wearables_internal.reconcile_turn', 'WHERE NOT one');
+
+CREATE TABLE wearables_internal.reconciled_users (
+  user_id bigint PRIMARY KEY,
+  due_at  timestamptz NOT NULL
+);
+CREATE INDEX reconciled_users_due_at ON wearables_internal.reconciled_users (due_at);
+COMMENT ON TABLE wearables_internal.reconciled_users IS 'when reconcile() asks again for the recent past of a person';
+SELECT pg_extension_config_dump('wearables_internal.reconciled_users', '');
+
+CREATE TABLE wearables_internal.silences (
+  endpoint     text COLLATE "C" NOT NULL,
+  silent_from  timestamptz NOT NULL,
+  silent_until timestamptz NOT NULL,
+  asked_up_to  text COLLATE "C" NOT NULL DEFAULT '',
+  done         boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (endpoint, silent_from)
+);
+COMMENT ON TABLE wearables_internal.silences IS
+  'spans in which an endpoint''s sender was silent, and up to which of its users reconcile() has asked for what may be '
+  'lost; each span once';
+SELECT pg_extension_config_dump('wearables_internal.silences', '');
+
+CREATE TABLE wearables_internal.silence_looks (
+  endpoint  text COLLATE "C" PRIMARY KEY,
+  looked_at timestamptz NOT NULL,
+  seen_at   timestamptz NOT NULL
+);
+COMMENT ON TABLE wearables_internal.silence_looks IS
+  'when an endpoint was last looked at for silent spans, and when its newest event was received then';
+SELECT pg_extension_config_dump('wearables_internal.silence_looks', '');
+
+CREATE FUNCTION wearables_internal.can_be_asked(endpoint text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT EXISTS (
+    SELECT FROM wearables.endpoints e
+    WHERE e.name = $1 AND e.enabled AND e.base_url IS NOT NULL
+      AND EXISTS (SELECT FROM wearables.endpoint_secrets s WHERE s.endpoint = e.name AND s.kind = 'api_key')
+      AND NOT EXISTS (SELECT FROM wearables_internal.pull_hosts h
+                      WHERE h.endpoint = e.name
+                        AND (h.refused_since IS NOT NULL OR h.blocked_until > clock_timestamp())));
+END;
+COMMENT ON FUNCTION wearables_internal.can_be_asked(text) IS
+  'whether the endpoint is enabled, has an address and a key, and its API does neither refuse nor throttle now';
+
+CREATE FUNCTION wearables_internal.fold_reconciled(user_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  connected timestamptz;
+BEGIN
+  -- what was pulled before a provider was connected says nothing of it
+  SELECT coalesce(max(c.connected_at), '-infinity') INTO connected
+  FROM wearables.connections c WHERE c.user_id = $1 AND c.status = 'connected';
+  WITH gone AS (
+    DELETE FROM wearables.backfills b
+    USING wearables_internal.visible_pulls p
+    WHERE b.user_id = $1 AND p.backfill_id = b.backfill_id AND b.intent IN ('reconcile', 'silence')
+      AND (b.state = 'done'
+           OR b.state IN ('failed', 'cancelled') AND b.finished_at < clock_timestamp() - interval '7 days')
+    RETURNING b.endpoint, b.resource, b.state, p.started_at, p.span_from,
+              least(p.span_to, p.started_at - wearables_internal.longest_request()) AS span_to)
+  INSERT INTO wearables_internal.reconciled_spans AS r (user_id, endpoint, resource, began, spans)
+  SELECT $1, g.endpoint, g.resource, min(g.started_at), range_agg(tstzrange(g.span_from, g.span_to))
+  FROM gone g
+  WHERE g.state = 'done' AND g.span_from < g.span_to AND g.started_at >= connected
+  GROUP BY g.endpoint, g.resource
+  ON CONFLICT ON CONSTRAINT reconciled_spans_pkey DO UPDATE
+  SET spans = CASE WHEN r.began < connected THEN excluded.spans ELSE r.spans + excluded.spans END,
+      began = CASE WHEN r.began < connected THEN excluded.began ELSE r.began END;
+END $$;
+COMMENT ON FUNCTION wearables_internal.fold_reconciled(bigint) IS
+  'deletes pulls of reconcile() that have ended and keeps what they told of, so that their number stays bounded';
+
+CREATE FUNCTION wearables_internal.reconcile_user(user_id bigint) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  asked integer;
+BEGIN
+  PERFORM wearables_internal.fold_reconciled($1);
+  SELECT count(wearables_internal.ask_for_history(
+           $1, l.endpoint, l.external_user_id, '', r.name, date_trunc('second', statement_timestamp())
+             - r.reconcile_days * interval '1 day', date_trunc('second', statement_timestamp()), 'reconcile', NULL,
+           clock_timestamp())) INTO asked
+  FROM wearables.user_links l
+  JOIN wearables.resources r ON r.reconcile_days > 0 AND r.kind <> 'skipped' AND r.rest_path IS NOT NULL
+  WHERE l.user_id = $1 AND wearables_internal.can_be_asked(l.endpoint)
+    AND EXISTS (SELECT FROM wearables_internal.visible_connections c
+                WHERE c.user_id = $1 AND (c.endpoint IS NULL OR c.endpoint = l.endpoint))
+    -- the former one has not ended
+    AND NOT EXISTS (SELECT FROM wearables.backfills b
+                    WHERE b.user_id = $1 AND b.endpoint = l.endpoint AND b.resource = r.name
+                      AND b.intent = 'reconcile' AND b.state IN ('waiting', 'running'));
+  RETURN asked;
+END $$;
+COMMENT ON FUNCTION wearables_internal.reconcile_user(bigint) IS
+  'asks for the last resources.reconcile_days of a person''s resources; returns how many pulls that makes';
+
+CREATE FUNCTION wearables_internal.note_silences(silent_for interval) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  place record;
+  seen timestamptz;
+BEGIN
+  FOR place IN
+    -- Messages are retried for a day: of those that were received since, older ones may be among the newest. The first
+    -- look goes back for three days, not more: each reads all events since then.
+    SELECT e.name, coalesce(l.seen_at - interval '1 day', clock_timestamp() - interval '3 days') AS since
+    FROM wearables.endpoints e
+    LEFT JOIN wearables_internal.silence_looks l ON l.endpoint = e.name
+    WHERE wearables_internal.can_be_asked(e.name)
+      AND (l.looked_at IS NULL OR l.looked_at < clock_timestamp() - $1) LOOP
+    -- one that lasts to now has not ended
+    INSERT INTO wearables_internal.silences (endpoint, silent_from, silent_until)
+    SELECT s.endpoint, s.silent_from, s.silent_until
+    FROM wearables.silent_spans($1, place.since, place.name) s
+    WHERE s.silent_until < statement_timestamp()
+    ON CONFLICT DO NOTHING;
+    SELECT max(w.received_at) INTO seen FROM wearables.webhook_events w
+    WHERE w.received_at >= place.since AND w.endpoint = place.name;
+    CONTINUE WHEN seen IS NULL;
+    INSERT INTO wearables_internal.silence_looks AS l (endpoint, looked_at, seen_at)
+    VALUES (place.name, clock_timestamp(), seen)
+    ON CONFLICT ON CONSTRAINT silence_looks_pkey DO UPDATE
+    SET looked_at = excluded.looked_at, seen_at = excluded.seen_at;
+  END LOOP;
+  -- no look goes back so far
+  DELETE FROM wearables_internal.silences s WHERE s.done AND s.silent_until < clock_timestamp() - interval '90 days';
+END $$;
+COMMENT ON FUNCTION wearables_internal.note_silences(interval) IS
+  'notes silent spans that have ended since the last look; reads the events that were received since a day before it';
+
+CREATE FUNCTION wearables_internal.ask_for_lost(
+  user_id bigint, endpoint text, external_user_id text, silent_from timestamptz, silent_until timestamptz)
+RETURNS integer LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  -- What was sent then was of then and of the day before. Of what the person was never seen to have, nothing was lost.
+  SELECT count(wearables_internal.ask_for_history(
+           $1, $2, $3, '', o.name, $4 - interval '1 day', $5, 'silence', NULL, clock_timestamp()))::integer
+  FROM (
+    SELECT e.resource AS name FROM wearables.webhook_events e
+    WHERE e.user_id = $1 AND e.wrote_to >= $4 - interval '31 days' AND e.received_at >= $4 - interval '34 days'
+    UNION
+    SELECT s.resource FROM wearables.summaries s WHERE s.user_id = $1 AND s.last_ts >= $4 - interval '31 days') o
+  JOIN wearables.resources r ON r.name = o.name
+  WHERE r.kind <> 'skipped' AND r.rest_path IS NOT NULL AND r.rest_range <> 'none';
+END;
+COMMENT ON FUNCTION wearables_internal.ask_for_lost(bigint, text, text, timestamptz, timestamptz) IS
+  'asks for what was sent to nobody while the endpoint was silent: of each resource of which the person has readings '
+  'of the 31 days before, or later ones; returns how many pulls that makes';
+
+CREATE FUNCTION wearables.reconcile(
+  every interval DEFAULT '1 day', max_users integer DEFAULT 100, silent_for interval DEFAULT '6 hours')
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  most_open CONSTANT integer := 1000;   -- pulls: with so many under way no more are asked for
+  most_swept CONSTANT integer := 1000;  -- connections that a call looks at for people it does not know
+  turn wearables_internal.reconcile_turn;
+  person record;
+  last_user bigint;
+  silence wearables_internal.silences;
+  asked bigint := 0;
+  users integer := 0;
+  link record;
+BEGIN
+  IF $1 IS NULL OR $1 < interval '1 hour' OR $1 > interval '1 year' THEN
+    RAISE EXCEPTION 'cannot reconcile every "%"', $1
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval from 1 hour to 1 year.';
+  END IF;
+  IF $2 IS NULL OR $2 < 1 OR $2 > 10000 THEN
+    RAISE EXCEPTION 'cannot reconcile % users', $2
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a number from 1 to 10000.';
+  END IF;
+  IF $3 < interval '1 hour' OR $3 > interval '14 days' THEN
+    RAISE EXCEPTION 'cannot look for spans of "%"', $3
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval from 1 hour to 14 days, or null for none.';
+  END IF;
+  SELECT t.* INTO turn FROM wearables_internal.reconcile_turn t FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN RETURN 0; END IF;
+
+  -- who is new: due at a time of their own, not before half an interval, for a new connection is pulled by itself
+  INSERT INTO wearables_internal.reconciled_users (user_id, due_at)
+  SELECT c.user_id, clock_timestamp() + $1 * (0.5 + random())
+  FROM (SELECT x.user_id, x.status FROM wearables.connections x
+        WHERE x.user_id > turn.swept ORDER BY x.user_id LIMIT most_swept) c
+  WHERE c.status = 'connected'
+  GROUP BY c.user_id
+  ON CONFLICT DO NOTHING;
+  SELECT max(x.user_id) INTO last_user
+  FROM (SELECT c.user_id FROM wearables.connections c
+        WHERE c.user_id > turn.swept ORDER BY c.user_id LIMIT most_swept) x;
+  UPDATE wearables_internal.reconcile_turn SET swept = coalesce(last_user, 0);
+
+  IF (SELECT count(*) FROM (SELECT FROM wearables.backfills b WHERE b.state IN ('waiting', 'running')
+                            LIMIT most_open) o) = most_open THEN
+    RETURN 0;
+  END IF;
+
+  IF $3 IS NOT NULL THEN
+    PERFORM wearables_internal.note_silences($3);
+    FOR silence IN
+      SELECT s.* FROM wearables_internal.silences s
+      WHERE NOT s.done AND wearables_internal.can_be_asked(s.endpoint) ORDER BY s.silent_from, s.endpoint LOOP
+      EXIT WHEN users >= $2;
+      FOR link IN
+        SELECT l.* FROM wearables.user_links l
+        WHERE l.endpoint = silence.endpoint AND l.external_user_id > silence.asked_up_to
+        ORDER BY l.external_user_id LIMIT $2 - users LOOP
+        users := users + 1;
+        silence.asked_up_to := link.external_user_id;
+        CONTINUE WHEN NOT EXISTS (SELECT FROM wearables_internal.visible_connections c
+                                  WHERE c.user_id = link.user_id
+                                    AND (c.endpoint IS NULL OR c.endpoint = silence.endpoint));
+        asked := asked + wearables_internal.ask_for_lost(
+          link.user_id, link.endpoint, link.external_user_id, silence.silent_from, silence.silent_until);
+      END LOOP;
+      UPDATE wearables_internal.silences s SET asked_up_to = silence.asked_up_to, done = users < $2
+      WHERE s.endpoint = silence.endpoint AND s.silent_from = silence.silent_from;
+    END LOOP;
+  END IF;
+
+  FOR person IN
+    SELECT d.user_id, d.due_at FROM wearables_internal.reconciled_users d
+    WHERE d.due_at <= clock_timestamp() ORDER BY d.due_at LIMIT greatest($2 - users, 0) LOOP
+    IF NOT EXISTS (SELECT FROM wearables_internal.visible_connections c WHERE c.user_id = person.user_id) THEN
+      DELETE FROM wearables_internal.reconciled_users d WHERE d.user_id = person.user_id;
+    ELSIF EXISTS (SELECT FROM wearables.user_links l
+                  WHERE l.user_id = person.user_id AND wearables_internal.can_be_asked(l.endpoint)) THEN
+      asked := asked + wearables_internal.reconcile_user(person.user_id);
+      -- at the same time of the day, unless that has passed by more than an interval
+      UPDATE wearables_internal.reconciled_users d
+      SET due_at = CASE WHEN d.due_at + $1 > clock_timestamp() THEN d.due_at + $1
+                        ELSE clock_timestamp() + $1 * (0.5 + random()) END
+      WHERE d.user_id = person.user_id;
+    ELSE
+      -- behind the others, or they would wait for an endpoint that is not theirs
+      UPDATE wearables_internal.reconciled_users d
+      SET due_at = clock_timestamp() + least($1, interval '1 hour') * random() WHERE d.user_id = person.user_id;
+    END IF;
+  END LOOP;
+  RETURN asked;
+END $$;
+COMMENT ON FUNCTION wearables.reconcile(interval, integer, interval) IS
+  'ask again for what may have been revised or lost: of each person with a connected provider, once an interval '
+  '("every") and at a time of their own, the last resources.reconcile_days of each resource; and once for each span '
+  'longer than silent_for (null: none) in which an endpoint''s sender was silent (see silent_spans()), what was sent '
+  'then. At most max_users people a call, none while 1000 pulls are under way or the endpoint''s API refuses or '
+  'throttles; these pulls come behind all others. One call works at a time, others return 0 at once. The worker calls '
+  'it once a minute where wearables_ingest.reconcile_interval is not 0; pg_cron may. Returns how many pulls it has '
+  'asked for. Requests a user, endpoint and day: the number of resources with reconcile_days, as shipped 6, divided by '
+  '"every" in days, and pages after the first; of a silent span once the number of resources that the person has. '
+  'Looking for silent spans reads, once in silent_for, the events received since a day before the last look';
