@@ -169,6 +169,15 @@ SELECT wearables.reconcile('1 minute');
 SELECT wearables.reconcile(NULL);
 SELECT wearables.reconcile('1 day', 0);
 SELECT wearables.reconcile('1 day', 10, '1 second');
+-- progress: nothing of what reconcile() asks for by itself
+SELECT count(*) FROM wearables.connection_progress(1);
+SELECT wearables.request_backfill(1, 'garmin', 'heartrate', '2024-05-01', '2024-05-11') AS pull \gset
+SELECT provider, resource, state, requested_at IS NOT NULL AS requested, announced_at, pulls, pages, percent, oldest_reading, newest_reading, expected_end, error FROM wearables.connection_progress(1);
+-- 99 before its first page
+SELECT percent FROM wearables.backfill_progress WHERE backfill_id = :pull;
+UPDATE wearables.backfills SET state = 'running', started_at = now() - interval '1 minute', window_from = '2024-05-06', pages = 1, error = 'the vendor answered 503' WHERE backfill_id = :pull;
+SELECT provider, resource, state, pages, percent, expected_end BETWEEN now() + interval '50 s' AND now() + interval '70 s' AS ends_in_a_minute, error FROM wearables.connection_progress(1);
+
 -- who is not there, or was erased, has no days; nothing is asked for them
 SELECT count(*) FROM wearables.coverage(99, 'heartrate', '2024-05-01', '2024-05-03');
 SELECT wearables.request_missing(99, 'heartrate', '2024-05-01', '2024-05-03');

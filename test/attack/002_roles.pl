@@ -234,9 +234,10 @@ ALTER TABLE wearables.connections ENABLE ROW LEVEL SECURITY; ALTER TABLE wearabl
 	deliver($node, $site, message_id(1_700_000_300_000, $_), connection_event($_, 'created', 'garmin')) for qw(alice bob);
 	run_sql($node, $site, 'CALL wearables.drain()');
 	my $id = run_sql($node, $site, q{SELECT user_id FROM wearables.users WHERE client_user_id = 'bob'});
+	run_sql($node, $site, "SELECT wearables.request_backfill($id, '', 'heartrate', '2023-11-14', '2023-11-15')");
 	my %reads = ('timeseries()' => "SELECT count(*) FROM wearables.timeseries($id, 'heartrate', '2020-01-01', '2030-01-01')", 'latest()' => "SELECT count(*) FROM wearables.latest($id)",
 		'coverage()' => "SELECT count(*) FROM wearables.coverage($id, 'heartrate', '2023-11-14', '2023-11-16')",
-		'nights()' => "SELECT count(*) FROM wearables.nights($id, '2020-01-01', '2030-01-01')",
+		'connection_progress()' => "SELECT count(*) FROM wearables.connection_progress($id)", 'nights()' => "SELECT count(*) FROM wearables.nights($id, '2020-01-01', '2030-01-01')",
 		map { $_ => "SELECT count(*) FROM wearables.$_ WHERE user_id = $id" } qw(samples sample_points summaries connections users));
 	for my $what (sort keys %reads)
 	{

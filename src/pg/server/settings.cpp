@@ -63,6 +63,9 @@ void define_settings() {
   define_flag("wearables_ingest.allow_loopback_http",
               "Allows requests to vendors by plain http to loopback addresses. For tests.",
               &current.allow_loopback_http, PGC_SUSET);
+  define_flag("wearables_ingest.notify_progress",
+              "Sends the notification wearables_progress with the user's id when a backfill starts or ends.",
+              &current.notify_progress, PGC_SUSET);
   define_text(
       "wearables_ingest.http_ca_file",
       "Sets the PEM file of certificate authorities to trust for requests to vendors. Empty: those of the system.",

@@ -16,6 +16,7 @@ struct Settings {
   int http_timeout_seconds;  // of one transfer
   int http_body_limit_kb;    // of one answer
   bool allow_loopback_http;  // plain http to an address of the machine itself
+  bool notify_progress;      // NOTIFY wearables_progress; each takes a lock of the whole cluster at commit
   char* http_ca_file;        // authorities to trust; empty: those of the system
   int max_sources;           // in the whole database
   int max_extended_metrics;  // that fields of a sample name

@@ -44,15 +44,16 @@ DECLARE
      wearables_internal.is_visible(bigint), wearables_internal.longest_request(),
      wearables_internal.metric_names(text), wearables_internal.resources_of(text, text),
      wearables_internal.channels_of(text), wearables_internal.check_coverage(text, date, date, text, text[]),
-     wearables_internal.pulled_spans(bigint, text, text),
+     wearables_internal.pulled_spans(bigint, text, text), wearables_internal.metrics_of(text),
+     wearables.connection_progress(bigint),
      wearables.bucket_start(timestamptz, interval, text),
      wearables.bucket_end(timestamptz, interval, text), wearables.first_instant(timestamp, text),
      wearables.day_of(timestamptz, text)';
-  -- what coverage() reads of people whom its caller may see
+  -- what coverage() and connection_progress() read of people whom its caller may see
   visible CONSTANT text :=
     'SELECT ON wearables_internal.visible_events, wearables_internal.visible_refusals,
      wearables_internal.visible_pulls, wearables_internal.visible_places, wearables_internal.visible_connections,
-     wearables_internal.visible_spans';
+     wearables_internal.visible_spans, wearables_internal.visible_progress';
   rights text[];
   statement text;
 BEGIN

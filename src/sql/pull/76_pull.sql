@@ -227,7 +227,10 @@ CROSS JOIN LATERAL (
   SELECT CASE b.state WHEN 'done' THEN 100
          ELSE least(99, greatest(0, floor(
                 100 * greatest(extract(epoch FROM coalesce(b.window_from, b.range_from) - b.range_from),
-                               extract(epoch FROM least(s.read_to, b.range_to) - greatest(s.read_from, b.range_from)))
+                               -- before the first page: least() and greatest() would leave out a null
+                               CASE WHEN s.read_to IS NULL THEN 0
+                                    ELSE extract(epoch FROM least(s.read_to, b.range_to)
+                                                            - greatest(s.read_from, b.range_from)) END)
                 / extract(epoch FROM b.range_to - b.range_from))))::integer END AS percent) p;
 COMMENT ON VIEW wearables.backfill_progress IS 'Progress of each backfill.';
 COMMENT ON COLUMN wearables.backfill_progress.backfill_id IS 'The backfill.';
