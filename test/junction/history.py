@@ -18,20 +18,26 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 class History:
-    def __init__(self, maker, people, days, until, density):
-        """`until` is the midnight at which the people connect; `density` readings a day of what is read often."""
+    def __init__(self, maker, people, days, until, density, only=(), endpoints=worlds.ENDPOINTS):
+        """`until` is the midnight at which the people connect; `density` readings a day of what is read often; `only`
+        these resources, or all."""
         self.maker, self.people, self.days, self.until, self.density = maker, people, days, until, density
+        self.only, self.endpoints = only, endpoints
+        self.timeseries = {name: series for name, series in catalog.TIMESERIES.items() if self.wants(name)}
         self.sent = 0
 
     def add(self):
         for person in self.people:
-            for endpoint in worlds.ENDPOINTS:
+            for endpoint in self.endpoints:
                 self.connect(person, endpoint)
                 for number in range(self.days):
                     day = self.until - DAY * (self.days - number)
-                    for resource, series in catalog.TIMESERIES.items():
+                    for resource, series in self.timeseries.items():
                         self.readings(person, endpoint, resource, series, day)
                     self.documents(person, endpoint, day, number)
+
+    def wants(self, resource):
+        return not self.only or resource in self.only
 
     # -- events
 
@@ -58,9 +64,10 @@ class History:
 
     def connect(self, person, endpoint):
         offered = {}
-        for resource, series in catalog.TIMESERIES.items():
+        for resource, series in self.timeseries.items():
             offered.setdefault(series.source["provider"], []).append(resource)
-        offered["oura"] += [resource for resource in catalog.SUMMARIES if resource != "profile"]
+        summaries = [resource for resource in catalog.SUMMARIES if resource != "profile" and self.wants(resource)]
+        offered.setdefault("oura", []).extend(summaries)
         for provider, resources in offered.items():
             about = {"name": provider.replace("_", " ").title(), "slug": provider, "logo": ""}
             available = {name: {"status": "available", "scope_requirements": None} for name in resources}
@@ -91,6 +98,23 @@ class History:
                     },
                     self.until + MINUTE,
                 )
+
+    def revise(self):
+        """An hour after the people have connected the last night but one is known better."""
+        day, at = self.until - DAY * 2, self.until + timedelta(hours=1)
+        for person in self.people:
+            for endpoint in self.endpoints:
+                night = self.night(self.rng_of(person.client, endpoint, "documents", day), day)
+                night.update(
+                    id=self.identity(person, endpoint, "sleep", day),
+                    user_id=person.externals[endpoint],
+                    source=dict(catalog.RING),
+                    total=21000,
+                    awake=6000,
+                    created_at=(day + DAY).isoformat(),
+                    updated_at=at.isoformat(),
+                )
+                self.send("daily.data.sleep.updated", person, endpoint, night, at)
 
     def data(self, resource, person, endpoint, provider, data, day):
         at = self.until + GARMIN_IS_LATE if provider == "garmin" else day + DAY
@@ -182,7 +206,7 @@ class History:
                 )
             )
         external = person.externals[endpoint]
-        for resource, document in made:
+        for resource, document in filter(lambda named: self.wants(named[0]), made):
             head = {
                 "id": self.identity(person, endpoint, resource, day),
                 "user_id": external,
@@ -334,12 +358,20 @@ class History:
         }
 
 
-def world_with_history(seed, days, until, density, people):
-    """The world of that seed, and so many days more for so many of its people."""
+def world_with_history(seed, days, until, density, people, crowd=0, only=()):
+    """The world of that seed, and so many days more for so many of its people, and for a crowd of others at the first
+    endpoint."""
     maker = worlds.Maker(seed)
     world = maker.make()
     if days:
-        History(maker, maker.people[:people], days, until, density).add()
+        known = History(maker, maker.people[:people], days, until, density, only)
+        known.add()
+        place = worlds.ENDPOINTS[0]
+        others = [worlds.Person(f"p{n}", {place: f"p{n}-at-{place}"}, "both", "Europe/Berlin") for n in range(crowd)]
+        added = History(maker, others, days, until, density, only, [place])
+        added.sent = known.sent  # so that no message id comes twice
+        added.add()
+        added.revise()
     return world
 
 

@@ -112,7 +112,13 @@ class Junction:
 
     def __init__(self, options):
         self.world = history.world_with_history(
-            options.seed, options.days, history.midnight(options.until), options.density, options.people
+            options.seed,
+            options.days,
+            history.midnight(options.until),
+            options.density,
+            options.people,
+            options.crowd,
+            options.only,
         )
         self.vendor = Vendor(self.world, worlds.ENDPOINTS)
         self.stats = Stats()
@@ -440,6 +446,8 @@ def options():
     parser.add_argument("--days", type=int, default=0, help="of history beside the world")
     parser.add_argument("--until", default="2025-06-01", help="the day on which its people connect")
     parser.add_argument("--density", type=int, default=96, help="readings a day of what is read often")
+    parser.add_argument("--crowd", type=int, default=0, help="of so many others, p0 and so on, at the first endpoint, too")
+    parser.add_argument("--only", action="append", default=[], metavar="RESOURCE", help="no others in a history")
     parser.add_argument("--people", type=int, default=4, help="so many have a history")
     chosen = parser.parse_args()
     chosen.seed = int(chosen.seed) if chosen.seed.isdigit() else chosen.seed
