@@ -32,7 +32,8 @@ my @chapters = (
 		qw(explain_event body_fields normalize replay_preview replay) ],
 	[ 'parse', 'The parser', 'The rows that decide which field becomes which metric. Changing them needs no restart.',
 		qw(mappings metrics units sources resources known_fields drift) ],
-	[ 'pull', 'Pull history', 'Fetch older data over the REST API of the vendor.', qw(request_backfill sync) ],
+	[ 'pull', 'Pull history', 'Fetch older data over the REST API of the vendor.',
+		qw(request_backfill sync coverage request_missing reconcile connection_progress) ],
 	[ 'queue', 'The queue and its workers', 'Jobs, failed jobs, and how to pause and resume.',
 		qw(queue workers drain) ],
 	[ 'admin', 'Health and privileges', 'What to monitor, and who may do what.', qw(health problems grant_access) ]);

@@ -8,7 +8,7 @@ BEGIN ATOMIC
   SELECT EXISTS (SELECT FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL);
 END;
 COMMENT ON FUNCTION wearables_internal.is_visible(bigint) IS
-  'whether the caller, by row-level security, may see the user; false for one that is erased';
+  'True: row-level security lets the caller see the user. False for an erased user.';
 
 -- How late an answer may be: it shows what the vendor had when it was asked, and a request takes an hour at most, which
 -- is the upper bound of wearables_ingest.http_timeout.
@@ -16,7 +16,8 @@ CREATE FUNCTION wearables_internal.longest_request() RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN interval '1 hour';
 COMMENT ON FUNCTION wearables_internal.longest_request() IS
-  'a day is over for coverage() so long after its end, and a pull tells of what ended so long before its first answer';
+  'Upper limit of wearables_ingest.http_timeout. A response shows what the vendor had when the request was sent, so '
+  'coverage() treats a day as over this long after its end.';
 
 CREATE VIEW wearables_internal.visible_events WITH (security_barrier = true) AS
 SELECT e.user_id, e.event_id, e.received_at, e.resource, e.wrote_from, e.wrote_to, e.wrote_metrics,
@@ -24,14 +25,14 @@ SELECT e.user_id, e.event_id, e.received_at, e.resource, e.wrote_from, e.wrote_t
 FROM wearables.webhook_events e
 WHERE wearables_internal.is_visible(e.user_id);
 COMMENT ON VIEW wearables_internal.visible_events IS
-  'of the people whom the caller may see: what events brought readings of when, and whether they were pulled';
+  'Events of the users that the caller may see: which range of which metrics each wrote, and whether it was pulled.';
 
 CREATE VIEW wearables_internal.visible_refusals WITH (security_barrier = true) AS
 SELECT q.user_id, q.metric, q.ts, q.day
 FROM wearables.quarantine q
 WHERE q.ts IS NOT NULL AND wearables_internal.is_visible(q.user_id);
 COMMENT ON VIEW wearables_internal.visible_refusals IS
-  'of the people whom the caller may see: readings of when were refused';
+  'Refused readings of the users that the caller may see, if their time is known.';
 
 CREATE VIEW wearables_internal.visible_pulls WITH (security_barrier = true) AS
 SELECT b.backfill_id, b.user_id, b.endpoint, b.provider, b.resource, b.state, b.started_at,
@@ -47,7 +48,7 @@ FROM wearables.backfills b
 JOIN wearables.resources r ON r.name = b.resource
 WHERE wearables_internal.is_visible(b.user_id);
 COMMENT ON VIEW wearables_internal.visible_pulls IS
-  'of the people whom the caller may see: which spans are, or were, pulled';
+  'Backfills of the users that the caller may see, with the range that each request covers.';
 
 CREATE VIEW wearables_internal.visible_places WITH (security_barrier = true) AS
 SELECT DISTINCT l.user_id, l.endpoint
@@ -55,7 +56,7 @@ FROM wearables.user_links l
 JOIN wearables.endpoints e ON e.name = l.endpoint
 WHERE e.base_url IS NOT NULL AND wearables_internal.is_visible(l.user_id);
 COMMENT ON VIEW wearables_internal.visible_places IS
-  'of the people whom the caller may see: at which endpoints their history can be pulled';
+  'Endpoints at which history can be pulled, for the users that the caller may see.';
 
 CREATE TABLE wearables_internal.reconciled_spans (
   user_id  bigint NOT NULL,
@@ -66,15 +67,15 @@ CREATE TABLE wearables_internal.reconciled_spans (
   PRIMARY KEY (user_id, endpoint, resource)
 );
 COMMENT ON TABLE wearables_internal.reconciled_spans IS
-  'what pulls of reconcile() have told of, once their rows of backfills are deleted; began: the earliest of them';
+  'Ranges that completed backfills of reconcile() cover and whose rows in backfills are deleted. began is when the '
+  'earliest of them started.';
 SELECT pg_extension_config_dump('wearables_internal.reconciled_spans', '');
 
 CREATE VIEW wearables_internal.visible_spans WITH (security_barrier = true) AS
 SELECT r.user_id, r.endpoint, r.resource, r.began, r.spans
 FROM wearables_internal.reconciled_spans r
 WHERE wearables_internal.is_visible(r.user_id);
-COMMENT ON VIEW wearables_internal.visible_spans IS
-  'of the people whom the caller may see: what pulls have told of whose rows are deleted';
+COMMENT ON VIEW wearables_internal.visible_spans IS 'reconciled_spans of the users that the caller may see.';
 
 -- A connection belongs to the endpoint that told of it last; one that no event told of, to each of the person's.
 CREATE VIEW wearables_internal.visible_connections WITH (security_barrier = true) AS
@@ -86,7 +87,7 @@ LEFT JOIN LATERAL (
   ORDER BY x.version DESC LIMIT 1) l ON true
 WHERE c.status = 'connected' AND wearables_internal.is_visible(c.user_id);
 COMMENT ON VIEW wearables_internal.visible_connections IS
-  'of the people whom the caller may see: the connected providers, and at which endpoint; null: no event has told';
+  'Connected providers of the users that the caller may see. endpoint is null if no event named one.';
 
 CREATE FUNCTION wearables_internal.metric_names(metric text) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -97,7 +98,7 @@ BEGIN ATOMIC
     SELECT x.name FROM below b JOIN wearables.metrics x ON x.parent = b.name)
   SELECT array_agg(b.name::text) FROM below b;
 END;
-COMMENT ON FUNCTION wearables_internal.metric_names(text) IS 'the metric and all that it is the parent of';
+COMMENT ON FUNCTION wearables_internal.metric_names(text) IS 'The metric and its descendants by metrics.parent.';
 
 -- Mappings name the metric itself, one that it extends, or one of its family.
 CREATE FUNCTION wearables_internal.resources_of(metric text, resource text) RETURNS SETOF text
@@ -114,7 +115,7 @@ BEGIN ATOMIC
     AND (m.metric = ANY (wearables_internal.metric_names($1)) OR m.metric IN (SELECT a.name FROM above a));
 END;
 COMMENT ON FUNCTION wearables_internal.resources_of(text, text) IS
-  'the resources that yield the metric and can be pulled; of a resource: that one, if it does';
+  'Resources that yield the metric and can be pulled. With a resource: that one, if it does.';
 
 CREATE FUNCTION wearables_internal.channels_of(resource text) RETURNS SETOF text
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -123,7 +124,8 @@ BEGIN ATOMIC
   UNION
   SELECT m.channel FROM wearables.mappings m WHERE m.resource = $1 AND m.channel IS NOT NULL;
 END;
-COMMENT ON FUNCTION wearables_internal.channels_of(text) IS 'the channels of the sources of what the resource yields';
+COMMENT ON FUNCTION wearables_internal.channels_of(text) IS
+  'Channels of the sources of the samples that the resource yields.';
 
 CREATE FUNCTION wearables_internal.check_coverage(
   metric text, from_day date, to_day date, resource text, resources text[])
@@ -134,13 +136,14 @@ DECLARE
   most_days CONSTANT integer := 3660;
 BEGIN
   IF NOT EXISTS (SELECT FROM wearables.metrics m WHERE m.name = $1) THEN
-    RAISE EXCEPTION 'metric "%" is not known', $1
-      USING ERRCODE = 'undefined_object', HINT = 'Metrics are the rows of wearables.metrics.';
+    RAISE EXCEPTION 'metric "%" does not exist', $1
+      USING ERRCODE = 'undefined_object', HINT = 'See wearables.metrics for the names.';
   END IF;
   -- the bounds are those of any reading's instant
   IF $2 IS NULL OR $3 IS NULL OR $2 > $3 OR $2 < '1900-01-02' OR $3 > '2199-12-31' THEN
-    RAISE EXCEPTION 'the range "%" to "%" is not one', $2, $3
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two days between 1900 and 2200, the earlier first.';
+    RAISE EXCEPTION 'invalid range "%" to "%"', $2, $3
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give two days between 1900 and 2200, the earlier one first.';
   END IF;
   IF $3 - $2 > most_days THEN
     RAISE EXCEPTION 'the range from % to % is longer than ten years', $2, $3
@@ -149,14 +152,14 @@ BEGIN
   IF $4 <> ALL ($5) THEN
     RAISE EXCEPTION 'resource "%" does not yield metric "%", or cannot be pulled', $4, $1
       USING ERRCODE = 'invalid_parameter_value',
-            DETAIL = format('Those that do are: %s.',
+            DETAIL = format('Resources that do: %s.',
                             coalesce((SELECT string_agg(r, ', ' ORDER BY r) FROM unnest($5) r), 'none'));
   END IF;
   RETURN true;
 END $$;
 COMMENT ON FUNCTION wearables_internal.check_coverage(text, date, date, text, text[]) IS
-  'true; raises where there is no such metric, the days are no range or more than ten years, or the resource is none '
-  'of resources';
+  'Returns true. Raises an error if the metric does not exist, the range is not valid or longer than ten years, or '
+  'the resource is not in resources.';
 
 CREATE FUNCTION wearables_internal.pulled_spans(user_id bigint, metric text, resource text)
 RETURNS TABLE (endpoint text, resource text, spans tstzmultirange)
@@ -191,8 +194,8 @@ BEGIN ATOMIC
   GROUP BY o.endpoint, o.resource;
 END;
 COMMENT ON FUNCTION wearables_internal.pulled_spans(bigint, text, text) IS
-  'one row a place where the user''s history can be pulled and resource that yields the metric: the instants of which '
-  'pulls that have ended tell all, of every connected provider';
+  'Ranges that completed backfills cover for every connected provider: one row for each endpoint of the user and '
+  'resource that yields the metric.';
 
 CREATE FUNCTION wearables.coverage(
   user_id bigint, metric text, from_day date, to_day date, resource text DEFAULT NULL,
@@ -310,13 +313,16 @@ BEGIN ATOMIC
   ORDER BY d.day;
 END;
 COMMENT ON FUNCTION wearables.coverage(bigint, text, date, date, text, integer) IS
-  'of each day of a user, from_day inclusive, to_day exclusive, at most ten years: how it is known what readings of a '
-  'metric, or of its family, it has. webhook, pull, both: readings are here, and events of that kind brought them; '
-  'readings: they are here, and what brought them is not (removed, or inserted by hand); refused: all that came is in '
-  'quarantine; empty: pulls that have ended, of each resource that yields the metric and of every connected provider, '
-  'were begun after the day was over and brought none; open: none is here, and the day is not over, or has been for '
-  'less than an hour; unknown. resource: only readings that this one yields count, and pulls of it. event_ids: of the '
-  'events behind it the newest, as many as most_events says (1000 at most), the newest first, and events: how many '
-  'there are. An event of timeseries is behind each day with readings between the first and the last that it brought; '
-  'of a document the event is told that its present state came from. No row for a '
-  'user who is not there or was erased. Costs one look at the index a day and metric, and one row an event';
+  'What is known of each day of a user and metric, or family of metrics. Arguments: user_id: the user; metric: a '
+  'row of metrics; from_day: first day; to_day: day after the last day, at most ten years later; resource: count '
+  'only samples and backfills of this resource (null: of every resource); most_events: length of event_ids, at most '
+  '1000. Returns day, in the user''s time zone; how; event_ids, the newest events behind the day, newest first; and '
+  'events, their number. Values of how: webhook, pull, both: there are samples, and events of that origin wrote '
+  'them; readings: there are samples, but their events were removed, or they were inserted by hand; refused: all '
+  'readings of the day are in quarantine; empty: backfills of each resource that yields the metric, covering every '
+  'connected provider, started after the day was over, completed, and found nothing; open: no samples yet, and the '
+  'day is not over, or has been for less than an hour; unknown: no samples, and no such backfills. An event of a '
+  'timeseries counts for each day with samples between the first and the last that it wrote; of a document, the '
+  'event of its present version counts. An unknown or erased user has no rows. The cost is one index lookup for '
+  'each day and metric, and one row for each event. Example: SELECT day, how FROM wearables.coverage(1, ''steps'', '
+  'date ''2026-03-01'', date ''2026-04-01'');';

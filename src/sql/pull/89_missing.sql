@@ -20,7 +20,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables_internal.ask_until_done(
   bigint, wearables.user_links, text, timestamptz, timestamptz, text) IS
-  'a pull of all providers, begun again where a former one of the same intent has ended; null while that is under way';
+  'Requests a backfill of every provider, or starts an ended one of the same intent again. Null: it is already '
+  'waiting or running.';
 
 CREATE FUNCTION wearables.request_missing(
   user_id bigint, metric text, from_day date, to_day date, resource text DEFAULT NULL, endpoint text DEFAULT NULL)
@@ -33,8 +34,8 @@ DECLARE
 BEGIN
   SELECT u.time_zone INTO zone FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'there is no user %', $1
-      USING ERRCODE = 'no_data_found', HINT = 'Users are registered with wearables.register_user().';
+    RAISE EXCEPTION 'user % does not exist', $1
+      USING ERRCODE = 'no_data_found', HINT = 'Register the user with wearables.register_user().';
   END IF;
   PERFORM wearables_internal.check_coverage(
     $2, $3, $4, $5, ARRAY(SELECT r FROM wearables_internal.resources_of($2, NULL) r));
@@ -43,7 +44,7 @@ BEGIN
     RAISE EXCEPTION 'history of user % cannot be pulled%', $1, coalesce(' from endpoint "' || $6 || '"', '')
       USING ERRCODE = 'invalid_parameter_value',
             DETAIL = 'The user has no link at an endpoint with a base_url.',
-            HINT = 'See wearables.user_links and wearables.add_endpoint().';
+            HINT = 'Set a base_url with wearables.add_endpoint(), or link the user with wearables.register_user().';
   END IF;
   FOR piece IN
     WITH unknown AS (
@@ -77,6 +78,9 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables.request_missing(bigint, text, date, date, text, text) IS
-  'pull the days of which coverage() of the same arguments says unknown, and no others: one pull for each run of such '
-  'days, resource that yields the metric, and endpoint where the user''s history can be pulled (endpoint: that one '
-  'only). Returns the ids of the backfills; none for what is being pulled already';
+  'Pulls the days that coverage() reports as unknown, and no others. Arguments: user_id: the user; metric: a row of '
+  'metrics; from_day: first day; to_day: day after the last day; resource: only this resource (null: every resource '
+  'that yields the metric); endpoint: only this one (null: every endpoint where the user''s history can be pulled). '
+  'Returns the ids of the backfills, one for each run of consecutive days, resource and endpoint. Days that a '
+  'backfill is already pulling are left out. Example: SELECT wearables.request_missing(1, ''steps'', date '
+  '''2026-03-01'', date ''2026-04-01'');';

@@ -23,7 +23,7 @@ CROSS JOIN LATERAL (
              / extract(epoch FROM b.range_to - b.range_from))) END::double precision AS done) p
 WHERE wearables_internal.is_visible(b.user_id);
 COMMENT ON VIEW wearables_internal.visible_progress IS
-  'of the people whom the caller may see: how far each pull has come; done: from 0 to 1';
+  'Backfills of the users that the caller may see. done is the completed share, from 0 to 1.';
 
 CREATE FUNCTION wearables_internal.metrics_of(resource text) RETURNS SETOF smallint
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -33,7 +33,7 @@ BEGIN ATOMIC
   JOIN wearables.metrics x ON x.name = ANY (wearables_internal.metric_names(m.metric))
   WHERE m.resource = $1 AND m.enabled;
 END;
-COMMENT ON FUNCTION wearables_internal.metrics_of(text) IS 'the numbers of the metrics that the resource yields';
+COMMENT ON FUNCTION wearables_internal.metrics_of(text) IS 'Ids of the metrics that the resource yields.';
 
 CREATE FUNCTION wearables.connection_progress(user_id bigint)
 RETURNS TABLE (provider text, resource text, state text, requested_at timestamptz, announced_at timestamptz,
@@ -83,20 +83,23 @@ BEGIN ATOMIC
   ORDER BY m.provider NULLS FIRST, m.resource;
 END;
 COMMENT ON FUNCTION wearables.connection_progress(bigint) IS
-  'how far the history of a user has come: a first row for all of it, in which provider and resource are null, then '
-  'one for each provider (empty: all that are connected) and resource that was asked for, by whomever but reconcile(). '
-  'requested_at: when it was asked for first; announced_at: when the vendor said first that it is ready, null: it has '
-  'not; pulls and pages: how many; percent: of the ranges that are, or are being, pulled, null: all have failed or '
-  'were cancelled; the oldest and the newest reading that are here; when the last of the pulls that are running should '
-  'end; the last error. No row: nothing was asked for';
+  'Progress of the history of a user, for display in an application. Arguments: user_id: the user. The first row is '
+  'the total, with provider and resource null. One row for each provider (empty: every connected provider) and '
+  'resource follows. Backfills of reconcile() are left out. Returns provider; resource; state: waiting, running, '
+  'done, failed or cancelled; requested_at: when it was first requested; announced_at: when the vendor first '
+  'announced it (null: it did not); pulls: the number of backfills; pages: the number of stored pages; percent: the '
+  'completed share of the requested ranges (null: all have failed or were cancelled); oldest_reading and '
+  'newest_reading: the range of the samples that are stored; expected_end: when the last running backfill is '
+  'expected to end; error: the last error. No row: nothing was requested. Example: SELECT state, percent FROM '
+  'wearables.connection_progress(1) WHERE provider IS NULL;';
 
 CREATE FUNCTION wearables_internal.notify_progress() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> 'backfills' THEN
-    RAISE EXCEPTION 'trigger "%" cannot work on relation "%"', TG_NAME, TG_TABLE_NAME
-      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'It works on wearables.backfills only.';
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on wearables.backfills.';
   END IF;
   -- equal notices of one transaction are one
   IF current_setting('wearables_ingest.notify_progress', true) = 'on' THEN
@@ -105,7 +108,7 @@ BEGIN
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION wearables_internal.notify_progress() IS
-  'trigger: tells listeners of wearables_progress whose pulls have begun or ended, where the setting wants it';
+  'Trigger function: if wearables_ingest.notify_progress is on, sends the notification wearables_progress.';
 CREATE TRIGGER notify_progress_asked AFTER INSERT ON wearables.backfills
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.notify_progress();
 CREATE TRIGGER notify_progress_moved AFTER UPDATE OF state ON wearables.backfills

@@ -7,7 +7,7 @@ CREATE TABLE wearables_internal.reconcile_turn (
   swept bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE wearables_internal.reconcile_turn IS
-  'the lock of reconcile(), and the user up to whom it has looked for people who are connected';
+  'One row: the lock of reconcile(), and the user up to whom it has searched for connections.';
 INSERT INTO wearables_internal.reconcile_turn DEFAULT VALUES;
 SELECT pg_extension_config_dump('wearables_internal.reconcile_turn', 'WHERE NOT one');
 
@@ -16,7 +16,7 @@ CREATE TABLE wearables_internal.reconciled_users (
   due_at  timestamptz NOT NULL
 );
 CREATE INDEX reconciled_users_due_at ON wearables_internal.reconciled_users (due_at);
-COMMENT ON TABLE wearables_internal.reconciled_users IS 'when reconcile() asks again for the recent past of a person';
+COMMENT ON TABLE wearables_internal.reconciled_users IS 'When reconcile() next pulls the recent days of a user.';
 SELECT pg_extension_config_dump('wearables_internal.reconciled_users', '');
 
 CREATE TABLE wearables_internal.silences (
@@ -28,8 +28,8 @@ CREATE TABLE wearables_internal.silences (
   PRIMARY KEY (endpoint, silent_from)
 );
 COMMENT ON TABLE wearables_internal.silences IS
-  'spans in which an endpoint''s sender was silent, and up to which of its users reconcile() has asked for what may be '
-  'lost; each span once';
+  'Periods in which the sender of an endpoint created no message, and up to which external user id reconcile() has '
+  'requested what may be missing.';
 SELECT pg_extension_config_dump('wearables_internal.silences', '');
 
 CREATE TABLE wearables_internal.silence_looks (
@@ -38,7 +38,7 @@ CREATE TABLE wearables_internal.silence_looks (
   seen_at   timestamptz NOT NULL
 );
 COMMENT ON TABLE wearables_internal.silence_looks IS
-  'when an endpoint was last looked at for silent spans, and when its newest event was received then';
+  'When reconcile() last searched an endpoint for silent periods, and when its newest event was received then.';
 SELECT pg_extension_config_dump('wearables_internal.silence_looks', '');
 
 CREATE FUNCTION wearables_internal.can_be_asked(endpoint text) RETURNS boolean
@@ -53,7 +53,8 @@ BEGIN ATOMIC
                         AND (h.refused_since IS NOT NULL OR h.blocked_until > clock_timestamp())));
 END;
 COMMENT ON FUNCTION wearables_internal.can_be_asked(text) IS
-  'whether the endpoint is enabled, has an address and a key, and its API does neither refuse nor throttle now';
+  'True: the endpoint is enabled and has a base_url and an API key, and its API currently neither refuses the key '
+  'nor limits the rate.';
 
 CREATE FUNCTION wearables_internal.fold_reconciled(user_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -82,7 +83,8 @@ BEGIN
       began = CASE WHEN r.began < connected THEN excluded.began ELSE r.began END;
 END $$;
 COMMENT ON FUNCTION wearables_internal.fold_reconciled(bigint) IS
-  'deletes pulls of reconcile() that have ended and keeps what they told of, so that their number stays bounded';
+  'Deletes ended backfills of reconcile() and keeps the ranges that they cover in reconciled_spans, so that their '
+  'number stays bounded.';
 
 CREATE FUNCTION wearables_internal.reconcile_user(user_id bigint) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -107,7 +109,7 @@ BEGIN
   RETURN asked;
 END $$;
 COMMENT ON FUNCTION wearables_internal.reconcile_user(bigint) IS
-  'asks for the last resources.reconcile_days of a person''s resources; returns how many pulls that makes';
+  'Requests the last resources.reconcile_days of the resources of a user. Returns the number of backfills.';
 
 CREATE FUNCTION wearables_internal.note_silences(silent_for interval) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -142,7 +144,7 @@ BEGIN
   DELETE FROM wearables_internal.silences s WHERE s.done AND s.silent_until < clock_timestamp() - interval '90 days';
 END $$;
 COMMENT ON FUNCTION wearables_internal.note_silences(interval) IS
-  'notes silent spans that have ended since the last look; reads the events that were received since a day before it';
+  'Records silent periods that have ended since the last search. Reads the events received since a day before it.';
 
 CREATE FUNCTION wearables_internal.ask_for_lost(
   user_id bigint, endpoint text, external_user_id text, silent_from timestamptz, silent_until timestamptz)
@@ -160,8 +162,8 @@ BEGIN ATOMIC
   WHERE r.kind <> 'skipped' AND r.rest_path IS NOT NULL AND r.rest_range <> 'none';
 END;
 COMMENT ON FUNCTION wearables_internal.ask_for_lost(bigint, text, text, timestamptz, timestamptz) IS
-  'asks for what was sent to nobody while the endpoint was silent: of each resource of which the person has readings '
-  'of the 31 days before, or later ones; returns how many pulls that makes';
+  'Requests what may have been created during a silent period: each resource of which the user has samples from the '
+  '31 days before it or later. Returns the number of backfills.';
 
 CREATE FUNCTION wearables.reconcile(
   every interval DEFAULT '1 day', max_users integer DEFAULT 100, silent_for interval DEFAULT '6 hours')
@@ -187,8 +189,9 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a number from 1 to 10000.';
   END IF;
   IF $3 < interval '1 hour' OR $3 > interval '14 days' THEN
-    RAISE EXCEPTION 'cannot look for spans of "%"', $3
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval from 1 hour to 14 days, or null for none.';
+    RAISE EXCEPTION 'cannot search for silent periods of "%"', $3
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give an interval from 1 hour to 14 days, or null to pull no silent period.';
   END IF;
   SELECT t.* INTO turn FROM wearables_internal.reconcile_turn t FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN 0; END IF;
@@ -256,12 +259,15 @@ BEGIN
   RETURN asked;
 END $$;
 COMMENT ON FUNCTION wearables.reconcile(interval, integer, interval) IS
-  'ask again for what may have been revised or lost: of each person with a connected provider, once an interval '
-  '("every") and at a time of their own, the last resources.reconcile_days of each resource; and once for each span '
-  'longer than silent_for (null: none) in which an endpoint''s sender was silent (see silent_spans()), what was sent '
-  'then. At most max_users people a call, none while 1000 pulls are under way or the endpoint''s API refuses or '
-  'throttles; these pulls come behind all others. One call works at a time, others return 0 at once. The worker calls '
-  'it once a minute where wearables_ingest.reconcile_interval is not 0; pg_cron may. Returns how many pulls it has '
-  'asked for. Requests a user, endpoint and day: the number of resources with reconcile_days, as shipped 6, divided by '
-  '"every" in days, and pages after the first; of a silent span once the number of resources that the person has. '
-  'Looking for silent spans reads, once in silent_for, the events received since a day before the last look';
+  'Pulls again what may have been revised or lost. Workers call it once a minute unless '
+  'wearables_ingest.reconcile_interval is 0; pg_cron can do so as well. Arguments: every: how often the last '
+  'resources.reconcile_days of each resource of a user with a connected provider are pulled, at a time of day that '
+  'differs between users; max_users: at most so many users in one call; silent_for: length from which a period '
+  'without messages of an endpoint is pulled, once, when it has ended (null: no period is; see silent_spans()). '
+  'Returns the number of backfills that it requested. It requests none while 1000 backfills are waiting or running, '
+  'and none of an endpoint whose API refuses the key or limits the rate. Its backfills run after all others. If '
+  'another session is in reconcile(), it returns 0 immediately. Requests for each user, endpoint and day: the '
+  'number of resources with reconcile_days (6 as shipped) divided by every in days, plus further pages; for each '
+  'user and silent period, once, the number of resources of the user. The search for silent periods reads, once in '
+  'silent_for, the events received since a day before the last search. Example: SELECT wearables.reconcile(every => '
+  '''1 day'', max_users => 500);';
