@@ -89,16 +89,14 @@ class Calls:
         return Response(200, encoded({"link_token": token, "link_web_url": f"{self.link_base}?token={token}"}))
 
     def open_link(self, token, provider, now_ms):
-        """The person connects a provider: they have what the first person of the world has there. Once a link."""
+        """The person connects a provider, and has there what whoever has most there has. Once a link."""
         team, user, wanted, redirect_url, made_ms = self.links.pop(token)
         if now_ms - made_ms > LINK_LIFE_MS:
             raise KeyError(token)
         slug = wanted or provider
-        model = next(
-            (other for name, other in sorted(team.users.items()) if slug in team.connections(other, now_ms)), None
-        )
-        if model is not None:
-            user.events = model.events
+        others = [other for _, other in sorted(team.users.items()) if slug in team.connections(other, now_ms)]
+        if others:
+            user.events = max(others, key=lambda other: sum(map(len, other.events.values()))).events
         self.add_lifecycle(user, "created", now_ms, {"provider": {"name": slug.title(), "slug": slug, "logo": ""}})
         return {"user_id": user.external, "client_user_id": user.client, "provider": slug, "redirect_url": redirect_url}
 

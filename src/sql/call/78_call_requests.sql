@@ -1,0 +1,310 @@
+-- Asking for a call. Nothing is sent before the transaction that asks commits; one that is rolled back has asked for
+-- nothing. A call whose answer was lost, because the server was killed before it was stored, is made again. That is
+-- harmless: a user that is there is linked, a second link replaces one that nobody has seen, what is gone is gone, and
+-- a refresh or a pull that runs twice brings the same readings twice, which are written once.
+
+CREATE FUNCTION wearables_internal.check_callable(endpoint text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  base_url text;
+BEGIN
+  SELECT e.base_url INTO base_url FROM wearables.endpoints e WHERE e.name = $1;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'endpoint "%" is not known', $1
+      USING ERRCODE = 'undefined_object', HINT = 'Add it with wearables.add_endpoint().';
+  END IF;
+  IF base_url IS NULL THEN
+    RAISE EXCEPTION 'endpoint "%" has no base URL', $1
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Give it one with wearables.add_endpoint().';
+  END IF;
+  IF NOT EXISTS (SELECT FROM wearables.endpoint_secrets s WHERE s.endpoint = $1 AND s.kind = 'api_key') THEN
+    RAISE EXCEPTION 'endpoint "%" has no API key', $1
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Give it one with wearables.set_secret().';
+  END IF;
+END $$;
+COMMENT ON FUNCTION wearables_internal.check_callable(text) IS 'raises unless the API of the endpoint can be called';
+
+CREATE FUNCTION wearables_internal.check_provider(provider text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF $1 IS NULL OR $1 !~ '^[A-Za-z0-9_-]{1,100}$' THEN
+    RAISE EXCEPTION 'provider "%" is not a slug', left($1, 100)
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the vendor''s slug of the provider, for instance oura.';
+  END IF;
+END $$;
+COMMENT ON FUNCTION wearables_internal.check_provider(text) IS 'raises unless it may be the slug of a provider';
+
+CREATE FUNCTION wearables_internal.check_refresh(endpoint text, user_id bigint) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  an_hour CONSTANT integer := 8;  -- what the vendor allows for one user
+  again timestamptz;
+BEGIN
+  SELECT max(c.again_at) INTO again FROM wearables_internal.calls c
+  WHERE c.user_id = $2 AND c.endpoint = $1 AND c.operation = 'refresh_user' AND c.again_at > clock_timestamp();
+  IF again IS NULL THEN
+    SELECT c.finished_at + interval '1 hour' INTO again FROM wearables_internal.calls c
+    WHERE c.user_id = $2 AND c.endpoint = $1 AND c.operation = 'refresh_user' AND c.state = 'done'
+      AND c.finished_at > clock_timestamp() - interval '1 hour'
+    ORDER BY c.finished_at DESC OFFSET an_hour - 1 LIMIT 1;
+  END IF;
+  IF again IS NOT NULL THEN
+    RAISE EXCEPTION 'user % cannot be refreshed before %', $2, date_trunc('second', again) + interval '1 second'
+      USING ERRCODE = 'configuration_limit_exceeded',
+            DETAIL = format('The vendor refreshes a user %s times an hour.', an_hour);
+  END IF;
+END $$;
+COMMENT ON FUNCTION wearables_internal.check_refresh(text, bigint) IS
+  'raises while the vendor would not refresh the user, and says until when';
+
+CREATE FUNCTION wearables_internal.same_call(
+  operation wearables.call_operation, intent text, endpoint text, user_id bigint, provider text)
+RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT c.job_id FROM wearables_internal.calls c
+  WHERE c.intent = $2
+    AND (c.state IN ('waiting', 'running')
+         OR c.state = 'done'
+            AND c.finished_at > clock_timestamp() - (SELECT t.same_for FROM wearables_internal.call_terms($1) t)
+            -- the contrary was asked for since
+            AND NOT ($1 = 'create_vendor_user' AND EXISTS (
+              SELECT FROM wearables_internal.calls o
+              WHERE o.user_id = $4 AND o.operation = 'delete_vendor_user' AND o.endpoint = $3 AND o.job_id > c.job_id))
+            AND NOT ($1 = 'disconnect_provider' AND EXISTS (
+              SELECT FROM wearables.connections o
+              WHERE o.user_id = $4 AND o.provider = $5 AND o.status = 'connected')))
+  ORDER BY c.job_id DESC LIMIT 1;
+END;
+COMMENT ON FUNCTION wearables_internal.same_call(wearables.call_operation, text, text, bigint, text) IS
+  'the call that has this intent already: it is under way, or was done a moment ago and nothing to the contrary was '
+  'heard since; null: there is none';
+
+CREATE FUNCTION wearables_internal.make_call(
+  operation wearables.call_operation, endpoint text, user_id bigint, client_user_id text, external_user_ids text[],
+  provider text, redirect_url text)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  hash CONSTANT text :=
+    encode(sha256(convert_to(jsonb_build_array($1, $2, $3, $4, $5, $6, $7)::text, 'UTF8')), 'hex');
+  asker CONSTANT text := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
+  job bigint;
+BEGIN
+  PERFORM wearables_internal.check_callable($2);
+  PERFORM wearables_internal.delete_old_calls(100);
+  -- whose job somebody has deleted
+  UPDATE wearables_internal.calls c
+  SET state = 'failed', error = 'its job is gone', finished_at = clock_timestamp(), redirect_url = NULL
+  WHERE c.intent = hash AND c.state IN ('waiting', 'running')
+    AND NOT EXISTS (SELECT FROM wearables.jobs j
+                    WHERE j.dedupe_key = 'call:' || c.job_id AND j.state IN ('ready', 'running'));
+  LOOP
+    job := wearables_internal.same_call($1, hash, $2, $3, $6);
+    IF job IS NOT NULL THEN RETURN job; END IF;
+    IF $1 = 'refresh_user' THEN PERFORM wearables_internal.check_refresh($2, $3); END IF;
+    job := nextval('wearables.jobs_job_id_seq');
+    INSERT INTO wearables_internal.calls
+      (job_id, operation, intent, endpoint, user_id, client_user_id, external_user_ids, provider, redirect_url,
+       requested_by, expires_at)
+    SELECT job, $1, hash, $2, $3, $4, $5, $6, $7, asker, clock_timestamp() + t.valid_for
+    FROM wearables_internal.call_terms($1) t
+    ON CONFLICT DO NOTHING;
+    EXIT WHEN FOUND;  -- else another session has asked for the same this moment
+  END LOOP;
+  INSERT INTO wearables.jobs (job_id, kind, dedupe_key, argument, subject)
+  VALUES (job, 'call', 'call:' || job, jsonb_build_object('call_id', job), coalesce($3::text, $2 || ' ' || $6));
+  PERFORM wearables_internal.wake_workers();
+  RETURN job;
+END $$;
+COMMENT ON FUNCTION wearables_internal.make_call(
+  wearables.call_operation, text, bigint, text, text[], text, text) IS
+  'a call and its job; or the call that has the same intent already';
+
+CREATE FUNCTION wearables.create_vendor_user(client_user_id text, endpoint text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  sender text := $2;
+  person bigint;
+BEGIN
+  IF sender IS NULL THEN
+    SELECT CASE count(*) WHEN 1 THEN min(e.name) END INTO sender FROM wearables.endpoints e
+    WHERE e.base_url IS NOT NULL;
+    IF sender IS NULL THEN
+      RAISE EXCEPTION 'endpoint is missing'
+        USING ERRCODE = 'invalid_parameter_value',
+              DETAIL = format('There are %s endpoints with a base URL; a user is made at one.',
+                              (SELECT count(*) FROM wearables.endpoints e WHERE e.base_url IS NOT NULL)),
+              HINT = 'Name the endpoint, or add one with wearables.add_endpoint().';
+    END IF;
+  END IF;
+  IF length($1) > 500 OR $1 ~ '[[:cntrl:]]' THEN
+    RAISE EXCEPTION 'client_user_id is not printable, or longer than 500 characters'
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give the reference your application knows the person by.';
+  END IF;
+  PERFORM wearables_internal.check_callable(sender);
+  person := wearables.register_user($1);
+  RETURN wearables_internal.make_call('create_vendor_user', sender, person, $1, '{}', NULL, NULL);
+END $$;
+COMMENT ON FUNCTION wearables.create_vendor_user(text, text) IS
+  'make the vendor''s user for a person of yours, who is registered here if that was not done, and link both ids when '
+  'the vendor has answered; where the vendor has a user of that client_user_id already, that one is linked; endpoint '
+  'null: the only one with a base URL; returns the call''s id, see outbound_calls';
+
+CREATE FUNCTION wearables.link_url(
+  user_id bigint, provider text DEFAULT NULL, redirect_url text DEFAULT NULL, endpoint text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  link wearables.user_links;
+BEGIN
+  IF $2 IS NOT NULL THEN PERFORM wearables_internal.check_provider($2); END IF;
+  IF length($3) > 2000 OR $3 !~ '^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$' THEN
+    RAISE EXCEPTION 'redirect_url is not a URL'
+      USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = 'It begins with a scheme and holds up to 2000 printable characters without blanks.',
+            HINT = 'For instance https://app.example/connected or myapp://connected.';
+  END IF;
+  link := wearables_internal.only_link($1, $4);
+  RETURN wearables_internal.make_call('link_url', link.endpoint, $1, NULL, ARRAY[link.external_user_id], $2, $3);
+END $$;
+COMMENT ON FUNCTION wearables.link_url(bigint, text, text, text) IS
+  'ask the vendor for a link by which the person connects a provider (null: one that they choose), and is then sent '
+  'to redirect_url; endpoint null: the user''s only one; returns the call''s id: the link stands in outbound_calls '
+  'for 10 minutes';
+
+CREATE FUNCTION wearables.disconnect_provider(user_id bigint, provider text, endpoint text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  link wearables.user_links;
+BEGIN
+  PERFORM wearables_internal.check_provider($2);
+  link := wearables_internal.only_link($1, $3);
+  RETURN wearables_internal.make_call(
+    'disconnect_provider', link.endpoint, $1, NULL, ARRAY[link.external_user_id], $2, NULL);
+END $$;
+COMMENT ON FUNCTION wearables.disconnect_provider(bigint, text, text) IS
+  'have the vendor deregister a provider of a user; when it has, the connection is set to deregistered here as by '
+  'set_connection(); endpoint null: the user''s only one; returns the call''s id, see outbound_calls';
+
+CREATE FUNCTION wearables.delete_vendor_user(user_id bigint, endpoint text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  link wearables.user_links;
+  done bigint;
+BEGIN
+  IF NOT EXISTS (SELECT FROM wearables.user_links l
+                 WHERE l.user_id = $1 AND ($2 IS NULL OR l.endpoint = $2) AND l.deleted_at IS NULL) THEN
+    SELECT c.job_id INTO done FROM wearables_internal.calls c
+    WHERE c.user_id = $1 AND c.operation = 'delete_vendor_user' AND ($2 IS NULL OR c.endpoint = $2)
+      AND c.finished_at > clock_timestamp() - (SELECT t.same_for FROM wearables_internal.call_terms(c.operation) t)
+      AND c.state = 'done'
+    ORDER BY c.job_id DESC LIMIT 1;
+    IF FOUND THEN RETURN done; END IF;
+  END IF;
+  link := wearables_internal.only_link($1, $2);
+  RETURN wearables_internal.make_call(
+    'delete_vendor_user', link.endpoint, $1, NULL, ARRAY[link.external_user_id], NULL, NULL);
+END $$;
+COMMENT ON FUNCTION wearables.delete_vendor_user(bigint, text) IS
+  'have the vendor delete its user of a person; when it has, their connections are set to deregistered here and the '
+  'link is not used for further calls; what is stored here stays; endpoint null: the user''s only one; returns the '
+  'call''s id, see outbound_calls';
+
+CREATE FUNCTION wearables.refresh_user(user_id bigint, endpoint text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  link wearables.user_links;
+BEGIN
+  link := wearables_internal.only_link($1, $2);
+  RETURN wearables_internal.make_call(
+    'refresh_user', link.endpoint, $1, NULL, ARRAY[link.external_user_id], NULL, NULL);
+END $$;
+COMMENT ON FUNCTION wearables.refresh_user(bigint, text) IS
+  'have the vendor ask a user''s providers for new data now, which then comes by webhooks; the vendor does so 8 times '
+  'an hour for a user, and what it would refuse is refused here, with the time from which it may be asked again; '
+  'endpoint null: the user''s only one; returns the call''s id, see outbound_calls';
+
+CREATE FUNCTION wearables.trigger_historical_pull(user_ids bigint[], provider text, endpoint text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  most CONSTANT integer := 250;  -- what the vendor takes at a time of its largest providers
+  links wearables.user_links[];
+BEGIN
+  PERFORM wearables_internal.check_provider($2);
+  IF coalesce(cardinality($1), 0) NOT BETWEEN 1 AND most OR array_position($1, NULL) IS NOT NULL THEN
+    RAISE EXCEPTION 'user_ids holds no user, a null, or more than %', most
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Call it once for each so many users.';
+  END IF;
+  SELECT array_agg(wearables_internal.only_link(u, $3) ORDER BY u) INTO links FROM (SELECT DISTINCT unnest($1)) x (u);
+  IF (SELECT count(DISTINCT l.endpoint) FROM unnest(links) l) <> 1 THEN
+    RAISE EXCEPTION 'the users are not all linked at one endpoint'
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Name the endpoint, or call it once for each.';
+  END IF;
+  RETURN wearables_internal.make_call(
+    'trigger_historical_pull', links[1].endpoint, NULL, NULL, ARRAY(SELECT l.external_user_id FROM unnest(links) l),
+    $2, NULL);
+END $$;
+COMMENT ON FUNCTION wearables.trigger_historical_pull(bigint[], text, text) IS
+  'have the vendor pull the history of a provider once more for up to 250 users; it announces what it has by '
+  'historical events, and the history is then pulled from it; endpoint null: each user''s only one; returns the '
+  'call''s id, see outbound_calls';
+
+-- What a call has changed at the vendor, by its job.
+
+CREATE FUNCTION wearables_internal.note_vendor_user(
+  user_id bigint, client_user_id text, endpoint text, external_user_id text)
+RETURNS text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF EXISTS (SELECT FROM wearables.user_links l
+             WHERE l.endpoint = $3 AND l.external_user_id = $4 AND l.user_id <> $1) THEN
+    RETURN format('the vendor''s user %s is linked to another person here', $4);
+  END IF;
+  IF NOT EXISTS (SELECT FROM wearables.users u
+                 WHERE u.user_id = $1 AND u.client_user_id = $2 AND u.erased_at IS NULL) THEN
+    RETURN 'the person is not there any more';
+  END IF;
+  PERFORM wearables.register_user($2, $4, $3);
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION wearables_internal.note_vendor_user(bigint, text, text, text) IS
+  'the vendor has this user for the person: both ids are linked; returns why that cannot be, null where it can';
+
+CREATE FUNCTION wearables_internal.note_disconnected(user_id bigint, provider text, at timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF EXISTS (SELECT FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL) THEN
+    PERFORM wearables.set_connection($1, $2, 'deregistered', 'application', at => least($3, clock_timestamp()));
+  END IF;
+END $$;
+COMMENT ON FUNCTION wearables_internal.note_disconnected(bigint, text, timestamptz) IS
+  'the vendor has deregistered the provider, at that time';
+
+CREATE FUNCTION wearables_internal.note_vendor_user_deleted(
+  user_id bigint, endpoint text, external_user_id text, at timestamptz)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- a connection that another endpoint told of last is that one's
+  PERFORM wearables_internal.note_disconnected($1, c.provider, $4)
+  FROM wearables.connections c
+  WHERE c.user_id = $1 AND c.status NOT IN ('disconnected', 'deregistered')
+    AND coalesce((SELECT l.endpoint FROM wearables.connection_events l
+                  WHERE l.user_id = $1 AND l.provider = c.provider AND l.endpoint IS NOT NULL
+                  ORDER BY l.version DESC LIMIT 1), $2) = $2
+  ORDER BY c.provider;
+  UPDATE wearables.user_links l SET deleted_at = clock_timestamp()
+  WHERE l.endpoint = $2 AND l.external_user_id = $3 AND l.deleted_at IS NULL;
+END $$;
+COMMENT ON FUNCTION wearables_internal.note_vendor_user_deleted(bigint, text, text, timestamptz) IS
+  'the vendor has deleted its user, at that time: no call uses the link any more, and the connections are gone';
