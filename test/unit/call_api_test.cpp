@@ -36,6 +36,7 @@ TEST(WriteCall, EachOperation) {
   EXPECT_EQ(written(CallOperation::kRefreshUser, question()), "POST /v2/user/refresh/u-1 ");
   EXPECT_EQ(written(CallOperation::kTriggerPull, question()),
             R"(POST /v2/link/bulk_trigger_historical_pull {"user_ids":["u-1","u-2"],"provider":"oura"})");
+  EXPECT_EQ(written(CallOperation::kReadPullState, question()), "GET /v2/introspect/historical_pull?user_id=u-1 ");
 }
 
 TEST(WriteCall, WhatIsLeftOut) {
@@ -137,6 +138,19 @@ TEST(ReadCallAnswer, ByStatus) {
   EXPECT_EQ(refused.end, CallEnd::kRefused);
   EXPECT_EQ(refused.words, "Field required?");
   EXPECT_EQ(refused.result, body);
+}
+
+TEST(ReadCallAnswer, ADocumentIsNoResult) {
+  const std::string_view body = R"({"data":[{"user_id":"u-1","provider":{}}],"next_cursor":null})";
+  const auto state = answered(CallOperation::kReadPullState, 200, body);
+  EXPECT_EQ(state.end, CallEnd::kDone);
+  EXPECT_EQ(state.document, body);
+  EXPECT_EQ(state.result, "");
+  EXPECT_EQ(answered(CallOperation::kReadPullState, 204, "").end, CallEnd::kUnreadable);
+  EXPECT_EQ(answered(CallOperation::kReadPullState, 200, "[").end, CallEnd::kUnreadable);
+  const std::string much = R"({"data":")" + std::string(kMaxCallDocument, 'x') + R"("})";
+  EXPECT_EQ(answered(CallOperation::kReadPullState, 200, much).end, CallEnd::kUnreadable);
+  EXPECT_EQ(answered(CallOperation::kRefreshUser, 200, "{}").document, "");
 }
 
 TEST(ReadCallAnswer, AResultIsBounded) {

@@ -28,6 +28,7 @@ constexpr NamedOperation kOperations[] = {
     {"delete_vendor_user", CallOperation::kDeleteUser},
     {"refresh_user", CallOperation::kRefreshUser},
     {"trigger_historical_pull", CallOperation::kTriggerPull},
+    {"read_pull_state", CallOperation::kReadPullState},
 };
 
 // --- What is asked
@@ -133,6 +134,10 @@ CallEnd end_of_good(const CallApi& api, const CallShape& shape, std::string_view
   answer.external_user_id = text_at(body, shape.user_id, kMaxId);
   answer.link_url = text_at(body, shape.link_url, kMaxCallLink);
   answer.link_token = text_at(body, shape.link_token, kMaxCallLink);
+  if (shape.holds_document) {
+    if (is_empty || body.size() > kMaxCallDocument) return CallEnd::kUnreadable;
+    answer.document = storable_json(body);
+  }
   const bool lacks_user = !shape.user_id.empty() && answer.external_user_id.empty();
   const bool lacks_link = !shape.link_url.empty() && answer.link_url.empty() && answer.link_token.empty();
   return lacks_user || lacks_link ? CallEnd::kUnreadable : CallEnd::kDone;
@@ -184,7 +189,9 @@ Result<Done> write_call(const CallShape& shape, const CallQuestion& question, Ht
       !fill_placeholder(path, "{provider}", question.provider)) {
     return Error{Code::kInvalidArgument, "the vendor's user or the provider is empty, or no segment of a path"};
   }
-  auto url = make_url(question.base_url, path, {});
+  HttpParameters parameters;
+  for (const auto& [name, value] : shape.query) parameters.emplace_back(name, text_of_value(question, value));
+  auto url = make_url(question.base_url, path, parameters);
   if (!url.ok()) return url.error();
   request->url = std::move(url).value();
   request->method = shape.method;
@@ -198,7 +205,7 @@ CallAnswer read_call_answer(const CallApi& api, const CallShape& shape, int stat
   answer.end = end_of(api, shape, status, body, answer);
   const bool holds_secret = !shape.link_url.empty() && reply_of(status) == Reply::kGood;
   if (answer.end != CallEnd::kDone && !holds_secret) answer.words = words_of(api, body);
-  const bool kept = !holds_secret && body.size() <= kMaxCallResult && is_object(body);
+  const bool kept = !holds_secret && !shape.holds_document && body.size() <= kMaxCallResult && is_object(body);
   if (kept) answer.result = storable_json(body);
   return answer;
 }

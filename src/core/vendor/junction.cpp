@@ -72,6 +72,8 @@ constexpr CallMember kLinkMembers[] = {{"user_id", CallValue::kExternalUserId},
 constexpr CallMember kTriggerMembers[] = {{"user_ids", CallValue::kExternalUserIds},
                                           {"provider", CallValue::kProvider}};
 
+constexpr CallMember kPullStateQuery[] = {{"user_id", CallValue::kExternalUserId}};
+
 constexpr CallShape kCallShapes[] = {
     {.operation = CallOperation::kCreateUser,
      .method = "POST",
@@ -100,13 +102,34 @@ constexpr CallShape kCallShapes[] = {
      .method = "POST",
      .path = "/v2/link/bulk_trigger_historical_pull",
      .body = kTriggerMembers},
+    {.operation = CallOperation::kReadPullState,
+     .method = "GET",
+     .path = "/v2/introspect/historical_pull",
+     .body = {},
+     .query = kPullStateQuery,
+     .holds_document = true},
 };
+
+// Its schema names the codes; whether they stand by themselves or in an object it does not say.
+constexpr std::string_view kErrorCodes[] = {"error_type", "type", "code"};
+constexpr std::string_view kErrorMessages[] = {"error_message", "message"};
+constexpr std::string_view kRetriable[] = {"provider_rate_limit_exceeded", "provider_unavailable", "transport_failure",
+                                           "resource_contention"};
 
 constexpr CallApi kCalls{
     .key_header = kKeyHeader,
     .shapes = kCallShapes,
     .success = kCallSuccess,
     .refusal = kCallRefusal,
+    .pull_state = {.providers = "$.data[*].provider",
+                   .resources = "pulled",
+                   .status = "status",
+                   .failed = "failure",
+                   .succeeded = "success",
+                   .details = "error_details",
+                   .codes = kErrorCodes,
+                   .messages = kErrorMessages,
+                   .retriable = kRetriable},
 };
 
 constexpr std::string_view kWallClockProviders[] = {"abbott_libreview", "freestyle_libre"};

@@ -66,6 +66,25 @@ Statement disconnected_statement{"SELECT wearables_internal.note_disconnected($1
 
 Statement user_deleted_statement{"SELECT wearables_internal.note_vendor_user_deleted($1, $2, $3, $4)"};
 
+// One object for each pull that the vendor tells of.
+Statement pull_state_statement{R"(
+  SELECT wearables_internal.note_pull_state($1, $2, $3, (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+             'provider', p.provider, 'resource', p.resource, 'failed', coalesce(p.status = $12, false),
+             'succeeded', coalesce(p.status = $13, false), 'code', p.code, 'message', p.message,
+             'retriable', coalesce(p.code = ANY ($11), false))), '[]')
+    FROM (
+      SELECT p.key AS provider, r.key AS resource, r.value ->> $7 AS status,
+             CASE jsonb_typeof(r.value -> $8) WHEN 'string' THEN r.value ->> $8
+             ELSE (SELECT r.value -> $8 ->> m.name FROM unnest($9::text[]) WITH ORDINALITY m (name, n)
+                   WHERE r.value -> $8 ->> m.name IS NOT NULL ORDER BY m.n LIMIT 1) END AS code,
+             (SELECT r.value -> $8 ->> m.name FROM unnest($10::text[]) WITH ORDINALITY m (name, n)
+              WHERE r.value -> $8 ->> m.name IS NOT NULL ORDER BY m.n LIMIT 1) AS message
+      FROM jsonb_path_query($4::jsonb, $5::jsonpath) o
+      CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(o) WHEN 'object' THEN o ELSE '{}' END) p
+      CROSS JOIN LATERAL jsonb_each(
+        CASE jsonb_typeof(p.value -> $6) WHEN 'object' THEN p.value -> $6 ELSE '{}' END) r) p)))"};
+
 Arg arg_status(int status) { return arg_datum(INT4OID, Int32GetDatum(status), status == 0); }
 
 std::string_view copied(int column, MemoryContext context) {
@@ -100,6 +119,12 @@ void end_call(int64 call_id, const char* state, int http_status, const char* err
 std::string_view only_external_user(const Call& call) {
   Assert(call.external_user_count == 1);
   return call.external_user_ids[0];
+}
+
+Arg arg_texts(std::span<const std::string_view> texts) {
+  auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (texts.size() + 1)));
+  for (size_t i = 0; i < texts.size(); ++i) values[i] = arg_text(texts[i]).value;
+  return arg_array(TEXTOID, values, nullptr, static_cast<int>(texts.size()));
 }
 
 }  // namespace
@@ -154,6 +179,14 @@ void store_link(const Call& call, std::string_view link_url, std::string_view li
 
 void note_disconnected(const Call& call, TimestampTz at) {
   run(disconnected_statement, {arg_int8(call.user_id), arg_text(call.provider), arg_instant(at)});
+}
+
+void note_pull_state(const Call& call, const PullStatePaths& paths, std::string_view document) {
+  run(pull_state_statement,
+      {arg_int8(call.user_id), arg_text(call.endpoint), arg_text(only_external_user(call)), arg_text(document),
+       arg_text(paths.providers), arg_text(paths.resources), arg_text(paths.status), arg_text(paths.details),
+       arg_texts(paths.codes), arg_texts(paths.messages), arg_texts(paths.retriable), arg_text(paths.failed),
+       arg_text(paths.succeeded)});
 }
 
 void note_vendor_user_deleted(const Call& call, TimestampTz at) {

@@ -44,5 +44,7 @@ const char* link_vendor_user(const Call& call, std::string_view external_user_id
 void store_link(const Call& call, std::string_view link_url, std::string_view link_token);
 void note_disconnected(const Call& call, TimestampTz at);
 void note_vendor_user_deleted(const Call& call, TimestampTz at);
+// Keeps which of the vendor's pulls have failed, and has it begin again those that may succeed another time.
+void note_pull_state(const Call& call, const PullStatePaths& paths, std::string_view document);
 
 }  // namespace wearables::pg

@@ -143,6 +143,9 @@ const char* apply(const CallState& state, const CallAnswer& answer) {
     case CallOperation::kDeleteUser:
       note_vendor_user_deleted(call, answered_at(state.exchange));
       break;
+    case CallOperation::kReadPullState:
+      note_pull_state(call, state.host.vendor->calls->pull_state, answer.document);
+      break;
     case CallOperation::kRefreshUser:
     case CallOperation::kTriggerPull:
       break;

@@ -195,7 +195,17 @@ SELECT 5, 'warning', 'pull_failed', NULL,
        NULL, 'see column error, fix the cause, then call retry_backfill()',
        'SELECT backfill_id, resource, error FROM wearables.backfills WHERE state = ''failed'''
 FROM (SELECT count(*) FROM (SELECT FROM wearables.backfills b WHERE b.state = 'failed' LIMIT 1001) b) f
-WHERE f.count > 0;
+WHERE f.count > 0
+UNION ALL
+SELECT 5, 'warning', 'vendor_pull_failed', v.endpoint,
+       format('the vendor could not pull the history of provider %s for %s connection(s) at endpoint %s: %s',
+              v.provider, count(DISTINCT v.user_id), v.endpoint, coalesce(v.error_code, 'no reason given')),
+       min(v.failed_since),
+       CASE WHEN v.retriable THEN 'nothing: the vendor is asked to pull again once a day'
+            ELSE 'ask the vendor, or ask the users to connect again' END,
+       'SELECT * FROM wearables.vendor_pulls WHERE failed'
+FROM (SELECT * FROM wearables.vendor_pulls x WHERE x.failed LIMIT 1001) v
+GROUP BY v.endpoint, v.provider, v.error_code, v.retriable;
 COMMENT ON VIEW wearables_internal.problems_of_pulls IS 'Problems: history that cannot be pulled.';
 
 CREATE VIEW wearables_internal.problems_of_calls AS

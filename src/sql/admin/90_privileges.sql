@@ -67,7 +67,7 @@ BEGIN
       'SELECT ON wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.backfill_progress,
-       wearables.samples,
+       wearables.vendor_pulls, wearables.samples,
        wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift',
       'SELECT, INSERT, DELETE ON
        wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.known_fields',
@@ -106,7 +106,7 @@ BEGIN
        wearables.pause_queue(text, text), wearables.resume_queue(text),
        wearables.request_backfill(bigint, text, text, timestamptz, timestamptz, text),
        wearables.sync(bigint, text, text[], timestamptz, text), wearables.cancel_backfill(bigint),
-       wearables.retry_backfill(bigint),
+       wearables.retry_backfill(bigint), wearables.check_vendor_pulls(),
        wearables.set_connection(bigint, text, text, text, text, text, timestamptz)',
       'EXECUTE ON PROCEDURE wearables.drain(integer)']
     END;

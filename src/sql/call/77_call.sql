@@ -3,8 +3,9 @@
 
 CREATE TYPE wearables.call_operation AS ENUM (
   'create_vendor_user', 'link_url', 'disconnect_provider', 'delete_vendor_user', 'refresh_user',
-  'trigger_historical_pull');
-COMMENT ON TYPE wearables.call_operation IS 'the function that asks for the call';
+  'trigger_historical_pull', 'read_pull_state');
+COMMENT ON TYPE wearables.call_operation IS
+  'the function that asks for the call; read_pull_state: check_vendor_pulls()';
 
 CREATE TYPE wearables.call_state AS ENUM ('waiting', 'running', 'done', 'failed');
 COMMENT ON TYPE wearables.call_state IS
@@ -77,7 +78,8 @@ BEGIN ATOMIC
     ('disconnect_provider', interval '5 minutes', interval '7 days'),
     ('delete_vendor_user', interval '1 day', interval '7 days'),
     ('refresh_user', interval '1 minute', interval '1 hour'),
-    ('trigger_historical_pull', interval '1 hour', interval '7 days')) t (operation, same_for, valid_for)
+    ('trigger_historical_pull', interval '1 hour', interval '7 days'),
+    ('read_pull_state', interval '1 minute', interval '1 hour')) t (operation, same_for, valid_for)
   WHERE t.operation = $1;
 END;
 COMMENT ON FUNCTION wearables_internal.call_terms(wearables.call_operation) IS

@@ -114,8 +114,10 @@ BEGIN
     ON CONFLICT DO NOTHING;
     EXIT WHEN FOUND;  -- else another session has asked for the same this moment
   END LOOP;
-  INSERT INTO wearables.jobs (job_id, kind, dedupe_key, argument, subject)
-  VALUES (job, 'call', 'call:' || job, jsonb_build_object('call_id', job), coalesce($3::text, $2 || ' ' || $6));
+  -- what nobody waits for comes after what somebody does
+  INSERT INTO wearables.jobs (job_id, kind, dedupe_key, argument, subject, priority)
+  VALUES (job, 'call', 'call:' || job, jsonb_build_object('call_id', job), coalesce($3::text, $2 || ' ' || $6),
+          CASE $1 WHEN 'read_pull_state' THEN 5 ELSE 0 END);
   PERFORM wearables_internal.wake_workers();
   RETURN job;
 END $$;
