@@ -48,6 +48,7 @@ my %condition = do("$FindBin::Bin/errors.pl") or die "errors.pl: ", $@ || $!;
 # What C calls otherwise.
 my %name_in_c = (
 	t_r_serialization_failure => 'serialization_failure',
+	e_r_i_e_event_trigger_protocol_violated => 'event_trigger_protocol_violated',
 	e_r_i_e_trigger_protocol_violated => 'trigger_protocol_violated',
 	datetime_value_out_of_range => 'datetime_field_overflow',
 	undefined_schema => 'invalid_schema_name');
