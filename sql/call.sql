@@ -100,4 +100,4 @@ SELECT count(*) FROM wearables.users;
 RESET ROLE;
 DROP OWNED BY regress_caller;
 DROP ROLE regress_caller;
-DROP EXTENSION wearables_ingest;
+DROP EXTENSION wearables_ingest CASCADE;

@@ -33,6 +33,8 @@ my @chapters = (
 	[ 'parse', 'The parser', 'The rows that decide which field becomes which metric. Changing them needs no restart.',
 		qw(mappings metrics units sources resources known_fields drift) ],
 	[ 'pull', 'Pull history', 'Fetch older data over the REST API of the vendor.', qw(request_backfill sync) ],
+	[ 'call', 'Call the vendor', 'Create users at the vendor, get links, disconnect, and request fresh data.',
+		qw(create_vendor_user link_url outbound_calls disconnect_provider delete_vendor_user refresh_user) ],
 	[ 'queue', 'The queue and its workers', 'Jobs, failed jobs, and how to pause and resume.',
 		qw(queue workers drain) ],
 	[ 'admin', 'Health and privileges', 'What to monitor, and who may do what.', qw(health problems grant_access) ]);

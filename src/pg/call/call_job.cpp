@@ -52,11 +52,11 @@ HttpRequest* request_of(const CallState& state, MemoryContext context) {
 // Why it is over before anything is asked; null: it is not.
 const char* over_before(const CallState& state) {
   const Call& call = state.call;
-  if (!state.host.exists) return "its endpoint is gone";
-  if (state.shape == nullptr) return "its endpoint's vendor has no such call";
+  if (!state.host.exists) return "its endpoint was deleted";
+  if (state.shape == nullptr) return "its vendor has no API for this call";
   if (call.seconds_left > state.again_after) return nullptr;
-  return psprintf("given up, as it could not be made in time: %s",
-                  call.error != nullptr ? call.error : "the API of its endpoint is left alone, or not enabled");
+  return psprintf("given up, because it could not be made in time: %s",
+                  call.error != nullptr ? call.error : "its endpoint is disabled or must not be called yet");
 }
 
 void begin_call(Job* job) {
@@ -156,8 +156,8 @@ const char* apply(const CallState& state, const CallAnswer& answer) {
 JobEnd judge(const CallState& state, const CallAnswer& answer) {
   const Call& call = state.call;
   const int status = state.exchange.answer->status;
-  const char* why = answer.words.empty() ? psprintf("the vendor answered %d", status)
-                                         : psprintf("the vendor answered %d: %s", status, answer.words.c_str());
+  const char* why = psprintf("the vendor responded with status %d", status);
+  if (!answer.words.empty()) why = psprintf("%s: %s", why, answer.words.c_str());
   if (is_limit_of_user(state)) {
     fail_call(call.call_id, status, why, answer.result, asked_seconds(*state.exchange.answer));
     return {true, 0};
@@ -180,7 +180,7 @@ JobEnd judge(const CallState& state, const CallAnswer& answer) {
     case CallEnd::kOverloaded:
       return try_again(state, why, true);
     case CallEnd::kUnreadable:
-      return try_again(state, psprintf("the vendor answered %d with something else than it should", status), true);
+      return try_again(state, psprintf("unexpected response with status %d", status), true);
     case CallEnd::kTransient:
       return try_again(state, why, false);
     case CallEnd::kRefused:
@@ -197,7 +197,7 @@ JobEnd end_call(Job* job) {
   if (!load_call(state->call_id, &state->call) || !state->call.open) return {true, 0};
   HttpAnswer* came = state->exchange.answer;
   if (came->error == HttpError::kTooLarge) {
-    fail_call(state->call_id, came->status, "the answer is larger than wearables_ingest.http_body_limit");
+    fail_call(state->call_id, came->status, "the response is larger than wearables_ingest.http_body_limit");
     return {true, 0};
   }
   if (came->error != HttpError::kAnswered) {

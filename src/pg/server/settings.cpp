@@ -56,7 +56,7 @@ void define_settings() {
   define_int("wearables_ingest.http_body_limit", "Sets the largest response that is accepted from a vendor.",
              &current.http_body_limit_kb, 64 * 1024, 1, 256 * 1024, PGC_SUSET, GUC_UNIT_KB);
   define_int("wearables_ingest.pull_state_interval",
-             "Sets the interval between requests to a vendor for the state of its own pulls of one user. 0 disables them.",
+             "Sets how often a vendor is asked for the state of its own pulls of one user. 0: never.",
              &current.pull_state_minutes, 6 * 60, 0, 30 * 24 * 60, PGC_SIGHUP, GUC_UNIT_MIN);
   define_flag("wearables_ingest.allow_loopback_http",
               "Allows requests to vendors by plain http to loopback addresses. For tests.",

@@ -211,7 +211,7 @@ COMMENT ON VIEW wearables_internal.problems_of_pulls IS 'Problems: history that 
 CREATE VIEW wearables_internal.problems_of_calls AS
 SELECT 3 AS rank, 'failing' AS severity, 'call_stopped' AS problem, h.endpoint AS object,
        format('the API of endpoint %s cannot be called: %s', h.endpoint, h.reason) AS what, h.refused_since AS since,
-       'give it an API key that the vendor takes; it is tried once a minute' AS remedy,
+       'set an API key that the vendor accepts; it is tried once a minute' AS remedy,
        format('SELECT wearables.set_secret(%L, ''api_key'', 0, ''...'')', h.endpoint) AS statement
 FROM wearables_internal.pull_hosts h
 WHERE h.refused_since IS NOT NULL
@@ -221,13 +221,13 @@ UNION ALL
 SELECT 5, 'warning', 'call_failed', NULL,
        format('%s call(s) to vendors failed in the last day',
               CASE WHEN f.count > 1000 THEN 'more than 1000' ELSE f.count::text END),
-       NULL, 'see why, and ask again where it still matters',
+       NULL, 'see column error, fix the cause, then request the call again',
        'SELECT job_id, operation, error FROM wearables.outbound_calls WHERE state = ''failed'''
 FROM (SELECT count(*) FROM (SELECT FROM wearables_internal.calls c
                             WHERE c.finished_at > clock_timestamp() - interval '1 day' AND c.state = 'failed'
                             LIMIT 1001) c) f
 WHERE f.count > 0;
-COMMENT ON VIEW wearables_internal.problems_of_calls IS 'calls to vendors that cannot be made, or have failed';
+COMMENT ON VIEW wearables_internal.problems_of_calls IS 'Problems: calls to vendors that cannot be made, or failed.';
 
 CREATE VIEW wearables_internal.problems_of_data AS
 WITH

@@ -5,12 +5,12 @@ CREATE TYPE wearables.call_operation AS ENUM (
   'create_vendor_user', 'link_url', 'disconnect_provider', 'delete_vendor_user', 'refresh_user',
   'trigger_historical_pull', 'read_pull_state');
 COMMENT ON TYPE wearables.call_operation IS
-  'the function that asks for the call; read_pull_state: check_vendor_pulls()';
+  'The function that requested the call. read_pull_state: check_vendor_pulls().';
 
 CREATE TYPE wearables.call_state AS ENUM ('waiting', 'running', 'done', 'failed');
 COMMENT ON TYPE wearables.call_state IS
-  'waiting: for its turn, or to be tried again; running: a request is under way; done: the vendor has done it; '
-  'failed: given up, see error';
+  'waiting: due, or to be tried again. running: a request is in progress. done: the vendor has done it. failed: '
+  'given up, see error.';
 
 CREATE TABLE wearables_internal.calls (
   job_id            bigint PRIMARY KEY,
@@ -36,13 +36,13 @@ CREATE TABLE wearables_internal.calls (
   finished_at       timestamptz
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE wearables_internal.calls IS
-  'calls to vendors: one row is one call; kept for call_retention() after its end';
+  'Calls to vendors, one row each. Kept for call_retention() after they ended.';
 COMMENT ON COLUMN wearables_internal.calls.intent IS
-  'a hash of operation, endpoint and what it is about; while a call is open, or was done a moment ago, the same intent '
-  'is the same call';
-COMMENT ON COLUMN wearables_internal.calls.redirect_url IS 'of link_url; removed when the call ends';
-COMMENT ON COLUMN wearables_internal.calls.refusals IS 'requests that are to be made again';
-COMMENT ON COLUMN wearables_internal.calls.expires_at IS 'a call that is not done by then is given up';
+  'Hash of the operation, the endpoint, what it is about, and the request that it follows. While a call is open, or '
+  'was done recently, the same intent is the same call.';
+COMMENT ON COLUMN wearables_internal.calls.redirect_url IS 'Argument of link_url(). Removed when the call ends.';
+COMMENT ON COLUMN wearables_internal.calls.refusals IS 'Number of requests that failed and were to be repeated.';
+COMMENT ON COLUMN wearables_internal.calls.expires_at IS 'A call that is not done by then is given up.';
 CREATE UNIQUE INDEX calls_open ON wearables_internal.calls (intent) WHERE state IN ('waiting', 'running');
 CREATE INDEX calls_intent ON wearables_internal.calls (intent, finished_at);
 CREATE INDEX calls_waiting ON wearables_internal.calls (endpoint) WHERE state IN ('waiting', 'running');
@@ -57,14 +57,14 @@ CREATE TABLE wearables_internal.call_links (
   expires_at timestamptz NOT NULL
 );
 COMMENT ON TABLE wearables_internal.call_links IS
-  'the links that link_url() was given: whoever has one can connect a provider to that person''s account; never '
-  'dumped, deleted soon after expires_at';
+  'The links that link_url() got. Whoever has one can connect a provider to the account of that user. Never dumped. '
+  'Deleted soon after expires_at.';
 CREATE INDEX call_links_expires_at ON wearables_internal.call_links (expires_at);
 
 CREATE FUNCTION wearables_internal.call_retention() RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN interval '30 days';
-COMMENT ON FUNCTION wearables_internal.call_retention() IS 'how long a call is kept after its end';
+COMMENT ON FUNCTION wearables_internal.call_retention() IS 'How long a call is kept after it ended.';
 
 CREATE FUNCTION wearables_internal.call_terms(
   operation wearables.call_operation, OUT same_for interval, OUT valid_for interval)
@@ -83,7 +83,7 @@ BEGIN ATOMIC
   WHERE t.operation = $1;
 END;
 COMMENT ON FUNCTION wearables_internal.call_terms(wearables.call_operation) IS
-  'for how long after a call is done the same intent is the same call, and for how long a call is tried';
+  'How long the same intent is the same call after the call is done, and how long a call is tried.';
 
 CREATE VIEW wearables.outbound_calls WITH (security_invoker = true) AS
 SELECT c.job_id, c.operation, c.state, c.user_id, c.client_user_id, c.endpoint, c.provider,
@@ -92,23 +92,36 @@ SELECT c.job_id, c.operation, c.state, c.user_id, c.client_user_id, c.endpoint, 
 FROM wearables_internal.calls c
 LEFT JOIN wearables_internal.call_links l ON l.job_id = c.job_id AND l.expires_at > clock_timestamp();
 COMMENT ON VIEW wearables.outbound_calls IS
-  'calls to vendors, each by the id that its function returned and that NOTIFY wearables_calls carries when it has '
-  'ended; kept for 30 days after that';
-COMMENT ON COLUMN wearables.outbound_calls.job_id IS 'the id of the call and, while it is under way, of its job';
-COMMENT ON COLUMN wearables.outbound_calls.users IS 'how many of the vendor''s users it is about; 0: it makes one';
-COMMENT ON COLUMN wearables.outbound_calls.attempts IS 'requests that were made';
-COMMENT ON COLUMN wearables.outbound_calls.http_status IS 'of the last answer; null: none came';
+  'Calls to vendors and their results. NOTIFY wearables_calls sends the id of a call when it ended. A call is kept '
+  'for 30 days after that.';
+COMMENT ON COLUMN wearables.outbound_calls.job_id IS
+  'The id that the function returned. While the call is in progress, also the id of its job.';
+COMMENT ON COLUMN wearables.outbound_calls.operation IS 'The function that requested the call.';
+COMMENT ON COLUMN wearables.outbound_calls.state IS 'waiting, running, done or failed: see call_state.';
+COMMENT ON COLUMN wearables.outbound_calls.user_id IS 'The user. Null: the call is about several users.';
+COMMENT ON COLUMN wearables.outbound_calls.client_user_id IS
+  'Of create_vendor_user(): the reference of the application to the user.';
+COMMENT ON COLUMN wearables.outbound_calls.endpoint IS 'The endpoint whose vendor is called.';
+COMMENT ON COLUMN wearables.outbound_calls.provider IS 'The provider. Null: none in particular.';
+COMMENT ON COLUMN wearables.outbound_calls.users IS
+  'Number of the vendor''s users that the call is about. 0 for create_vendor_user().';
+COMMENT ON COLUMN wearables.outbound_calls.attempts IS 'Number of requests that were sent.';
+COMMENT ON COLUMN wearables.outbound_calls.http_status IS 'HTTP status of the last response. Null: there was none.';
 COMMENT ON COLUMN wearables.outbound_calls.result IS
-  'what the vendor answered, up to 16 kB; null where that holds a link';
+  'Response of the vendor, up to 16 kB. Null if it contains a link.';
 COMMENT ON COLUMN wearables.outbound_calls.link_url IS
-  'of link_url: the address that the person opens to connect a provider; a secret, shown for 10 minutes';
+  'Of link_url(): the address that the user opens to connect a provider. A secret, shown for 10 minutes.';
 COMMENT ON COLUMN wearables.outbound_calls.link_token IS
-  'the same for an SDK that takes a token; a secret, shown for 10 minutes';
+  'Of link_url(): the token of that link for an SDK. A secret, shown for 10 minutes.';
+COMMENT ON COLUMN wearables.outbound_calls.link_expires_at IS 'When the link is no longer shown.';
 COMMENT ON COLUMN wearables.outbound_calls.error IS
-  'why it was given up or is tried again, in the vendor''s words where it gave some';
+  'Why the call failed or is tried again, in the vendor''s words if it gave any.';
 COMMENT ON COLUMN wearables.outbound_calls.again_at IS
-  'of a call that failed because the vendor wants to be left alone: when the same may be asked again';
-COMMENT ON COLUMN wearables.outbound_calls.requested_by IS 'the role that asked for it';
+  'Of a call that failed because of a limit of the vendor: when the same call can be requested again.';
+COMMENT ON COLUMN wearables.outbound_calls.requested_by IS 'The role that requested the call.';
+COMMENT ON COLUMN wearables.outbound_calls.created_at IS 'When it was requested.';
+COMMENT ON COLUMN wearables.outbound_calls.asked_at IS 'When the last request was sent.';
+COMMENT ON COLUMN wearables.outbound_calls.finished_at IS 'When it ended. Null: it is in progress.';
 
 CREATE FUNCTION wearables_internal.delete_old_calls(most integer) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -123,4 +136,4 @@ BEGIN ATOMIC
                      ORDER BY x.finished_at LIMIT $1 FOR UPDATE SKIP LOCKED);
 END;
 COMMENT ON FUNCTION wearables_internal.delete_old_calls(integer) IS
-  'delete links that have expired, and calls that ended call_retention() ago, at most so many of each';
+  'Deletes expired links, and calls that ended call_retention() ago, at most the given number of each.';

@@ -11,30 +11,33 @@ DECLARE
 BEGIN
   SELECT e.base_url INTO base_url FROM wearables.endpoints e WHERE e.name = $1;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'endpoint "%" is not known', $1
+    RAISE EXCEPTION 'endpoint "%" does not exist', $1
       USING ERRCODE = 'undefined_object', HINT = 'Add it with wearables.add_endpoint().';
   END IF;
   IF base_url IS NULL THEN
-    RAISE EXCEPTION 'endpoint "%" has no base URL', $1
-      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Give it one with wearables.add_endpoint().';
+    RAISE EXCEPTION 'endpoint "%" has no base_url', $1
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Set one with wearables.add_endpoint().';
   END IF;
   IF NOT EXISTS (SELECT FROM wearables.endpoint_secrets s WHERE s.endpoint = $1 AND s.kind = 'api_key') THEN
     RAISE EXCEPTION 'endpoint "%" has no API key', $1
-      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Give it one with wearables.set_secret().';
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Set one with wearables.set_secret().';
   END IF;
 END $$;
-COMMENT ON FUNCTION wearables_internal.check_callable(text) IS 'raises unless the API of the endpoint can be called';
+COMMENT ON FUNCTION wearables_internal.check_callable(text) IS
+  'Raises an error unless the API of the endpoint can be called.';
 
 CREATE FUNCTION wearables_internal.check_provider(provider text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF $1 IS NULL OR $1 !~ '^[A-Za-z0-9_-]{1,100}$' THEN
-    RAISE EXCEPTION 'provider "%" is not a slug', left($1, 100)
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the vendor''s slug of the provider, for instance oura.';
+    RAISE EXCEPTION 'provider "%" is not valid', left($1, 100)
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give the vendor''s name (slug) of the provider, for example oura.';
   END IF;
 END $$;
-COMMENT ON FUNCTION wearables_internal.check_provider(text) IS 'raises unless it may be the slug of a provider';
+COMMENT ON FUNCTION wearables_internal.check_provider(text) IS
+  'Raises an error unless the text can be the name (slug) of a provider.';
 
 CREATE FUNCTION wearables_internal.check_refresh(endpoint text, user_id bigint) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -58,7 +61,8 @@ BEGIN
   END IF;
 END $$;
 COMMENT ON FUNCTION wearables_internal.check_refresh(text, bigint) IS
-  'raises while the vendor would not refresh the user, and says until when';
+  'Raises an error that names the time until which the vendor would refuse to refresh the user. Returns if there is '
+  'none.';
 
 CREATE FUNCTION wearables_internal.same_call(
   operation wearables.call_operation, intent text, endpoint text, user_id bigint, provider text)
@@ -79,8 +83,8 @@ BEGIN ATOMIC
   ORDER BY c.job_id DESC LIMIT 1;
 END;
 COMMENT ON FUNCTION wearables_internal.same_call(wearables.call_operation, text, text, bigint, text) IS
-  'the call that has this intent already: it is under way, or was done a moment ago and nothing to the contrary was '
-  'heard since; null: there is none';
+  'The call that has this intent: it is open, or was done recently and the contrary was not requested since. Null: '
+  'there is none.';
 
 CREATE FUNCTION wearables_internal.make_call(
   operation wearables.call_operation, endpoint text, user_id bigint, client_user_id text, external_user_ids text[],
@@ -97,7 +101,7 @@ BEGIN
   PERFORM wearables_internal.delete_old_calls(100);
   -- whose job somebody has deleted
   UPDATE wearables_internal.calls c
-  SET state = 'failed', error = 'its job is gone', finished_at = clock_timestamp(), redirect_url = NULL
+  SET state = 'failed', error = 'its job was deleted', finished_at = clock_timestamp(), redirect_url = NULL
   WHERE c.intent = hash AND c.state IN ('waiting', 'running')
     AND NOT EXISTS (SELECT FROM wearables.jobs j
                     WHERE j.dedupe_key = 'call:' || c.job_id AND j.state IN ('ready', 'running'));
@@ -123,7 +127,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables_internal.make_call(
   wearables.call_operation, text, bigint, text, text[], text, text) IS
-  'a call and its job; or the call that has the same intent already';
+  'Creates a call and its job, or returns the call that has the same intent.';
 
 CREATE FUNCTION wearables.create_vendor_user(client_user_id text, endpoint text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -136,26 +140,28 @@ BEGIN
     SELECT CASE count(*) WHEN 1 THEN min(e.name) END INTO sender FROM wearables.endpoints e
     WHERE e.base_url IS NOT NULL;
     IF sender IS NULL THEN
-      RAISE EXCEPTION 'endpoint is missing'
+      RAISE EXCEPTION 'the endpoint is ambiguous or missing'
         USING ERRCODE = 'invalid_parameter_value',
-              DETAIL = format('There are %s endpoints with a base URL; a user is made at one.',
+              DETAIL = format('There are %s endpoints with a base_url.',
                               (SELECT count(*) FROM wearables.endpoints e WHERE e.base_url IS NOT NULL)),
               HINT = 'Name the endpoint, or add one with wearables.add_endpoint().';
     END IF;
   END IF;
   IF length($1) > 500 OR $1 ~ '[[:cntrl:]]' THEN
-    RAISE EXCEPTION 'client_user_id is not printable, or longer than 500 characters'
+    RAISE EXCEPTION 'client_user_id contains a control character, or is longer than 500 characters'
       USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give the reference your application knows the person by.';
+            HINT = 'Give the reference of your application to the user.';
   END IF;
   PERFORM wearables_internal.check_callable(sender);
   person := wearables.register_user($1);
   RETURN wearables_internal.make_call('create_vendor_user', sender, person, $1, '{}', NULL, NULL);
 END $$;
 COMMENT ON FUNCTION wearables.create_vendor_user(text, text) IS
-  'make the vendor''s user for a person of yours, who is registered here if that was not done, and link both ids when '
-  'the vendor has answered; where the vendor has a user of that client_user_id already, that one is linked; endpoint '
-  'null: the only one with a base URL; returns the call''s id, see outbound_calls';
+  'Creates the vendor''s user for a user of the application, and links both ids when the vendor has responded. The '
+  'user is registered if that has not been done. If the vendor has a user with this client_user_id, that user is '
+  'linked. Arguments: client_user_id: the reference of the application to the user; endpoint: the endpoint to call '
+  '(null: the only one with a base_url). Returns the id of the call: see outbound_calls. Example: SELECT '
+  'wearables.create_vendor_user(''ann'');';
 
 CREATE FUNCTION wearables.link_url(
   user_id bigint, provider text DEFAULT NULL, redirect_url text DEFAULT NULL, endpoint text DEFAULT NULL)
@@ -168,16 +174,18 @@ BEGIN
   IF length($3) > 2000 OR $3 !~ '^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$' THEN
     RAISE EXCEPTION 'redirect_url is not a URL'
       USING ERRCODE = 'invalid_parameter_value',
-            DETAIL = 'It begins with a scheme and holds up to 2000 printable characters without blanks.',
-            HINT = 'For instance https://app.example/connected or myapp://connected.';
+            DETAIL = 'It must begin with a scheme and consist of at most 2000 printable characters without spaces.',
+            HINT = 'Give a URL such as https://app.example/connected or myapp://connected.';
   END IF;
   link := wearables_internal.only_link($1, $4);
   RETURN wearables_internal.make_call('link_url', link.endpoint, $1, NULL, ARRAY[link.external_user_id], $2, $3);
 END $$;
 COMMENT ON FUNCTION wearables.link_url(bigint, text, text, text) IS
-  'ask the vendor for a link by which the person connects a provider (null: one that they choose), and is then sent '
-  'to redirect_url; endpoint null: the user''s only one; returns the call''s id: the link stands in outbound_calls '
-  'for 10 minutes';
+  'Requests a link by which the user connects a provider. outbound_calls shows it for 10 minutes. Arguments: '
+  'user_id: the user; provider: the vendor''s name (slug) of the provider (null: the user chooses one); '
+  'redirect_url: where the user is sent afterwards (null: the page of the vendor); endpoint: the endpoint to call '
+  '(null: the only one that the user is linked to). Returns the id of the call: see outbound_calls. Example: SELECT '
+  'wearables.link_url(1, ''oura'', ''https://app.example/connected'');';
 
 CREATE FUNCTION wearables.disconnect_provider(user_id bigint, provider text, endpoint text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -191,8 +199,10 @@ BEGIN
     'disconnect_provider', link.endpoint, $1, NULL, ARRAY[link.external_user_id], $2, NULL);
 END $$;
 COMMENT ON FUNCTION wearables.disconnect_provider(bigint, text, text) IS
-  'have the vendor deregister a provider of a user; when it has, the connection is set to deregistered here as by '
-  'set_connection(); endpoint null: the user''s only one; returns the call''s id, see outbound_calls';
+  'Has the vendor deregister a provider of a user. When the vendor has responded, the connection is set to '
+  'deregistered as by set_connection(). Arguments: user_id: the user; provider: the vendor''s name (slug) of the '
+  'provider; endpoint: the endpoint to call (null: the only one that the user is linked to). Returns the id of the '
+  'call: see outbound_calls. Example: SELECT wearables.disconnect_provider(1, ''oura'');';
 
 CREATE FUNCTION wearables.delete_vendor_user(user_id bigint, endpoint text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -215,9 +225,10 @@ BEGIN
     'delete_vendor_user', link.endpoint, $1, NULL, ARRAY[link.external_user_id], NULL, NULL);
 END $$;
 COMMENT ON FUNCTION wearables.delete_vendor_user(bigint, text) IS
-  'have the vendor delete its user of a person; when it has, their connections are set to deregistered here and the '
-  'link is not used for further calls; what is stored here stays; endpoint null: the user''s only one; returns the '
-  'call''s id, see outbound_calls';
+  'Has the vendor delete its user. When the vendor has responded, the connections of the user are set to '
+  'deregistered and the link is not used for further calls. Everything stored in this database is kept. Arguments: '
+  'user_id: the user; endpoint: the endpoint to call (null: the only one that the user is linked to). Returns the id '
+  'of the call: see outbound_calls. Example: SELECT wearables.delete_vendor_user(1);';
 
 CREATE FUNCTION wearables.refresh_user(user_id bigint, endpoint text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -230,9 +241,10 @@ BEGIN
     'refresh_user', link.endpoint, $1, NULL, ARRAY[link.external_user_id], NULL, NULL);
 END $$;
 COMMENT ON FUNCTION wearables.refresh_user(bigint, text) IS
-  'have the vendor ask a user''s providers for new data now, which then comes by webhooks; the vendor does so 8 times '
-  'an hour for a user, and what it would refuse is refused here, with the time from which it may be asked again; '
-  'endpoint null: the user''s only one; returns the call''s id, see outbound_calls';
+  'Has the vendor fetch new data from all providers of a user. The data arrive as webhooks. The vendor does this 8 '
+  'times an hour for one user. A further call is refused with an error that names the time from which it is '
+  'possible. Arguments: user_id: the user; endpoint: the endpoint to call (null: the only one that the user is '
+  'linked to). Returns the id of the call: see outbound_calls. Example: SELECT wearables.refresh_user(1);';
 
 CREATE FUNCTION wearables.trigger_historical_pull(user_ids bigint[], provider text, endpoint text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -243,22 +255,24 @@ DECLARE
 BEGIN
   PERFORM wearables_internal.check_provider($2);
   IF coalesce(cardinality($1), 0) NOT BETWEEN 1 AND most OR array_position($1, NULL) IS NOT NULL THEN
-    RAISE EXCEPTION 'user_ids holds no user, a null, or more than %', most
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Call it once for each so many users.';
+    RAISE EXCEPTION 'user_ids is empty, contains a null, or has more than % elements', most
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Call the function several times with fewer users.';
   END IF;
   SELECT array_agg(wearables_internal.only_link(u, $3) ORDER BY u) INTO links FROM (SELECT DISTINCT unnest($1)) x (u);
   IF (SELECT count(DISTINCT l.endpoint) FROM unnest(links) l) <> 1 THEN
-    RAISE EXCEPTION 'the users are not all linked at one endpoint'
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Name the endpoint, or call it once for each.';
+    RAISE EXCEPTION 'the users are linked to different endpoints'
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Name the endpoint, or call the function once for each endpoint.';
   END IF;
   RETURN wearables_internal.make_call(
     'trigger_historical_pull', links[1].endpoint, NULL, NULL, ARRAY(SELECT l.external_user_id FROM unnest(links) l),
     $2, NULL);
 END $$;
 COMMENT ON FUNCTION wearables.trigger_historical_pull(bigint[], text, text) IS
-  'have the vendor pull the history of a provider once more for up to 250 users; it announces what it has by '
-  'historical events, and the history is then pulled from it; endpoint null: each user''s only one; returns the '
-  'call''s id, see outbound_calls';
+  'Has the vendor pull the history of a provider again. The vendor announces the result by historical events, and '
+  'the history is then pulled from the vendor. Arguments: user_ids: up to 250 users; provider: the vendor''s name '
+  '(slug) of the provider; endpoint: the endpoint to call (null: the only one that each user is linked to). Returns '
+  'the id of the call: see outbound_calls. Example: SELECT wearables.trigger_historical_pull(ARRAY[1, 2], ''oura'');';
 
 -- What a call has changed at the vendor, by its job.
 
@@ -269,17 +283,17 @@ AS $$
 BEGIN
   IF EXISTS (SELECT FROM wearables.user_links l
              WHERE l.endpoint = $3 AND l.external_user_id = $4 AND l.user_id <> $1) THEN
-    RETURN format('the vendor''s user %s is linked to another person here', $4);
+    RETURN format('the vendor''s user %s is linked to another user', $4);
   END IF;
   IF NOT EXISTS (SELECT FROM wearables.users u
                  WHERE u.user_id = $1 AND u.client_user_id = $2 AND u.erased_at IS NULL) THEN
-    RETURN 'the person is not there any more';
+    RETURN 'the user was erased or renamed';
   END IF;
   PERFORM wearables.register_user($2, $4, $3);
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION wearables_internal.note_vendor_user(bigint, text, text, text) IS
-  'the vendor has this user for the person: both ids are linked; returns why that cannot be, null where it can';
+  'Links the vendor''s user to the user of a call. Returns why that is not possible, or null.';
 
 CREATE FUNCTION wearables_internal.note_disconnected(user_id bigint, provider text, at timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -290,7 +304,7 @@ BEGIN
   END IF;
 END $$;
 COMMENT ON FUNCTION wearables_internal.note_disconnected(bigint, text, timestamptz) IS
-  'the vendor has deregistered the provider, at that time';
+  'Sets the connection to deregistered, as of the time at which the vendor did so.';
 
 CREATE FUNCTION wearables_internal.note_vendor_user_deleted(
   user_id bigint, endpoint text, external_user_id text, at timestamptz)
@@ -309,4 +323,4 @@ BEGIN
   WHERE l.endpoint = $2 AND l.external_user_id = $3 AND l.deleted_at IS NULL;
 END $$;
 COMMENT ON FUNCTION wearables_internal.note_vendor_user_deleted(bigint, text, text, timestamptz) IS
-  'the vendor has deleted its user, at that time: no call uses the link any more, and the connections are gone';
+  'Marks the link to a user that the vendor has deleted, and sets its connections to deregistered as of that time.';

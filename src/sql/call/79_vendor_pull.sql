@@ -16,13 +16,13 @@ CREATE TABLE wearables.vendor_pulls (
   PRIMARY KEY (user_id, endpoint, provider, resource)
 );
 COMMENT ON TABLE wearables.vendor_pulls IS
-  'pulls of a provider''s history by the vendor that have failed, until they succeed or the connection ends; see '
-  'check_vendor_pulls()';
-COMMENT ON COLUMN wearables.vendor_pulls.failed IS 'false: it was triggered again since, and has not ended yet';
-COMMENT ON COLUMN wearables.vendor_pulls.error_code IS 'the vendor''s word for why';
+  'Pulls of a provider''s history by the vendor that failed. A row is kept until the pull succeeds or the connection '
+  'ends. See check_vendor_pulls().';
+COMMENT ON COLUMN wearables.vendor_pulls.failed IS 'False: the vendor pulls again, and that has not ended.';
+COMMENT ON COLUMN wearables.vendor_pulls.error_code IS 'The vendor''s code of the cause.';
 COMMENT ON COLUMN wearables.vendor_pulls.retriable IS
-  'the vendor may succeed another time: it is asked to, once a day';
-COMMENT ON COLUMN wearables.vendor_pulls.retriggered_at IS 'when trigger_historical_pull() was last called for it';
+  'Whether the vendor may succeed later. It is asked to pull again once a day.';
+COMMENT ON COLUMN wearables.vendor_pulls.retriggered_at IS 'When the vendor was last asked to pull again.';
 CREATE INDEX vendor_pulls_failed ON wearables.vendor_pulls (endpoint, provider) WHERE failed;
 SELECT pg_extension_config_dump('wearables.vendor_pulls', '');
 
@@ -66,8 +66,8 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables_internal.note_pull_state(bigint, text, text, jsonb) IS
-  'what the vendor says of its pulls for a user, one object for each: those that have failed are kept, what may '
-  'succeed another time is triggered again, once a day';
+  'Records what the vendor reports about its pulls of one user, given as one object for each. Failed ones are kept. '
+  'Retriable ones are triggered again once a day.';
 
 CREATE FUNCTION wearables_internal.is_silent(
   user_id bigint, provider text, connected_at timestamptz, endpoint text)
@@ -87,8 +87,8 @@ BEGIN ATOMIC
              AND e.inserted + e.changed + e.confirmed + e.unchanged + e.stale > 0);
 END;
 COMMENT ON FUNCTION wearables_internal.is_silent(bigint, text, timestamptz, text) IS
-  'whether the vendor has announced no history of a connection since it was made, and no page that was pulled held a '
-  'reading';
+  'Whether the vendor has announced no history of a connection since it was made, and no pulled page contained a '
+  'reading.';
 
 CREATE FUNCTION wearables.check_vendor_pulls() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -135,6 +135,7 @@ BEGIN
   RETURN asked;
 END $$;
 COMMENT ON FUNCTION wearables.check_vendor_pulls() IS
-  'ask the vendor what has become of its pulls of history for connections of the last 30 days of which nothing was '
-  'heard, and for those that have failed: each once in wearables_ingest.pull_state_interval, at most 100 at an '
-  'endpoint; the worker does this once an hour; returns how many calls were made';
+  'Asks the vendor for the state of its pulls of history: for connections of the last 30 days of which nothing has '
+  'arrived, and for pulls that failed. Each user is asked about once in wearables_ingest.pull_state_interval, at '
+  'most 100 at an endpoint in one call. A worker calls it once an hour. Returns the number of calls that were made. '
+  'Example: SELECT wearables.check_vendor_pulls();';

@@ -63,7 +63,7 @@ $user{alice} = sql(q{SELECT user_id FROM wearables.users WHERE client_user_id = 
 sql(q{SELECT wearables.register_user('somebody', 'carol-at-junction')});
 my $stolen = ask(q{create_vendor_user('carol')});
 ends($stolen, 'failed', 'a vendor\'s user who is somebody else here');
-like(field($stolen, 'error'), qr/^the vendor's user carol-at-junction is linked to another person here$/, 'is left alone, and it says so');
+like(field($stolen, 'error'), qr/^the vendor's user carol-at-junction is linked to another user$/, 'is left alone, and it says so');
 sql(q{DELETE FROM wearables.user_links WHERE external_user_id = 'carol-at-junction'});
 my $mended = ask(q{create_vendor_user('carol')});
 cmp_ok($mended, '>', $stolen, 'what failed may be asked for again');
@@ -144,7 +144,7 @@ is(asked(qr/refresh/), 8, 'and nothing was sent');
 sql("UPDATE wearables_internal.calls SET finished_at = finished_at - interval '2 hours' WHERE operation = 'refresh_user'");
 my $too_many = ask("refresh_user($user{alice})");
 ends($too_many, 'failed', 'a refresh that the vendor refuses is over');
-like(field($too_many, q{error || ' ' || (again_at BETWEEN now() + interval '50 minutes' AND now() + interval '61 minutes')}), qr/^the vendor answered 429: Too many refreshes true$/, 'and says when it may be asked again');
+like(field($too_many, q{error || ' ' || (again_at BETWEEN now() + interval '50 minutes' AND now() + interval '61 minutes')}), qr/^the vendor responded with status 429: Too many refreshes true$/, 'and says when it may be asked again');
 is("@{ as_role($node, 'app', 'backend', qq{SELECT wearables.refresh_user($user{alice})})->{states} }", '53400', 'until then it is refused here');
 is(sql(q{SELECT count(*) FROM wearables_internal.pull_hosts WHERE blocked_until > now()}), 0, 'and nobody else has to wait for it');
 my $nothing = ask("refresh_user($user{carol})");
@@ -152,7 +152,7 @@ sql(q{SELECT wearables.create_vendor_user('empty')});
 wait_until($node, 'app', q{SELECT state = 'done' FROM wearables.outbound_calls WHERE client_user_id = 'empty'}, 'somebody without a provider');
 my $empty = ask("refresh_user(@{[ sql(q{SELECT user_id FROM wearables.users WHERE client_user_id = 'empty'}) ]})");
 ends($empty, 'failed', 'is not refreshed');
-like(field($empty, q{error || ' ' || result::text}), qr/^the vendor answered 400: No connected sources .*"failed_sources": \[\]/, 'in the vendor\'s words');
+like(field($empty, q{error || ' ' || result::text}), qr/^the vendor responded with status 400: No connected sources .*"failed_sources": \[\]/, 'in the vendor\'s words');
 
 # --- trigger_historical_pull
 
@@ -206,8 +206,8 @@ for my $call ([ "disconnect_provider($user{alice}, 'garmin')", { do => 'cut' }, 
 	is(field($id, 'state'), 'done', "$what: an answer that was lost is asked for again");
 	is(sql("SELECT status FROM wearables.connections WHERE user_id = $user{alice} AND provider = '$provider'"), $status, 'and the connection is gone');
 }
-my %over = ('422' => [ { do => 'status', status => 422, detail => 'redirect_url is not allowed' }, qr/^the vendor answered 422: redirect_url is not allowed$/ ],
-	'a redirect' => [ { do => 'redirect', status => 307 }, qr/^the vendor answered 307/ ], '404' => [ { do => 'status', status => 404, detail => "no\x{0}user" }, qr/^the vendor answered 404: no\?user$/ ],
+my %over = ('422' => [ { do => 'status', status => 422, detail => 'redirect_url is not allowed' }, qr/^the vendor responded with status 422: redirect_url is not allowed$/ ],
+	'a redirect' => [ { do => 'redirect', status => 307 }, qr/^the vendor responded with status 307/ ], '404' => [ { do => 'status', status => 404, detail => "no\x{0}user" }, qr/^the vendor responded with status 404: no\?user$/ ],
 	'endless' => [ { do => 'endless' }, qr/larger than wearables_ingest.http_body_limit/ ]);
 sql(q{ALTER SYSTEM SET wearables_ingest.http_body_limit = '1MB'; SELECT pg_reload_conf()});
 for my $what (sort keys %over)
@@ -226,7 +226,7 @@ like(sql(q{SELECT what FROM wearables.problems WHERE problem = 'call_failed'}), 
 # The vendor refuses the key: the endpoint is stopped, and nothing is lost
 $junction->control(keys => { junction => ['another'] }, reset => JSON::PP::true());
 my @stopped = (ask(q{create_vendor_user('patient')}), ask(q{create_vendor_user('patient too')}));
-wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.problems WHERE problem = 'call_stopped' AND what ~ 'answered 401'}, 'a key that is refused is a problem');
+wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.problems WHERE problem = 'call_stopped' AND what ~ 'status 401'}, 'a key that is refused is a problem');
 Time::HiRes::sleep(2);
 cmp_ok(scalar($junction->requests), '<=', 2, 'and it is not tried again and again');
 is(field($_, 'state'), 'waiting', 'the call waits') for @stopped;
@@ -238,11 +238,11 @@ is(sql(q{SELECT count(*) FROM wearables.problems WHERE problem = 'call_stopped'}
 # Too late: nobody waits for a link for ever
 $junction->misbehave(do => 'status', status => 503);
 my $late = ask("link_url($user{carol}, 'late')");
-wait_until($node, 'app', "SELECT error ~ 'answered 503' FROM wearables.outbound_calls WHERE job_id = $late", 'a link that is not given');
+wait_until($node, 'app', "SELECT error ~ 'status 503' FROM wearables.outbound_calls WHERE job_id = $late", 'a link that is not given');
 sql("UPDATE wearables_internal.calls SET expires_at = now() WHERE job_id = $late");
 hurry();
 ends($late, 'failed', 'is given up in time');
-like(field($late, 'error'), qr/^given up, as it could not be made in time: the vendor answered 503/, 'and says why');
+like(field($late, 'error'), qr/^given up, because it could not be made in time: the vendor responded with status 503/, 'and says why');
 $junction->misbehave(do => 'throttle', retry_after => 7200);
 my $told = ask("link_url($user{carol}, 'told')");
 hurry();
@@ -315,7 +315,7 @@ my $lost = ask(q{create_vendor_user('lost')});
 sql("DELETE FROM wearables.jobs WHERE job_id = $lost");
 my $found = ask(q{create_vendor_user('lost')});
 cmp_ok($found, '>', $lost, 'a call whose job is gone is asked for anew');
-is(field($lost, 'state') . ' ' . field($lost, 'error'), 'failed its job is gone', 'and the former has failed');
+is(field($lost, 'state') . ' ' . field($lost, 'error'), 'failed its job was deleted', 'and the former has failed');
 # One that raises again and again ends as a failed call, and leaves no dead letter
 sql("UPDATE wearables_internal.calls SET external_user_ids = '{..}' WHERE job_id = @{[ ask(qq{disconnect_provider($user{alice}, 'wrong')}) ]}; CALL wearables.drain()");
 like(sql(q{SELECT error FROM wearables.outbound_calls WHERE provider = 'wrong' AND state = 'failed'}), qr/no segment of a path/, 'what can never be sent has failed');

@@ -48,8 +48,8 @@ failing([ 'alice', 'garmin', 'steps', 'failure', 'provider_unavailable' ], [ 'al
 is(check(), 1, 'of a connection of which nothing was heard it is asked');
 is(introspected(), 'alice', 'and of no other');
 is(pulls(), 'garmin sleep t non_retriable_error f f, garmin steps t provider_unavailable t t', 'what has failed at the vendor is known');
-is(problems(), q{the vendor could not pull the history of garmin for 1 connection(s) at endpoint junction: non_retriable_error; ask the vendor, or have the person connect again / }
-	. q{the vendor could not pull the history of garmin for 1 connection(s) at endpoint junction: provider_unavailable; it is asked to do so again once a day}, 'and a problem');
+is(problems(), q{the vendor could not pull the history of provider garmin for 1 connection(s) at endpoint junction: non_retriable_error; ask the vendor, or ask the users to connect again / }
+	. q{the vendor could not pull the history of provider garmin for 1 connection(s) at endpoint junction: provider_unavailable; nothing: the vendor is asked to pull again once a day}, 'and a problem');
 is(triggered(), '{"user_ids":["alice-at-junction"],"provider":"garmin"}', 'what may succeed another time is triggered again');
 is(check(), 0, 'asked again at once, nothing is asked');
 later(7);
@@ -118,7 +118,7 @@ sql('DELETE FROM wearables_internal.calls; DELETE FROM wearables.jobs');
 $node->append_conf('postgresql.conf', "wearables_ingest.pull_state_interval = '6h'\nwearables_ingest.databases = 'app'");
 $node->reload;
 wait_until($node, 'app', q{SELECT count(*) >= 100 FROM wearables.outbound_calls WHERE operation = 'read_pull_state' AND state = 'failed'}, 'a worker asks by itself');
-like(sql(q{SELECT min(error) FROM wearables.outbound_calls WHERE operation = 'read_pull_state'}), qr/^the vendor answered 404: User not found$/, 'and the vendor does not know them');
+like(sql(q{SELECT min(error) FROM wearables.outbound_calls WHERE operation = 'read_pull_state'}), qr/^the vendor responded with status 404: User not found$/, 'and the vendor does not know them');
 
 $node->stop;
 $junction->stop;
