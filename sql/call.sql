@@ -89,6 +89,26 @@ SELECT wearables.request_backfill(:ann, '', 'heartrate', '2026-01-01', '2026-01-
 SELECT wearables.register_user('ann', 'ext-ann', 'junction') = :ann AS linked;
 SELECT wearables.link_url(:ann) > 0 AS asked;
 
+-- what is requested after its contrary is another call, even while the earlier one is open: that was f, f, f
+SELECT wearables.create_vendor_user('ann', 'junction') AS created \gset
+SELECT wearables.delete_vendor_user(:ann) AS deleted \gset
+SELECT wearables.create_vendor_user('ann', 'junction') AS created_again \gset
+SELECT wearables.delete_vendor_user(:ann) AS deleted_again \gset
+SELECT wearables.set_connection(:ann, 'withings', 'connected', 'user', at => '2026-01-01');
+SELECT wearables.disconnect_provider(:ann, 'withings') AS disconnected \gset
+SELECT wearables.set_connection(:ann, 'withings', 'connected', 'user', at => '2026-01-02');
+SELECT :created_again > :deleted AS created_again, :deleted_again > :deleted AS deleted_again,
+       wearables.disconnect_provider(:ann, 'withings') > :disconnected AS disconnected_again,
+       wearables.disconnect_provider(:ann, 'withings') = wearables.disconnect_provider(:ann, 'withings') AS same;
+-- a deletion that is done is no answer while the user is being made again: an error, and no call
+UPDATE wearables_internal.calls SET state = 'done', finished_at = now() WHERE operation = 'delete_vendor_user';
+UPDATE wearables.user_links SET deleted_at = now() WHERE external_user_id = 'ext-ann';
+SELECT wearables.delete_vendor_user(:ann) = :deleted_again AS same;
+UPDATE wearables_internal.calls SET finished_at = now(), state = 'failed' WHERE operation = 'create_vendor_user';
+SELECT wearables.create_vendor_user('ann', 'junction') > 0 AS created;
+SELECT wearables.delete_vendor_user(:ann);
+UPDATE wearables.user_links SET deleted_at = NULL WHERE external_user_id = 'ext-ann';
+
 -- who may
 CREATE ROLE regress_caller;
 SELECT wearables.grant_access('regress_caller', 'caller');

@@ -64,8 +64,27 @@ COMMENT ON FUNCTION wearables_internal.check_refresh(text, bigint) IS
   'Raises an error that names the time until which the vendor would refuse to refresh the user. Returns if there is '
   'none.';
 
+CREATE FUNCTION wearables_internal.contrary_before(
+  operation wearables.call_operation, endpoint text, user_id bigint, provider text)
+RETURNS text LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT CASE
+    WHEN $1 IN ('create_vendor_user', 'delete_vendor_user') THEN
+      (SELECT max(o.job_id)::text FROM wearables_internal.calls o
+       WHERE o.user_id = $3 AND o.endpoint = $2
+         AND o.operation = CASE $1 WHEN 'create_vendor_user' THEN 'delete_vendor_user'::wearables.call_operation
+                           ELSE 'create_vendor_user' END)
+    WHEN $1 = 'disconnect_provider' THEN
+      (SELECT extract(epoch FROM c.connected_at)::text FROM wearables.connections c
+       WHERE c.user_id = $3 AND c.provider = $4)
+    END;
+END;
+COMMENT ON FUNCTION wearables_internal.contrary_before(wearables.call_operation, text, bigint, text) IS
+  'The last event or call that undoes what the operation does: a deletion before a creation, a creation before a '
+  'deletion, a connection before a disconnection. Null: there is none.';
+
 CREATE FUNCTION wearables_internal.same_call(
-  operation wearables.call_operation, intent text, endpoint text, user_id bigint, provider text)
+  operation wearables.call_operation, intent text, user_id bigint, provider text)
 RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   SELECT c.job_id FROM wearables_internal.calls c
@@ -73,18 +92,14 @@ BEGIN ATOMIC
     AND (c.state IN ('waiting', 'running')
          OR c.state = 'done'
             AND c.finished_at > clock_timestamp() - (SELECT t.same_for FROM wearables_internal.call_terms($1) t)
-            -- the contrary was asked for since
-            AND NOT ($1 = 'create_vendor_user' AND EXISTS (
-              SELECT FROM wearables_internal.calls o
-              WHERE o.user_id = $4 AND o.operation = 'delete_vendor_user' AND o.endpoint = $3 AND o.job_id > c.job_id))
+            -- the vendor's clock may be behind, so that the disconnection did not count
             AND NOT ($1 = 'disconnect_provider' AND EXISTS (
               SELECT FROM wearables.connections o
-              WHERE o.user_id = $4 AND o.provider = $5 AND o.status = 'connected')))
+              WHERE o.user_id = $3 AND o.provider = $4 AND o.status = 'connected')))
   ORDER BY c.job_id DESC LIMIT 1;
 END;
-COMMENT ON FUNCTION wearables_internal.same_call(wearables.call_operation, text, text, bigint, text) IS
-  'The call that has this intent: it is open, or was done recently and the contrary was not requested since. Null: '
-  'there is none.';
+COMMENT ON FUNCTION wearables_internal.same_call(wearables.call_operation, text, bigint, text) IS
+  'The call that has this intent: it is open, or was done recently. Null: there is none.';
 
 CREATE FUNCTION wearables_internal.make_call(
   operation wearables.call_operation, endpoint text, user_id bigint, client_user_id text, external_user_ids text[],
@@ -92,8 +107,11 @@ CREATE FUNCTION wearables_internal.make_call(
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  -- a request that follows its contrary is another intent, even while the earlier call is open: that call is made, or
+  -- has been made, before the contrary
+  follows CONSTANT text := wearables_internal.contrary_before($1, $2, $3, $6);
   hash CONSTANT text :=
-    encode(sha256(convert_to(jsonb_build_array($1, $2, $3, $4, $5, $6, $7)::text, 'UTF8')), 'hex');
+    encode(sha256(convert_to(jsonb_build_array($1, $2, $3, $4, $5, $6, $7, follows)::text, 'UTF8')), 'hex');
   asker CONSTANT text := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
   job bigint;
 BEGIN
@@ -106,7 +124,7 @@ BEGIN
     AND NOT EXISTS (SELECT FROM wearables.jobs j
                     WHERE j.dedupe_key = 'call:' || c.job_id AND j.state IN ('ready', 'running'));
   LOOP
-    job := wearables_internal.same_call($1, hash, $2, $3, $6);
+    job := wearables_internal.same_call($1, hash, $3, $6);
     IF job IS NOT NULL THEN RETURN job; END IF;
     IF $1 = 'refresh_user' THEN PERFORM wearables_internal.check_refresh($2, $3); END IF;
     job := nextval('wearables.jobs_job_id_seq');
@@ -217,6 +235,9 @@ BEGIN
     WHERE c.user_id = $1 AND c.operation = 'delete_vendor_user' AND ($2 IS NULL OR c.endpoint = $2)
       AND c.finished_at > clock_timestamp() - (SELECT t.same_for FROM wearables_internal.call_terms(c.operation) t)
       AND c.state = 'done'
+      AND NOT EXISTS (SELECT FROM wearables_internal.calls o
+                      WHERE o.user_id = $1 AND o.operation = 'create_vendor_user' AND o.endpoint = c.endpoint
+                        AND o.job_id > c.job_id AND o.state IN ('waiting', 'running'))
     ORDER BY c.job_id DESC LIMIT 1;
     IF FOUND THEN RETURN done; END IF;
   END IF;
