@@ -34,6 +34,8 @@ my @chapters = (
 		qw(mappings metrics units sources resources known_fields drift) ],
 	[ 'pull', 'Pull history', 'Fetch older data over the REST API of the vendor.',
 		qw(request_backfill sync coverage request_missing reconcile connection_progress) ],
+	[ 'call', 'Call the vendor', 'Create users at the vendor, get links, disconnect, and request fresh data.',
+		qw(create_vendor_user link_url outbound_calls disconnect_provider delete_vendor_user refresh_user) ],
 	[ 'queue', 'The queue and its workers', 'Jobs, failed jobs, and how to pause and resume.',
 		qw(queue workers drain) ],
 	[ 'admin', 'Health and privileges', 'What to monitor, and who may do what.', qw(health problems grant_access) ]);
@@ -49,8 +51,8 @@ my %condition = do("$FindBin::Bin/errors.pl") or die "errors.pl: ", $@ || $!;
 # What C calls otherwise.
 my %name_in_c = (
 	t_r_serialization_failure => 'serialization_failure',
-	e_r_i_e_trigger_protocol_violated => 'trigger_protocol_violated',
 	e_r_i_e_event_trigger_protocol_violated => 'event_trigger_protocol_violated',
+	e_r_i_e_trigger_protocol_violated => 'trigger_protocol_violated',
 	datetime_value_out_of_range => 'datetime_field_overflow',
 	undefined_schema => 'invalid_schema_name');
 

@@ -1,5 +1,6 @@
 #include "worker/launcher.h"
 
+#include "pg/call/call_job.h"
 #include "pg/ingest/normalize_job.h"
 #include "pg/ingest/zone_job.h"
 #include "pg/parse/mapping.h"
@@ -69,6 +70,7 @@ void _PG_init(void) {
   pg::register_event_job_kinds();
   pg::register_zone_job_kind();
   pg::register_pull_job_kind();
+  pg::register_call_job_kind();
   pg::register_test_job_kinds();  // none without stop_point.h
   RegisterXactCallback(pg::at_transaction_end, nullptr);
   RegisterSubXactCallback(pg::at_subtransaction_end, nullptr);

@@ -111,6 +111,9 @@ void take_turn(void* arg) {
 pg::Statement make_partitions{
     "SELECT wearables.make_event_partitions() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
 pg::Statement reclaim_names{"SELECT wearables.reclaim_names() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
+// so many an hour: calls that ended long ago, and links that have expired
+pg::Statement delete_old_calls{"SELECT wearables_internal.delete_old_calls(10000)"};
+pg::Statement check_vendor_pulls{"SELECT wearables.check_vendor_pulls()"};
 
 // Nothing where there is no sender yet: nothing will arrive, and a dump that is being restored may bring partitions of
 // its own.
@@ -149,8 +152,12 @@ void maintain(TimestampTz* due) {
   int sqlstate = guarded(run_maintenance, &partitions);
   if (sqlstate == 0 && !partitions.had_sender) return;
   Maintenance names{&reclaim_names, false};
-  const int second = guarded(run_maintenance, &names);
-  if (sqlstate == 0) sqlstate = second;
+  Maintenance calls{&delete_old_calls, false};
+  Maintenance vendor_pulls{&check_vendor_pulls, false};
+  for (Maintenance* step : {&names, &calls, &vendor_pulls}) {
+    const int after = guarded(run_maintenance, step);
+    if (sqlstate == 0) sqlstate = after;
+  }
   note_maintenance(sqlstate);
   *due = now + (sqlstate == 0                            ? kMaintenance
                 : sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ? kMaintenanceBusy

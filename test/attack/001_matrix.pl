@@ -11,7 +11,7 @@ use Wearables;
 my $node = make_node('matrix', "wearables_ingest.databases = ''", 'restart_after_crash = on');
 $node->start;
 install($node, 'postgres', 'alice');
-my %role = (ingest => 'door', reader => 'charts', monitor => 'watch', operator => 'keeper', stranger => hostile_name());
+my %role = (ingest => 'door', reader => 'charts', monitor => 'watch', caller => 'backend', operator => 'keeper', stranger => hostile_name());
 run_sql($node, 'postgres', join '', map {
 		sprintf "CREATE ROLE %s LOGIN; GRANT CREATE ON DATABASE postgres TO %s;%s\n", (quoted($role{$_})) x 2,
 		  $_ eq 'stranger' ? '' : sprintf 'SELECT wearables.grant_access(%s, %s);', literal(quoted($role{$_})), literal($_) } sort keys %role);
@@ -64,7 +64,7 @@ for my $kind (sort keys %role)
 is(restart_count($node), 0, 'the server has not crashed');
 
 # A role's rights are its list, so what is let in for PUBLIC stands once, under the stranger.
-for my $kind (qw(ingest reader monitor operator))
+for my $kind (qw(ingest reader monitor caller operator))
 {
 	delete @allowed{ grep { /^$kind: (.*)/ && $allowed{"stranger: $1"} } keys %allowed };
 }

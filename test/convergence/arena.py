@@ -246,7 +246,7 @@ class Arena:
             self.main.run(self.to_undo[-1][1])
             self.to_undo.pop()
         if thorough:
-            self.main.run("TRUNCATE " + ", ".join(f"wearables.{table}" for table in TABLES))
+            self.main.run("TRUNCATE " + ", ".join(f"wearables.{table}" for table in TABLES) + " CASCADE")
             self.main.run("DELETE FROM wearables.sources")
             self.main.run("DELETE FROM wearables.metrics WHERE origin = 'extended'")
         else:

@@ -77,12 +77,13 @@ class Junction(Program):
     def stats(self):
         return self.at_control("GET", "/_stats")[1]
 
-    def ask(self, path, query=None, headers=None, key=KEY, method="GET", timeout=TIMEOUT):
+    def ask(self, path, query=None, headers=None, key=KEY, method="GET", timeout=TIMEOUT, body=None):
         """(status, headers, body), or the name of what happened instead."""
         target = path + ("?" + urlencode(query) if query else "")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, target, headers={**({"X-Vital-API-Key": key} if key else {}), **(headers or {})})
+            headers = {**({"X-Vital-API-Key": key} if key else {}), **(headers or {})}
+            connection.request(method, target, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             return response.status, response.headers, response.read()
         except NOTHING as error:

@@ -150,7 +150,9 @@ class Junction:
     def set_world(self, seed, floating):
         """Another one, without a history; and the providers whose instants are taken literally."""
         self.world = history.world_with_history(seed, 0, None, 0, 0)
+        link_base = self.vendor.link_base
         self.vendor = Vendor(self.world, worlds.ENDPOINTS, floating)
+        self.vendor.link_base = link_base
 
     def endpoint_of(self, key):
         return next((endpoint for endpoint, keys in self.keys.items() if key in keys), None)
@@ -270,7 +272,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Control(Handler):
-    """POST /_control, GET /_stats, /_log, /_events; and /_trap, where no client should come."""
+    """POST /_control, GET /_stats, /_log, /_events; /_link, where a person connects a provider; and /_trap, where no
+    client should come."""
 
     def respond(self, body):
         junction, request = self.server.junction, Request(self.command, self.path)
@@ -286,6 +289,12 @@ class Control(Handler):
             response = junction.stats.entries()
         elif where == ("GET", "_events"):
             response = junction.events(request.text("endpoint"))
+        elif where == ("GET", "_link"):
+            try:
+                now_ms = junction.now("_link") * 1000
+                response = junction.vendor.open_link(request.text("token"), request.text("provider", "oura"), now_ms)
+            except KeyError:
+                status, response = 404, {"error": "the link is not known, used already, or too old"}
         elif request.path.split("/")[0] == "_trap":
             told = " ".join([self.path, *self.headers.values()])
             junction.stats.add(
@@ -314,14 +323,18 @@ class Api(Handler):
         key = self.headers.get(KEY_HEADER, "")
         endpoint = junction.endpoint_of(key)
         self.front = self.headers.get("X-Front-Connection")
-        response = junction.vendor.response(self.command, self.path, endpoint, self.now * 1000, junction.page_size)
         if rule and rule["do"] in ("throttle", "status"):
-            response = misbehave.refusal(rule, self.now)
+            response = misbehave.refusal(rule, self.now)  # and nothing is done
+        else:
+            response = junction.vendor.response(
+                self.command, self.path, endpoint, self.now * 1000, junction.page_size, body
+            )
         stats.add(busy=1, unauthorized=endpoint is None)
         try:
             entry = {
                 "method": self.command,
                 "path": junction.masked(self.path),
+                "body": junction.masked(body.decode(errors="replace")),
                 "status": response.status,
                 "do": rule and rule["do"],
                 "endpoint": endpoint,
@@ -459,6 +472,7 @@ def main():
     chosen = options()
     junction = Junction(chosen)
     api, control = Server(chosen.port, Api, junction), Server(chosen.control_port, Control, junction)
+    junction.vendor.link_base = f"http://127.0.0.1:{control.server_address[1]}/_link"
     junction.trap = f"http://localhost:{control.server_address[1]}/_trap"
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))

@@ -42,8 +42,8 @@ def wrong(name, value, message, kind):
 
 
 class Request:
-    def __init__(self, method, target):
-        self.method, self.target = method, target
+    def __init__(self, method, target, body=b""):
+        self.method, self.target, self.body = method, target, body
         path, _, query = target.partition("?")
         self.path = path.removeprefix("/")
         self.query = dict(parse_qsl(query, keep_blank_values=True))

@@ -159,6 +159,37 @@ def people(junction):
     same("and by the vendor's", junction.json(f"/v2/user/{USER}")["client_user_id"], "alice")
 
 
+def calls(junction):
+    junction.rule()
+
+    def post(path, body):
+        status, _, answer = junction.ask(path, method="POST", body=body)
+        return status, json.loads(answer)
+
+    status, made = post("/v2/user", {"client_user_id": "zoe"})
+    user = made["user_id"]
+    same("a user is made", (status, made["client_user_id"]), (200, "zoe"))
+    status, taken = post("/v2/user", {"client_user_id": "zoe"})
+    same("and not twice", (status, taken["detail"]["user_id"]), (400, user))
+    same("without a body none", post("/v2/user", {})[0], 422)
+    link = post("/v2/link/token", {"user_id": user, "provider": "oura"})[1]
+    check("a link holds its token", link["link_web_url"].endswith(link["link_token"]), link)
+    path = "/_link?token=" + link["link_token"]
+    same("whoever opens it connects", junction.at_control("GET", path)[1]["user_id"], user)
+    same("once", junction.at_control("GET", path)[0], 404)
+    same(
+        "and has a connection", [p["slug"] for p in junction.json(f"/v2/user/providers/{user}")["providers"]], ["oura"]
+    )
+    check("with readings", len(readings_of([junction.json(HEARTRATE.replace(USER, user), MAY)])) > 0)
+    ended = [junction.status(f"/v2/user/{user}/oura", method="DELETE") for _ in range(2)]
+    same("a provider is deregistered", ended, [200, 404])
+    pull = {"user_ids": [user, USER], "provider": "oura"}
+    same("a pull is triggered", post("/v2/link/bulk_trigger_historical_pull", pull)[0], 202)
+    ended = [junction.status(f"/v2/user/{user}", method="DELETE") for _ in range(2)]
+    same("a user is deleted", ended, [200, 404])
+    check("and made anew is another", post("/v2/user", {"client_user_id": "zoe"})[1]["user_id"] != user)
+
+
 def refusals(junction):
     junction.rule()
     for what, expected, path, query, rest in (
@@ -569,6 +600,7 @@ def main():
                 paging,
                 resources,
                 people,
+                calls,
                 refusals,
                 manners,
                 connections,

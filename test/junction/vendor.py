@@ -11,6 +11,7 @@ from datetime import timedelta
 from urllib.parse import unquote
 
 import catalog
+from calls import Calls
 from request import POSITION, HttpError, Request, Response, encoded
 from state import EPOCH, Team, UnknownUser, day_of, instant_of
 
@@ -18,13 +19,14 @@ CACHE_SIZE = 2000
 REFRESHES_AN_HOUR = 8
 
 
-class Vendor:
+class Vendor(Calls):
     def __init__(self, world, endpoints, floating=catalog.FLOATING):
         self.teams = {
             endpoint: Team([event for event in world.events if event.endpoint == endpoint], floating) for endpoint in endpoints
         }
         self.cache, self.lock = OrderedDict(), threading.Lock()
         self.refreshed = {}
+        self.begin_calls()
         self.pulls = []  # what introspection says of a backfill instead of "success"
         self.routes = [
             (r"v2/timeseries/(workouts|sleep)/([^/]+)/stream", "GET", self.stream),
@@ -36,14 +38,15 @@ class Vendor:
             (r"v2/user/resolve/([^/]+)", "GET", self.resolve),
             (r"v2/user/([^/]+)", "GET", self.one_user),
             (r"v2/user/([^/]+)/providers", None, None),  # older documentation: 405
+            *((pattern, verb, getattr(self, name)) for pattern, verb, name in self.call_routes),
         ]
 
-    def response(self, method, target, endpoint, now_ms, page_size):
+    def response(self, method, target, endpoint, now_ms, page_size, body=b""):
         """`endpoint` is whose key was shown, None: nobody's. `now_ms` is the Date of the response."""
         try:
             if endpoint is None:
                 raise HttpError(401, "Invalid API key")
-            request = Request(method, target)
+            request = Request(method, target, body)
             known = False
             for pattern, verb, route in self.routes:
                 match = re.fullmatch(pattern, request.path)

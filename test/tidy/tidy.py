@@ -45,9 +45,7 @@ TOP_LEVEL = {
 }  # fmt: skip
 
 # A page that others link to and that another branch adds.
-PAGES_TO_COME = {
-    "src/manual/calls.md": "is written beside the calls to the vendor",
-}
+PAGES_TO_COME = {}
 
 # What includes postgres.h. Rarer headers of the server may follow where they are needed.
 SERVER_DOORS = {"src/pg/server/server.h", "src/pg/server/compat.h"}

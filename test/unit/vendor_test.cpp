@@ -86,6 +86,7 @@ constexpr Vendor kAcme{
     .connection = {kDevice, kPerson, kFault},
     .backfill = {kDevice, kSince, kUntil},
     .pull = nullptr,
+    .calls = nullptr,
     .wall_clock_providers = kWallClock,
 };
 

@@ -99,6 +99,16 @@ const char* text_of(HttpError error) noexcept {
   return "the request failed";
 }
 
+Reply reply_of(int status) noexcept {
+  constexpr int kGoodOnes = 200, kRedirects = 300, kServerErrors = 500;
+  constexpr int kUnauthorized = 401, kForbidden = 403, kRequestTimeout = 408, kConflict = 409, kTooManyRequests = 429;
+  if (status >= kGoodOnes && status < kRedirects) return Reply::kGood;
+  if (status == kUnauthorized || status == kForbidden) return Reply::kKeyRefused;
+  if (status == kTooManyRequests || status >= kServerErrors) return Reply::kOverloaded;
+  if (status == kRequestTimeout || status == kConflict) return Reply::kTransient;
+  return Reply::kRefused;
+}
+
 std::optional<std::int64_t> asked_wait(const HttpAnswer& answer, std::int64_t now) noexcept {
   std::optional<double> longest;
   const auto offer = [&](double milliseconds) { longest = std::max(longest.value_or(0), milliseconds); };

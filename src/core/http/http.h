@@ -62,6 +62,16 @@ struct HttpAnswer {
   std::string retry_after, retry_after_ms, rate_limit_reset;
 };
 
+// What a status means to whoever asked.
+enum class Reply {
+  kGood,        // 2xx
+  kKeyRefused,  // 401, 403: no request of this key will be answered
+  kOverloaded,  // 429, 5xx: the server as a whole has trouble, or is asked too much
+  kTransient,   // 408, 409: the same may be asked again
+  kRefused      // what is asked for: asked again it is refused again
+};
+Reply reply_of(int status) noexcept;
+
 // Milliseconds for which the server asks to be left alone: Retry-After (seconds or a date), retry-after-ms,
 // X-RateLimit-Reset (seconds, or Unix seconds); the longest of them. Nothing where none can be read. Dates count from
 // the answer's own Date, else from `now` (Unix milliseconds). At most kMaxAskedWait.

@@ -241,7 +241,8 @@ struct HttpPool::Impl {
     if (!options.user_agent.empty()) set(CURLOPT_USERAGENT, options.user_agent.c_str());
     set(CURLOPT_HTTPHEADER, transfer->headers.get());
     if (!request.method.empty()) set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
-    if (!transfer->body.empty()) {
+    // a POST without a body has the length 0: some servers refuse one that does not say so
+    if (!transfer->body.empty() || request.method == "POST") {
       set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(transfer->body.size()));
       set(CURLOPT_POSTFIELDS, transfer->body.c_str());
     }

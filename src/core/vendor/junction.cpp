@@ -44,8 +44,10 @@ constexpr std::string_view kNextCursor[] = {"next_cursor"};
 constexpr std::string_view kNoCursor[] = {"", "None"};
 constexpr std::string_view kRefusal[] = {"detail", "detail.0.msg", "detail.msg", "message", "error"};
 
+constexpr std::string_view kKeyHeader = "X-Vital-API-Key";
+
 constexpr PullApi kPull{
-    .key_header = "X-Vital-API-Key",
+    .key_header = kKeyHeader,
     .from = "start_date",
     .to = "end_date",
     .provider = "provider",
@@ -53,6 +55,81 @@ constexpr PullApi kPull{
     .next_cursor = kNextCursor,
     .no_cursor = kNoCursor,
     .refusal = kRefusal,
+};
+
+constexpr std::string_view kCallRefusal[] = {"detail", "detail.error_message", "detail.0.msg", "detail.msg", "error",
+                                             "message"};
+constexpr std::string_view kCallSuccess[] = {"success"};
+constexpr std::string_view kMadeUser[] = {"user_id"};
+constexpr std::string_view kExistingUser[] = {"detail.user_id"};
+constexpr std::string_view kLinkUrl[] = {"link_web_url"};
+constexpr std::string_view kLinkToken[] = {"link_token"};
+
+constexpr CallMember kUserMembers[] = {{"client_user_id", CallValue::kClientUserId}};
+constexpr CallMember kLinkMembers[] = {{"user_id", CallValue::kExternalUserId},
+                                       {"provider", CallValue::kProvider},
+                                       {"redirect_url", CallValue::kRedirectUrl}};
+constexpr CallMember kTriggerMembers[] = {{"user_ids", CallValue::kExternalUserIds},
+                                          {"provider", CallValue::kProvider}};
+
+constexpr CallMember kPullStateQuery[] = {{"user_id", CallValue::kExternalUserId}};
+
+constexpr CallShape kCallShapes[] = {
+    {.operation = CallOperation::kCreateUser,
+     .method = "POST",
+     .path = "/v2/user",
+     .body = kUserMembers,
+     .user_id = kMadeUser,
+     .existing_user_id = kExistingUser},
+    {.operation = CallOperation::kLinkToken,
+     .method = "POST",
+     .path = "/v2/link/token",
+     .body = kLinkMembers,
+     .link_url = kLinkUrl,
+     .link_token = kLinkToken},
+    {.operation = CallOperation::kDisconnectProvider,
+     .method = "DELETE",
+     .path = "/v2/user/{user_id}/{provider}",
+     .body = {},
+     .gone_is_done = true},
+    {.operation = CallOperation::kDeleteUser,
+     .method = "DELETE",
+     .path = "/v2/user/{user_id}",
+     .body = {},
+     .gone_is_done = true},
+    {.operation = CallOperation::kRefreshUser, .method = "POST", .path = "/v2/user/refresh/{user_id}", .body = {}},
+    {.operation = CallOperation::kTriggerPull,
+     .method = "POST",
+     .path = "/v2/link/bulk_trigger_historical_pull",
+     .body = kTriggerMembers},
+    {.operation = CallOperation::kReadPullState,
+     .method = "GET",
+     .path = "/v2/introspect/historical_pull",
+     .body = {},
+     .query = kPullStateQuery,
+     .holds_document = true},
+};
+
+// Its schema names the codes; whether they stand by themselves or in an object it does not say.
+constexpr std::string_view kErrorCodes[] = {"error_type", "type", "code"};
+constexpr std::string_view kErrorMessages[] = {"error_message", "message"};
+constexpr std::string_view kRetriable[] = {"provider_rate_limit_exceeded", "provider_unavailable", "transport_failure",
+                                           "resource_contention"};
+
+constexpr CallApi kCalls{
+    .key_header = kKeyHeader,
+    .shapes = kCallShapes,
+    .success = kCallSuccess,
+    .refusal = kCallRefusal,
+    .pull_state = {.providers = "$.data[*].provider",
+                   .resources = "pulled",
+                   .status = "status",
+                   .failed = "failure",
+                   .succeeded = "success",
+                   .details = "error_details",
+                   .codes = kErrorCodes,
+                   .messages = kErrorMessages,
+                   .retriable = kRetriable},
 };
 
 constexpr std::string_view kWallClockProviders[] = {"abbott_libreview", "freestyle_libre"};
@@ -72,6 +149,7 @@ constexpr Vendor kJunction{
                    "unavailable"},
     .backfill = {kBackfillProvider, kBackfillFrom, kBackfillTo},
     .pull = &kPull,
+    .calls = &kCalls,
     .wall_clock_providers = kWallClockProviders,
 };
 

@@ -1,13 +1,12 @@
 #include "core/vendor/pull_api.h"
 
 #include "core/base/text.h"
-#include "core/json/json.h"
+#include "core/vendor/first_value.h"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <vector>
 
 namespace wearables {
 namespace {
@@ -54,39 +53,6 @@ std::string instant_text(Micros instant) {
   return whole + "+00:00";
 }
 
-// The first of the paths at which something stands, of a body that is one object.
-class FirstValue final : public RecordSink {
- public:
-  enum class Of { kAnyKind, kTexts };
-
-  FirstValue(std::span<const std::string_view> paths, Of what) : texts_only_(what == Of::kTexts) {
-    for (const std::string_view path : paths) slots_.push_back(fields_.add(path));
-  }
-
-  const FieldSet& fields() const noexcept { return fields_; }
-
-  void record(const Record& record) override {
-    if (!record.is_object || record.list != "" || record.index != Record::kNotListed) return;
-    for (const std::uint16_t slot : slots_) {
-      const Value& value = record.fields[slot];
-      if (!value.present() || (texts_only_ && value.kind != Kind::kString)) continue;
-      kind_ = value.kind;
-      text_ = value.text;
-      return;
-    }
-  }
-
-  Kind kind() const noexcept { return kind_; }
-  const std::string& text() const noexcept { return text_; }
-
- private:
-  const bool texts_only_;
-  FieldSet fields_;
-  std::vector<std::uint16_t> slots_;
-  Kind kind_ = Kind::kMissing;
-  std::string text_;
-};
-
 }  // namespace
 
 std::optional<RangeStyle> range_style_of(std::string_view name) noexcept {
@@ -118,21 +84,20 @@ Result<std::string> page_url(const PullApi& api, const PullQuestion& question) {
 }
 
 Result<std::string> next_cursor(const PullApi& api, std::string_view body) {
-  FirstValue found(api.next_cursor, FirstValue::Of::kAnyKind);
-  const auto walked = walk_objects(body, found.fields(), found);
-  if (!walked.ok()) return walked.error();
-  if (found.kind() == Kind::kMissing) return std::string();
-  if (found.kind() != Kind::kString || found.text().size() > kMaxCursor) {
+  const auto found = first_value(body, api.next_cursor, Wanted::kAnyKind);
+  if (!found.ok()) return found.error();
+  const auto& [kind, text, number] = found.value();
+  if (kind == Kind::kMissing) return std::string();
+  if (kind != Kind::kString || text.size() > kMaxCursor) {
     return Error{Code::kUnexpectedShape, "the next cursor of the page is not a text, or too long"};
   }
-  const bool is_end = std::find(api.no_cursor.begin(), api.no_cursor.end(), found.text()) != api.no_cursor.end();
-  return is_end ? std::string() : found.text();
+  const bool is_end = std::find(api.no_cursor.begin(), api.no_cursor.end(), text) != api.no_cursor.end();
+  return is_end ? std::string() : text;
 }
 
 std::string refusal_of(const PullApi& api, std::string_view body) {
-  FirstValue found(api.refusal, FirstValue::Of::kTexts);
-  if (!walk_objects(body, found.fields(), found).ok() || found.kind() != Kind::kString) return {};
-  return printable(found.text(), kMaxRefusal);
+  const auto found = first_value(body, api.refusal, Wanted::kTexts);
+  return found.ok() ? printable(found.value().text, kMaxRefusal) : std::string();
 }
 
 }  // namespace wearables

@@ -2,6 +2,7 @@
 // an entry in the table of vendor.cpp; what its readings mean are rows of resources and mappings.
 #pragma once
 
+#include "core/vendor/call_api.h"
 #include "core/vendor/event_type.h"
 #include "core/vendor/pull_api.h"
 #include "core/vendor/signature.h"
@@ -12,9 +13,6 @@
 #include <string_view>
 
 namespace wearables {
-
-// Dotted member paths in a body, in the order of preference.
-using MemberPaths = std::span<const std::string_view>;
 
 struct EnvelopePaths {
   MemberPaths event_type;
@@ -52,7 +50,8 @@ struct Vendor {
   EnvelopePaths envelope;
   ConnectionPaths connection;
   BackfillPaths backfill;
-  const PullApi* pull;  // null: it has no history to ask for
+  const PullApi* pull;   // null: it has no history to ask for
+  const CallApi* calls;  // null: it takes no calls
 
   // Providers whose wall-clock time the vendor marks as UTC.
   std::span<const std::string_view> wall_clock_providers;

@@ -1,5 +1,4 @@
-// A row of backfills is locked by whoever works on its job, after the job's row (lock.h). The row of pull_hosts is
-// shared by all pulls of an endpoint: it is written where something changes alone, and last in the transaction.
+// A row of backfills is locked by whoever works on its job, after the job's row (lock.h), until the transaction ends.
 #include "pg/pull/backfill.h"
 
 #include "pg/server/spi.h"
@@ -9,23 +8,17 @@ namespace wearables::pg {
 namespace {
 
 Statement select_backfill{R"(
-  SELECT b.state IN ('waiting', 'running'), b.endpoint, e.base_url, r.rest_path, r.rest_range, b.external_user_id,
+  SELECT b.state IN ('waiting', 'running'), b.endpoint, r.rest_path, r.rest_range, b.external_user_id,
          b.provider, b.resource, b.range_from, b.range_to, coalesce(b.window_from, b.range_from),
          least(b.range_to, coalesce(b.window_from, b.range_from) + r.window_days * interval '1 day'), b.cursor,
-         b.cursor_mark, b.cursor_pages, b.pages, b.refusals, coalesce(e.enabled, false),
-         greatest(0, extract(epoch FROM h.blocked_until - clock_timestamp()))::float8,
-         CASE WHEN h.refused_since IS NOT NULL THEN extract(epoch FROM clock_timestamp() - h.changed_at)::float8 END,
-         e.name IS NOT NULL
+         b.cursor_mark, b.cursor_pages, b.pages, b.refusals
   FROM wearables.backfills b
-  LEFT JOIN wearables.endpoints e ON e.name = b.endpoint
   LEFT JOIN wearables.resources r ON r.name = b.resource AND r.kind <> 'skipped'
-  LEFT JOIN wearables_internal.pull_hosts h ON h.endpoint = b.endpoint
   WHERE b.backfill_id = $1 FOR UPDATE OF b)"};
 
 enum BackfillColumn {
   kOpen = 1,
   kEndpoint,
-  kBaseUrl,
   kRestPath,
   kRestRange,
   kExternalUser,
@@ -39,11 +32,7 @@ enum BackfillColumn {
   kCursorMark,
   kCursorPages,
   kPages,
-  kRefusals,
-  kEnabled,
-  kBlocked,
-  kRefused,
-  kEndpointThere
+  kRefusals
 };
 
 // $4: the next cursor, null where the part has ended; $5: where it ended; $6: when the page came. The mark is set at
@@ -71,25 +60,6 @@ Statement fail_statement{R"(
   SET state = 'failed', http_status = $2, error = $3, finished_at = clock_timestamp()
   WHERE b.backfill_id = $1 AND b.state IN ('waiting', 'running'))"};
 
-Statement block_statement{R"(
-  INSERT INTO wearables_internal.pull_hosts AS h (endpoint, blocked_until, failures, reason)
-  VALUES ($1, clock_timestamp() + make_interval(secs => $2), 1, $3)
-  ON CONFLICT (endpoint) DO UPDATE
-  SET blocked_until = greatest(h.blocked_until, excluded.blocked_until), failures = h.failures + 1, reason = $3,
-      changed_at = clock_timestamp())"};
-
-Statement stop_statement{R"(
-  INSERT INTO wearables_internal.pull_hosts AS h (endpoint, refused_since, reason) VALUES ($1, clock_timestamp(), $2)
-  ON CONFLICT (endpoint) DO UPDATE
-  SET refused_since = coalesce(h.refused_since, clock_timestamp()), reason = $2, changed_at = clock_timestamp())"};
-
-Statement answer_statement{R"(
-  UPDATE wearables_internal.pull_hosts h
-  SET blocked_until = NULL, failures = 0, refused_since = NULL, reason = NULL, changed_at = clock_timestamp()
-  WHERE h.endpoint = $1 AND (h.failures > 0 OR h.refused_since IS NOT NULL))"};
-
-Statement failures_statement{"SELECT h.failures FROM wearables_internal.pull_hosts h WHERE h.endpoint = $1"};
-
 Arg arg_status(int status) { return arg_datum(INT4OID, Int32GetDatum(status), status == 0); }
 
 }  // namespace
@@ -105,7 +75,6 @@ bool load_backfill(int64 backfill_id, Backfill* backfill) {
   backfill->backfill_id = backfill_id;
   backfill->open = get_bool(0, kOpen);
   backfill->endpoint = copy_text(0, kEndpoint, caller);
-  backfill->base_url = copy_text(0, kBaseUrl, caller);
   backfill->rest_path = copy_text(0, kRestPath, caller);
   backfill->rest_range = copy_text(0, kRestRange, caller);
   backfill->external_user_id = view(kExternalUser);
@@ -120,10 +89,6 @@ bool load_backfill(int64 backfill_id, Backfill* backfill) {
   backfill->cursor_pages = get_int4(0, kCursorPages);
   backfill->pages = get_int4(0, kPages);
   backfill->refusals = get_int4(0, kRefusals);
-  backfill->endpoint_there = get_bool(0, kEndpointThere);
-  backfill->endpoint_enabled = get_bool(0, kEnabled);
-  backfill->blocked_seconds = get_float8(0, kBlocked);
-  backfill->refused_seconds = get_float8(0, kRefused, -1);
   // what has no range is asked for once
   if (backfill->rest_range != nullptr && strcmp(backfill->rest_range, "none") == 0) {
     backfill->window_to = backfill->range_to;
@@ -147,20 +112,6 @@ void note_refusal(const Backfill& backfill, int http_status, const char* error, 
 
 void fail_backfill(int64 backfill_id, int http_status, const char* error) {
   run(fail_statement, {arg_int8(backfill_id), arg_status(http_status), arg_text(error)});
-}
-
-void block_endpoint(const char* endpoint, double seconds, const char* reason) {
-  run(block_statement, {arg_text(endpoint), arg_seconds(seconds), arg_text(reason)});
-}
-
-void stop_endpoint(const char* endpoint, const char* reason) {
-  run(stop_statement, {arg_text(endpoint), arg_text(reason)});
-}
-
-void note_answer(const char* endpoint) { run(answer_statement, {arg_text(endpoint)}); }
-
-int failures_of(const char* endpoint) {
-  return run(failures_statement, {arg_text(endpoint)}) == 0 ? 0 : get_int4(0, 1);
 }
 
 }  // namespace wearables::pg

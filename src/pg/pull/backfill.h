@@ -13,7 +13,6 @@ struct Backfill {
   int64 backfill_id;
   bool open;  // waiting or running: else nothing is to be fetched
   const char* endpoint;
-  const char* base_url;   // null: none is set
   const char* rest_path;  // null: the resource cannot be asked for any more
   const char* rest_range;
   std::string_view external_user_id, provider, resource;
@@ -23,9 +22,6 @@ struct Backfill {
   const char* cursor_mark;             // an earlier one; null: none yet
   int32 cursor_pages;                  // of this part
   int32 pages, refusals;
-  bool endpoint_there, endpoint_enabled;
-  double blocked_seconds;  // until the endpoint may be asked again; 0: now
-  double refused_seconds;  // since it last refused the key; negative: it takes it
 };
 
 // False where there is none.
@@ -48,16 +44,5 @@ void note_refusal(const Backfill& backfill, int http_status, const char* error, 
 
 // It is given up.
 void fail_backfill(int64 backfill_id, int http_status, const char* error);
-
-// --- How the API of an endpoint behaves
-
-// It is left alone for so many seconds; failures in a row count.
-void block_endpoint(const char* endpoint, double seconds, const char* reason);
-// It refuses the key, or there is none: nothing is asked until that has changed.
-void stop_endpoint(const char* endpoint, const char* reason);
-// It answers.
-void note_answer(const char* endpoint);
-// Failures in a row.
-int failures_of(const char* endpoint);
 
 }  // namespace wearables::pg

@@ -7,7 +7,8 @@
 
 namespace wearables::pg {
 
-inline constexpr int kMaxFlights = 64;
+// More than the limits of all kinds together allow.
+inline constexpr int kMaxFlights = 80;
 
 // Begins the job and starts its work outside. The copy that is in flight lives by itself. `result` says how that went:
 // where it did not succeed, or the claim was lost, nothing is in flight. Returns whether something is.

@@ -209,4 +209,13 @@ void suspect_job(const LostClaim& lost, double delay) {
                    arg_sqlstate(ERRCODE_CRASH_SHUTDOWN), arg_text("the session that ran the job was lost")});
 }
 
+int64 id_in_argument(const Job& job, const char* name) {
+  if (job.argument == nullptr) return 0;
+  JsonbValue found;
+  const JsonbValue* value =
+      getKeyJsonValueFromContainer(&job.argument->root, name, static_cast<int>(strlen(name)), &found);
+  if (value == nullptr || value->type != jbvNumeric) return 0;
+  return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
+}
+
 }  // namespace wearables::pg

@@ -23,6 +23,9 @@ struct Job {
   void* state;                // of the kind's handler, JobKind::state_size bytes
 };
 
+// The number of that name in the job's argument; 0 where there is none.
+int64 id_in_argument(const Job& job, const char* name);
+
 // Claims up to `wanted` jobs of these kinds that are due, into `jobs`, and returns how many. Jobs of priority 0 of all
 // kinds come before others. Within a kind the order is priority, then age; the kinds take turns at being asked first.
 // The jobs stand in the order of their ids, those with work outside of a transaction last. Commit durably before the

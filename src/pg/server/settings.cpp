@@ -54,12 +54,15 @@ void define_settings() {
              "Sets how often workers pull the recent days of each user again, at least an hour. 0: never.",
              &current.reconcile_seconds, kReconcileSeconds, 0, 365 * kReconcileSeconds, PGC_SIGHUP, GUC_UNIT_S);
   define_int("wearables_ingest.http_concurrency",
-             "Sets the number of simultaneous requests to vendors in one database.", &current.http_concurrency, 16, 1,
-             64, PGC_SUSET, 0);
+             "Sets the number of simultaneous requests for history in one database. Calls have four more.",
+             &current.http_concurrency, 16, 1, 64, PGC_SUSET, 0);
   define_int("wearables_ingest.http_timeout", "Sets how long a request to a vendor may take.",
              &current.http_timeout_seconds, 120, 1, 3600, PGC_SUSET, GUC_UNIT_S);
   define_int("wearables_ingest.http_body_limit", "Sets the largest response that is accepted from a vendor.",
              &current.http_body_limit_kb, 64 * 1024, 1, 256 * 1024, PGC_SUSET, GUC_UNIT_KB);
+  define_int("wearables_ingest.pull_state_interval",
+             "Sets how often a vendor is asked for the state of its own pulls of one user. 0: never.",
+             &current.pull_state_minutes, 6 * 60, 0, 30 * 24 * 60, PGC_SIGHUP, GUC_UNIT_MIN);
   define_flag("wearables_ingest.allow_loopback_http",
               "Allows requests to vendors by plain http to loopback addresses. For tests.",
               &current.allow_loopback_http, PGC_SUSET);

@@ -195,8 +195,39 @@ SELECT 5, 'warning', 'pull_failed', NULL,
        NULL, 'see column error, fix the cause, then call retry_backfill()',
        'SELECT backfill_id, resource, error FROM wearables.backfills WHERE state = ''failed'''
 FROM (SELECT count(*) FROM (SELECT FROM wearables.backfills b WHERE b.state = 'failed' LIMIT 1001) b) f
-WHERE f.count > 0;
+WHERE f.count > 0
+UNION ALL
+SELECT 5, 'warning', 'vendor_pull_failed', v.endpoint,
+       format('the vendor could not pull the history of provider %s for %s connection(s) at endpoint %s: %s',
+              v.provider, count(DISTINCT v.user_id), v.endpoint, coalesce(v.error_code, 'no reason given')),
+       min(v.failed_since),
+       CASE WHEN v.retriable THEN 'nothing: the vendor is asked to pull again once a day'
+            ELSE 'ask the vendor, or ask the users to connect again' END,
+       'SELECT * FROM wearables.vendor_pulls WHERE failed'
+FROM (SELECT * FROM wearables.vendor_pulls x WHERE x.failed LIMIT 1001) v
+GROUP BY v.endpoint, v.provider, v.error_code, v.retriable;
 COMMENT ON VIEW wearables_internal.problems_of_pulls IS 'Problems: history that cannot be pulled.';
+
+CREATE VIEW wearables_internal.problems_of_calls AS
+SELECT 3 AS rank, 'failing' AS severity, 'call_stopped' AS problem, h.endpoint AS object,
+       format('the API of endpoint %s cannot be called: %s', h.endpoint, h.reason) AS what, h.refused_since AS since,
+       'set an API key that the vendor accepts; it is tried once a minute' AS remedy,
+       format('SELECT wearables.set_secret(%L, ''api_key'', 0, ''...'')', h.endpoint) AS statement
+FROM wearables_internal.pull_hosts h
+WHERE h.refused_since IS NOT NULL
+  AND EXISTS (SELECT FROM wearables_internal.calls c
+              WHERE c.endpoint = h.endpoint AND c.state IN ('waiting', 'running'))
+UNION ALL
+SELECT 5, 'warning', 'call_failed', NULL,
+       format('%s call(s) to vendors failed in the last day',
+              CASE WHEN f.count > 1000 THEN 'more than 1000' ELSE f.count::text END),
+       NULL, 'see column error, fix the cause, then request the call again',
+       'SELECT job_id, operation, error FROM wearables.outbound_calls WHERE state = ''failed'''
+FROM (SELECT count(*) FROM (SELECT FROM wearables_internal.calls c
+                            WHERE c.finished_at > clock_timestamp() - interval '1 day' AND c.state = 'failed'
+                            LIMIT 1001) c) f
+WHERE f.count > 0;
+COMMENT ON VIEW wearables_internal.problems_of_calls IS 'Problems: calls to vendors that cannot be made, or failed.';
 
 CREATE VIEW wearables_internal.problems_of_data AS
 WITH
@@ -290,6 +321,7 @@ FROM (
   SELECT * FROM wearables_internal.problems_of_endpoints
   UNION ALL SELECT * FROM wearables_internal.problems_of_queue
   UNION ALL SELECT * FROM wearables_internal.problems_of_pulls
+  UNION ALL SELECT * FROM wearables_internal.problems_of_calls
   UNION ALL SELECT * FROM wearables_internal.problems_of_data
   UNION ALL SELECT * FROM wearables_internal.problems_of_tables) p
 ORDER BY p.severity, p.rank, p.since;

@@ -54,6 +54,13 @@ DECLARE
     'SELECT ON wearables_internal.visible_events, wearables_internal.visible_refusals,
      wearables_internal.visible_pulls, wearables_internal.visible_places, wearables_internal.visible_connections,
      wearables_internal.visible_spans, wearables_internal.visible_progress';
+  -- the view runs with the rights of whoever reads it
+  calling CONSTANT text[] := ARRAY[
+    'SELECT ON wearables.outbound_calls, wearables_internal.calls, wearables_internal.call_links',
+    'EXECUTE ON FUNCTION
+     wearables.create_vendor_user(text, text), wearables.link_url(bigint, text, text, text),
+     wearables.disconnect_provider(bigint, text, text), wearables.delete_vendor_user(bigint, text),
+     wearables.refresh_user(bigint, text), wearables.trigger_historical_pull(bigint[], text, text)'];
   rights text[];
   statement text;
 BEGIN
@@ -66,11 +73,12 @@ BEGIN
       'USAGE ON SCHEMA wearables_internal',
       visible, chart]
     WHEN 'monitor' THEN watch
-    WHEN 'operator' THEN watch || ARRAY[
+    WHEN 'caller' THEN calling
+    WHEN 'operator' THEN watch || calling || ARRAY[
       'SELECT ON wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.backfill_progress,
-       wearables.samples,
+       wearables.vendor_pulls, wearables.samples,
        wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift',
       'SELECT, INSERT, DELETE ON
        wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.known_fields',
@@ -110,7 +118,7 @@ BEGIN
        wearables.pause_queue(text, text), wearables.resume_queue(text),
        wearables.request_backfill(bigint, text, text, timestamptz, timestamptz, text),
        wearables.sync(bigint, text, text[], timestamptz, text), wearables.cancel_backfill(bigint),
-       wearables.retry_backfill(bigint),
+       wearables.retry_backfill(bigint), wearables.check_vendor_pulls(),
        wearables.request_missing(bigint, text, date, date, text, text),
        wearables.reconcile(interval, integer, interval),
        wearables.set_connection(bigint, text, text, text, text, text, timestamptz)',
@@ -118,7 +126,7 @@ BEGIN
     END;
   IF rights IS NULL THEN
     RAISE EXCEPTION 'access "%" is not recognized', access
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give ingest, reader, monitor or operator.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give ingest, reader, monitor, caller or operator.';
   END IF;
   EXECUTE format('GRANT USAGE ON SCHEMA wearables TO %s', role);
   FOREACH statement IN ARRAY rights LOOP
@@ -126,11 +134,12 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables.grant_access(regrole, text) IS
-  'Grants a role the privileges for one kind of access. Arguments: role: the role; access: ingest, reader, monitor '
-  'or operator. ingest can call receive(). reader can read samples, documents, charts, connections and users; '
+  'Grants a role the privileges for one kind of access. Arguments: role: the role; access: ingest, reader, monitor, '
+  'caller or operator. ingest can call receive(). reader can read samples, documents, charts, connections and users; '
   'row-level security applies. monitor can read health, problems, queue and workers: no readings and no ids of '
-  'users. operator can use the queue, raw events, mappings, replay, backfills and manual repairs. None of them can '
-  'read a secret. Call it once for each kind of access. The caller must own the extension or be a superuser. '
+  'users. caller can make calls to the vendor about users, and read their results and links. operator can use the '
+  'queue, raw events, mappings, replay, backfills, calls to the vendor and manual repairs. None of them can read a '
+  'secret. Call it once for each kind of access. The caller must own the extension or be a superuser. '
   'Example: SELECT wearables.grant_access(current_user::regrole, ''reader'');';
 
 -- Default privileges of the installing role may have granted rights on anything made above.

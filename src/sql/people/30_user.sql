@@ -37,11 +37,15 @@ CREATE TABLE wearables.user_links (
   external_user_id text COLLATE "C" NOT NULL CHECK (external_user_id <> ''),
   user_id          bigint NOT NULL REFERENCES wearables.users,
   linked_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+  deleted_at       timestamptz,
   PRIMARY KEY (endpoint, external_user_id)
 );
 COMMENT ON TABLE wearables.user_links IS
   'Which user of the vendor is which user here, by endpoint. register_user() adds a row.';
 COMMENT ON COLUMN wearables.user_links.external_user_id IS 'The vendor''s id of the user, as text.';
+COMMENT ON COLUMN wearables.user_links.deleted_at IS
+  'When delete_vendor_user() had the vendor delete that user. Its events still belong to the user here, but nothing '
+  'is requested by this id any more. NULL: it was not deleted.';
 CREATE INDEX user_links_user_id ON wearables.user_links (user_id);
 SELECT pg_extension_config_dump('wearables.user_links', '');
 

@@ -71,6 +71,9 @@ BEGIN
         USING ERRCODE = 'unique_violation',
               HINT = 'Delete the row in wearables.user_links first if the link was wrong.';
     END IF;
+    -- the vendor has that user again
+    UPDATE wearables.user_links l SET deleted_at = NULL
+    WHERE l.endpoint = sender AND l.external_user_id = $2 AND l.deleted_at IS NOT NULL;
   END IF;
 
   PERFORM wearables_internal.free_parked(sender, $2, $1);

@@ -45,18 +45,20 @@ BEGIN
     RAISE EXCEPTION 'user % does not exist', $1
       USING ERRCODE = 'no_data_found', HINT = 'Register the user with wearables.register_user().';
   END IF;
-  SELECT count(*) INTO links FROM wearables.user_links l WHERE l.user_id = $1 AND ($2 IS NULL OR l.endpoint = $2);
+  SELECT count(*) INTO links FROM wearables.user_links l
+  WHERE l.user_id = $1 AND ($2 IS NULL OR l.endpoint = $2) AND l.deleted_at IS NULL;
   IF links <> 1 THEN
     RAISE EXCEPTION 'user % has % links to a vendor''s user%', $1, links, coalesce(' at endpoint "' || $2 || '"', '')
       USING ERRCODE = 'invalid_parameter_value',
             DETAIL = coalesce(
               (SELECT 'They are at: '
                       || string_agg(l.endpoint || ' (' || l.external_user_id || ')', ', ' ORDER BY 1) || '.'
-               FROM wearables.user_links l WHERE l.user_id = $1),
-              'History is requested by the vendor''s id of the user.'),
+               FROM wearables.user_links l WHERE l.user_id = $1 AND l.deleted_at IS NULL),
+              'A request to the vendor needs the vendor''s id of the user.'),
             HINT = CASE links WHEN 0 THEN 'Link the user with wearables.register_user().' ELSE 'Name the endpoint.' END;
   END IF;
-  SELECT l.* INTO link FROM wearables.user_links l WHERE l.user_id = $1 AND ($2 IS NULL OR l.endpoint = $2);
+  SELECT l.* INTO link FROM wearables.user_links l
+  WHERE l.user_id = $1 AND ($2 IS NULL OR l.endpoint = $2) AND l.deleted_at IS NULL;
   RETURN link;
 END $$;
 COMMENT ON FUNCTION wearables_internal.only_link(bigint, text) IS

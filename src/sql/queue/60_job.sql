@@ -1,9 +1,9 @@
 -- The queue.
 
-CREATE TYPE wearables.job_kind AS ENUM ('normalize', 'replay', 'pull', 'zone');
+CREATE TYPE wearables.job_kind AS ENUM ('normalize', 'replay', 'pull', 'zone', 'call');
 COMMENT ON TYPE wearables.job_kind IS
   'normalize: process an event. replay: process it again at low priority. pull: fetch one page of a backfill. '
-  'zone: queue the events of a user whose time zone was changed.';
+  'zone: queue the events of a user whose time zone was changed. call: make a call to a vendor, see outbound_calls.';
 CREATE TYPE wearables.job_state AS ENUM ('ready', 'running', 'failed');
 COMMENT ON TYPE wearables.job_state IS
   'ready: due at run_at. running: claimed by a session. failed: given up, a dead letter.';
@@ -99,7 +99,7 @@ SELECT pg_extension_config_dump('wearables_internal.queue_pause', '');
 
 CREATE FUNCTION wearables_internal.schema_version() RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN 6;
+RETURN 7;
 COMMENT ON FUNCTION wearables_internal.schema_version() IS
   'Increases with every change of the schema that the library depends on. A library of another version does not '
   'work on the queue until ALTER EXTENSION UPDATE.';

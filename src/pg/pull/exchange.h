@@ -1,0 +1,28 @@
+// One request to a vendor and its answer, for kinds of jobs whose work outside is that. All such kinds share the
+// session's pool of transfers.
+#pragma once
+
+#include "core/http/http.h"
+
+#include "pg/queue/job.h"
+
+namespace wearables::pg {
+
+// The state of such a job (JobKind::state_size) begins with this. What it points to is owned by the job's context.
+struct Exchange {
+  HttpRequest* request;  // null: nothing is asked this time, and the job ends as soon as it has begun
+  HttpAnswer* answer;    // null: none came
+  TimestampTz asked_at;
+};
+
+// Transfers beside wearables_ingest.http_concurrency that are kept for calls: a person waits for a link, and history
+// that hangs must not hold it up.
+inline constexpr int kCallTransfers = 4;
+
+extern const Flight kPullFlight;
+extern const Flight kCallFlight;
+
+// Puts the API key into the request's headers; the caller's bytes of it are overwritten.
+void add_key(HttpRequest* request, std::string_view key_header, std::string_view key);
+
+}  // namespace wearables::pg
