@@ -28,28 +28,8 @@ void define_text(const char* name, const char* what, char** place, int flags) {
   DefineCustomStringVariable(name, what, nullptr, place, "", PGC_SIGHUP, flags, nullptr, nullptr, nullptr);
 }
 
-}  // namespace
-
-const Settings& settings() noexcept { return current; }
-
-int chunk_rows() noexcept { return std::clamp(current.chunk_rows, kMinChunkRows, kMaxChunkRows); }
-
-void define_settings() {
-  define_int("wearables_ingest.body_limit", "Sets the largest request body that receive() accepts.",
-             &current.body_limit_kb, 16 * 1024, 1, 256 * 1024, PGC_SUSET, GUC_UNIT_KB);
-  define_int(
-      "wearables_ingest.chunk_rows",
-      "Sets the number of samples written by one statement. Values outside of 100 to 20000 count as the nearest limit.",
-      &current.chunk_rows, 5000, INT_MIN, INT_MAX, PGC_USERSET, 0);
-  define_int("wearables_ingest.max_attempts", "Sets the number of failed attempts after which a job is given up.",
-             &current.max_attempts, 8, 1, 100, PGC_SUSET, 0);
-  define_int("wearables_ingest.lease", "Sets how long a session may work on a job before another session may claim it.",
-             &current.lease_seconds, 600, 1, 86400, PGC_SUSET, GUC_UNIT_S);
-  define_int("wearables_ingest.retry_base",
-             "Sets the wait after the first failed attempt of a job. It doubles with each further attempt.",
-             &current.retry_base_seconds, 2, 0, 3600, PGC_SUSET, GUC_UNIT_S);
-  define_int("wearables_ingest.naptime", "Sets how long an idle worker sleeps at most before it looks for jobs.",
-             &current.naptime_seconds, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S);
+// Of what is asked of vendors.
+void define_vendor_settings() {
   define_int("wearables_ingest.reconcile_interval",
              "Sets how often workers pull the recent days of each user again, at least an hour. 0: never.",
              &current.reconcile_seconds, kReconcileSeconds, 0, 365 * kReconcileSeconds, PGC_SIGHUP, GUC_UNIT_S);
@@ -73,6 +53,31 @@ void define_settings() {
       "wearables_ingest.http_ca_file",
       "Sets the PEM file of certificate authorities to trust for requests to vendors. Empty: those of the system.",
       &current.http_ca_file, GUC_SUPERUSER_ONLY);
+}
+
+}  // namespace
+
+const Settings& settings() noexcept { return current; }
+
+int chunk_rows() noexcept { return std::clamp(current.chunk_rows, kMinChunkRows, kMaxChunkRows); }
+
+void define_settings() {
+  define_int("wearables_ingest.body_limit", "Sets the largest request body that receive() accepts.",
+             &current.body_limit_kb, 16 * 1024, 1, 256 * 1024, PGC_SUSET, GUC_UNIT_KB);
+  define_int(
+      "wearables_ingest.chunk_rows",
+      "Sets the number of samples written by one statement. Values outside of 100 to 20000 count as the nearest limit.",
+      &current.chunk_rows, 5000, INT_MIN, INT_MAX, PGC_USERSET, 0);
+  define_int("wearables_ingest.max_attempts", "Sets the number of failed attempts after which a job is given up.",
+             &current.max_attempts, 8, 1, 100, PGC_SUSET, 0);
+  define_int("wearables_ingest.lease", "Sets how long a session may work on a job before another session may claim it.",
+             &current.lease_seconds, 600, 1, 86400, PGC_SUSET, GUC_UNIT_S);
+  define_int("wearables_ingest.retry_base",
+             "Sets the wait after the first failed attempt of a job. It doubles with each further attempt.",
+             &current.retry_base_seconds, 2, 0, 3600, PGC_SUSET, GUC_UNIT_S);
+  define_int("wearables_ingest.naptime", "Sets how long an idle worker sleeps at most before it looks for jobs.",
+             &current.naptime_seconds, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S);
+  define_vendor_settings();
   define_int("wearables_ingest.max_sources",
              "Sets how many sources can exist. Readings of further ones are quarantined.", &current.max_sources, 10000,
              1, 32767, PGC_SUSET, 0);
