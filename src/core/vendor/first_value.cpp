@@ -21,7 +21,9 @@ class FirstValueSink final : public RecordSink {
     for (const std::uint16_t slot : slots_) {
       const Value& value = record.fields[slot];
       if (!value.present() || (wanted_ == Wanted::kTexts && value.kind != Kind::kString)) continue;
-      found_ = {value.kind, std::string(value.text), value.number};
+      // the text of any other kind is what an earlier body has left
+      const bool has_text = value.kind == Kind::kString || value.kind == Kind::kNumber;
+      found_ = {value.kind, has_text ? std::string(value.text) : std::string(), value.number};
       return;
     }
   }
