@@ -107,8 +107,8 @@ struct CallAnswer {
   ~CallAnswer();
 };
 
-inline constexpr std::size_t kMaxCallResult = 16 * 1024;  // bytes
-inline constexpr std::size_t kMaxCallDocument = 4 * 1024 * 1024;
+inline constexpr std::size_t kMaxCallResult = std::size_t{16} * 1024;  // bytes
+inline constexpr std::size_t kMaxCallDocument = std::size_t{4} * 1024 * 1024;
 inline constexpr std::size_t kMaxCallLink = 4096;  // bytes
 
 CallAnswer read_call_answer(const CallApi& api, const CallShape& shape, int status, std::string_view body);
