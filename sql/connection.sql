@@ -63,6 +63,10 @@ CALL wearables.drain();
 EXECUTE connections;
 
 -- the vendor says that history is ready: recorded once for each range, however often it is said
+-- without a base_url nothing is asked for, and the event's note says so: it said nothing
+SELECT pg_temp.send('2t0Z', 'historical.data.activity.created', '{"provider":"oura","start_date":"2023-11-01T00:00:00+00:00","end_date":"2024-05-01"}');
+CALL wearables.drain();
+SELECT status, note FROM wearables.webhook_events WHERE event_type LIKE 'historical.%';
 -- with a base_url, history is asked for: at once, and once more a little later
 UPDATE wearables.endpoints SET base_url = 'https://api.us.junction.com';
 SELECT wearables.pause_queue('pull');

@@ -15,7 +15,9 @@ namespace wearables::pg {
 
 namespace {
 
-// An endpoint without a base_url is asked for nothing: history is pulled where somebody has set it up.
+// An endpoint without a base_url is asked for nothing: history is pulled where somebody has set it up. The note of the
+// event says so to whoever wonders.
+Statement without_api_statement{"SELECT FROM wearables.endpoints e WHERE e.name = $1 AND e.base_url IS NULL"};
 
 // Providers whose data come after the vendor's notice are asked again after so long (Garmin).
 constexpr double kAgainSeconds = 300;
@@ -77,6 +79,9 @@ const char* ask_for_announced(const Event& event, std::string_view resource, int
   call_core([&] { return store_into(*notice, read_backfill_notice(*event.vendor, event.body)); });
   if (notice->from == kNoInstant || notice->to == kNoInstant) return "the announced range has no start or no end";
   if (notice->from >= notice->to) return "the announced range is empty or reversed";
+  if (run(without_api_statement, {arg_text(event.endpoint)}) > 0) {
+    return "this history was not requested: the endpoint has no base_url";
+  }
   if (!is_first_handling(event) || event.external_user_id.empty()) return nullptr;
   run(announced_statement, {arg_int8(user_id), arg_text(event.endpoint), arg_text(event.external_user_id),
                             arg_text(notice->provider), arg_text(resource), arg_instant(to_server(notice->from)),
