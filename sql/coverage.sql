@@ -139,9 +139,10 @@ SELECT due_at > now() AND due_at < now() + interval '61 minutes' AS without_a_ke
 SELECT wearables.set_secret('junction', 'api_key', 0, 'sk_us_1');
 UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
 -- never while the API refuses, or throttles
-INSERT INTO wearables_internal.pull_hosts (endpoint, refused_since) VALUES ('junction', now());
+INSERT INTO wearables_internal.refused_keys (endpoint, reason) VALUES ('junction', 'status 401');
 SELECT wearables.reconcile();
-UPDATE wearables_internal.pull_hosts SET refused_since = NULL, blocked_until = now() + interval '1 minute';
+DELETE FROM wearables_internal.refused_keys;
+INSERT INTO wearables_internal.pull_hosts (host, blocked_until) VALUES ('api.example.com:443', now() + interval '1 minute');
 UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
 SELECT wearables.reconcile();
 DELETE FROM wearables_internal.pull_hosts;

@@ -251,7 +251,7 @@ class Arena:
             self.main.run("DELETE FROM wearables.metrics WHERE origin = 'extended'")
         else:
             self.main.run(";".join(f"DELETE FROM wearables.{table}" for table in TABLES))
-        self.main.run("DELETE FROM wearables_internal.pull_hosts")
+        self.main.run("DELETE FROM wearables_internal.pull_hosts; DELETE FROM wearables_internal.refused_keys")
 
     def take_road(self, guarded):
         """Row security on the table, which a superuser does not feel, makes the writer take the guarded upsert."""

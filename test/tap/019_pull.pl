@@ -88,6 +88,37 @@ $junction->misbehave;
 run_sql($node, 'app', q{UPDATE wearables_internal.pull_hosts SET blocked_until = NULL, failures = 0; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull'});
 ends($_, 'done', 'and asked again') for @throttled;
 
+# Requests that were under way together and failed together are one failure, not four: after one bad moment of the server, all waited for up to 8 seconds,
+# and with 16 under way for up to 15 minutes. The host is left alone by all endpoints that lead there, and by no other. The problem began with the first failure.
+run_sql($node, 'app', q{CREATE TABLE noted (failures integer); CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.noted VALUES (NEW.failures); RETURN NULL; END $$;
+	CREATE TRIGGER noted AFTER INSERT OR UPDATE ON wearables_internal.pull_hosts FOR EACH ROW EXECUTE FUNCTION noted()});
+$junction->control(latency => 1);
+$junction->misbehave(do => 'status', status => 503, match => 'hrv', times => 4);
+my @together = map { request('hrv', '2025-05-02', "2025-05-0$_") } 3 .. 6;
+ends($_, 'done', 'after a bad moment they are pulled') for @together;
+is(run_sql($node, 'app', 'SELECT max(failures) FROM noted'), 1, 'which counts once');
+run_sql($node, 'app', 'DROP TRIGGER noted ON wearables_internal.pull_hosts');
+$junction->control(latency => 0);
+my $elsewhere = Junction->start(seed => 7, days => 20, until => '2025-06-01', people => 2, page_size => 40, clock => '2025-07-01T00:00:00Z');
+run_sql($node, 'app', "SELECT wearables.add_endpoint('neighbour', base_url => '$url/'), wearables.set_secret('neighbour', 'api_key', 0, 'sk_us_junction');
+	SELECT wearables.add_endpoint('elsewhere', base_url => '" . $elsewhere->plain_url . "'), wearables.set_secret('elsewhere', 'api_key', 0, 'sk_us_junction');
+	SELECT wearables.register_user('alice', 'alice-at-junction', endpoint => e.name) FROM wearables.endpoints e WHERE e.name <> 'junction'");
+sub request_at { my ($endpoint, $day) = @_; return run_sql($node, 'app', "SET client_min_messages = warning; SELECT wearables.request_backfill($alice, '', 'steps', '2025-05-01', '2025-05-$day', '$endpoint')"); }
+$junction->misbehave(do => 'throttle', retry_after => 60, form => 'seconds', match => 'hrv');
+my $throttled = run_sql($node, 'app', "SET client_min_messages = warning; SELECT wearables.request_backfill($alice, '', 'hrv', '2025-05-02', '2025-05-09', 'junction')");
+wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables_internal.pull_hosts WHERE blocked_until > now() + interval '30 seconds'}, 'a host asks to be left alone');
+my $waits = request_at('neighbour', '03');
+ends(request_at('elsewhere', '03'), 'done', 'another host is asked');
+wait_until($node, 'app', "SELECT run_at > now() + interval '20 seconds' FROM wearables.jobs WHERE argument->>'backfill_id' = '$waits'", 'another endpoint of the host waits');
+is(state_of($waits), 'waiting', 'and asks for nothing');
+$junction->misbehave;
+run_sql($node, 'app', q{UPDATE wearables_internal.pull_hosts SET blocked_until = NULL, failures = 5, failing_since = '2025-07-01', changed_at = now(), reason = 'it was tired'});
+is(run_sql($node, 'app', q{SELECT count(*) || ' ' || min(since)::date FROM wearables.problems WHERE problem = 'pull_failing'}), '1 2025-07-01', 'a problem tells since when it lasts');
+run_sql($node, 'app', q{UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull'});
+ends($_, 'done', 'one request finds out that it is well, and all go on') for $throttled, $waits;
+run_sql($node, 'app', q{DELETE FROM wearables.user_links WHERE endpoint <> 'junction'; DELETE FROM wearables.backfills WHERE endpoint <> 'junction'; DELETE FROM wearables.endpoints WHERE name <> 'junction'});
+$elsewhere->stop;
+
 # How far it has come shows before its only part has ended: it was 0 percent to the end, for a month is one part
 $junction->control(latency => 0.05);
 my $shown = request('heartrate', '2025-05-11', '2025-05-31');
@@ -123,7 +154,7 @@ my $refused = request('steps', '2025-05-01', '2025-05-11');
 wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.problems WHERE problem = 'pull_stopped' AND what ~ 'status 401'}, 'a key that is refused is a problem');
 is(run_sql($node, 'app', "SELECT state FROM wearables.backfills WHERE backfill_id = $refused"), 'waiting', 'the pull waits');
 is(run_sql($node, 'app', "SELECT refusals FROM wearables.backfills WHERE backfill_id = $refused"), 0, 'and nothing of its patience is used up');
-run_sql($node, 'app', q{SELECT wearables.set_secret('junction', 'api_key', 0, 'another'); UPDATE wearables_internal.pull_hosts SET refused_since = NULL; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull'});
+run_sql($node, 'app', q{SELECT wearables.set_secret('junction', 'api_key', 0, 'another'); DELETE FROM wearables_internal.refused_keys; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull'});
 ends($refused, 'done', 'with another key it goes on');
 unlike(slurp_file($node->logfile), qr/sk_us_junction|another'/, 'no key is in the log');
 

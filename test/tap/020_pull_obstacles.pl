@@ -45,7 +45,7 @@ my %user;
 sub move_to
 {
 	my ($url) = @_;
-	run_sql($node, 'app', "UPDATE wearables.endpoints SET base_url = '$url'; DELETE FROM wearables_internal.pull_hosts");
+	run_sql($node, 'app', "UPDATE wearables.endpoints SET base_url = '$url'; DELETE FROM wearables_internal.pull_hosts; DELETE FROM wearables_internal.refused_keys");
 	return;
 }
 move_to($junction->plain_url);
@@ -69,7 +69,7 @@ sub ends
 	return wait_until($node, 'app', "SELECT state = '$state' FROM wearables.backfills WHERE backfill_id = $id", $what)
 	  || diag run_sql($node, 'app', "SELECT * FROM wearables.backfills WHERE backfill_id = $id");
 }
-sub hurry { run_sql($node, 'app', q{UPDATE wearables_internal.pull_hosts SET blocked_until = NULL, refused_since = NULL, failures = 0; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull' AND state = 'ready'}); return; }
+sub hurry { run_sql($node, 'app', q{UPDATE wearables_internal.pull_hosts SET blocked_until = NULL, failures = 0; DELETE FROM wearables_internal.refused_keys; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull' AND state = 'ready'}); return; }
 sub setting { my ($line) = @_; $node->append_conf('postgresql.conf', $line); $node->reload; return; }
 # Until a request of it has failed for that reason; then it is given up
 sub fails_for

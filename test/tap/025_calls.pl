@@ -29,12 +29,12 @@ sub ends
 	my ($id, $state, $what) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return wait_until($node, 'app', "SELECT state = '$state' FROM wearables.outbound_calls WHERE job_id = $id", $what)
-	  || diag sql("SELECT * FROM wearables.outbound_calls WHERE job_id = $id; SELECT * FROM wearables.jobs; SELECT * FROM wearables_internal.pull_hosts");
+	  || diag sql("SELECT * FROM wearables.outbound_calls WHERE job_id = $id; SELECT * FROM wearables.jobs; SELECT * FROM wearables_internal.pull_hosts; SELECT * FROM wearables_internal.refused_keys");
 }
 # What the vendor was asked for, by method and path
 sub asked { my ($pattern) = @_; return scalar grep { "$_->{method} $_->{path}" =~ $pattern } $junction->requests; }
 # Nobody waits for a server to be asked again
-sub hurry { sql('UPDATE wearables_internal.pull_hosts SET blocked_until = NULL, failures = 0, refused_since = NULL; UPDATE wearables.jobs SET run_at = now() WHERE kind = \'call\''); return; }
+sub hurry { sql('UPDATE wearables_internal.pull_hosts SET blocked_until = NULL, failures = 0; DELETE FROM wearables_internal.refused_keys; UPDATE wearables.jobs SET run_at = now() WHERE kind = \'call\''); return; }
 my %user;
 sub person
 {

@@ -347,6 +347,17 @@ TEST(HttpPool, SignalsStayWithTheCaller) {
     EXPECT_EQ(sigismember(&before, signal), sigismember(&after, signal));
 }
 
+TEST(HostOf, NamesHostAndPort) {
+  EXPECT_EQ(host_of("https://API.eu.Junction.com/v2/?a=b"), "api.eu.junction.com:443");
+  EXPECT_EQ(host_of("https://api.eu.junction.com:443"), "api.eu.junction.com:443");
+  EXPECT_EQ(host_of("https://api.eu.junction.com:8443"), "api.eu.junction.com:8443");
+  EXPECT_EQ(host_of("http://127.0.0.1/"), "127.0.0.1:80");
+  EXPECT_EQ(host_of("https://[::1]:99/"), "[::1]:99");
+  EXPECT_EQ(host_of("api.eu.junction.com"), "");
+  EXPECT_EQ(host_of("https://"), "");
+  EXPECT_EQ(host_of(""), "");
+}
+
 TEST(HttpPool, WhatMayNotBeAskedIsRefused) {
   HttpPool strict{HttpOptions{}};
   HttpPool lenient(local_options());

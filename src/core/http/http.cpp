@@ -30,9 +30,9 @@ Url parse_url(std::string_view text) {
   return url;
 }
 
-Text part_of(const Url& url, CURLUPart part) {
+Text part_of(const Url& url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
-  if (curl_url_get(url.get(), part, &text, 0) != CURLUE_OK) return nullptr;
+  if (curl_url_get(url.get(), part, &text, flags) != CURLUE_OK) return nullptr;
   return Text(text);
 }
 
@@ -151,6 +151,18 @@ Result<Done> check_base_url(std::string_view text, bool allow_loopback_http) {
     return refuse("the base URL must not contain '?' or '#'");
   }
   return Done{};
+}
+
+std::string host_of(std::string_view url) {
+  const Url parsed = parse_url(url);
+  if (parsed == nullptr) return {};
+  const Text host = part_of(parsed, CURLUPART_HOST);
+  const Text port = part_of(parsed, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  if (host == nullptr || port == nullptr) return {};
+  std::string whole = std::string(host.get()) + ":" + port.get();
+  std::transform(whole.begin(), whole.end(), whole.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return whole;
 }
 
 std::string escape_segment(std::string_view text) {

@@ -90,4 +90,7 @@ std::string escape_segment(std::string_view text);
 // (127.0.0.0/8, ::1) where `allow_loopback_http`. kInvalidArgument says what is wrong, and repeats nothing of it.
 Result<Done> check_base_url(std::string_view url, bool allow_loopback_http);
 
+// "host:port" that a URL leads to, in lower case and with the port that its scheme implies; empty: it names none.
+std::string host_of(std::string_view url);
+
 }  // namespace wearables

@@ -107,9 +107,9 @@ JobEnd try_again(const CallState& state, const char* why, bool troubled) {
   const HttpAnswer& answer = *state.exchange.answer;
   const double asked = asked_seconds(answer);
   if (troubled) {
-    note_trouble(call.endpoint, asked, why);
+    note_trouble(state.host, state.exchange.asked_at, asked, why);
   } else if (asked > 0) {
-    block_endpoint(call.endpoint, asked, why);
+    block_host(state.host, asked, why);
   }
   const double wait = std::max(asked, backoff(call.refusals));
   if (wait < call.seconds_left && call.refusals + 1 < kMaxRefusals) {
@@ -170,7 +170,7 @@ JobEnd judge(const CallState& state, const CallAnswer& answer) {
       } else {
         fail_call(call.call_id, status, why_not);
       }
-      note_answer(call.endpoint);
+      note_answer(state.host);
       return {true, 0};
     }
     case CallEnd::kKeyRefused:
@@ -187,6 +187,7 @@ JobEnd judge(const CallState& state, const CallAnswer& answer) {
       break;
   }
   fail_call(call.call_id, status, why, answer.result);
+  note_answer(state.host);
   return {true, 0};
 }
 

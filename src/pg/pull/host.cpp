@@ -1,5 +1,5 @@
-// A row of pull_hosts is shared by all requests of an endpoint: it is written where something changes alone, and last
-// in the transaction, so that nobody waits for it long.
+// A row of pull_hosts is shared by all requests to a host: it is written where something changes alone, and last in the
+// transaction, so that nobody waits for it long. The row of an endpoint whose key is refused is written after it.
 #include "pg/pull/host.h"
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 
 extern "C" {
 #include "common/pg_prng.h"
+#include "utils/builtins.h"
 }
 
 namespace wearables::pg {
@@ -25,40 +26,57 @@ constexpr int kMostDoublings = 20;
 constexpr int kFailuresToBlock = 3;
 constexpr double kStoppedDelay = 60.0;
 
-Statement select_host{R"(
-  SELECT e.base_url, e.enabled, greatest(0, extract(epoch FROM h.blocked_until - clock_timestamp()))::float8,
-         CASE WHEN h.refused_since IS NOT NULL THEN extract(epoch FROM clock_timestamp() - h.changed_at)::float8 END
-  FROM wearables.endpoints e LEFT JOIN wearables_internal.pull_hosts h ON h.endpoint = e.name
-  WHERE e.name = $1)"};
+// How long the one request that is sent to a host in trouble keeps the others waiting, if nothing comes of it.
+constexpr double kProbeSeconds = 30.0;
 
-enum HostColumn { kBaseUrl = 1, kEnabled, kBlocked, kRefused };
+Statement select_host{R"(
+  SELECT x.base_url, x.enabled, x.name, greatest(0, extract(epoch FROM h.blocked_until - clock_timestamp()))::float8,
+         h.failures, extract(epoch FROM clock_timestamp() - r.checked_at)::float8
+  FROM (SELECT e.base_url, e.enabled, coalesce(wearables_internal.host_of(e.base_url), '') AS name
+        FROM wearables.endpoints e WHERE e.name = $1) x
+  LEFT JOIN wearables_internal.pull_hosts h ON h.host = x.name
+  LEFT JOIN wearables_internal.refused_keys r ON r.endpoint = $1)"};
+
+enum HostColumn { kBaseUrl = 1, kEnabled, kName, kBlocked, kFailures, kRefused };
+
+// What was under way together ($4: sent at) is one failure. A host that asks to be left alone ($5) is, in any case.
+Statement trouble_statement{R"(
+  INSERT INTO wearables_internal.pull_hosts AS h (host, blocked_until, failures, failing_since, reason)
+  VALUES ($1, clock_timestamp() + make_interval(secs => $2), 1, clock_timestamp(), $3)
+  ON CONFLICT (host) DO UPDATE
+  SET blocked_until = greatest(h.blocked_until, excluded.blocked_until),
+      failures = h.failures + CASE WHEN h.failures = 0 OR h.changed_at < $4 THEN 1 ELSE 0 END,
+      failing_since = coalesce(h.failing_since, excluded.failing_since), reason = excluded.reason,
+      changed_at = excluded.changed_at
+  WHERE h.failures = 0 OR h.changed_at < $4 OR $5)"};
 
 Statement block_statement{R"(
-  INSERT INTO wearables_internal.pull_hosts AS h (endpoint, blocked_until, failures, reason)
-  VALUES ($1, clock_timestamp() + make_interval(secs => $2), 1, $3)
-  ON CONFLICT (endpoint) DO UPDATE
-  SET blocked_until = greatest(h.blocked_until, excluded.blocked_until), failures = h.failures + 1, reason = $3,
-      changed_at = clock_timestamp())"};
+  INSERT INTO wearables_internal.pull_hosts AS h (host, blocked_until, reason)
+  VALUES ($1, clock_timestamp() + make_interval(secs => $2), $3)
+  ON CONFLICT (host) DO UPDATE
+  SET blocked_until = greatest(h.blocked_until, excluded.blocked_until), reason = excluded.reason,
+      changed_at = excluded.changed_at)"};
+
+Statement probe_statement{R"(
+  UPDATE wearables_internal.pull_hosts h SET blocked_until = clock_timestamp() + make_interval(secs => $2)
+  WHERE h.host = $1 AND (h.blocked_until IS NULL OR h.blocked_until <= clock_timestamp()))"};
 
 Statement stop_statement{R"(
-  INSERT INTO wearables_internal.pull_hosts AS h (endpoint, refused_since, reason) VALUES ($1, clock_timestamp(), $2)
-  ON CONFLICT (endpoint) DO UPDATE
-  SET refused_since = coalesce(h.refused_since, clock_timestamp()), reason = $2, changed_at = clock_timestamp())"};
+  INSERT INTO wearables_internal.refused_keys AS r (endpoint, reason) VALUES ($1, $2)
+  ON CONFLICT (endpoint) DO UPDATE SET reason = excluded.reason, checked_at = excluded.checked_at)"};
 
 Statement answer_statement{R"(
-  UPDATE wearables_internal.pull_hosts h
-  SET blocked_until = NULL, failures = 0, refused_since = NULL, reason = NULL, changed_at = clock_timestamp()
-  WHERE h.endpoint = $1 AND (h.failures > 0 OR h.refused_since IS NOT NULL))"};
-
-Statement failures_statement{"SELECT h.failures FROM wearables_internal.pull_hosts h WHERE h.endpoint = $1"};
-
-enum FailuresColumn { kFailures = 1 };
+  WITH well AS (
+    UPDATE wearables_internal.pull_hosts h
+    SET blocked_until = NULL, failures = 0, failing_since = NULL, reason = NULL, changed_at = clock_timestamp()
+    WHERE h.host = $1 AND h.failures > 0)
+  DELETE FROM wearables_internal.refused_keys r WHERE r.endpoint = $2)"};
 
 double drawn() { return pg_prng_double(&pg_global_prng_state); }
 
-// In a row.
-int failures_of(const char* endpoint) {
-  return run(failures_statement, {arg_text(endpoint)}) == 0 ? 0 : get_int4(0, kFailures);
+// False: another session's request is under way.
+bool takes_probe(const Host& host) {
+  return run(probe_statement, {arg_text(host.name), arg_seconds(kProbeSeconds)}) > 0;
 }
 
 }  // namespace
@@ -71,7 +89,9 @@ Host load_host(const char* endpoint) {
   if (host.exists) {
     host.base_url = copy_text(0, kBaseUrl, caller);
     host.enabled = get_bool(0, kEnabled);
+    host.name = copy_text(0, kName, caller);
     host.blocked_seconds = get_float8(0, kBlocked);
+    host.failures = get_int4(0, kFailures);
     host.refused_seconds = get_float8(0, kRefused, -1);
   }
   host.vendor = &vendor_of(endpoint, SnapshotMode::kNew);
@@ -82,7 +102,8 @@ double rest_of(const Host& host) {
   if (host.blocked_seconds > 0) return host.blocked_seconds + drawn();
   // asked again now and then: the key may have been changed at the vendor
   const bool refused = host.refused_seconds >= 0 && host.refused_seconds < kStoppedDelay;
-  return refused || !host.enabled ? stopped_delay() : 0;
+  if (refused || !host.enabled) return stopped_delay();
+  return host.failures >= kFailuresToBlock && !takes_probe(host) ? kProbeSeconds * drawn() : 0;
 }
 
 bool take_key(const Host& host, const char* lacking, std::string_view* key) {
@@ -106,20 +127,33 @@ double asked_seconds(const HttpAnswer& answer) {
   return static_cast<double>(wait) / kMillisecondsPerSecond;
 }
 
-void note_trouble(const char* endpoint, double asked, const char* reason) {
-  const int failures = failures_of(endpoint);
-  const bool blocks = asked > 0 || failures + 1 >= kFailuresToBlock;
-  block_endpoint(endpoint, blocks ? std::max(asked, backoff(failures)) : 0, reason);
+void note_trouble(const Host& host, TimestampTz sent, double asked, const char* reason) {
+  const bool blocks = asked > 0 || host.failures + 1 >= kFailuresToBlock;
+  run(trouble_statement, {arg_text(host.name), arg_seconds(blocks ? std::max(asked, backoff(host.failures)) : 0),
+                          arg_text(reason), arg_instant(sent), arg_bool(asked > 0)});
 }
+
+void block_host(const Host& host, double seconds, const char* reason) {
+  run(block_statement, {arg_text(host.name), arg_seconds(seconds), arg_text(reason)});
+}
+
+void note_answer(const Host& host) { run(answer_statement, {arg_text(host.name), arg_text(host.endpoint)}); }
 
 void stop_endpoint(const char* endpoint, const char* reason) {
   run(stop_statement, {arg_text(endpoint), arg_text(reason)});
 }
 
-void note_answer(const char* endpoint) { run(answer_statement, {arg_text(endpoint)}); }
-
-void block_endpoint(const char* endpoint, double seconds, const char* reason) {
-  run(block_statement, {arg_text(endpoint), arg_seconds(seconds), arg_text(reason)});
-}
-
 }  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_host_of);
+
+Datum wearables_host_of(PG_FUNCTION_ARGS) {
+  using namespace wearables;
+  const char* url = text_to_cstring(PG_GETARG_TEXT_PP(0));
+  auto* name = pg::owned_by<std::string>(CurrentMemoryContext);
+  pg::call_core([&]() -> wearables::Result<Done> { return *name = host_of(url), Done{}; });
+  if (name->empty()) PG_RETURN_NULL();
+  PG_RETURN_TEXT_P(cstring_to_text_with_len(name->data(), static_cast<int>(name->size())));
+}
+}

@@ -1,5 +1,5 @@
-// How the REST API of an endpoint behaves, and so when it may be asked: a limiter and a circuit breaker that all
-// requests of an endpoint share. Within SPI, as owner.
+// How a vendor's REST API behaves, and so when it may be asked: a limiter and a circuit breaker that all requests to
+// one host share, of whatever endpoint. A key that is refused is the endpoint's alone. Within SPI, as owner.
 #pragma once
 
 #include "core/http/http.h"
@@ -16,14 +16,17 @@ struct Host {
   const char* endpoint;
   const Vendor* vendor;
   const char* base_url;    // null: none is set
+  const char* name;        // host:port of the base_url; empty: it names none
   bool exists, enabled;    // the endpoint
   double blocked_seconds;  // until it may be asked again; 0: now
+  int failures;            // in a row
   double refused_seconds;  // since it last refused the key; negative: it takes it
 };
 
 Host load_host(const char* endpoint);
 
-// Seconds after which it is to be looked again; 0: it may be asked now. Some jitter is in it.
+// Seconds after which it is to be looked again; 0: it may be asked now. Some jitter is in it. A host that failed often
+// is asked by one request at first: the others rest until its answer, or for a short while.
 double rest_of(const Host& host);
 
 // The API key, to be wiped after use. False where the endpoint cannot be asked, whatever the vendor would say: then it
@@ -41,14 +44,15 @@ double backoff(int failures);
 // Seconds for which the answer asks to be left alone; 0: it does not ask.
 double asked_seconds(const HttpAnswer& answer);
 
-// It answered what says nothing good of it as a whole, or not at all. `asked`: of asked_seconds(). Failures in a row
-// block it for longer and longer.
-void note_trouble(const char* endpoint, double asked, const char* reason);
-// It refuses the key, or there is none: nothing is asked until that has changed.
+// The request sent at `sent` was answered by what says nothing good of the host, or by nothing. `asked`: of
+// asked_seconds(). Failures in a row block the host for longer and longer. Requests that were under way together are
+// one failure.
+void note_trouble(const Host& host, TimestampTz sent, double asked, const char* reason);
+// It asks to be left alone for so long, and is well.
+void block_host(const Host& host, double seconds, const char* reason);
+// It answers, and takes the endpoint's key.
+void note_answer(const Host& host);
+// It refuses the endpoint's key, or there is none: nothing is asked until that has changed.
 void stop_endpoint(const char* endpoint, const char* reason);
-// It answers.
-void note_answer(const char* endpoint);
-// It asks to be left alone for so long.
-void block_endpoint(const char* endpoint, double seconds, const char* reason);
 
 }  // namespace wearables::pg

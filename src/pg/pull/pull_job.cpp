@@ -162,9 +162,9 @@ JobEnd ask_again(const PullState& state, const char* why, bool blocks) {
   }
   note_refusal(backfill, answer.status, why, RefusalOf::kPage);
   if (blocks) {
-    note_trouble(backfill.endpoint, asked, why);
+    note_trouble(state.host, state.exchange.asked_at, asked, why);
   } else if (asked > 0) {
-    block_endpoint(backfill.endpoint, asked, why);
+    block_host(state.host, asked, why);
   }
   return {false, wait};
 }
@@ -198,7 +198,7 @@ JobEnd store_page(const PullState& state) {
     fail_backfill(backfill.backfill_id, answer.status, "the vendor repeats a cursor, so no further page is fetched");
     return {true, 0};
   }
-  note_answer(backfill.endpoint);
+  note_answer(state.host);
   return {done, 0};
 }
 
@@ -256,6 +256,7 @@ JobEnd end_pull(Job* job) {
       break;
   }
   fail_backfill(state->backfill_id, answer.status, why);
+  note_answer(state->host);
   return {true, 0};
 }
 

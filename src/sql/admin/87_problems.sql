@@ -179,15 +179,16 @@ SELECT 3 AS rank, 'failing' AS severity, 'pull_stopped' AS problem, h.endpoint A
        format('history of endpoint %s cannot be pulled: %s', h.endpoint, h.reason) AS what, h.refused_since AS since,
        'set an API key that the vendor accepts; it is tried once a minute' AS remedy,
        format('SELECT wearables.set_secret(%L, ''api_key'', 0, ''...'')', h.endpoint) AS statement
-FROM wearables_internal.pull_hosts h
-WHERE h.refused_since IS NOT NULL
-  AND EXISTS (SELECT FROM wearables.backfills b WHERE b.endpoint = h.endpoint AND b.state IN ('waiting', 'running'))
+FROM wearables_internal.refused_keys h
+WHERE EXISTS (SELECT FROM wearables.backfills b WHERE b.endpoint = h.endpoint AND b.state IN ('waiting', 'running'))
 UNION ALL
-SELECT 4, 'warning', 'pull_failing', h.endpoint,
-       format('the API of endpoint %s has failed %s times in a row: %s', h.endpoint, h.failures, h.reason),
-       h.changed_at,
+SELECT 4, 'warning', 'pull_failing', h.host,
+       format('requests to %s have failed %s times in a row: %s', h.host, h.failures, h.reason),
+       h.failing_since,
        'nothing to do now: requests are repeated at growing intervals', NULL
-FROM wearables_internal.pull_hosts h WHERE h.failures >= 5
+FROM wearables_internal.pull_hosts h
+WHERE h.failures >= 5
+  AND EXISTS (SELECT FROM wearables.endpoints e WHERE e.enabled AND wearables_internal.host_of(e.base_url) = h.host)
 UNION ALL
 SELECT 5, 'warning', 'pull_failed', NULL,
        format('%s backfill(s) were given up',
@@ -213,9 +214,8 @@ SELECT 3 AS rank, 'failing' AS severity, 'call_stopped' AS problem, h.endpoint A
        format('the API of endpoint %s cannot be called: %s', h.endpoint, h.reason) AS what, h.refused_since AS since,
        'set an API key that the vendor accepts; it is tried once a minute' AS remedy,
        format('SELECT wearables.set_secret(%L, ''api_key'', 0, ''...'')', h.endpoint) AS statement
-FROM wearables_internal.pull_hosts h
-WHERE h.refused_since IS NOT NULL
-  AND EXISTS (SELECT FROM wearables_internal.calls c
+FROM wearables_internal.refused_keys h
+WHERE EXISTS (SELECT FROM wearables_internal.calls c
               WHERE c.endpoint = h.endpoint AND c.state IN ('waiting', 'running'))
 UNION ALL
 SELECT 5, 'warning', 'call_failed', NULL,

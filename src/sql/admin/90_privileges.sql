@@ -30,7 +30,7 @@ DECLARE
      wearables_internal.forgotten_events(integer), wearables_internal.recent_drift(integer),
      wearables_internal.unwritten_activity(),
      wearables_internal.unreadable_endpoints(), wearables_internal.slow_writer(),
-     wearables_internal.has_sample_columns(oid),
+     wearables_internal.has_sample_columns(oid), wearables_internal.host_of(text),
      wearables_internal.refusal_remedy(text), wearables_internal.concerns_endpoint(text),
      wearables_internal.utc_second(timestamptz), wearables_internal.partition_of_week(timestamptz),
      wearables_internal.schema_version(), wearables_internal.library_version()'];

@@ -68,15 +68,28 @@ CREATE INDEX backfills_failed ON wearables.backfills (backfill_id) WHERE state =
 SELECT pg_extension_config_dump('wearables.backfills', '');
 SELECT pg_extension_config_dump(pg_get_serial_sequence('wearables.backfills', 'backfill_id')::regclass, '');
 
+CREATE FUNCTION wearables_internal.host_of(url text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_host_of';
+COMMENT ON FUNCTION wearables_internal.host_of(text) IS 'Host and port that a URL names. Null: it names no host.';
+
 CREATE TABLE wearables_internal.pull_hosts (
-  endpoint      text COLLATE "C" PRIMARY KEY REFERENCES wearables.endpoints ON UPDATE CASCADE ON DELETE CASCADE,
+  host          text COLLATE "C" PRIMARY KEY,
   blocked_until timestamptz,
   failures      integer NOT NULL DEFAULT 0,
-  refused_since timestamptz,
+  failing_since timestamptz,
   reason        text,
   changed_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE wearables_internal.pull_hosts IS
-  'State of each endpoint''s REST API: until when no request is sent, failures in a row, and since when it refuses '
-  'the API key.';
+  'State of each host to which requests are sent, as host:port: until when none is sent, and failures in a row.';
 SELECT pg_extension_config_dump('wearables_internal.pull_hosts', '');
+
+CREATE TABLE wearables_internal.refused_keys (
+  endpoint      text COLLATE "C" PRIMARY KEY REFERENCES wearables.endpoints ON UPDATE CASCADE ON DELETE CASCADE,
+  refused_since timestamptz NOT NULL DEFAULT clock_timestamp(),
+  checked_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  reason        text NOT NULL
+);
+COMMENT ON TABLE wearables_internal.refused_keys IS
+  'Endpoints that cannot be asked: the vendor refuses their API key, or none is set.';
+SELECT pg_extension_config_dump('wearables_internal.refused_keys', '');

@@ -48,9 +48,10 @@ BEGIN ATOMIC
     SELECT FROM wearables.endpoints e
     WHERE e.name = $1 AND e.enabled AND e.base_url IS NOT NULL
       AND EXISTS (SELECT FROM wearables.endpoint_secrets s WHERE s.endpoint = e.name AND s.kind = 'api_key')
+      AND NOT EXISTS (SELECT FROM wearables_internal.refused_keys r WHERE r.endpoint = e.name)
       AND NOT EXISTS (SELECT FROM wearables_internal.pull_hosts h
-                      WHERE h.endpoint = e.name
-                        AND (h.refused_since IS NOT NULL OR h.blocked_until > clock_timestamp())));
+                      WHERE h.host = wearables_internal.host_of(e.base_url)
+                        AND h.blocked_until > clock_timestamp()));
 END;
 COMMENT ON FUNCTION wearables_internal.can_be_asked(text) IS
   'True: the endpoint is enabled and has a base_url and an API key, and its API currently neither refuses the key '
