@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Wearables;
 
-my ($people, $days, $a_call, $failures) = (15, 30, 9, 20);
+my ($people, $days, $a_call, $failures) = (50, 30, 30, 20);
 my $until = int(time / 86400) * 86400 - 86400;
 sub day { return strftime('%Y-%m-%d', gmtime($until + 86400 * $_[0])); }
 
