@@ -24,7 +24,8 @@ my @chapters = (
 	[ 'people', 'Users and connections', 'Register users, so that events can be assigned to them.',
 		qw(register_user set_connection) ],
 	[ 'read', 'Charts, nights and days', 'Read what was measured, in buckets of a time zone.',
-		qw(timeseries latest nights) ],
+		qw(timeseries latest nights timeseries_lttb timeseries_percentiles timeseries_histogram
+		   timeseries_time_weighted) ],
 	[ 'write', 'Samples, documents and quarantine', 'Where readings are stored, and those that were refused.',
 		qw(samples sample_points) ],
 	[ 'store', 'Stored events', 'Every accepted message, byte for byte, and what became of it.', qw(webhook_events) ],
@@ -114,6 +115,7 @@ for my $part (@parts)
 		my ($kind, $name, $what) = ($1, $2, unquoted($3));
 		next if $name !~ /^(?:wearables|wearables_api)\./;
 		$name =~ s/\s+/ /g;
+		$name =~ s/\( /(/;
 		if ($kind eq 'COLUMN')
 		{
 			my ($relation, $attribute) = $name =~ /^(.*)\.(.*)$/;
@@ -152,8 +154,9 @@ sub same_types
 {
 	my ($parameters, $types) = @_;
 	$parameters =~ s/\s+/ /g;
-	my @given = map { s/\s+DEFAULT .*//r } split /,\s*(?![^(]*\))/, $parameters;
-	my @wanted = split /,\s*/, $types;
+	# neither within parentheses nor within a quoted default
+	my @given = map { s/\s+DEFAULT .*//r } split /,\s*(?![^(]*\))(?=(?:[^']*'[^']*')*[^']*$)/, $parameters;
+	my @wanted = split /,\s*/, $types =~ s/^\s+//r;
 	return 0 if @given != @wanted;
 	for my $i (0 .. $#given)
 	{

@@ -39,6 +39,16 @@ DECLARE
      wearables_internal.chart(bigint, smallint[], text, timestamptz[], interval, text, boolean),
      wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text),
      wearables.timeseries(bigint, text, date, date, text, text, text, text, text),
+     wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text),
+     wearables_internal.charted_at(timestamptz, smallint, text, boolean),
+     wearables_internal.downsample(bigint, smallint[], timestamptz, timestamptz, integer, interval),
+     wearables.timeseries_lttb(bigint, text, timestamptz, timestamptz, integer, interval, text, text, text),
+     wearables.timeseries_percentiles(
+       bigint, text, timestamptz, timestamptz, text, double precision[], text, text, text, text),
+     wearables.timeseries_histogram(
+       bigint, text, timestamptz, timestamptz, double precision[], text, text, text, text, text),
+     wearables.timeseries_time_weighted(
+       bigint, text, timestamptz, timestamptz, text, interval, text, text, text, text),
      wearables.nights(bigint, date, date, text),
      wearables.latest(bigint), wearables.coverage(bigint, text, date, date, text, integer),
      wearables_internal.is_visible(bigint), wearables_internal.longest_request(),

@@ -1,0 +1,245 @@
+-- Charts of single readings, and what a chart says of how readings are spread.
+
+CREATE FUNCTION wearables_internal.chart_question(
+  user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bucket text, time_zone text,
+  OUT family smallint[], OUT unit text, OUT zone text, OUT width interval, OUT recorded boolean,
+  OUT scan_from timestamptz, OUT scan_to timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  m wearables.metrics;
+BEGIN
+  SELECT x.* INTO m FROM wearables.metrics x WHERE x.name = $2;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'metric "%" does not exist', $2
+      USING ERRCODE = 'undefined_object', HINT = 'See wearables.metrics for the names.';
+  END IF;
+  IF $3 IS NULL OR $4 IS NULL OR NOT isfinite($3) OR NOT isfinite($4) OR $3 > $4 THEN
+    RAISE EXCEPTION 'invalid range "%" to "%"', $3, $4
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two finite times, the earlier one first.';
+  END IF;
+  unit := m.unit;
+  recorded := coalesce($6 = 'recorded', false);
+  SELECT coalesce(CASE WHEN NOT recorded THEN $6 END, u.time_zone, 'UTC') INTO zone
+  FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1;
+  width := CASE WHEN $5 ~* '^(hour|day|week|month)$' THEN ('1 ' || $5)::interval ELSE $5::interval END;
+  IF width IS NULL THEN
+    RAISE EXCEPTION 'bucket must not be null'
+      USING ERRCODE = 'null_value_not_allowed', HINT = 'Give hour, day, week, month, or an interval.';
+  END IF;
+  PERFORM wearables.bucket_start($3, width, zone);
+  -- as in timeseries(): days stand at 00:00 UTC of their dates; as recorded, clocks differ by 48 hours at most
+  scan_from := CASE WHEN recorded THEN $3 - interval '48 hours' ELSE
+    least($3, (wearables.day_of($3 - interval '1 us', zone) + 1)::timestamp AT TIME ZONE 'UTC') END;
+  scan_to := CASE WHEN recorded THEN $4 + interval '48 hours' ELSE
+    greatest($4, wearables.day_of($4 - interval '1 us', zone)::timestamp AT TIME ZONE 'UTC' + interval '1 us') END;
+  WITH RECURSIVE below (metric_id, name) AS (
+    SELECT m.metric_id, m.name
+    UNION
+    SELECT x.metric_id, x.name FROM below b JOIN wearables.metrics x ON x.parent = b.name AND x.unit = m.unit)
+  SELECT array_agg(b.metric_id ORDER BY b.metric_id) INTO family FROM below b;
+END $$;
+COMMENT ON FUNCTION wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text) IS
+  'Checks the arguments of a chart, and returns the ids of the metric and its sub-metrics of the same unit, this '
+  'unit, the time zone, the width of a bucket, whether readings count by their recorded local time, and between '
+  'which stored times they lie.';
+
+CREATE FUNCTION wearables_internal.charted_at(
+  ts timestamptz, tz_offset smallint, zone text, recorded boolean) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+  WHEN tz_offset = 32767 THEN wearables.first_instant(ts AT TIME ZONE 'UTC', zone)
+  WHEN recorded AND tz_offset IS NOT NULL
+    THEN wearables.first_instant(ts AT TIME ZONE 'UTC' + tz_offset * interval '1 minute', zone)
+  ELSE ts END;
+COMMENT ON FUNCTION wearables_internal.charted_at(timestamptz, smallint, text, boolean) IS
+  'The time at which a chart in this time zone shows a reading, as in timeseries().';
+
+CREATE FUNCTION wearables_internal.downsample(
+  user_id bigint, metric_ids smallint[], from_ts timestamptz, to_ts timestamptz, points integer, max_gap interval)
+RETURNS TABLE (ts timestamptz, source_id smallint, value double precision, value_secondary double precision,
+               is_day boolean, after_gap boolean)
+LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'wearables_downsample';
+COMMENT ON FUNCTION wearables_internal.downsample(
+  bigint, smallint[], timestamptz, timestamptz, integer, interval) IS
+  'Readings of these metrics that a chart of so many points shows, chosen for each source.';
+
+CREATE FUNCTION wearables.timeseries_lttb(
+  user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, points integer DEFAULT 1000,
+  max_gap interval DEFAULT NULL, only_provider text DEFAULT NULL, only_source_type text DEFAULT NULL,
+  only_channel text DEFAULT NULL)
+RETURNS TABLE (ts timestamptz, day date, provider text, source_type text, channel text, value double precision,
+               value_secondary double precision, unit text, after_gap boolean)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT d.ts, CASE WHEN d.is_day THEN (d.ts AT TIME ZONE 'UTC')::date END, s.provider, s.source_type, s.channel,
+         d.value, d.value_secondary, q.unit, d.after_gap
+  FROM wearables_internal.chart_question($1, $2, $3, $4, 'hour', 'UTC') q
+  CROSS JOIN LATERAL wearables_internal.downsample($1, q.family, $3, $4, $5, $6) d
+  JOIN wearables.sources s ON s.source_id = d.source_id
+    AND s.provider = coalesce($7, s.provider) AND s.source_type = coalesce($8, s.source_type)
+    AND s.channel = coalesce($9, s.channel)
+  ORDER BY d.ts, s.provider, s.source_type, s.channel;
+END;
+COMMENT ON FUNCTION wearables.timeseries_lttb(
+  bigint, text, timestamptz, timestamptz, integer, interval, text, text, text) IS
+  'Readings of one metric of a user, thinned out for a chart of so many points with the method Largest Triangle '
+  'Three Buckets, which keeps peaks. Each source is thinned out by itself. Arguments: user_id: the user; metric: '
+  'metrics.name, which includes sub-metrics of the same unit; from_ts: start of the range, inclusive; to_ts: end of '
+  'the range, exclusive; points: readings to keep of each source, 2 to 100000; max_gap: a longer time without a '
+  'reading is a gap, whose two ends are kept even if this exceeds points (null: nothing is a gap); only_provider: '
+  'only this provider (null: all); only_source_type: only this source type (null: all); only_channel: only this '
+  'channel (null: all). Returns readings as they are stored: ts, day (as in samples), provider, source_type, '
+  'channel, value, value_secondary and unit; and after_gap, true if a chart should not connect the reading with the '
+  'one before it. Example: SELECT * FROM wearables.timeseries_lttb(1, ''heartrate'', now() - interval ''7 days'', '
+  'now(), 500, ''30 minutes'');';
+
+CREATE FUNCTION wearables.timeseries_percentiles(
+  user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bucket text DEFAULT 'day',
+  fractions double precision[] DEFAULT '{0.05,0.25,0.5,0.75,0.95}', time_zone text DEFAULT NULL,
+  only_provider text DEFAULT NULL, only_source_type text DEFAULT NULL, only_channel text DEFAULT NULL)
+RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, percentiles double precision[],
+               readings bigint, unit text, partial boolean)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT b.bucket_start, s.provider, s.source_type, s.channel, b.percentiles, b.readings, b.unit,
+         b.bucket_start < $3 OR wearables.bucket_end(b.bucket_start, b.width, b.zone) > $4
+  FROM (
+    SELECT wearables.bucket_start(r.at, q.width, q.zone) AS bucket_start, r.source_id, q.unit, q.width, q.zone,
+           percentile_cont($6) WITHIN GROUP (ORDER BY r.value) AS percentiles, count(*) AS readings
+    FROM wearables_internal.chart_question($1, $2, $3, $4, $5, $7) q
+    CROSS JOIN LATERAL (
+      SELECT wearables_internal.charted_at(p.ts, p.tz_offset, q.zone, q.recorded) AS at, p.source_id, p.value
+      FROM wearables.sample_points p
+      WHERE p.user_id = $1 AND p.metric_id = ANY (q.family) AND p.ts >= q.scan_from AND p.ts < q.scan_to) r
+    WHERE r.at >= $3 AND r.at < $4
+    GROUP BY 1, r.source_id, q.unit, q.width, q.zone) b
+  JOIN wearables.sources s ON s.source_id = b.source_id
+    AND s.provider = coalesce($8, s.provider) AND s.source_type = coalesce($9, s.source_type)
+    AND s.channel = coalesce($10, s.channel)
+  ORDER BY b.bucket_start, s.provider, s.source_type, s.channel;
+END;
+COMMENT ON FUNCTION wearables.timeseries_percentiles(
+  bigint, text, timestamptz, timestamptz, text, double precision[], text, text, text, text) IS
+  'Percentiles of the readings of one metric of a user, one row for each bucket and source. Arguments: user_id: the '
+  'user; metric: metrics.name, which includes sub-metrics of the same unit; from_ts: start of the range, inclusive; '
+  'to_ts: end of the range, exclusive; bucket: hour, day, week, month, or an interval as in bucket_start(); '
+  'fractions: which percentiles, 0 to 1, where 0.5 is the median; time_zone: as in timeseries(); only_provider: only '
+  'this provider (null: all); only_source_type: only this source type (null: all); only_channel: only this channel '
+  '(null: all). Returns bucket_start; provider, source_type and channel; percentiles in the order of fractions, '
+  'interpolated between readings as percentile_cont() does; readings, their number; unit; and partial, true if the '
+  'range cuts the bucket. Example: SELECT * FROM wearables.timeseries_percentiles(1, ''heartrate'', now() - interval '
+  '''7 days'', now(), ''day'');';
+
+CREATE FUNCTION wearables.timeseries_histogram(
+  user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bounds double precision[],
+  bucket text DEFAULT 'day', time_zone text DEFAULT NULL, only_provider text DEFAULT NULL,
+  only_source_type text DEFAULT NULL, only_channel text DEFAULT NULL)
+RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, counts bigint[],
+               readings bigint, unit text, partial boolean)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT b.bucket_start, s.provider, s.source_type, s.channel,
+         (SELECT array_agg(coalesce(f.count, 0) ORDER BY n.bin)
+          FROM generate_series(0, cardinality($5)) n (bin)
+          LEFT JOIN unnest(b.bins, b.counts) f (bin, count) ON f.bin = n.bin),
+         b.readings, b.unit, b.bucket_start < $3 OR wearables.bucket_end(b.bucket_start, b.width, b.zone) > $4
+  FROM (
+    SELECT f.bucket_start, f.source_id, f.unit, f.width, f.zone, array_agg(f.bin) AS bins, array_agg(f.count) AS counts,
+           sum(f.count)::bigint AS readings
+    FROM (
+      SELECT wearables.bucket_start(r.at, q.width, q.zone) AS bucket_start, r.source_id, q.unit, q.width, q.zone,
+             width_bucket(r.value, $5) AS bin, count(*) AS count
+      FROM wearables_internal.chart_question($1, $2, $3, $4, $6, $7) q
+      CROSS JOIN LATERAL (
+        SELECT wearables_internal.charted_at(p.ts, p.tz_offset, q.zone, q.recorded) AS at, p.source_id, p.value
+        FROM wearables.sample_points p
+        WHERE p.user_id = $1 AND p.metric_id = ANY (q.family) AND p.ts >= q.scan_from AND p.ts < q.scan_to) r
+      WHERE r.at >= $3 AND r.at < $4
+      GROUP BY 1, r.source_id, q.unit, q.width, q.zone, bin) f
+    GROUP BY f.bucket_start, f.source_id, f.unit, f.width, f.zone) b
+  JOIN wearables.sources s ON s.source_id = b.source_id
+    AND s.provider = coalesce($8, s.provider) AND s.source_type = coalesce($9, s.source_type)
+    AND s.channel = coalesce($10, s.channel)
+  ORDER BY b.bucket_start, s.provider, s.source_type, s.channel;
+END;
+COMMENT ON FUNCTION wearables.timeseries_histogram(
+  bigint, text, timestamptz, timestamptz, double precision[], text, text, text, text, text) IS
+  'How many readings of one metric of a user lie between given values, such as the limits of heart rate zones, one '
+  'row for each bucket and source. Arguments: user_id: the user; metric: metrics.name, which includes sub-metrics of '
+  'the same unit; from_ts: start of the range, inclusive; to_ts: end of the range, exclusive; bounds: the values in '
+  'ascending order; bucket: hour, day, week, month, or an interval as in bucket_start(); time_zone: as in '
+  'timeseries(); only_provider: only this provider (null: all); only_source_type: only this source type (null: all); '
+  'only_channel: only this channel (null: all). Returns bucket_start; provider, source_type and channel; counts, the '
+  'readings below the first bound, from each bound to before the next, and from the last bound upwards; readings, '
+  'their sum; unit; and partial, true if the range cuts the bucket. Example: SELECT * FROM '
+  'wearables.timeseries_histogram(1, ''heartrate'', now() - interval ''7 days'', now(), ''{60,100,140}'');';
+
+CREATE FUNCTION wearables.timeseries_time_weighted(
+  user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bucket text DEFAULT 'hour',
+  max_gap interval DEFAULT '10 minutes', time_zone text DEFAULT NULL, only_provider text DEFAULT NULL,
+  only_source_type text DEFAULT NULL, only_channel text DEFAULT NULL)
+RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, value double precision,
+               covered interval, unit text, partial boolean)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  WITH q AS MATERIALIZED (
+    -- a reading counts where it is true, so its recorded local time says nothing
+    SELECT c.* FROM wearables_internal.chart_question($1, $2, $3, $4, $5, nullif($7, 'recorded')) c),
+  held AS (
+    SELECT p.source_id, p.value, greatest(p.ts, $3) AS start,
+           least(coalesce(p.ts_end, p.ts + $6),
+                 lead(p.ts) OVER (PARTITION BY p.source_id ORDER BY p.ts, p.metric_id, p.part), $4) AS finish
+    FROM q JOIN wearables.sample_points p ON p.user_id = $1 AND p.metric_id = ANY (q.family)
+      AND p.ts >= $3 - greatest($6, interval '1 day') AND p.ts < $4
+      AND p.tz_offset IS DISTINCT FROM 32767::smallint),
+  piece AS (
+    SELECT h.source_id, h.value, x.start, x.finish, x.bucket_start, x.bucket_end
+    FROM q CROSS JOIN held h
+    CROSS JOIN LATERAL (
+      SELECT h.start, h.finish, wearables.bucket_start(h.start, q.width, q.zone) AS bucket_start,
+             wearables.bucket_end(h.start, q.width, q.zone) AS bucket_end) x
+    WHERE h.finish > h.start),
+  split AS (
+    SELECT p.source_id, p.value, p.start, p.finish, p.bucket_start, p.bucket_end FROM piece p
+    WHERE p.finish <= p.bucket_end
+    UNION ALL
+    SELECT p.source_id, p.value, y.start, least(p.finish, y.bucket_end), y.bucket_start, y.bucket_end
+    FROM q CROSS JOIN piece p
+    CROSS JOIN LATERAL (
+      WITH RECURSIVE step (start, bucket_start, bucket_end) AS (
+        SELECT p.start, p.bucket_start, p.bucket_end
+        UNION ALL
+        SELECT s.bucket_end, s.bucket_end, wearables.bucket_end(s.bucket_end, q.width, q.zone)
+        FROM step s WHERE s.bucket_end < p.finish)
+      SELECT s.start, s.bucket_start, s.bucket_end FROM step s) y
+    WHERE p.finish > p.bucket_end),
+  line AS (
+    SELECT p.bucket_start, p.bucket_end, p.source_id,
+           sum(p.value * extract(epoch FROM p.finish - p.start)::double precision)
+             / sum(extract(epoch FROM p.finish - p.start)::double precision) AS value,
+           sum(p.finish - p.start) AS covered
+    FROM split p GROUP BY p.bucket_start, p.bucket_end, p.source_id)
+  SELECT l.bucket_start, s.provider, s.source_type, s.channel, l.value, l.covered, q.unit,
+         l.bucket_start < $3 OR l.bucket_end > $4
+  FROM q CROSS JOIN line l
+  JOIN wearables.sources s ON s.source_id = l.source_id
+    AND s.provider = coalesce($8, s.provider) AND s.source_type = coalesce($9, s.source_type)
+    AND s.channel = coalesce($10, s.channel)
+  ORDER BY l.bucket_start, s.provider, s.source_type, s.channel;
+END;
+COMMENT ON FUNCTION wearables.timeseries_time_weighted(
+  bigint, text, timestamptz, timestamptz, text, interval, text, text, text, text) IS
+  'Time-weighted averages of one metric of a user, and how long it was measured, one row for each bucket and source. '
+  'A reading holds until its own end (ts_end) or, if it has none, for max_gap, but not longer than until the next '
+  'reading of its source. So many readings within one minute weigh no more than one, and a time without readings '
+  'weighs nothing. Arguments: user_id: the user; metric: metrics.name, which includes sub-metrics of the same unit; '
+  'from_ts: start of the range, inclusive; to_ts: end of the range, exclusive; bucket: hour, day, week, month, or an '
+  'interval as in bucket_start(); max_gap: how long a reading without an end holds at most (null: until the next '
+  'one); time_zone: an IANA region or ISO offset (null: that of the user); only_provider: only this provider (null: all); only_source_type: '
+  'only this source type (null: all); only_channel: only this channel (null: all). Returns bucket_start; provider, '
+  'source_type and channel; value; covered, how much of the bucket was measured, which for a metric that is measured '
+  'continuously is how long the device was worn; unit; and partial, true if the range cuts the bucket. Readings of a '
+  'calendar day and intervals that begin more than a day before the range are left out. Example: SELECT * FROM '
+  'wearables.timeseries_time_weighted(1, ''heartrate'', now() - interval ''1 day'', now(), ''hour'', ''5 minutes'');';
