@@ -127,6 +127,7 @@ SELECT event_id, state, attempt, last_sqlstate, failed_at > now() - interval '1 
 SELECT wearables.retry_failed(sqlstate => '42'), wearables.retry_failed(failed_before => now() - interval '1 day'), wearables.retry_failed(kind => 'replay');
 SELECT wearables.retry_failed(event_type => 'daily.data.sleep.%', sqlstate => '22', failed_after => now() - interval '1 minute');
 EXECUTE jobs;
+SELECT wearables.discard_failed(sqlstate => '08'), wearables.discard_failed(kind => 'replay'), wearables.discard_failed(failed_before => '-infinity');
 SELECT wearables.retry_failed(max_jobs => 1), wearables.retry_failed('normalize'), wearables.retry_failed();
 EXECUTE jobs;
 CALL wearables.drain();
@@ -174,7 +175,11 @@ UPDATE wearables.jobs SET state = 'failed', attempt = 3, last_sqlstate = '08006'
 SELECT wearables.retry_failed(event_type => '%'), wearables.retry_failed(kind => 'normalize'), wearables.retry_failed(sqlstate => '22');
 SELECT wearables.retry_failed('from_the_future', sqlstate => '08');
 SELECT event_id, kind, state, attempt, argument, last_error FROM wearables.jobs;
-DELETE FROM wearables.jobs;
+-- one that no attempt would help goes for good; one that is not given up stays
+SELECT wearables.discard_failed();
+UPDATE wearables.jobs SET state = 'failed', last_sqlstate = '08006', failed_at = now();
+SELECT wearables.discard_failed(sqlstate => '08', max_jobs => 1), (SELECT count(*) FROM wearables.jobs) AS before;
+SELECT count(*) AS after FROM wearables.jobs;
 
 -- nor by a library that is made for other tables
 BEGIN;

@@ -42,6 +42,12 @@ wait_until($node, 'app', "SELECT pages = 2 * $pages AND state = 'done' FROM wear
 queue_is_empty($node, 'app');
 is(readings('heartrate'), $all, 'and nothing is there twice');
 
+# Without a list everything is asked for, profile too, which has no range; that range was empty, and refused
+is(run_sql($node, 'app', "SET client_min_messages = warning; SELECT count(*) > 50 FROM wearables.sync($alice)"), 't', 'everything is asked for');
+is(run_sql($node, 'app', "SET client_min_messages = warning; SELECT count(*) FROM wearables.sync($alice, '', '{profile}')"), 1, 'what has no range as well');
+run_sql($node, 'app', q{SELECT wearables.cancel_backfill(backfill_id) FROM wearables.backfills WHERE state IN ('waiting', 'running'); DELETE FROM wearables.backfills WHERE intent LIKE 'sync %'});
+queue_is_empty($node, 'app');
+
 # What cannot be asked for is refused, with a reason
 for my $range ([ '2025-05-02', '2025-05-01' ], [ '2025-05-01', '2025-05-01' ], [ '2025-05-01', 'infinity' ], [ '-infinity', '2025-05-01' ], [ '0001-01-01', '2025-05-01' ])
 {
@@ -154,7 +160,10 @@ my $refused = request('steps', '2025-05-01', '2025-05-11');
 wait_until($node, 'app', q{SELECT count(*) = 1 FROM wearables.problems WHERE problem = 'pull_stopped' AND what ~ 'status 401'}, 'a key that is refused is a problem');
 is(run_sql($node, 'app', "SELECT state FROM wearables.backfills WHERE backfill_id = $refused"), 'waiting', 'the pull waits');
 is(run_sql($node, 'app', "SELECT refusals FROM wearables.backfills WHERE backfill_id = $refused"), 0, 'and nothing of its patience is used up');
-run_sql($node, 'app', q{SELECT wearables.set_secret('junction', 'api_key', 0, 'another'); DELETE FROM wearables_internal.refused_keys; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'pull'});
+# It was asked again within the minute, and problems told of the former key until then
+run_sql($node, 'app', q{SELECT wearables.set_secret('junction', 'api_key', 0, 'another')});
+is(run_sql($node, 'app', "SELECT count(*) FROM wearables.problems WHERE problem = 'pull_stopped'"), 0, 'another key ends the problem');
+is(run_sql($node, 'app', "SELECT count(*) FROM wearables.jobs j, wearables.backfills b WHERE b.backfill_id = $refused AND j.kind = 'pull' AND j.state = 'ready' AND j.run_at > clock_timestamp() AND b.state = 'waiting'"), 0, 'and the pull is due at once');
 ends($refused, 'done', 'with another key it goes on');
 unlike(slurp_file($node->logfile), qr/sk_us_junction|another'/, 'no key is in the log');
 

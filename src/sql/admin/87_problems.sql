@@ -169,7 +169,7 @@ SELECT 4, 'warning', 'dead_letters', NULL,
        format('%s failed job(s) (dead letters)',
               CASE WHEN f.failed > 1000 THEN 'more than 1000' ELSE f.failed::text END),
        NULL,
-       'see column last_error, fix the cause, then call retry_failed()',
+       'see column last_error, fix the cause, then call retry_failed(), or discard_failed() if no attempt can succeed',
        'SELECT event_id, last_error FROM wearables.jobs WHERE state = ''failed'''
 FROM facts f WHERE f.failed > 0;
 COMMENT ON VIEW wearables_internal.problems_of_queue IS 'Problems: waiting jobs and missing or failing workers.';
@@ -254,6 +254,25 @@ SELECT 5, 'warning', 'unknown_kind', x.endpoint,
        min(x.received_at), 'add a row to wearables.resources for each, see column remedy',
        'SELECT * FROM wearables.drift WHERE kind = ''resource'''
 FROM drifting x WHERE x.unknown_kind GROUP BY x.endpoint
+UNION ALL
+-- a null is no reading
+SELECT 5, 'warning', 'refused_readings', q.reason,
+       format('%s recent reading(s) are quarantined with reason %s, of %s', count(*), q.reason,
+              coalesce(string_agg(DISTINCT q.metric, ', ') FILTER (WHERE q.place <= 100), 'no known metric')),
+       min(q.refused_at),
+       CASE q.reason
+         WHEN 'unknown_unit' THEN 'add a row to wearables.units, then replay these events'
+         WHEN 'missing_unit' THEN 'add a mapping that says which unit is meant, then replay these events'
+         WHEN 'unknown_code' THEN 'add the code to the mapping, then replay these events'
+         ELSE 'find out why with explain_event(); this is shown for a week' END,
+       format('SELECT event_id, metric, detail FROM wearables.quarantine WHERE reason = %L '
+              'ORDER BY event_id DESC LIMIT 20', q.reason)
+FROM (SELECT q.*, row_number() OVER () AS place
+      FROM (SELECT x.reason, x.metric, x.refused_at FROM wearables.quarantine x
+            ORDER BY x.event_id DESC, x.ordinal DESC LIMIT 1000) q) q
+WHERE q.refused_at > clock_timestamp() - interval '7 days'
+  AND q.reason NOT IN ('missing_value', 'more_refused', 'no_more_names')
+GROUP BY q.reason
 UNION ALL
 SELECT 6, 'warning', 'drift_full', x.endpoint,
        format('%s event(s) of endpoint %s, the last of them %s, hold more unknown fields and values than are recorded '

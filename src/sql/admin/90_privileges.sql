@@ -125,6 +125,7 @@ BEGIN
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint),
        wearables.body_fields(bytea), wearables.requeue_event(bigint),
        wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
+       wearables.discard_failed(text, text, text, timestamptz, timestamptz, integer),
        wearables.pause_queue(text, text), wearables.resume_queue(text),
        wearables.request_backfill(bigint, text, text, timestamptz, timestamptz, text),
        wearables.sync(bigint, text, text[], timestamptz, text), wearables.cancel_backfill(bigint),

@@ -137,3 +137,34 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION wearables_internal.delete_old_calls(integer) IS
   'Deletes expired links, and calls that ended call_retention() ago, at most the given number of each.';
+
+-- In the room of calls, which is the last of those whose jobs wait for a key.
+CREATE FUNCTION wearables_internal.api_access_changed() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  changed CONSTANT text := to_jsonb(NEW) ->> TG_ARGV[0];
+BEGIN
+  DELETE FROM wearables_internal.refused_keys r WHERE r.endpoint = changed;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  -- a job that somebody has in hand asks anyway
+  UPDATE wearables.jobs j SET run_at = clock_timestamp()
+  FROM (SELECT x.job_id FROM wearables.jobs x
+        WHERE x.kind IN ('pull', 'call') AND x.state = 'ready' AND x.run_at > clock_timestamp()
+          AND (EXISTS (SELECT FROM wearables.backfills b
+                       WHERE x.kind = 'pull' AND b.backfill_id = (x.argument ->> 'backfill_id')::bigint
+                         AND b.endpoint = changed)
+               OR EXISTS (SELECT FROM wearables_internal.calls c
+                          WHERE c.job_id = x.job_id AND c.endpoint = changed))
+        FOR UPDATE SKIP LOCKED) w
+  WHERE j.job_id = w.job_id;
+  PERFORM wearables_internal.wake_workers();
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION wearables_internal.api_access_changed() IS
+  'Trigger function: if an endpoint could not be asked for lack of an accepted API key, its pulls and calls are due '
+  'at once.';
+CREATE TRIGGER api_key_changed AFTER INSERT OR UPDATE ON wearables.endpoint_secrets
+  FOR EACH ROW WHEN (NEW.kind = 'api_key') EXECUTE FUNCTION wearables_internal.api_access_changed('endpoint');
+CREATE TRIGGER api_access_changed AFTER UPDATE OF base_url, enabled ON wearables.endpoints
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.api_access_changed('name');

@@ -160,7 +160,8 @@ BEGIN
   RETURN QUERY
   SELECT wearables_internal.ask_for_history(
            $1, link.endpoint, link.external_user_id, coalesce($2, ''), r.name,
-           coalesce($4, now_ - r.backfill_days * interval '1 day'), now_, intent, NULL, now_)
+           -- the range of a resource that has none says nothing, and is not empty
+           coalesce($4, now_ - greatest(r.backfill_days, 1) * interval '1 day'), now_, intent, NULL, now_)
   FROM wearables.resources r
   WHERE r.kind <> 'skipped' AND r.rest_path IS NOT NULL
     AND CASE WHEN $3 IS NULL THEN r.backfill_days > 0 OR r.rest_range = 'none' ELSE r.name = ANY ($3) END

@@ -204,15 +204,11 @@ COMMENT ON FUNCTION wearables.requeue_event(bigint) IS
   'event_id: the event; an unknown one raises no_data_found. Returns false if the event is in the queue already; a '
   'notice then names the job. Example: SELECT wearables.requeue_event(42);';
 
-CREATE FUNCTION wearables.retry_failed(
-  kind text DEFAULT NULL, event_type text DEFAULT NULL, sqlstate text DEFAULT NULL,
-  failed_after timestamptz DEFAULT '-infinity', failed_before timestamptz DEFAULT 'infinity',
-  max_jobs integer DEFAULT NULL)
-RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION wearables_internal.failed_jobs(
+  kind text, event_type text, sqlstate text, failed_after timestamptz, failed_before timestamptz, max_jobs integer)
+RETURNS SETOF wearables.jobs
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  letter record;
-  queued bigint := 0;
 BEGIN
   PERFORM wearables_internal.check_job_kind($1);
   IF $3 IS NOT NULL AND $3 !~ '^[0-9A-Z]{2}([0-9A-Z]{3})?$' THEN
@@ -223,15 +219,30 @@ BEGIN
     RAISE EXCEPTION 'max_jobs % is not positive', $6
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a positive number, or null for no limit.';
   END IF;
-  FOR letter IN
-    SELECT j.* FROM wearables.jobs j
-    WHERE j.state = 'failed' AND ($1 IS NULL OR j.kind::text = $1) AND ($3 IS NULL OR starts_with(j.last_sqlstate, $3))
-      AND (j.failed_at >= $4 OR $4 = '-infinity') AND (j.failed_at < $5 OR $5 = 'infinity')
-      AND (j.event_id IS NULL AND $2 IS NULL
-           OR EXISTS (SELECT FROM wearables.webhook_events e
-                      WHERE e.event_id = j.event_id AND e.received_at = j.received_at
-                        AND ($2 IS NULL OR e.event_type LIKE $2)))
-    ORDER BY j.job_id LIMIT $6 FOR UPDATE OF j SKIP LOCKED LOOP
+  RETURN QUERY
+  SELECT j.* FROM wearables.jobs j
+  WHERE j.state = 'failed' AND ($1 IS NULL OR j.kind::text = $1) AND ($3 IS NULL OR starts_with(j.last_sqlstate, $3))
+    AND (j.failed_at >= $4 OR $4 = '-infinity') AND (j.failed_at < $5 OR $5 = 'infinity')
+    AND (j.event_id IS NULL AND $2 IS NULL
+         OR EXISTS (SELECT FROM wearables.webhook_events e
+                    WHERE e.event_id = j.event_id AND e.received_at = j.received_at
+                      AND ($2 IS NULL OR e.event_type LIKE $2)))
+  ORDER BY j.job_id LIMIT $6 FOR UPDATE OF j SKIP LOCKED;
+END $$;
+COMMENT ON FUNCTION wearables_internal.failed_jobs(text, text, text, timestamptz, timestamptz, integer) IS
+  'Locks failed jobs that the arguments of retry_failed() select, and returns them. Others'' locks are not waited for.';
+
+CREATE FUNCTION wearables.retry_failed(
+  kind text DEFAULT NULL, event_type text DEFAULT NULL, sqlstate text DEFAULT NULL,
+  failed_after timestamptz DEFAULT '-infinity', failed_before timestamptz DEFAULT 'infinity',
+  max_jobs integer DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  letter record;
+  queued bigint := 0;
+BEGIN
+  FOR letter IN SELECT * FROM wearables_internal.failed_jobs($1, $2, $3, $4, $5, $6) LOOP
     IF letter.event_id IS NULL THEN
       CONTINUE WHEN wearables_internal.enqueue_job(
         letter.kind::text, letter.dedupe_key, letter.argument, letter.subject, letter.priority) IS NULL;
@@ -250,6 +261,29 @@ COMMENT ON FUNCTION wearables.retry_failed(text, text, text, timestamptz, timest
   'later; failed_before: only jobs that were given up earlier; max_jobs: at most this many, the oldest first. Null '
   'stands for no limit. Returns the number of queued jobs. Example: SELECT wearables.retry_failed(sqlstate => '
   '''22'', failed_after => now() - interval ''1 day'');';
+
+CREATE FUNCTION wearables.discard_failed(
+  kind text DEFAULT NULL, event_type text DEFAULT NULL, sqlstate text DEFAULT NULL,
+  failed_after timestamptz DEFAULT '-infinity', failed_before timestamptz DEFAULT 'infinity',
+  max_jobs integer DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  discarded bigint;
+BEGIN
+  DELETE FROM wearables.jobs j USING wearables_internal.failed_jobs($1, $2, $3, $4, $5, $6) f
+  WHERE j.job_id = f.job_id;
+  GET DIAGNOSTICS discarded = ROW_COUNT;
+  RETURN discarded;
+END $$;
+COMMENT ON FUNCTION wearables.discard_failed(text, text, text, timestamptz, timestamptz, integer) IS
+  'Removes failed jobs that need no further attempt, such as those of a body that is not JSON, so that problems no '
+  'longer reports them. Their events stay stored, with status failed and the error, and requeue_event() processes '
+  'them again. Without arguments: all of them. Arguments: kind: only this job kind; event_type: only events whose '
+  'type matches this LIKE pattern; sqlstate: only this SQLSTATE of the last error, five characters, or two for a '
+  'class; failed_after: only jobs that were given up at this time or later; failed_before: only jobs that were given '
+  'up earlier; max_jobs: at most this many, the oldest first. Null stands for no limit. Returns the number of removed '
+  'jobs. Example: SELECT wearables.discard_failed(sqlstate => ''22'', failed_before => now());';
 
 CREATE FUNCTION wearables.pause_queue(kind text DEFAULT NULL, reason text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
