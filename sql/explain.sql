@@ -61,6 +61,12 @@ INSERT INTO wearables.resources (name, kind) VALUES ('mood', 'timeseries');
 SELECT * FROM pg_temp.preview('2t04');
 UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'blood_pressure';
 SELECT * FROM pg_temp.preview('2t07');
+-- an id that is linked at another endpoint
+SELECT wearables.add_endpoint('elsewhere'), wearables.register_user('wanda', 'u-wanda', 'elsewhere') > 0 AS linked;
+SELECT (wearables.receive(wearables.signed_headers('msg_wanda', now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body, 'junction')).status
+FROM convert_to('{"event_type":"daily.data.heartrate.created","user_id":"u-wanda","data":{"source":{"provider":"garmin"},"data":[]}}', 'UTF8') body;
+CALL wearables.drain();
+SELECT what, detail FROM wearables.explain_event((SELECT event_id FROM wearables.webhook_events WHERE message_id = 'msg_wanda')) WHERE aspect = 'user';
 -- somebody unknown, a dead letter, no event
 SELECT * FROM pg_temp.preview('2t06');
 SELECT * FROM pg_temp.preview('2t05');

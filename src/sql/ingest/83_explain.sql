@@ -98,8 +98,18 @@ BEGIN
              'when handled under revision %s',
              e.inserted, e.changed, e.confirmed, e.unchanged, e.stale, e.quarantined, e.revision) END,
     CASE WHEN e.revision < wearables.revision() THEN 'the mappings have changed since' END);
-  RETURN QUERY SELECT 'user', coalesce(u.client_user_id, 'unknown'),
-    format('external user id %s', coalesce(e.external_user_id, 'not given'))
+  RETURN QUERY SELECT 'user',
+    coalesce(u.client_user_id,
+             CASE WHEN e.status IN ('received', 'skipped', 'failed') THEN 'not looked up' ELSE 'unknown' END),
+    concat_ws('; ', format('external user id %s', coalesce(e.external_user_id, 'not given')),
+      CASE WHEN u.user_id IS NULL THEN (
+        SELECT format('this id is linked at endpoint %s, and not at %s',
+                      string_agg(l.endpoint, ', ' ORDER BY l.endpoint), e.endpoint)
+        FROM wearables.user_links l
+        WHERE l.external_user_id = e.external_user_id AND l.endpoint <> e.endpoint
+          AND NOT EXISTS (SELECT FROM wearables.user_links o
+                          WHERE o.external_user_id = e.external_user_id AND o.endpoint = e.endpoint)
+        HAVING count(*) > 0) END)
     FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = e.user_id;
   RETURN QUERY SELECT 'resource', coalesce(shape.name, 'none'),
     coalesce(shape.note, shape.kind, 'no row in wearables.resources for this event type');
