@@ -143,8 +143,13 @@ CREATE FUNCTION wearables_internal.api_access_changed() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  changed CONSTANT text := to_jsonb(NEW) ->> TG_ARGV[0];
+  changed text;
 BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{endpoints,endpoint_secrets}'::name[]) THEN
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated';
+  END IF;
+  changed := to_jsonb(NEW) ->> TG_ARGV[0];
   DELETE FROM wearables_internal.refused_keys r WHERE r.endpoint = changed;
   IF NOT FOUND THEN RETURN NULL; END IF;
   -- a job that somebody has in hand asks anyway
