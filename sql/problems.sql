@@ -131,7 +131,18 @@ SELECT pg_temp.send('msg_13', body => jsonb_build_object('event_type', 'daily.da
     || ('{"timestamp": "2026-03-01T00:00:00Z", "value": 60, "unit": "bpm"}'::jsonb || (SELECT jsonb_object_agg('member_' || i, 1) FROM generate_series(1, 33) i))))::text);
 CALL wearables.drain();
 EXECUTE problems;
+-- a sensor that sends an unknown unit, or none: health said ok; a null, and what a document never says, are no problem
+DELETE FROM wearables.webhook_events WHERE message_id = 'msg_13';
+DELETE FROM wearables.quarantine;
+SELECT pg_temp.send('msg_14', body => '{"event_type":"daily.data.activity.created","user_id":"11111111-1111-4111-8111-111111111111","data":{"id":"a","calendar_date":"2026-03-01","source":{"provider":"garmin","type":"watch"},"steps":null,"low":60,"medium":30,"high":10}}');
+CALL wearables.drain();
+SELECT reason, count(*) FROM wearables.quarantine GROUP BY reason ORDER BY reason;
+SELECT problem, what FROM wearables.problems WHERE problem = 'refused_readings';
+SELECT pg_temp.send('msg_15', body => '{"event_type":"daily.data.glucose.created","user_id":"11111111-1111-4111-8111-111111111111","data":{"source":{"provider":"dexcom_v3","type":"cgm"},"data":[{"timestamp":"2026-03-01T00:00:00Z","value":5.4},{"timestamp":"2026-03-01T00:05:00Z","value":5.4,"unit":"stones"}]}}');
+CALL wearables.drain();
+SELECT problem, what, remedy FROM wearables.problems WHERE problem = 'refused_readings';
 UPDATE wearables.quarantine SET refused_at = refused_at - interval '8 days';
+SELECT count(*) FROM wearables.problems WHERE problem = 'refused_readings';
 SELECT count(*) FROM wearables.problems WHERE problem = 'quarantine_full';
 DELETE FROM wearables.webhook_events WHERE message_id = 'msg_13';
 -- an endpoint that nobody uses

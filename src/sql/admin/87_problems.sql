@@ -255,7 +255,7 @@ SELECT 5, 'warning', 'unknown_kind', x.endpoint,
        'SELECT * FROM wearables.drift WHERE kind = ''resource'''
 FROM drifting x WHERE x.unknown_kind GROUP BY x.endpoint
 UNION ALL
--- a null is no reading
+-- A null is no reading. Documents never say the unit of a field whose schema gives none: parse.md says what to do.
 SELECT 5, 'warning', 'refused_readings', q.reason,
        format('%s recent reading(s) are quarantined with reason %s, of %s', count(*), q.reason,
               coalesce(string_agg(DISTINCT q.metric, ', ') FILTER (WHERE q.place <= 100), 'no known metric')),
@@ -272,6 +272,10 @@ FROM (SELECT q.*, row_number() OVER () AS place
             ORDER BY x.event_id DESC, x.ordinal DESC LIMIT 1000) q) q
 WHERE q.refused_at > clock_timestamp() - interval '7 days'
   AND q.reason NOT IN ('missing_value', 'more_refused', 'no_more_names')
+  AND NOT (q.reason = 'missing_unit'
+           AND q.metric IN (SELECT p.metric FROM wearables.mappings p JOIN wearables.resources r ON r.name = p.resource
+                            WHERE r.kind = 'summary' AND p.unit_field IS NOT NULL
+                              AND p.unit IS NULL AND p.unit_default IS NULL))
 GROUP BY q.reason
 UNION ALL
 SELECT 6, 'warning', 'drift_full', x.endpoint,
