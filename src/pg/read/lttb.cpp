@@ -4,7 +4,8 @@
 // with the one kept before and the mean of the next bucket. A gap ends a stretch: no triangle reaches over it.
 //
 // The readings are scanned three times under the caller's snapshot: to count them, for the mean of each bucket, and to
-// choose. So only what is kept of a bucket lies in memory, which grows with the points asked for and not with the series.
+// choose. So only what is kept of a bucket lies in memory, which grows with the points asked for and not with the
+// series.
 // Runs with the rights and row-level security of the caller, and locks nothing.
 #include "core/write/sample.h"
 
@@ -75,8 +76,8 @@ struct Series {
   int stretch_count;
   int stretch_room;
   // where a scan is
-  int at;         // stretch
-  int64 index;    // within it
+  int at;          // stretch
+  int64 index;     // within it
   TimestampTz ts;  // of the reading before
   // what the last scan has found
   Place kept;
@@ -196,8 +197,8 @@ void share_points(const Downsampling& run) {
 // --- The scans
 
 void put_reading(const Downsampling& run, const Reading& reading, bool after_gap) {
-  Datum values[] = {TimestampTzGetDatum(reading.ts), Int16GetDatum(reading.source), Float8GetDatum(reading.value),
-                    Float8GetDatum(reading.secondary), BoolGetDatum(reading.is_day), BoolGetDatum(after_gap)};
+  Datum values[] = {TimestampTzGetDatum(reading.ts),   Int16GetDatum(reading.source), Float8GetDatum(reading.value),
+                    Float8GetDatum(reading.secondary), BoolGetDatum(reading.is_day),  BoolGetDatum(after_gap)};
   bool nulls[] = {false, false, false, !reading.has_secondary, false, false};
   tuplestore_putvalues(run.result->setResult, run.result->setDesc, values, nulls);
 }
@@ -335,8 +336,8 @@ Datum wearables_downsample(PG_FUNCTION_ARGS) {
   for (const Pass pass : {Pass::kCount, Pass::kMean, Pass::kChoose}) {
     run->pass = pass;
     scan(several ? kReadingsOfSeveral : kReadings,
-         {arg_int8(PG_GETARG_INT64(0)), arg_datum(INT2ARRAYOID, metrics, false),
-          arg_instant(PG_GETARG_TIMESTAMPTZ(2)), arg_instant(PG_GETARG_TIMESTAMPTZ(3))},
+         {arg_int8(PG_GETARG_INT64(0)), arg_datum(INT2ARRAYOID, metrics, false), arg_instant(PG_GETARG_TIMESTAMPTZ(2)),
+          arg_instant(PG_GETARG_TIMESTAMPTZ(3))},
          &run->receiver);
     if (pass == Pass::kCount) share_points(*run);
     rewind(*run);
