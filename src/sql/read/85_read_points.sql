@@ -240,6 +240,7 @@ COMMENT ON FUNCTION wearables.timeseries_time_weighted(
   'one); time_zone: an IANA region or ISO offset (null: that of the user); only_provider: only this provider (null: '
   'all); only_source_type: only this source type (null: all); only_channel: only this channel (null: all). Returns '
   'bucket_start; provider, source_type and channel; value; covered, how much of the bucket was measured, which for a '
-  'metric that is measured continuously is how long the device was worn; unit; and partial, true if the range cuts the bucket. Readings of a '
-  'calendar day and intervals that begin more than a day before the range are left out. Example: SELECT * FROM '
-  'wearables.timeseries_time_weighted(1, ''heartrate'', now() - interval ''1 day'', now(), ''hour'', ''5 minutes'');';
+  'metric that is measured continuously is how long the device was worn; unit; and partial, true if the range cuts '
+  'the bucket. Readings of a calendar day and intervals that begin more than a day before the range are left out. '
+  'Example: SELECT * FROM wearables.timeseries_time_weighted(1, ''heartrate'', now() - interval ''1 day'', now(), '
+  '''hour'', ''5 minutes'');';
