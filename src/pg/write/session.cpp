@@ -1,14 +1,19 @@
 // A session is superseded if another one, under the same source, contains it or equals it, and is newer by R3: that is
 // a function of the documents that are stored. Only what lies within a session can be superseded by it, so only
 // sessions within the spans that have changed are judged; and as none is longer than kLongestSession, the one that
-// contains it ends within that time after it.
+// contains it ends within that time after it. Those are read once each, and the core decides (n log n).
 //
 // Runs under the user's lock, after the documents of the event are stored. Those whose state changes are updated in one
 // statement.
+#include "core/write/session.h"
+
 #include "core/write/document.h"
 
 #include <string>
+#include <vector>
 
+#include "pg/server/boundary.h"
+#include "pg/server/instant.h"
 #include "pg/write/session.h"
 
 namespace wearables::pg {
@@ -17,28 +22,30 @@ namespace {
 
 static_assert(kLongestSession == 2 * kMicrosPerDay);
 
-constexpr auto kJudgeSessions = static_text([](TextWriter& out) {
+// The newest first. Spans that touch are one, so that each session is read once.
+Statement select_sessions{R"(
+  SELECT d.identity, d.samples_source_id::bigint, d.session_start, d.session_end, d.superseded,
+         g.spans @> tstzrange(d.session_start, d.session_end, '[]')
+  FROM (SELECT range_agg(tstzrange(k.from_at, k.to_at, '[]')),
+               range_agg(tstzrange(k.from_at, k.to_at + interval '48 hours', '[]'))
+        FROM unnest($3::timestamptz[], $4::timestamptz[]) k (from_at, to_at)) AS g (spans, around)
+  CROSS JOIN LATERAL unnest(g.around) a (span)
+  JOIN wearables.summaries d ON d.user_id = $1 AND d.resource = $2
+    AND d.session_end BETWEEN lower(a.span) AND upper(a.span)
+  ORDER BY d.version >> 20 DESC, d.event_version DESC, d.identity DESC)"};
+
+enum SessionColumn { kIdentity = 1, kSource, kStart, kEnd, kSuperseded, kWithin };
+
+constexpr auto kTurnSessions = static_text([](TextWriter& out) {
   out << R"(
-  WITH judged AS (
-    SELECT DISTINCT d.identity, EXISTS (
-      SELECT FROM wearables.summaries n
-      WHERE n.user_id = $1 AND n.resource = $2 AND n.samples_source_id = d.samples_source_id
-        AND n.session_end BETWEEN d.session_end AND d.session_end + interval '48 hours'
-        AND n.session_start <= d.session_start
-        AND (n.version >> 20, n.event_version, n.identity) > (d.version >> 20, d.event_version, d.identity))
-      AS superseded
-    FROM unnest($3::timestamptz[], $4::timestamptz[]) AS k (from_at, to_at)
-    JOIN wearables.summaries d ON d.user_id = $1 AND d.resource = $2
-      AND d.session_end BETWEEN k.from_at AND k.to_at AND d.session_start >= k.from_at),
-  turned AS (
-    UPDATE wearables.summaries s SET superseded = j.superseded
-    FROM judged j
-    WHERE s.user_id = $1 AND s.resource = $2 AND s.identity = j.identity AND s.superseded <> j.superseded
+  WITH turned AS (
+    UPDATE wearables.summaries s SET superseded = NOT s.superseded
+    WHERE s.user_id = $1 AND s.resource = $2 AND s.identity = ANY ($3)
     RETURNING s.samples)
   SELECT )"
       << ColumnNames{kKeyOfUser, "c."} << R"( FROM turned t CROSS JOIN LATERAL unnest(t.samples) c)";
 });
-Statement judge_statement{kJudgeSessions.data};
+Statement turn_statement{kTurnSessions.data};
 
 Statement select_superseded{R"(
   SELECT k.i::integer FROM unnest($3::text[]) WITH ORDINALITY AS k (identity, i)
@@ -62,10 +69,28 @@ void add_session_span(TimestampTz from, TimestampTz to, SessionSpans* spans) {
 
 void judge_sessions(int64 user_id, std::string_view resource, const SessionSpans& spans, GivenUp* given_up) {
   if (spans.count == 0) return;
-  const uint64 rows = run(judge_statement, {arg_int8(user_id), arg_text(resource),
+  const uint64 rows = run(select_sessions, {arg_int8(user_id), arg_text(resource),
                                             arg_array(TIMESTAMPTZOID, spans.from, nullptr, spans.count),
                                             arg_array(TIMESTAMPTZOID, spans.to, nullptr, spans.count)});
-  add_given_up(rows, 1, given_up);
+  auto* sessions = owned_by<std::vector<SessionAt>>(CurrentMemoryContext);
+  auto* superseded = owned_by<std::vector<char>>(CurrentMemoryContext);
+  call_core([&]() -> Result<Done> { return sessions->resize(rows), Done{}; });
+  for (uint64 row = 0; row < rows; ++row) {
+    // without a source it is like no other
+    const int64 none = -1 - static_cast<int64>(row);
+    (*sessions)[row] = {get_int8(row, kSource, none), to_core(get_instant(row, kStart)),
+                        to_core(get_instant(row, kEnd))};
+  }
+  call_core([&]() -> Result<Done> { return *superseded = find_superseded(*sessions), Done{}; });
+  auto* turned = static_cast<Datum*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * (rows + 1)));
+  int count = 0;
+  for (uint64 row = 0; row < rows; ++row) {
+    if (!get_bool(row, kWithin) || get_bool(row, kSuperseded) == ((*superseded)[row] != 0)) continue;
+    turned[count++] = PointerGetDatum(cstring_to_text(copy_text(row, kIdentity, CurrentMemoryContext)));
+  }
+  if (count == 0) return;
+  add_given_up(run(turn_statement, {arg_int8(user_id), arg_text(resource), arg_array(TEXTOID, turned, nullptr, count)}),
+               1, given_up);
 }
 
 void drop_superseded(int64 user_id, std::string_view resource, const Batch& batch, const DocumentSet& documents,
