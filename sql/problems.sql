@@ -145,6 +145,24 @@ UPDATE wearables.quarantine SET refused_at = refused_at - interval '8 days';
 SELECT count(*) FROM wearables.problems WHERE problem = 'refused_readings';
 SELECT count(*) FROM wearables.problems WHERE problem = 'quarantine_full';
 DELETE FROM wearables.webhook_events WHERE message_id = 'msg_13';
+-- jobs of lower priority that nobody does; a host that asked for a day of rest; a disabled endpoint: health said ok
+SELECT wearables.add_endpoint('asked', base_url => 'https://api.example.com'), wearables.set_secret('asked', 'webhook', 0, :secret), wearables.set_secret('asked', 'api_key', 0, 'sk_example');
+SELECT wearables.register_user('alice', 'alice-at-asked', 'asked') > 0 AS linked;
+SELECT wearables.request_backfill(user_id, '', 'steps', '2026-01-01', '2026-02-01', 'asked') > 0 AS asked FROM wearables.users;
+UPDATE wearables.jobs SET run_at = now() - interval '30 days' WHERE kind = 'pull';
+INSERT INTO wearables_internal.pull_hosts (host, blocked_until, reason) VALUES ('api.example.com:443', now() + interval '1 day', 'status 429');
+UPDATE wearables.endpoints SET enabled = false WHERE name = 'asked';
+SELECT problem, object, regexp_replace(pg_temp.steady(what), '\d+ days.*', 'so long') AS what, remedy FROM wearables.problems WHERE problem IN ('late_jobs', 'pull_disabled', 'pull_blocked');
+UPDATE wearables.endpoints SET enabled = true WHERE name = 'asked';
+SELECT problem, object, regexp_replace(pg_temp.steady(what), '\d+ days.*', 'so long') AS what, remedy FROM wearables.problems WHERE problem IN ('late_jobs', 'pull_disabled', 'pull_blocked');
+SELECT wearables.pause_queue('pull');
+SELECT count(*) FROM wearables.problems WHERE problem = 'late_jobs';
+SELECT wearables.resume_queue('pull');
+DELETE FROM wearables.jobs WHERE kind = 'pull';
+DELETE FROM wearables.backfills;
+DELETE FROM wearables_internal.pull_hosts;
+DELETE FROM wearables.user_links WHERE endpoint = 'asked';
+DELETE FROM wearables.endpoints WHERE name = 'asked';
 -- an endpoint that nobody uses
 SELECT wearables.add_endpoint('unused');
 SELECT wearables.set_secret('unused', 'webhook', 0, :secret);

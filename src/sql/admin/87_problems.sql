@@ -190,6 +190,40 @@ FROM wearables_internal.pull_hosts h
 WHERE h.failures >= 5
   AND EXISTS (SELECT FROM wearables.endpoints e WHERE e.enabled AND wearables_internal.host_of(e.base_url) = h.host)
 UNION ALL
+SELECT 4, 'warning', 'pull_blocked', h.host,
+       format('%s asked not to be called until %s UTC: %s', h.host, wearables_internal.utc_second(h.blocked_until),
+              h.reason),
+       h.changed_at,
+       'nothing, if that is right; it ends by itself', NULL
+FROM wearables_internal.pull_hosts h
+WHERE h.failures < 5 AND h.blocked_until > clock_timestamp() + interval '10 minutes'
+  AND EXISTS (SELECT FROM wearables.endpoints e WHERE e.enabled AND wearables_internal.host_of(e.base_url) = h.host)
+UNION ALL
+SELECT 4, 'warning', 'pull_disabled', e.name,
+       format('history of endpoint %s is not pulled, because it is disabled', e.name), o.since,
+       'enable the endpoint, or cancel its backfills with cancel_backfill()',
+       format('UPDATE wearables.endpoints SET enabled = true WHERE name = %L', e.name)
+FROM wearables.endpoints e
+CROSS JOIN LATERAL (SELECT b.created_at FROM wearables.backfills b
+                    WHERE b.endpoint = e.name AND b.state IN ('waiting', 'running')
+                    ORDER BY b.backfill_id LIMIT 1) o (since)
+WHERE NOT e.enabled
+UNION ALL
+-- what is put off has a time of its own, and what waits for a key, a host or an endpoint is told above
+SELECT 4, 'warning', 'late_jobs', k.kind::text,
+       format('jobs of kind %s and priority %s have been due for %s', k.kind, p.priority,
+              date_trunc('second', clock_timestamp() - j.run_at)),
+       j.run_at,
+       'start a worker, raise wearables_ingest.workers, or call drain()', 'CALL wearables.drain()'
+FROM unnest(enum_range(NULL::wearables.job_kind)) k (kind)
+-- a large replay may take days
+CROSS JOIN (VALUES (5, interval '6 hours'), (7, '6 hours'), (10, '7 days')) p (priority, patience)
+CROSS JOIN LATERAL (SELECT x.run_at FROM wearables.jobs x
+                    WHERE x.kind = k.kind AND x.priority = p.priority AND x.state = 'ready' AND NOT x.suspect
+                    ORDER BY x.run_at LIMIT 1) j
+WHERE j.run_at < clock_timestamp() - p.patience
+  AND NOT EXISTS (SELECT FROM wearables_internal.queue_pause q WHERE q.kind IN ('', k.kind::text))
+UNION ALL
 SELECT 5, 'warning', 'pull_failed', NULL,
        format('%s backfill(s) were given up',
               CASE WHEN f.count > 1000 THEN 'more than 1000' ELSE f.count::text END),
