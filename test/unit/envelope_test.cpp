@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 #include <string>
+#include <vector>
 
 namespace wearables {
 namespace {
@@ -141,20 +143,29 @@ TEST(PeekEnvelope, FindsTheSame) {
   }
 }
 
-// The head of a body is looked at first, wherever it is cut: in a name, in a text, in an escape, in
-// a character.
-TEST(PeekEnvelope, FindsTheSameWhereverALongBodyIsCut) {
-  const std::string filling(1300, ' ');
-  for (std::size_t place = 900; place < 1100; ++place) {
-    const std::string before(place, ' ');
+// Wherever the fields stand among other members, and whatever those hold.
+TEST(PeekEnvelope, FindsTheSameBesideAnyOtherMembers) {
+  const std::string others[] = {R"("x":[1,"\\",{"user_id":"no"}])",
+                                R"("x":"}")",
+                                R"("x":"\",\"user_id\":\"no\"")",
+                                R"("x" : { "event_type" : "no" , "y":[[[]]] } )",
+                                R"("x":-1.5e3)",
+                                R"("x":NaN)",
+                                R"("\u0078":null)",
+                                R"("x":)" + std::string(1000, '[') + std::string(1000, ']'),
+                                R"("x":")" + std::string(5000, 'x') + '"'};
+  for (const std::string& other : others) {
     for (const std::string fields :
-         {R"("event_type":"e","user_id":"u","client_user_id":"c","data":[1,"\\"])",
-          R"("client_user_id":"\"éé","user_id":null,"event_type":"e","data":{"user_id":"inner","x":17})",
-          R"("data":{"user_id":"inner","x":["}"]},"event_type":"e\"","client_user_id":null)",
-          R"("type":"t","user_id":1234567890,"client_user_id":-12.5e3,"event_type":"event")",
-          R"("event_type":"e","client_user_id":7,"data":{"user_id":"inner"},"user_id":"outer")",
-          R"("client_user_id":1234567890,"user_id":"  ","event_type":17,"data":{"user_id":1234},"type":"t")"}) {
-      const std::string body = "{" + before + fields + filling + "}";
+         {R"("event_type":"e",@,"user_id":"u",@,"client_user_id":"c")",
+          R"("client_user_id":"\"éé",@,"user_id":null,@,"event_type":"e","data":{"user_id":"inner","x":17})",
+          R"("data":{"user_id":"inner","x":["}"]},@,"event_type":"e\"",@,"client_user_id":null)",
+          R"("type":"t",@,"user_id":1234567890,"client_user_id":-12.5e3,@,"event_type":"event")",
+          R"("event_type":"e",@,"client_user_id":7,"data":{"user_id":"inner"},@,"user_id":"outer")",
+          R"("client_user_id":1234567890,@,"user_id":"  ","event_type":17,@,"data":{"user_id":1234},"type":"t")",
+          R"("event\u005ftype":"e",@,"user_id":"u","client_user_id":"c","type":"t")"}) {
+      std::string body = "{@," + fields + ",@}";
+      for (std::size_t at = body.find('@'); at != std::string::npos; at = body.find('@')) body.replace(at, 1, other);
+      ASSERT_TRUE(read_envelope(kJunction, body).is_json) << body;
       expect_same(peek_envelope(kJunction, body), read_envelope(kJunction, body), body);
     }
   }
@@ -166,6 +177,104 @@ TEST(PeekEnvelope, ReadsNoFurtherThanItMust) {
   EXPECT_EQ(known.event_type, "e");
   EXPECT_EQ(known.external_user_id, "u");
   EXPECT_EQ(peek_envelope(kJunction, R"({"event_type":"e","user_id":"u")" + rest).event_type, "");
+}
+
+// Before, what stood further than 1,000 bytes from the front was read only of a body that is JSON: "" and "".
+TEST(PeekEnvelope, ReadsNoFurtherWhereTheFieldsStandFarBehind) {
+  const std::string body = R"({"x":")" + std::string(5000, 'x') +
+                           R"(","event_type":"e","user_id":"u","client_user_id":null,"data": tru garbage)";
+  EXPECT_EQ(peek_envelope(kJunction, body).event_type, "e");
+  EXPECT_EQ(peek_envelope(kJunction, body).external_user_id, "u");
+}
+
+// A number that ends where the body does is no id: the rest of it may be missing.
+TEST(PeekEnvelope, BelievesNothingThatIsCutOff) {
+  for (const char* body : {R"({"event_type":"e","client_user_id":"c","user_id":12)",
+                           R"({"event_type":"e","client_user_id":"c","user_id":"12)",
+                           R"({"event_type":"e","client_user_id":"c","user_id":{"a":"}")"}) {
+    EXPECT_EQ(peek_envelope(kJunction, body).external_user_id, "") << body;
+  }
+}
+
+TEST(PeekEnvelope, OfEqualNamesTheLastThatWasReadCounts) {
+  const char* body = R"({"user_id":"a","user_id":"b","event_type":"e","client_user_id":"c","user_id":"d"})";
+  EXPECT_EQ(peek_envelope(kJunction, body).external_user_id, "b");
+}
+
+struct Member {
+  std::string name, value;
+  bool operator==(const Member&) const = default;
+};
+
+std::vector<Member> members_of(const std::string& text, bool* ended) {
+  std::vector<Member> members;
+  MemberScan scan(text);
+  while (scan.next()) members.push_back({std::string(scan.name()), std::string(scan.value())});
+  *ended = scan.ended();
+  EXPECT_FALSE(scan.next());
+  return members;
+}
+
+TEST(MemberScan, FindsTheMembersAsTheyAreWritten) {
+  bool ended = false;
+  EXPECT_EQ(
+      members_of(R"( { "a" : 1 , "b\"":"}\\" ,"c":{"d":["]",{}]},"":[ ],"a":nul } )", &ended),
+      (std::vector<Member>{{"a", "1"}, {"b\\\"", "\"}\\\\\""}, {"c", R"({"d":["]",{}]})"}, {"", "[ ]"}, {"a", "nul"}}));
+  EXPECT_TRUE(ended);
+  EXPECT_TRUE(members_of("{ }", &ended).empty());
+  EXPECT_TRUE(ended);
+}
+
+TEST(MemberScan, StopsWhereNoMemberCanBeTold) {
+  for (const char* text :
+       {"", " ", "[]", "{", R"({")", R"({"a)", R"({"a\")", R"({"a")", R"({"a":)", R"({"a":1)", R"({"a":"1)",
+        R"({"a":"1")", R"({"a":[)", R"({"a":[1})", R"({"a" 1})", R"({"a":1 2})", R"({a:1})", R"({,})"}) {
+    bool ended = true;
+    EXPECT_TRUE(members_of(text, &ended).empty()) << text;
+    EXPECT_FALSE(ended) << text;
+  }
+  bool ended = true;
+  EXPECT_EQ(members_of(R"({"a":1,})", &ended).size(), 1U);
+  EXPECT_FALSE(ended);
+}
+
+// A value of any kind, nested up to `depth` levels.
+std::string any_value(std::minstd_rand& random, int depth) {
+  static const char* const kScalars[] = {"0",     "-1.5E+3", "null",          "true",  "NaN",
+                                         R"("")", R"("\\")", R"("\"}{][,:")", R"("é")"};
+  const auto kind = random() % (depth > 0 ? 12 : 9);
+  if (kind < 9) return kScalars[kind];
+  const bool is_object = kind == 9;
+  std::string text(1, is_object ? '{' : '[');
+  for (auto i = random() % 4; i > 0; --i) {
+    if (is_object) text += R"("k\"" :)";
+    text += any_value(random, depth - 1) + (i > 1 ? " ," : " ");
+  }
+  return text + (is_object ? '}' : ']');
+}
+
+// What was put together is taken apart, wherever blanks stand.
+TEST(MemberScan, FindsEveryMemberOfAnyObject) {
+  std::minstd_rand random(7);
+  for (int round = 0; round < 5'000; ++round) {
+    const auto blanks = [&] { return std::string(random() % 3, " \n\t\r"[random() % 4]); };
+    std::vector<Member> made;
+    std::string body = blanks() + '{' + blanks();
+    for (auto i = random() % 5; i > 0; --i) {
+      made.push_back({std::string(R"(n\")").substr(0, random() % 2 == 0 ? 1 : 3), any_value(random, 3)});
+      body +=
+          '"' + made.back().name + '"' + blanks() + ':' + blanks() + made.back().value + blanks() + (i > 1 ? "," : "");
+      body += i > 1 ? blanks() : "";
+    }
+    body += '}' + blanks();
+    ASSERT_TRUE(read_envelope(kJunction, body).is_json) << body;
+    bool ended = false;
+    EXPECT_EQ(members_of(body, &ended), made) << body;
+    EXPECT_TRUE(ended) << body;
+    const std::string cut = body.substr(0, random() % body.size());
+    (void)members_of(cut, &ended);
+    EXPECT_TRUE(!ended || without_blanks(cut).ends_with('}')) << cut;
+  }
 }
 
 TEST(ReadEnvelope, KeepsNoEndlessText) {

@@ -76,20 +76,6 @@ Result<WalkFindings> walk_documents(std::string_view body, std::string_view list
 // The body as one record; of a list, every element that is an object. Else there is no record.
 Result<WalkFindings> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink);
 
-// What a look into an object is for.
-class PeekGoal {
- public:
-  virtual bool reached(std::span<const Value> values) const = 0;
-
- protected:
-  ~PeekGoal() = default;
-};
-
-// Reads the members of a body that is one object into `values` (by slot; their texts are good until
-// the next walk) until before another member the goal is reached: true, and nothing behind is read.
-// What no field wants is passed over unchecked; of equal names the last that was read counts.
-Result<bool> peek_object(std::string_view body, const FieldSet& fields, std::span<Value> values, const PeekGoal& goal);
-
 // Gives back what walks keep from body to body when that is large: for after a body that was.
 void forget_large_body();
 

@@ -102,6 +102,26 @@ std::size_t skip_token(std::string_view text, std::size_t at) noexcept {
   return at;
 }
 
+// Behind what looks like the value at `at`, however it is nested.
+std::size_t skip_value(std::string_view text, std::size_t at) noexcept {
+  std::size_t depth = 0;
+  do {
+    const char c = at < text.size() ? text[at] : '\0';
+    if (c == '"') {
+      at = skip_string(text, at + 1);
+    } else if (c == '[' || c == '{') {
+      ++depth;
+      ++at;
+    } else if (depth == 0) {
+      return skip_token(text, at);
+    } else {
+      if (c == ']' || c == '}') --depth;
+      ++at;
+    }
+  } while (depth > 0 && at < text.size());
+  return at;
+}
+
 bool is_scalar_token(std::string_view token) noexcept {
   return is_number(token) || token == "true" || token == "false" || token == "null" || is_bare_word(token);
 }
@@ -228,6 +248,36 @@ const char* kind_in_words(std::string_view token) noexcept {
 std::size_t end_of_value(std::string_view text, std::size_t at) {
   DeepValue value(text, at);
   return value.check() ? value.end() : std::string_view::npos;
+}
+
+MemberScan::MemberScan(std::string_view text) noexcept : text_(text) {
+  goes_on_ = take('{');
+  ended_ = goes_on_ && take('}');
+}
+
+bool MemberScan::take(char wanted) noexcept {
+  while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
+  const bool there = at_ < text_.size() && text_[at_] == wanted;
+  if (there) ++at_;
+  return there;
+}
+
+// A value that ends where the text does may have been cut off.
+bool MemberScan::next() noexcept {
+  if (ended_ || !goes_on_ || !take('"')) return false;
+  const std::size_t begin = at_ - 1;
+  const std::size_t behind_name = skip_string(text_, at_);
+  at_ = behind_name;
+  if (!take(':')) return goes_on_ = false;
+  name_ = text_.substr(begin + 1, behind_name - begin - 2);
+  while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
+  const std::size_t value = at_;
+  at_ = skip_value(text_, at_);
+  value_ = text_.substr(value, at_ - value);
+  member_ = text_.substr(begin, at_ - begin);
+  ended_ = take('}');
+  goes_on_ = ended_ || take(',');
+  return goes_on_;
 }
 
 bool replace_unstorable_values(std::string_view text, std::string* replaced) {

@@ -83,6 +83,34 @@ const char* kind_in_words(std::string_view token) noexcept;
 // a level, and no stack.
 std::size_t end_of_value(std::string_view text, std::size_t at);
 
+// The members of a text that is one object, as they are written, each found when it is asked for: what stands behind it
+// costs nothing. Looks at quotes and brackets alone. Of a text that is not JSON it finds what looks like members, up to
+// where nothing does.
+class MemberScan {
+ public:
+  explicit MemberScan(std::string_view text) noexcept;
+
+  // To the next member. False behind the last one, and where none can be told.
+  bool next() noexcept;
+
+  // Whether that is because the object has ended.
+  bool ended() const noexcept { return ended_; }
+
+  // Of the member that next() went to.
+  std::string_view name() const noexcept { return name_; }      // between its quotes, with its escapes
+  std::string_view value() const noexcept { return value_; }    // without blanks around it
+  std::string_view member() const noexcept { return member_; }  // both, and what stands between them
+
+ private:
+  bool take(char wanted) noexcept;
+
+  const std::string_view text_;
+  std::size_t at_ = 0;
+  bool ended_ = false;
+  bool goes_on_;  // a comma, or the bracket that begins the object, was the last
+  std::string_view name_, value_, member_;
+};
+
 // Whether jsonb would not take a JSON text as it is nested, or for the bare words in it. Then
 // `replaced` is the text with null in place of each of those words, and of what is nested deeper
 // than kMaxDepth.

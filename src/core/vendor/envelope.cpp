@@ -28,10 +28,16 @@ struct EnvelopeFields {
   explicit EnvelopeFields(const EnvelopePaths& paths)
       : event_type(slots_of(set, paths.event_type)),
         user(slots_of(set, paths.external_user_id)),
-        client(slots_of(set, paths.client_user_id)) {}
+        client(slots_of(set, paths.client_user_id)) {
+    for (const MemberPaths choices : {paths.event_type, paths.external_user_id, paths.client_user_id}) {
+      const std::string_view first = choices.front();
+      first_members.push_back(first.substr(0, first.find('.')));
+    }
+  }
 
   FieldSet set;
   Slots event_type, user, client;
+  std::vector<std::string_view> first_members;  // of the body, that hold the first choice for each field
 };
 
 struct ConnectionFields {
@@ -96,7 +102,7 @@ std::string first_id(std::span<const Value> fields, const Slots& slots) {
   return {};
 }
 
-// Of a long text what would be kept of it: this is asked before every member of a body.
+// Of a long text what would be kept of it.
 bool names_type(const Value& value) {
   return value.kind == Kind::kString && !shows_nothing(value.text.substr(0, kMaxEventType));
 }
@@ -127,48 +133,19 @@ Envelope envelope_of(const EnvelopeFields& fields, std::span<const Value> values
           first_id(values, fields.client)};
 }
 
-bool known(const Value& value) { return value.kind != Kind::kMissing; }
-
-// Whether nothing that may still come changes what is read: a later choice settles nothing while an earlier one may
-// still come, and the last one settles it whatever it holds.
-template <class Usable>
-bool settled(std::span<const Value> values, const Slots& slots, Usable usable) {
-  for (const std::uint16_t slot : slots) {
-    if (!known(values[slot])) return false;
-    if (slot != slots.back() && usable(values[slot])) return true;
+// The members that hold the first choice for each field, as one object. Empty where they cannot be told: none is there,
+// the scan ends before the object does, or a name has escapes and may be any.
+std::string first_choices(std::string_view body, const std::vector<std::string_view>& wanted) {
+  std::string object;
+  std::vector<std::string_view> missing = wanted;
+  MemberScan scan(body);
+  while (!missing.empty() && scan.next()) {
+    if (scan.name().find('\\') != std::string_view::npos) return {};
+    if (std::find(wanted.begin(), wanted.end(), scan.name()) == wanted.end()) continue;
+    std::erase(missing, scan.name());
+    object.append(object.empty() ? "{" : ",").append(scan.member());
   }
-  return true;
-}
-
-class EnvelopeKnown final : public PeekGoal {
- public:
-  explicit EnvelopeKnown(const EnvelopeFields& fields) : fields_(fields) {}
-
-  bool reached(std::span<const Value> values) const override {
-    const auto names_somebody = [](const Value& value) { return !id_in(value).empty(); };
-    return settled(values, fields_.client, names_somebody) && settled(values, fields_.event_type, names_type) &&
-           settled(values, fields_.user, names_somebody);
-  }
-
- private:
-  const EnvelopeFields& fields_;
-};
-
-// As a rule all of it stands before the data.
-constexpr std::size_t kHead = 1024;
-
-// The head of an object closed as if it ended there. Right only where another member begins behind
-// what is looked for: what the cut went through is none.
-bool peek_at_head(std::string_view body, const EnvelopeFields& fields, std::vector<Value>& values, Envelope& envelope) {
-  for (const char* end : {"}", "\"}"}) {
-    std::fill(values.begin(), values.end(), Value{});
-    const auto peeked =
-        peek_object(std::string(body.substr(0, kHead)) + end, fields.set, values, EnvelopeKnown(fields));
-    if (!peeked.ok() || !peeked.value()) continue;
-    envelope = envelope_of(fields, values);
-    return true;
-  }
-  return false;
+  return object.empty() || (!missing.empty() && !scan.ended()) ? std::string() : object + '}';
 }
 
 class EnvelopeSink final : public RecordSink {
@@ -231,15 +208,17 @@ Envelope read_envelope(const Vendor& vendor, std::string_view body) {
 
 Envelope peek_envelope(const Vendor& vendor, std::string_view body) {
   const EnvelopeFields& fields = fields_of(vendor).envelope;
-  std::vector<Value> values(fields.set.size());
-  Envelope envelope;
-  if (body.size() > kHead && peek_at_head(body, fields, values, envelope)) return envelope;
-  std::fill(values.begin(), values.end(), Value{});
-  const auto peeked = peek_object(body, fields.set, values, EnvelopeKnown(fields));
-  if (!peeked.ok()) return {};
-  // a list of events, or nothing to be found
-  if (std::none_of(values.begin(), values.end(), known)) return read_envelope(vendor, body);
-  return envelope_of(fields, values);
+  if (const std::string object = first_choices(body, fields.first_members); !object.empty()) {
+    const Envelope envelope = read_envelope(vendor, object);
+    const auto decided = [](const std::string& found, const Slots& choices) {
+      return !found.empty() || choices.size() == 1;
+    };
+    if (decided(envelope.event_type, fields.event_type) && decided(envelope.external_user_id, fields.user) &&
+        decided(envelope.client_user_id, fields.client)) {
+      return envelope;
+    }
+  }
+  return read_envelope(vendor, body);
 }
 
 Result<ConnectionNotice> read_connection(const Vendor& vendor, std::string_view body) {

@@ -29,8 +29,9 @@ struct Envelope {
 // is not JSON.
 Envelope read_envelope(const Vendor& vendor, std::string_view body);
 
-// The same for a body that is JSON and names each field once, at a fraction of the cost: an object is read only
-// until the fields are known, and not checked. is_json: as far as it was read.
+// The same for a body that is JSON and names each field once. Where the first choice for each field is usable, or is
+// absent and the only one, nothing behind the last of them is looked at, and of what stands before it only where it
+// ends. Else it is read_envelope(). is_json: as far as it was read.
 Envelope peek_envelope(const Vendor& vendor, std::string_view body);
 
 // A body of kConnection.
