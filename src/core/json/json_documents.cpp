@@ -68,6 +68,7 @@ Result<WalkFindings> DocumentWalk::run() {
         any_ = any_ || empty;
         return walked;
       });
+  if (any_) return findings(done, any_, {});
   const std::string key = list_key_.empty() ? "" : " or \"" + std::string(list_key_) + '"';
   return findings(done, any_, "no object or list in \"data\"" + key);
 }

@@ -104,21 +104,15 @@ std::size_t skip_token(std::string_view text, std::size_t at) noexcept {
 
 // Behind what looks like the value at `at`, however it is nested.
 std::size_t skip_value(std::string_view text, std::size_t at) noexcept {
-  std::size_t depth = 0;
-  do {
-    const char c = at < text.size() ? text[at] : '\0';
-    if (c == '"') {
-      at = skip_string(text, at + 1);
-    } else if (c == '[' || c == '{') {
-      ++depth;
-      ++at;
-    } else if (depth == 0) {
-      return skip_token(text, at);
-    } else {
-      if (c == ']' || c == '}') --depth;
-      ++at;
-    }
-  } while (depth > 0 && at < text.size());
+  const char first = at < text.size() ? text[at] : '\0';
+  if (first == '"') return skip_string(text, at + 1);
+  if (first != '[' && first != '{') return skip_token(text, at);
+  for (std::size_t depth = 0; at < text.size();) {
+    const char c = text[at++];
+    if (c == '"') at = skip_string(text, at);
+    if (c == '[' || c == '{') ++depth;
+    if ((c == ']' || c == '}') && --depth == 0) break;
+  }
   return at;
 }
 

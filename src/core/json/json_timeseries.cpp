@@ -14,7 +14,7 @@ class TimeseriesWalk : public Walk {
  public:
   TimeseriesWalk(std::string_view body, const FieldSet& fields, const FieldSet& source_fields, RecordSink& sink,
                  bool (*stop)())
-      : Walk(body, stop),
+      : Walk(body, stop, Lists::kPassed),
         source_fields_(source_fields),
         sink_(sink),
         found_(room_for(fields)),

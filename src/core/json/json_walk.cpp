@@ -231,12 +231,13 @@ std::vector<std::string> Walk::unknown_paths() const {
   return paths;
 }
 
-Result<WalkFindings> Walk::findings(const Result<Done>& done, bool any, const std::string& otherwise) const {
+Result<WalkFindings> Walk::findings(const Result<Done>& done, bool any, std::string_view otherwise) const {
   if (!done.ok()) return done.error();
   const bool is_null = !any && wrong_place_.empty() && !null_place_.empty();
   if (any || is_null) return WalkFindings{unknown_paths(), is_null ? null_place_ : std::string(), deep_};
   const std::string deep = ", and something is nested deeper than " + std::to_string(kMaxDepth) + " levels";
-  return Error{Code::kUnexpectedShape, (wrong_place_.empty() ? otherwise : wrong_place_) + (deep_ ? deep : "")};
+  return Error{Code::kUnexpectedShape,
+               (wrong_place_.empty() ? std::string(otherwise) : wrong_place_) + (deep_ ? deep : "")};
 }
 
 }  // namespace wearables

@@ -52,7 +52,11 @@ class ParsedBody : public od::document {
 // that run per member or element are inline: a call costs as much as what they do.
 class Walk {
  public:
-  Walk(std::string_view body, bool (*stop)()) : kept_(Workspace::get()), body_(body), stop_(stop) {
+  // Only a walk that passes over lists, see pass_list(), has them looked for in the body.
+  enum class Lists { kWalked, kPassed };
+
+  Walk(std::string_view body, bool (*stop)(), Lists lists = Lists::kWalked)
+      : kept_(Workspace::get()), body_(body), stop_(stop), passes_lists_(lists == Lists::kPassed) {
     kept_.forget_old_guesses();
   }
   Walk(const Walk&) = delete;
@@ -182,7 +186,7 @@ class Walk {
   void note_instead(od::value& value, std::string_view path, const char* expected);
   // What a walk comes to that ended in `done`. One that has found no record (any) is kUnexpectedShape, with what
   // note_instead() was told or `otherwise` as the message, unless null stands in the place of records.
-  Result<WalkFindings> findings(const Result<Done>& done, bool any, const std::string& otherwise) const;
+  Result<WalkFindings> findings(const Result<Done>& done, bool any, std::string_view otherwise) const;
   FoundFields room_for(const FieldSet& fields) { return kept_.room_for(fields); }
   Destination destination_of(const FieldSet& fields, Value* slots, Places* lists, const char* notes = nullptr) {
     return {&fields, slots, lists, kept_.guesses(fields), notes};
@@ -251,6 +255,7 @@ class Walk {
   const char* bytes_ = nullptr;
   bool has_backslash_ = false;  // anywhere in the body
   bool (*stop_)();
+  const bool passes_lists_;
   std::uint32_t ticks_ = 0;
   bool stopped_ = false;
   simdjson::error_code error_ = simdjson::SUCCESS;
@@ -276,7 +281,7 @@ class Walk {
 template <class OnObject, class OnArray>
 Result<Done> Walk::run(OnObject on_object, OnArray on_array) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  bytes_ = kept_.copy(body_);
+  bytes_ = kept_.copy(body_, passes_lists_);
   has_backslash_ = kept_.has_backslash();
   const std::size_t mark = body_.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   const std::size_t size = body_.size() - mark;

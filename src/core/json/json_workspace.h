@@ -65,7 +65,8 @@ class Workspace {
     return *kept;
   }
 
-  const char* copy(std::string_view body) {
+  // `finds_lists`: end_of_flat_list() will be asked.
+  const char* copy(std::string_view body, bool finds_lists = false) {
     forget_texts();
     if (capacity_ > kAlwaysKept && body.size() < capacity_ / 4) release();
     if (bytes_ == nullptr || capacity_ < body.size()) {
@@ -73,7 +74,7 @@ class Workspace {
       bytes_.reset(new char[body.size() + simdjson::SIMDJSON_PADDING]);
       capacity_ = body.size();
     }
-    copy_bytes(body);
+    copy_bytes(body, finds_lists);
     WEARABLES_ASSERT(capacity_ >= body.size());
     std::memset(bytes_.get() + body.size(), 0, simdjson::SIMDJSON_PADDING);
     return bytes_.get();
@@ -131,7 +132,7 @@ class Workspace {
 
  private:
   // Piece by piece: what was just copied is in the cache when it is searched.
-  void copy_bytes(std::string_view body) noexcept {
+  void copy_bytes(std::string_view body, bool finds_lists) noexcept {
     constexpr std::size_t kPiece = 16384;
     has_backslash_ = false;
     opening_.clear();
@@ -141,6 +142,7 @@ class Workspace {
       std::memcpy(bytes_.get() + at, piece.data(), piece.size());
       const std::string_view copied(bytes_.get() + at, piece.size());
       has_backslash_ = has_backslash_ || copied.find('\\') != std::string_view::npos;
+      if (!finds_lists) continue;
       opening_.search(at, copied);
       closing_.search(at, copied);
     }

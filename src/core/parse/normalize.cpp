@@ -177,8 +177,16 @@ void DocumentSink::record(const Record& record) {
   std::string identity = identity_in(batch_.sources[source]);
   const std::int16_t part = identity.empty() ? part_of(id) : kWholePart;
   if (identity.empty()) identity = id;
-  documents.push_back({std::move(id), std::move(identity), part, source,
-                       readings_.plausible_instant(resource_.updated_at), record.offset, record.length, session()});
+  // filled in place, as samples are
+  Document& document = documents.emplace_back();
+  document.id = std::move(id);
+  document.identity = std::move(identity);
+  document.part = part;
+  document.source = source;
+  document.updated_at = readings_.plausible_instant(resource_.updated_at);
+  document.offset = record.offset;
+  document.length = record.length;
+  document.session = session();
   readings_.add(resource_.mappings_for(provider), source, index);
 }
 

@@ -54,7 +54,9 @@ class Readings {
   static constexpr std::uint16_t kNoSource = 0xffff;  // the provider is not a usable name
   static constexpr std::uint16_t kTooManySources = 0xfffe;
   // Whether readings of it are taken.
-  bool is_source(std::uint16_t index) const noexcept { return index < source_closed_.size() && !source_closed_[index]; }
+  bool is_source(std::uint16_t index) const noexcept {
+    return index < batch_.sources.size() && (closed_ == nullptr || !source_closed_[index]);
+  }
   std::uint16_t source(std::string_view provider, std::string_view type, std::string_view channel);
 
   // What a field says of a time, by itself; kNoInstant when that is nothing plausible.
@@ -246,7 +248,7 @@ class Readings {
   Interner extended_names_;
   std::vector<Extended> extended_;   // by index of the name
   Interner sources_;                 // those after the first few
-  std::vector<bool> source_closed_;  // by index
+  std::vector<bool> source_closed_;  // by index; empty where no names are closed
   Interner zones_;
   std::uint32_t first_untold_ = 0;                                // ordinal of the first refusal beyond kMaxRejected
   bool untold_for_sources_ = false, untold_for_metrics_ = false;  // some of those beyond

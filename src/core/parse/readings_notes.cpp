@@ -38,15 +38,16 @@ std::uint16_t Readings::source(std::string_view provider, std::string_view type,
     made.provider = provider;
     made.type = type;
     made.channel = channel;
-    source_closed_.push_back(is_closed(made));
+    if (closed_ != nullptr) source_closed_.push_back(is_closed(made));
   }
-  WEARABLES_ASSERT(index < batch_.sources.size() && source_closed_.size() == batch_.sources.size());
+  WEARABLES_ASSERT(index < batch_.sources.size());
+  WEARABLES_ASSERT(closed_ == nullptr || source_closed_.size() == batch_.sources.size());
   return index;
 }
 
 bool Readings::is_closed(const SourceRef& source) const {
-  return closed_ != nullptr &&
-         std::find(closed_->sources.begin(), closed_->sources.end(), source) != closed_->sources.end();
+  WEARABLES_ASSERT(closed_ != nullptr);
+  return std::find(closed_->sources.begin(), closed_->sources.end(), source) != closed_->sources.end();
 }
 
 bool Readings::is_closed(const std::string& metric) const {
