@@ -176,7 +176,7 @@ void reconcile_if_due(TimestampTz* due) {
   const TimestampTz now = GetCurrentTimestamp();
   if (now < *due || pg::settings().reconcile_seconds == 0) return;
   pg::note_doing(pg::Doing::kMaintaining);
-  pgstat_report_activity(STATE_RUNNING, "wearables_ingest: reconciles");
+  pgstat_report_activity(STATE_RUNNING, "wearables_ingest: reconciling");
   Maintenance asking{&reconcile, false};
   const int sqlstate = guarded(run_maintenance, &asking);
   if (sqlstate != 0) pg::note_error(sqlstate, 0);

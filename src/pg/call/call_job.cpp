@@ -101,7 +101,6 @@ TimestampTz answered_at(const Exchange& exchange) {
 }
 
 // It may be done another time; where that is too late, or was tried often enough, it is over.
-constexpr int kMaxRefusals = 40;
 JobEnd try_again(const CallState& state, const char* why, bool troubled) {
   const Call& call = state.call;
   const HttpAnswer& answer = *state.exchange.answer;

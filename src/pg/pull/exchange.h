@@ -19,6 +19,10 @@ struct Exchange {
 // that hangs must not hold it up.
 inline constexpr int kCallTransfers = 4;
 
+// Requests without the answer that is wanted, one after another, after which the vendor is asked no more: with their
+// pauses they span hours.
+inline constexpr int kMaxRefusals = 40;
+
 extern const Flight kPullFlight;
 extern const Flight kCallFlight;
 

@@ -21,7 +21,6 @@ namespace wearables::pg {
 namespace {
 
 constexpr int16 kPagePriority = 5;  // behind what is delivered now, before replays
-constexpr int kMaxRefusals = 40;
 constexpr size_t kMaxHeader = 300;
 
 struct PullState {
