@@ -159,7 +159,8 @@ SELECT p.user_id, m.name AS metric, p.ts, CASE p.tz_offset WHEN 32767 THEN (p.ts
        nullif(p.tz_offset, 32767::smallint) AS tz_offset, p.version, p.part
 FROM wearables.sample_points p
 JOIN wearables.metrics m ON m.metric_id = p.metric_id
-JOIN wearables.sources s ON s.source_id = p.source_id;
+JOIN wearables.sources s ON s.source_id = p.source_id
+WHERE wearables_internal.metric_named(p.metric_id, m.name);
 COMMENT ON VIEW wearables.samples IS
   'The stored samples with the names of metric and source. An INSERT writes them by the same rule as events: a '
   'stored row of the same key is replaced unless its version is higher. "version" defaults to the current time, '
