@@ -69,6 +69,63 @@ COPY wearables.samples (user_id, metric, ts, value) FROM stdin (FORMAT csv);
 INSERT INTO wearables.samples (user_id, metric, ts, value) SELECT 1, 'heartrate', now(), 1 WHERE false;
 SELECT ts, value FROM wearables.samples WHERE user_id = 2 AND metric = 'heartrate' ORDER BY ts;
 
+-- what a statement names is looked up once: names that change from row to row are still those of their rows
+SELECT pg_stat_force_next_flush();
+BEGIN;
+INSERT INTO wearables.samples (user_id, metric, ts, provider, source_type, channel, value)
+SELECT 1 + i % 2, (ARRAY['heartrate', 'steps', 'hrv_rmssd'])[1 + i % 3], timestamptz '2024-05-05 00:00Z' + i * interval '1 minute',
+       (ARRAY['ab', 'a', 'manual'])[1 + i / 6 % 3], (ARRAY['c', 'bc', 'unknown'])[1 + i / 6 % 3], (ARRAY['timeseries', 'own'])[1 + i / 18 % 2], 40 + i
+FROM generate_series(0, 359) i;
+SELECT user_id, metric, provider, source_type, channel, count(*), sum(value) FROM wearables.samples WHERE ts >= '2024-05-05'
+GROUP BY 1, 2, 3, 4, 5 HAVING count(*) <> 10 ORDER BY 1, 2, 3, 4, 5;
+SELECT count(DISTINCT (user_id, metric, provider, source_type, channel)), count(*), sum(value) FROM wearables.samples WHERE ts >= '2024-05-05';
+SELECT user_id, metric, provider, source_type, channel, min(value), max(value) FROM wearables.samples WHERE ts >= '2024-05-05' AND value < 60 AND user_id = 2
+GROUP BY 1, 2, 3, 4, 5 ORDER BY 6;
+-- so many scans of the tables of names: 360 of each before, one a row
+SELECT pg_stat_get_xact_numscans('wearables.metrics'::regclass) < 20 AS few_of_metrics, pg_stat_get_xact_numscans('wearables.users'::regclass) < 20 AS few_of_users;
+-- RETURNING shows the rows as they were given, versions and defaults not yet in
+INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (1, 'heartrate', '2024-05-06 00:00Z', 60), (1, 'heartrate', '2024-05-06 00:00Z', 61)
+RETURNING user_id, metric, value, version;
+-- two in one statement
+WITH a AS (INSERT INTO wearables.samples (user_id, metric, ts, value) SELECT 1, 'heartrate', timestamptz '2024-05-07Z' + i * interval '1 s', 60 + i FROM generate_series(1, 3) i RETURNING value),
+     b AS (INSERT INTO wearables.samples (user_id, metric, ts, value) SELECT 2, 'steps', timestamptz '2024-05-07Z' + i * interval '1 s', 60 + i FROM generate_series(1, 3) i RETURNING value)
+SELECT a.value, b.value FROM a JOIN b USING (value) ORDER BY 1;
+SELECT user_id, metric, count(*) FROM wearables.samples WHERE ts >= '2024-05-07' GROUP BY 1, 2 ORDER BY 1;
+-- a function of a row that fails within its own INSERT, in a block that catches it; and one that writes nothing of what it wrote
+CREATE FUNCTION pg_temp.caught(minute timestamptz, metric text) RETURNS double precision LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (2, 'hrv_sdnn', minute, 50), (2, metric, minute, 50);
+  RAISE EXCEPTION 'undone';
+EXCEPTION WHEN OTHERS THEN
+  RETURN 52;
+END $$;
+INSERT INTO wearables.samples (user_id, metric, ts, value)
+SELECT 2, 'hrv_rmssd', m, pg_temp.caught(m, (ARRAY['no_such_metric', 'heartrate'])[1 + extract(minute FROM m)::int % 2])
+FROM generate_series(timestamptz '2024-05-08 00:00Z', '2024-05-08 00:03Z', '1 minute') m;
+SELECT metric, count(*), sum(value) FROM wearables.samples WHERE user_id = 2 AND ts >= '2024-05-08' GROUP BY metric;
+-- one that registers who the rows after it are of
+CREATE FUNCTION pg_temp.registered(name text) RETURNS bigint LANGUAGE sql AS $$ SELECT wearables.register_user(name) $$;
+INSERT INTO wearables.samples (user_id, metric, ts, value) SELECT pg_temp.registered('carol-' || i / 2), 'heartrate', timestamptz '2024-05-09 00:00Z' + i * interval '1 s', 60 + i
+FROM generate_series(0, 3) i;
+SELECT user_id > 2 AS of_new, count(*) FROM wearables.samples WHERE ts >= '2024-05-09' GROUP BY user_id;
+ROLLBACK;
+-- COPY of all columns; one that fails in its last row leaves nothing
+BEGIN;
+COPY wearables.samples (user_id, metric, ts, day, provider, source_type, channel, value, value_secondary, unit, ts_end, tz_offset, version, part) FROM stdin (FORMAT csv, NULL '-');
+1,blood_pressure,2024-05-10 08:00Z,-,omron,cuff,timeseries,120,80,mm[Hg],2024-05-10 08:01Z,120,1,3
+1,body_weight,-,2024-05-10,-,-,-,71,-,-,-,-,-,-
+\.
+SELECT metric, ts, day, provider, source_type, channel, value, value_secondary, unit, ts_end, tz_offset, part, version = 1 AS of_1 FROM wearables.samples
+WHERE ts >= '2024-05-10' ORDER BY metric;
+SAVEPOINT a;
+COPY wearables.samples (user_id, metric, ts, value) FROM stdin (FORMAT csv);
+1,heartrate,2024-05-11 00:00Z,55
+1,heartrate,2024-05-11 00:01Z,5000
+\.
+ROLLBACK TO a;
+SELECT count(*) FROM wearables.samples WHERE ts >= '2024-05-11';
+ROLLBACK;
+
 -- errors: a statement is written whole or not at all
 SELECT count(*) AS samples FROM wearables.samples \gset
 INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (1, 'heartrate', '2024-06-01 00:00Z', 60), (1, 'mood', '2024-06-01 00:00Z', 5);

@@ -1,5 +1,6 @@
-// INSERT INTO the view samples: the rows of a statement are collected, then written at its end, so that a bulk insert
-// takes its users' locks in ascending order and meets the same writer as everything else.
+// INSERT INTO the view samples, COPY included: the rows of a statement are collected, then written at its end, so that
+// a bulk insert takes its users' locks in ascending order and meets the same writer as everything else. A row is
+// checked when it comes, without SPI as long as it names what rows before it have named.
 //
 // A pending insert lives in TopTransactionContext until its statement has ended, and is forgotten when its transaction
 // or subtransaction aborts. Users are locked before the first name is made, names before the first row is written.
@@ -13,15 +14,15 @@
 #include <string>
 #include <vector>
 
-#include "pg/parse/mapping.h"
 #include "pg/parse/names.h"
-#include "pg/people/user.h"
+#include "pg/people/zone.h"
 #include "pg/server/boundary.h"
 #include "pg/server/confidential.h"
 #include "pg/server/instant.h"
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
 #include "pg/server/trigger.h"
+#include "pg/write/insert_lookup.h"
 #include "pg/write/write.h"
 
 extern "C" {
@@ -34,7 +35,7 @@ namespace {
 
 struct PendingRow {
   std::int64_t user_id;
-  std::uint32_t source;  // index into PendingInsert::sources: ids are given under the users' locks
+  std::uint32_t source;  // index_of_source(): ids are given under the users' locks
   Row row;
 };
 
@@ -43,8 +44,10 @@ struct PendingInsert {
   MemoryContext context;
   SubTransactionId subtransaction;
   std::vector<PendingRow>* rows;
-  std::vector<SourceRef>* sources;
+  InsertLookup* lookup;
   PendingInsert* outer;
+  int64 version;     // of rows that give none,
+  int64 version_ms;  // and the millisecond that it is made of
 };
 
 constinit PendingInsert* current_insert = nullptr;
@@ -52,19 +55,19 @@ constinit PendingInsert* current_insert = nullptr;
 void begin_insert() {
   MemoryContext context = AllocSetContextCreate(TopTransactionContext, "wearables insert", ALLOCSET_DEFAULT_SIZES);
   auto* begun = static_cast<PendingInsert*>(MemoryContextAlloc(context, sizeof(PendingInsert)));
-  *begun = {context, GetCurrentSubTransactionId(), owned_by<std::vector<PendingRow>>(context),
-            owned_by<std::vector<SourceRef>>(context), current_insert};
+  *begun = {context,
+            GetCurrentSubTransactionId(),
+            owned_by<std::vector<PendingRow>>(context),
+            make_insert_lookup(context),
+            current_insert,
+            0,
+            0};
   current_insert = begun;
 }
 
-// The new row of the view samples, and its columns there (50_sample.sql).
-struct Tuple {
-  HeapTuple tuple;
-  TupleDesc desc;
-};
-
+// Of the view samples (50_sample.sql).
 enum Column {
-  kUser = 1,
+  kUser,
   kMetric,
   kTs,
   kDay,
@@ -77,62 +80,44 @@ enum Column {
   kTsEnd,
   kTzOffset,
   kVersion,
-  kPart
+  kPart,
+  kColumnCount
 };
 
-Datum column(const Tuple& tuple, Column which, bool* null) {
-  return heap_getattr(tuple.tuple, which, tuple.desc, null);
-}
+// The new row of the view, taken apart.
+struct Tuple {
+  Datum values[kColumnCount];
+  bool nulls[kColumnCount];
+};
 
-const char* text_column(const Tuple& tuple, Column which, const char* if_null) {
-  bool null;
-  const Datum value = column(tuple, which, &null);
-  return null ? if_null : TextDatumGetCString(value);
+std::string_view text_column(const Tuple& tuple, Column which, std::string_view if_null) {
+  return tuple.nulls[which] ? if_null : text_of(tuple.values[which]);
 }
 
 Datum required(const Tuple& tuple, Column which, const char* name) {
-  bool null;
-  const Datum value = column(tuple, which, &null);
-  if (null) {
+  if (tuple.nulls[which]) {
     ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("column \"%s\" of a sample must not be null", name)));
   }
-  return value;
+  return tuple.values[which];
 }
 
-Metric metric_named(const char* name, const char* unit) {
-  Metric metric;
-  if (!find_metric(name, &metric)) {
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("metric \"%s\" does not exist", name),
-                    errhint("See wearables.metrics for the names.")));
-  }
-  if (unit != nullptr && strcmp(metric.unit, unit) != 0) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("unit \"%s\" is not the canonical unit of metric \"%s\"", unit, name),
-                    errhint("Give the value in the metric's canonical unit, or leave unit out.")));
-  }
-  return metric;
+// For messages.
+const char* c_string(std::string_view text) { return pnstrdup(text.data(), text.size()); }
+
+void check_unit(const Metric& metric, std::string_view name, const Tuple& tuple) {
+  if (tuple.nulls[kUnit]) return;
+  const std::string_view unit = text_of(tuple.values[kUnit]);
+  if (unit == metric.unit) return;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("unit \"%s\" is not the canonical unit of metric \"%s\"", c_string(unit), c_string(name)),
+                  errhint("Give the value in the metric's canonical unit, or leave unit out.")));
 }
 
-void check_value(const Metric& metric, const char* name, double value) {
+void check_value(const Metric& metric, std::string_view name, double value) {
   if (std::isfinite(value) && value >= metric.lowest && value <= metric.highest) return;
   ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-                  errmsg("the value is outside the plausible range of metric \"%s\"", name),
+                  errmsg("the value is outside the plausible range of metric \"%s\"", c_string(name)),
                   errdetail("The range is %g to %g.", metric.lowest, metric.highest)));
-}
-
-void check_user(int64 user_id) {
-  if (is_user(user_id)) return;
-  ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("user " INT64_FORMAT " does not exist", user_id),
-                  errhint("Register the user with wearables.register_user().")));
-}
-
-// R4: what stands in a summary channel follows from the documents and from nothing else.
-void check_channel(const char* channel) {
-  if (!is_summary_channel(channel)) return;
-  ereport(ERROR,
-          (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-           errmsg("samples of channel \"%s\" cannot be inserted, because they are derived from documents", channel),
-           errhint("Insert into channel timeseries, or change the mapping and replay the events.")));
 }
 
 Micros check_instant(TimestampTz at) {
@@ -152,9 +137,9 @@ int16 check_offset(int16 minutes) {
   return minutes;
 }
 
-const char* source_column(const Tuple& tuple, Column which, const char* name, const char* if_null) {
-  const char* text = text_column(tuple, which, if_null);
-  if (*text == '\0') {
+std::string_view source_column(const Tuple& tuple, Column which, const char* name, std::string_view if_null) {
+  const std::string_view text = text_column(tuple, which, if_null);
+  if (text.empty()) {
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" of a sample must not be empty", name),
              errhint("Leave it out to get the default.")));
@@ -164,12 +149,10 @@ const char* source_column(const Tuple& tuple, Column which, const char* name, co
 
 // Sets instant and offset. A reading of a day needs no ts: it stands at 00:00 UTC of its date.
 void set_instant(const Tuple& tuple, Row* row) {
-  bool no_day, no_ts, no_offset;
-  const DateADT day = DatumGetDateADT(column(tuple, kDay, &no_day));
-  const int16 offset = DatumGetInt16(column(tuple, kTzOffset, &no_offset));
-  if (no_day) {
+  const bool no_offset = tuple.nulls[kTzOffset];
+  if (tuple.nulls[kDay]) {
     row->ts = check_instant(DatumGetTimestampTz(required(tuple, kTs, "ts")));
-    row->tz_offset = no_offset ? kNoOffset : check_offset(offset);
+    row->tz_offset = no_offset ? kNoOffset : check_offset(DatumGetInt16(tuple.values[kTzOffset]));
     return;
   }
   if (!no_offset) {
@@ -177,12 +160,12 @@ void set_instant(const Tuple& tuple, Row* row) {
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a sample of a calendar day cannot have a tz_offset"),
              errdetail("It belongs to that date in every time zone.")));
   }
+  const DateADT day = DatumGetDateADT(tuple.values[kDay]);
   constexpr DateADT kFarthestDay = 1'000'000;  // from 2000 on, either way: its instant is out of range, and computable
   const bool far = DATE_NOT_FINITE(day) || day > kFarthestDay || day < -kFarthestDay;
   row->ts = check_instant(far ? DT_NOEND : static_cast<TimestampTz>(day) * USECS_PER_DAY);
   row->tz_offset = kCalendarDay;
-  const TimestampTz ts = DatumGetTimestampTz(column(tuple, kTs, &no_ts));
-  if (no_ts || to_core(ts) == row->ts) return;
+  if (tuple.nulls[kTs] || to_core(DatumGetTimestampTz(tuple.values[kTs])) == row->ts) return;
   ereport(ERROR,
           (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"ts\" of a sample must be 00:00 UTC of its \"day\""),
            errhint("Give only day for a reading of a calendar day, or only ts for any other reading.")));
@@ -203,58 +186,51 @@ int64 check_version(int64 version) {
   return version;
 }
 
+// As of now. A hash is part of it, so it is made once a millisecond.
 int64 manual_version() {
   const int64 now_ms = to_core(GetCurrentTimestamp()) / kMicrosPerMillisecond;
-  return call_core([&]() -> Result<std::int64_t> { return version_of(now_ms, EventAge::kCreated, "manual", ""); });
-}
-
-Result<std::uint32_t> find_or_add(std::vector<SourceRef>& sources, const char* provider, const char* type,
-                                  const char* channel) {
-  const SourceRef wanted{provider, type, channel};
-  const auto found = std::find(sources.begin(), sources.end(), wanted);
-  const auto index = static_cast<std::uint32_t>(found - sources.begin());
-  if (found == sources.end()) sources.push_back(wanted);
-  return index;
-}
-
-std::uint32_t index_of_source(const char* provider, const char* type, const char* channel) {
-  return call_core([&] { return find_or_add(*current_insert->sources, provider, type, channel); });
+  if (now_ms != current_insert->version_ms) {
+    current_insert->version =
+        call_core([&]() -> Result<std::int64_t> { return version_of(now_ms, EventAge::kCreated, "manual", ""); });
+    current_insert->version_ms = now_ms;
+  }
+  return current_insert->version;
 }
 
 PendingRow pending_row(const Tuple& tuple) {
-  bool null;
+  InsertLookup* lookup = current_insert->lookup;
   PendingRow pending{};
   pending.user_id = DatumGetInt64(required(tuple, kUser, "user_id"));
-  check_user(pending.user_id);
-  const char* name = TextDatumGetCString(required(tuple, kMetric, "metric"));
-  const Metric metric = metric_named(name, text_column(tuple, kUnit, nullptr));
-  const char* channel = source_column(tuple, kChannel, "channel", "timeseries");
-  check_channel(channel);
+  require_user(lookup, pending.user_id);
+  const std::string_view name = text_of(required(tuple, kMetric, "metric"));
+  const Metric& metric = require_metric(lookup, name);
+  check_unit(metric, name, tuple);
+  const std::string_view channel = source_column(tuple, kChannel, "channel", "timeseries");
+  require_open_channel(lookup, channel);
   Row& row = pending.row;
   row.metric_id = metric.metric_id;
   set_instant(tuple, &row);
   row.value = DatumGetFloat8(required(tuple, kValue, "value"));
   check_value(metric, name, row.value);
-  const Datum secondary = column(tuple, kSecondary, &null);
-  row.secondary = null ? std::numeric_limits<double>::quiet_NaN() : DatumGetFloat8(secondary);
-  if (!null) check_value(metric, name, row.secondary);
-  const Datum end = column(tuple, kTsEnd, &null);
-  row.ts_end = null ? kNoInstant : check_end(DatumGetTimestampTz(end), row.ts);
-  const Datum part = column(tuple, kPart, &null);
-  row.part = null ? kWholePart : DatumGetInt16(part);
-  const Datum version = column(tuple, kVersion, &null);
-  row.version = null ? manual_version() : check_version(DatumGetInt64(version));
+  row.secondary = std::numeric_limits<double>::quiet_NaN();
+  if (!tuple.nulls[kSecondary]) {
+    row.secondary = DatumGetFloat8(tuple.values[kSecondary]);
+    check_value(metric, name, row.secondary);
+  }
+  row.ts_end = tuple.nulls[kTsEnd] ? kNoInstant : check_end(DatumGetTimestampTz(tuple.values[kTsEnd]), row.ts);
+  row.part = tuple.nulls[kPart] ? kWholePart : DatumGetInt16(tuple.values[kPart]);
+  row.version = tuple.nulls[kVersion] ? manual_version() : check_version(DatumGetInt64(tuple.values[kVersion]));
   row.document = kNone;
-  pending.source = index_of_source(source_column(tuple, kProvider, "provider", "manual"),
+  pending.source = index_of_source(lookup, source_column(tuple, kProvider, "provider", "manual"),
                                    source_column(tuple, kSourceType, "source_type", "unknown"), channel);
   return pending;
 }
 
-void add_row(const Tuple& tuple) {
-  SPI_connect();
-  hold_names();
+void add_row(HeapTuple row, TupleDesc desc) {
+  Assert(desc->natts == kColumnCount);
+  Tuple tuple;
+  heap_deform_tuple(row, desc, tuple.values, tuple.nulls);
   const PendingRow pending = pending_row(tuple);
-  SPI_finish();
   call_core([&]() -> Result<Done> {
     current_insert->rows->push_back(pending);
     current_insert->rows->back().row.ordinal = static_cast<std::uint32_t>(current_insert->rows->size());
@@ -306,7 +282,7 @@ void write_pending() {
   SPI_connect();
   std::vector<PendingRow>& pending = *current_insert->rows;
   lock_all(pending);
-  const int16* source_ids = make_sources(*current_insert->sources);
+  const int16* source_ids = make_sources(sources_of(*current_insert->lookup));
   call_core([&] { return sort_by_user(pending); });
   auto* rows = owned_by<std::vector<Row>>(CurrentMemoryContext);
   auto* touched = owned_by<Touched>(CurrentMemoryContext);
@@ -355,20 +331,22 @@ Datum wearables_insert_samples(PG_FUNCTION_ARGS) {
   // the statement holds readings
   Confidential frame;
   begin_confidential(&frame);
-  const OwnerScope scope = enter_as_writer();
   HeapTuple written = nullptr;
   if (TRIGGER_FIRED_BEFORE(data->tg_event)) {
+    const OwnerScope scope = enter_as_writer();
     begin_insert();
+    leave(scope);
   } else if (current_insert == nullptr) {
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                     errmsg("a trigger of view \"samples\" is missing or disabled")));
   } else if (TRIGGER_FIRED_FOR_ROW(data->tg_event)) {
-    add_row({data->tg_trigtuple, RelationGetDescr(data->tg_relation)});
+    add_row(data->tg_trigtuple, RelationGetDescr(data->tg_relation));
     written = data->tg_trigtuple;
   } else {
+    const OwnerScope scope = enter_as_writer();
     end_insert();
+    leave(scope);
   }
-  leave(scope);
   end_confidential(frame);
   return PointerGetDatum(written);
 }
