@@ -77,15 +77,15 @@ SELECT count(*) FROM wearables.timeseries(:alice, 'chart_sum', '2025-01-01Z', '2
 SELECT sum(value) FROM wearables.sample_points;
 \echo :SQLSTATE
 -- what is no chart
-SELECT wearables_internal.chart(1, '{1}', 'avg', '{2025-01-01,2025-01-02}', '1 day', 'UTC', false);
+SELECT wearables_internal.chart(1, '{1}', 'avg', '{2025-01-01,2025-01-02}', '1 day', 'UTC', false, false);
 \echo :SQLSTATE
-SELECT wearables_internal.chart(1, '{1}', 'median', '{2025-01-01,2025-01-02,2025-01-01,2025-01-02}', '1 day', 'UTC', false);
+SELECT wearables_internal.chart(1, '{1}', 'median', '{2025-01-01,2025-01-02,2025-01-01,2025-01-02}', '1 day', 'UTC', false, false);
 \echo :SQLSTATE
-SELECT wearables_internal.chart(1, '{1,NULL}', 'avg', '{2025-01-01,2025-01-02,2025-01-01,2025-01-02}', '1 day', 'UTC', false);
+SELECT wearables_internal.chart(1, '{1,NULL}', 'avg', '{2025-01-01,2025-01-02,2025-01-01,2025-01-02}', '1 day', 'UTC', false, false);
 \echo :SQLSTATE
-SELECT wearables_internal.chart(1, '{1}', 'avg', '{2025-01-01,2025-01-02,2025-01-01,2025-01-02}', '7 hours', 'UTC', false);
+SELECT wearables_internal.chart(1, '{1}', 'avg', '{2025-01-01,2025-01-02,2025-01-01,2025-01-02}', '7 hours', 'UTC', false, false);
 \echo :SQLSTATE
-SELECT count(*) FROM wearables_internal.chart(1, '{}', 'avg', '{2025-01-01,2025-01-02,2025-01-01,2025-01-02}', '1 day', 'UTC', false);
+SELECT count(*) FROM wearables_internal.chart(1, '{}', 'avg', '{2025-01-01,2025-01-02,2025-01-01,2025-01-02}', '1 day', 'UTC', false, false);
 
 \c - -
 DROP FUNCTION plain;

@@ -24,7 +24,7 @@ my @chapters = (
 	[ 'people', 'Users and connections', 'Register users, so that events can be assigned to them.',
 		qw(register_user set_connection) ],
 	[ 'read', 'Charts, nights and days', 'Read what was measured, in buckets of a time zone.',
-		qw(timeseries latest nights timeseries_lttb timeseries_percentiles timeseries_histogram
+		qw(timeseries source_priorities latest nights timeseries_lttb timeseries_percentiles timeseries_histogram
 		   timeseries_time_weighted) ],
 	[ 'write', 'Samples, documents and quarantine', 'Where readings are stored, and those that were refused.',
 		qw(samples sample_points) ],

@@ -50,6 +50,7 @@ UPDATE wearables.known_fields SET texts = texts || 'acme'::text WHERE path = 'so
 UPDATE wearables.known_fields SET note = 'ours' WHERE resource = 'sleep' AND path = 'bedtime_start';
 INSERT INTO wearables.known_fields (resource, path) VALUES ('sleep', 'snoring'), (NULL, 'source.colour');
 INSERT INTO wearables.metrics (name, unit, aggregate, kind) VALUES ('mood', '1', 'last', 'instant'), ('sauna', 'min', 'sum', 'interval');
+INSERT INTO wearables.source_priorities (user_id, metric, rank, provider, source_type, channel) VALUES (NULL, NULL, 1, NULL, 'ring', NULL), (NULL, 'sauna', 1, 'oura', NULL, 'timeseries'), (1, 'heartrate', 1, 'garmin', NULL, NULL);
 INSERT INTO wearables.units (metric, text, factor) VALUES ('sauna', 'hour', 60), ('heartrate', 'beats', 1);
 INSERT INTO wearables.resources (name, kind) VALUES ('mood', 'timeseries'), ('sauna', 'timeseries');
 INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, extends) VALUES ('mood', 'mood', '{value}', NULL, '{type}'), ('sauna', 'sauna', '{value}', 'unit', '{}');
@@ -90,7 +91,7 @@ run_sql($node, 'app', join "\n", move('pulse', -30), move('night 1', -30), move(
 	statement_for('still in the queue', samples_event('alice', 'heartrate', 'garmin', 'watch', [ $now, 61 ])));
 
 my $overview = 'SELECT ' . join ', ', map { "(SELECT count(*) > 0 FROM wearables.$_)" }
-  'sample_points', 'summaries', 'connections', 'connection_events', 'backfills', 'parked_events', 'quarantine',
+  'sample_points', 'summaries', 'connections', 'connection_events', 'backfills', 'parked_events', 'quarantine', 'source_priorities',
   "jobs WHERE state = 'ready'", "jobs WHERE state = 'failed'", 'webhook_events_default', "metrics WHERE origin = 'extended'",
   "metrics WHERE origin = 'changed'", "known_fields WHERE origin = 'changed'", 'drift', "units WHERE origin = 'changed'", "resources WHERE origin = 'changed'", 'mappings WHERE NOT enabled',
   "webhook_events WHERE tableoid <> 'wearables.webhook_events_default'::regclass AND received_at < now() - interval '20 days'";

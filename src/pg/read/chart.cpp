@@ -74,6 +74,7 @@ struct ChartQuery {
   Width width;
   const pg_tz* rules;
   bool recorded;
+  bool without_days;  // readings of calendar days are left out
   // what has been found
   HTAB* lines;
   Bucket bucket;
@@ -156,6 +157,7 @@ bool receive_reading(TupleTableSlot* slot, DestReceiver* self) {
   slot_getallattrs(slot);
   const Datum* values = slot->tts_values;
   const bool* nulls = slot->tts_isnull;
+  if (chart->without_days && !nulls[kTzOffset] && DatumGetInt16(values[kTzOffset]) == kCalendarDay) return true;
   Reading reading;
   reading.ts = DatumGetTimestampTz(values[kTs]);
   reading.at = charted_at(chart, reading.ts, !nulls[kTzOffset], DatumGetInt16(values[kTzOffset]));
@@ -231,8 +233,8 @@ double aggregated(const Numbers& numbers, Aggregate aggregate) {
 }
 
 struct Cells {
-  Datum values[8];
-  bool nulls[8];
+  Datum values[10];
+  bool nulls[10];
   int count;
 };
 
@@ -255,6 +257,8 @@ void put_line(ReturnSetInfo* result, const ChartQuery& chart, const Line& line, 
   put(&cells, Float8GetDatum(line.values.highest));
   put(&cells, Int64GetDatum(line.values.count));
   put(&cells, BoolGetDatum(line.key.start < chart.from || line.end > chart.to));
+  put(&cells, Int64GetDatum(line.secondaries.count));
+  put(&cells, TimestampTzGetDatum(line.last.at));
   tuplestore_putvalues(result->setResult, result->setDesc, cells.values, cells.nulls);
 }
 
@@ -274,7 +278,7 @@ extern "C" {
 PG_FUNCTION_INFO_V1(wearables_chart);
 
 // user_id bigint, metric_ids smallint[], aggregate text, bounds timestamptz[], width interval, zone text,
-// recorded boolean
+// recorded boolean, without_days boolean
 Datum wearables_chart(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
   InitMaterializedSRF(fcinfo, 0);
@@ -291,6 +295,7 @@ Datum wearables_chart(PG_FUNCTION_ARGS) {
   require_zone(text_of(PG_GETARG_DATUM(5)), &zone);
   chart->rules = zone.rules;
   chart->recorded = PG_GETARG_BOOL(6);
+  chart->without_days = PG_GETARG_BOOL(7);
   const Elements metrics = elements_of(PG_GETARG_ARRAYTYPE_P(1), INT2OID, TYPALIGN_SHORT);
   SPI_connect();
   for (int i = 0; i < metrics.count; ++i) {

@@ -36,9 +36,12 @@ DECLARE
      wearables_internal.schema_version(), wearables_internal.library_version()'];
   chart CONSTANT text :=
     'EXECUTE ON FUNCTION
-     wearables_internal.chart(bigint, smallint[], text, timestamptz[], interval, text, boolean),
-     wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text),
-     wearables.timeseries(bigint, text, date, date, text, text, text, text, text),
+     wearables_internal.chart(bigint, smallint[], text, timestamptz[], interval, text, boolean, boolean),
+     wearables_internal.merged_chart(
+       bigint, smallint, smallint[], timestamptz[], interval, text, boolean, text[], text),
+     wearables_internal.source_places(bigint, text, text, smallint[]),
+     wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text, text),
+     wearables.timeseries(bigint, text, date, date, text, text, text, text, text, text),
      wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text),
      wearables_internal.charted_at(timestamptz, smallint, text, boolean),
      wearables_internal.downsample(bigint, smallint[], timestamptz, timestamptz, integer, interval),
@@ -79,7 +82,7 @@ BEGIN
       'EXECUTE ON FUNCTION wearables.receive(jsonb, bytea, text)']
     WHEN 'reader' THEN ARRAY[
       'SELECT ON wearables.samples, wearables.sample_points, wearables.summaries, wearables.connections,
-       wearables.users, wearables.metrics, wearables.sources',
+       wearables.users, wearables.metrics, wearables.sources, wearables.source_priorities',
       'USAGE ON SCHEMA wearables_internal',
       visible, chart]
     WHEN 'monitor' THEN watch
@@ -90,6 +93,7 @@ BEGIN
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.backfill_progress,
        wearables.vendor_pulls, wearables.samples,
        wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift',
+      'SELECT, INSERT, UPDATE, DELETE ON wearables.source_priorities',
       'SELECT, INSERT, DELETE ON
        wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.known_fields',
       -- no number that samples refer to, and not what is noted of a row

@@ -35,19 +35,83 @@ COMMENT ON FUNCTION wearables.bucket_end(timestamptz, interval, text) IS
 
 CREATE FUNCTION wearables_internal.chart(
   user_id bigint, metric_ids smallint[], aggregate text, bounds timestamptz[], width interval, zone text,
-  recorded boolean)
+  recorded boolean, without_days boolean)
 RETURNS TABLE (bucket_start timestamptz, source_id smallint, value double precision, value_secondary double precision,
-               lowest double precision, highest double precision, readings bigint, partial boolean)
+               lowest double precision, highest double precision, readings bigint, partial boolean,
+               secondary_readings bigint, last_at timestamptz)
 LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'wearables_chart';
-COMMENT ON FUNCTION wearables_internal.chart(bigint, smallint[], text, timestamptz[], interval, text, boolean) IS
+COMMENT ON FUNCTION
+  wearables_internal.chart(bigint, smallint[], text, timestamptz[], interval, text, boolean, boolean) IS
   'Readings of these metrics in buckets, one row for each bucket and source: those charted from bounds[1] to '
   'before bounds[2], of the samples stored from bounds[3] to before bounds[4].';
+
+CREATE FUNCTION wearables_internal.merged_chart(
+  user_id bigint, metric_id smallint, family smallint[], bounds timestamptz[], width interval, zone text,
+  recorded boolean, only_source text[], merge text)
+RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, value double precision,
+               value_secondary double precision, lowest double precision, highest double precision, readings bigint,
+               partial boolean)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  -- The total of a day is no part of an hour: there it would be added to the hours of the other sources.
+  WITH charted AS MATERIALIZED (
+    SELECT m.name, m.parent, m.aggregate, c.*
+    FROM wearables.metrics m
+    CROSS JOIN LATERAL wearables_internal.chart(
+      $1, $3, m.aggregate, $4, $5, $6, $7, m.aggregate = 'sum' AND $5 < interval '1 day') c
+    WHERE m.metric_id = $2),
+  line AS (
+    SELECT c.*, s.provider, s.source_type, s.channel, s.place
+    FROM (SELECT x.name, x.parent, array_agg(DISTINCT x.source_id) AS source_ids FROM charted x GROUP BY 1, 2) n
+    CROSS JOIN LATERAL wearables_internal.source_places($1, n.name, n.parent, n.source_ids) s
+    JOIN charted c ON c.source_id = s.source_id
+      AND s.provider = coalesce($8[1], s.provider) AND s.source_type = coalesce($8[2], s.source_type)
+      AND s.channel = coalesce($8[3], s.channel)
+      AND (s.is_named OR $9 = 'best')),
+  -- Two devices count the same steps, so sums of sources are never added.
+  taken AS (
+    SELECT DISTINCT ON (l.bucket_start) l.*
+    FROM line l
+    WHERE $9 = 'best' OR l.aggregate = 'sum'
+    ORDER BY l.bucket_start, CASE $9 WHEN 'blend' THEN l.value END DESC, l.place),
+  blended AS (
+    SELECT l.bucket_start,
+           CASE WHEN min(l.provider) = max(l.provider) THEN min(l.provider) END AS provider,
+           CASE WHEN min(l.source_type) = max(l.source_type) THEN min(l.source_type) END AS source_type,
+           CASE WHEN min(l.channel) = max(l.channel) THEN min(l.channel) END AS channel,
+           CASE l.aggregate
+             WHEN 'avg' THEN sum(l.value * l.readings ORDER BY l.place) / sum(l.readings)::double precision
+             WHEN 'min' THEN min(l.value) WHEN 'max' THEN max(l.value)
+             ELSE (array_agg(l.value ORDER BY l.last_at DESC, l.place))[1] END AS value,
+           CASE l.aggregate
+             WHEN 'avg' THEN sum(l.value_secondary * l.secondary_readings ORDER BY l.place)
+                             / nullif(sum(l.secondary_readings), 0)::double precision
+             WHEN 'min' THEN min(l.value_secondary) WHEN 'max' THEN max(l.value_secondary)
+             ELSE (array_agg(l.value_secondary ORDER BY l.last_at DESC, l.place))[1] END AS value_secondary,
+           min(l.lowest) AS lowest, max(l.highest) AS highest, sum(l.readings)::bigint AS readings,
+           bool_or(l.partial) AS partial
+    FROM line l
+    WHERE $9 = 'blend' AND l.aggregate <> 'sum'
+    GROUP BY l.bucket_start, l.aggregate)
+  SELECT t.bucket_start, t.provider, t.source_type, t.channel, t.value, t.value_secondary, t.lowest, t.highest,
+         t.readings, t.partial
+  FROM taken t
+  UNION ALL
+  SELECT b.bucket_start, b.provider, b.source_type, b.channel, b.value, b.value_secondary, b.lowest, b.highest,
+         b.readings, b.partial
+  FROM blended b
+  ORDER BY bucket_start;
+END;
+COMMENT ON FUNCTION wearables_internal.merged_chart(
+  bigint, smallint, smallint[], timestamptz[], interval, text, boolean, text[], text) IS
+  'As chart(), with one row for each bucket: merge is best or blend, as in timeseries(). only_source: provider, '
+  'source type and channel, null for all.';
 
 CREATE FUNCTION wearables.timeseries(
   user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bucket text DEFAULT 'hour',
   time_zone text DEFAULT NULL, only_provider text DEFAULT NULL, only_source_type text DEFAULT NULL,
-  only_channel text DEFAULT NULL)
+  only_channel text DEFAULT NULL, merge text DEFAULT 'all')
 RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, value double precision,
                value_secondary double precision, lowest double precision, highest double precision, readings bigint,
                unit text, partial boolean)
@@ -72,6 +136,10 @@ BEGIN
     RAISE EXCEPTION 'invalid range "%" to "%"', $3, $4
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two finite times, the earlier one first.';
   END IF;
+  IF $10 IS NULL OR $10 NOT IN ('all', 'best', 'blend') THEN
+    RAISE EXCEPTION 'merge "%" is not recognized', $10
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give all, best or blend.';
+  END IF;
   SELECT coalesce(CASE WHEN NOT recorded THEN $6 END, u.time_zone, 'UTC') INTO zone
   FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1;
   -- no EXCEPTION block: it would be a subtransaction, and a parallel query may not start one
@@ -80,39 +148,60 @@ BEGIN
     RAISE EXCEPTION 'bucket must not be null'
       USING ERRCODE = 'null_value_not_allowed', HINT = 'Give hour, day, week, month, or an interval.';
   END IF;
-  -- refuses a width or a zone that is none, for a user without readings, too
-  PERFORM wearables.bucket_start($3, width, zone);
   -- The instants that the charted ones may lie at. The days that begin within the range stand at 00:00 UTC of their
-  -- dates; as recorded, clocks differ by 48 hours at most.
-  scan_from := least($3, (wearables.day_of($3 - interval '1 us', zone) + 1)::timestamp AT TIME ZONE 'UTC');
-  scan_to := greatest($4, wearables.day_of($4 - interval '1 us', zone)::timestamp AT TIME ZONE 'UTC' + interval '1 us');
+  -- dates; as recorded, clocks differ by 48 hours at most. A zone that is none is refused here, a width by chart().
   IF recorded THEN
     scan_from := $3 - interval '48 hours';
     scan_to := $4 + interval '48 hours';
+  ELSE
+    scan_from := least($3, (wearables.day_of($3 - interval '1 us', zone) + 1)::timestamp AT TIME ZONE 'UTC');
+    scan_to := greatest(
+      $4, wearables.day_of($4 - interval '1 us', zone)::timestamp AT TIME ZONE 'UTC' + interval '1 us');
   END IF;
-  WITH RECURSIVE below (metric_id, name) AS (
-    SELECT m.metric_id, m.name
-    UNION
-    -- of another unit there is no common value
-    SELECT x.metric_id, x.name FROM below b JOIN wearables.metrics x ON x.parent = b.name AND x.unit = m.unit)
-  SELECT array_agg(b.metric_id ORDER BY b.metric_id) INTO family FROM below b;
+  -- most metrics have none below them, and a plan for the others takes longer than their look-up
+  IF EXISTS (SELECT FROM wearables.metrics x WHERE x.parent = m.name) THEN
+    WITH RECURSIVE below (metric_id, name) AS (
+      SELECT m.metric_id, m.name
+      UNION
+      -- of another unit there is no common value
+      SELECT x.metric_id, x.name FROM below b JOIN wearables.metrics x ON x.parent = b.name AND x.unit = m.unit)
+    SELECT array_agg(b.metric_id ORDER BY b.metric_id) INTO family FROM below b;
+  ELSE
+    family := ARRAY[m.metric_id];
+  END IF;
+  IF $10 <> 'all' THEN
+    RETURN QUERY
+    SELECT c.bucket_start, c.provider, c.source_type, c.channel, c.value, c.value_secondary, c.lowest, c.highest,
+           c.readings, m.unit, c.partial
+    FROM wearables_internal.merged_chart(
+      $1, m.metric_id, family, ARRAY[$3, $4, scan_from, scan_to], width, zone, recorded, ARRAY[$7, $8, $9], $10) c;
+    RETURN;
+  END IF;
   RETURN QUERY
   SELECT c.bucket_start, s.provider, s.source_type, s.channel, c.value, c.value_secondary, c.lowest, c.highest,
          c.readings, m.unit, c.partial
-  FROM wearables_internal.chart($1, family, m.aggregate, ARRAY[$3, $4, scan_from, scan_to], width, zone, recorded) c
+  FROM wearables_internal.chart(
+    $1, family, m.aggregate, ARRAY[$3, $4, scan_from, scan_to], width, zone, recorded, false) c
   JOIN wearables.sources s ON s.source_id = c.source_id
     AND s.provider = coalesce($7, s.provider) AND s.source_type = coalesce($8, s.source_type)
     AND s.channel = coalesce($9, s.channel)
   ORDER BY c.bucket_start, s.provider, s.source_type, s.channel;
 END $$;
-COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text) IS
+COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text, text) IS
   'Readings of one metric of a user for a chart, one row for each bucket and source. Arguments: user_id: the user; '
   'metric: metrics.name, which includes sub-metrics of the same unit; from_ts: start of the range, inclusive; '
   'to_ts: end of the range, exclusive; bucket: hour, day, week, month, or an interval as in bucket_start(); '
   'time_zone: an IANA region or ISO offset (null: that of the user), or recorded, which takes each reading by the '
   'local time at which it was recorded if its offset is known; only_provider: only this provider (null: all); '
-  'only_source_type: only this source type (null: all); only_channel: only this channel (null: all). Returns '
-  'bucket_start; provider, source_type and channel; value and value_secondary, combined as metrics.aggregate says; '
+  'only_source_type: only this source type (null: all); only_channel: only this channel (null: all); merge: all, '
+  'best or blend. all: a row for each source. best: one row for each bucket, of the first source in the order of '
+  'source_priorities that has readings in it; sources that no row names come last, those of channel timeseries '
+  'first, then by provider, source type and channel. blend: one row for each bucket, made from the readings of all '
+  'sources that source_priorities names (without a list, of all sources); for metrics with aggregate sum it is the '
+  'row of the source with the highest sum, because two devices count the same steps. With best and blend, buckets '
+  'shorter than a day leave out the calendar-day readings of such metrics, which are totals. Returns '
+  'bucket_start; provider, source_type and channel (null in a blend of several); value and value_secondary, '
+  'combined as metrics.aggregate says; '
   'the lowest and highest value; readings, their number; unit; and partial, true if the range cuts the bucket. An '
   'interval counts in the bucket in which it starts. A reading of a calendar day (samples.day) counts at the start '
   'of that day in every time zone. An unknown metric raises undefined_object; an unknown user has no rows. '
@@ -121,7 +210,7 @@ COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz,
 CREATE FUNCTION wearables.timeseries(
   user_id bigint, metric text, from_day date, to_day date, bucket text DEFAULT 'hour',
   time_zone text DEFAULT NULL, only_provider text DEFAULT NULL, only_source_type text DEFAULT NULL,
-  only_channel text DEFAULT NULL)
+  only_channel text DEFAULT NULL, merge text DEFAULT 'all')
 RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, value double precision,
                value_secondary double precision, lowest double precision, highest double precision, readings bigint,
                unit text, partial boolean)
@@ -132,13 +221,13 @@ BEGIN ATOMIC
         FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1) AS c (zone)
   CROSS JOIN LATERAL wearables.timeseries(
     $1, $2, wearables.first_instant($3::timestamp, c.zone), wearables.first_instant($4::timestamp, c.zone),
-    $5, $6, $7, $8, $9) t;
+    $5, $6, $7, $8, $9, $10) t;
 END;
-COMMENT ON FUNCTION wearables.timeseries(bigint, text, date, date, text, text, text, text, text) IS
+COMMENT ON FUNCTION wearables.timeseries(bigint, text, date, date, text, text, text, text, text, text) IS
   'As the function above, for a range of days in the time zone of the chart. Arguments: user_id: the user; metric: '
   'metrics.name; from_day: first day; to_day: day after the last day; bucket: hour, day, week, month, or an '
   'interval; time_zone: as above; only_provider: only this provider (null: all); only_source_type: only this '
-  'source type (null: all); only_channel: only this channel (null: all). Example: SELECT * FROM '
+  'source type (null: all); only_channel: only this channel (null: all); merge: as above. Example: SELECT * FROM '
   'wearables.timeseries(1, ''steps'', date ''2026-03-01'', date ''2026-04-01'', ''day'');';
 
 CREATE FUNCTION wearables.latest(user_id bigint)
