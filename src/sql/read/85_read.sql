@@ -119,15 +119,19 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-  m wearables.metrics;
+  m record;
   recorded CONSTANT boolean := coalesce($6 = 'recorded', false);
-  zone text;
   width interval;
   scan_from timestamptz;
   scan_to timestamptz;
   family smallint[];  -- the metric and those it is the parent of
 BEGIN
-  SELECT x.* INTO m FROM wearables.metrics x WHERE x.name = $2;
+  -- all at once: in the first call of a session each statement takes 0.2 ms to plan
+  SELECT x.metric_id, x.name, x.unit, x.aggregate,
+         EXISTS (SELECT FROM wearables.metrics c WHERE c.parent = x.name) AS is_parent,
+         coalesce(CASE WHEN NOT recorded THEN $6 END,
+                  (SELECT u.time_zone FROM wearables.users u WHERE u.user_id = $1), 'UTC') AS zone
+  INTO m FROM wearables.metrics x WHERE x.name = $2;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'metric "%" does not exist', $2
       USING ERRCODE = 'undefined_object', HINT = 'See wearables.metrics for the names.';
@@ -140,10 +144,8 @@ BEGIN
     RAISE EXCEPTION 'merge "%" is not recognized', $10
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give all, best or blend.';
   END IF;
-  SELECT coalesce(CASE WHEN NOT recorded THEN $6 END, u.time_zone, 'UTC') INTO zone
-  FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1;
   -- no EXCEPTION block: it would be a subtransaction, and a parallel query may not start one
-  width := CASE WHEN $5 ~* '^(hour|day|week|month)$' THEN ('1 ' || $5)::interval ELSE $5::interval END;
+  width := CASE WHEN lower($5) IN ('hour', 'day', 'week', 'month') THEN ('1 ' || $5)::interval ELSE $5::interval END;
   IF width IS NULL THEN
     RAISE EXCEPTION 'bucket must not be null'
       USING ERRCODE = 'null_value_not_allowed', HINT = 'Give hour, day, week, month, or an interval.';
@@ -154,12 +156,12 @@ BEGIN
     scan_from := $3 - interval '48 hours';
     scan_to := $4 + interval '48 hours';
   ELSE
-    scan_from := least($3, (wearables.day_of($3 - interval '1 us', zone) + 1)::timestamp AT TIME ZONE 'UTC');
+    scan_from := least($3, (wearables.day_of($3 - interval '1 us', m.zone) + 1)::timestamp AT TIME ZONE 'UTC');
     scan_to := greatest(
-      $4, wearables.day_of($4 - interval '1 us', zone)::timestamp AT TIME ZONE 'UTC' + interval '1 us');
+      $4, wearables.day_of($4 - interval '1 us', m.zone)::timestamp AT TIME ZONE 'UTC' + interval '1 us');
   END IF;
   -- most metrics have none below them, and a plan for the others takes longer than their look-up
-  IF EXISTS (SELECT FROM wearables.metrics x WHERE x.parent = m.name) THEN
+  IF m.is_parent THEN
     WITH RECURSIVE below (metric_id, name) AS (
       SELECT m.metric_id, m.name
       UNION
@@ -174,14 +176,14 @@ BEGIN
     SELECT c.bucket_start, c.provider, c.source_type, c.channel, c.value, c.value_secondary, c.lowest, c.highest,
            c.readings, m.unit, c.partial
     FROM wearables_internal.merged_chart(
-      $1, m.metric_id, family, ARRAY[$3, $4, scan_from, scan_to], width, zone, recorded, ARRAY[$7, $8, $9], $10) c;
+      $1, m.metric_id, family, ARRAY[$3, $4, scan_from, scan_to], width, m.zone, recorded, ARRAY[$7, $8, $9], $10) c;
     RETURN;
   END IF;
   RETURN QUERY
   SELECT c.bucket_start, s.provider, s.source_type, s.channel, c.value, c.value_secondary, c.lowest, c.highest,
          c.readings, m.unit, c.partial
   FROM wearables_internal.chart(
-    $1, family, m.aggregate, ARRAY[$3, $4, scan_from, scan_to], width, zone, recorded, false) c
+    $1, family, m.aggregate, ARRAY[$3, $4, scan_from, scan_to], width, m.zone, recorded, false) c
   JOIN wearables.sources s ON s.source_id = c.source_id
     AND s.provider = coalesce($7, s.provider) AND s.source_type = coalesce($8, s.source_type)
     AND s.channel = coalesce($9, s.channel)
