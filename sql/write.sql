@@ -113,6 +113,7 @@ SELECT pg_temp.tell('trigger');
 SELECT event, sum(rows) AS rows FROM seen GROUP BY 1 ORDER BY 1;
 DROP TRIGGER note ON wearables.sample_points;
 
+-- this one does not bind the owner, and leaves the way as it is
 ALTER TABLE wearables.sample_points ENABLE ROW LEVEL SECURITY;
 SELECT pg_temp.tell('row security');
 ALTER TABLE wearables.sample_points DISABLE ROW LEVEL SECURITY;

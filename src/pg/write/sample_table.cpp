@@ -22,6 +22,7 @@ extern "C" {
 #include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/syscache.h"
 }
 
@@ -79,11 +80,13 @@ bool planner_writes_plainly(Oid table) {
   (std::make_index_sequence<kSampleColumnCount>{});
 }
 
-// What the planner itself would write by nothing but its own ModifyTable. Of the rest the SQL form takes care.
+// What the planner itself would write by nothing but its own ModifyTable. Of the rest the SQL form takes care. Policies
+// count where they bind the owner, as whom the writer runs: those of readers do not.
 bool is_plain(Relation heap) {
   const FormData_pg_class* form = heap->rd_rel;
   return form->relkind == RELKIND_RELATION && form->relam == HEAP_TABLE_AM_OID && heap->trigdesc == nullptr &&
-         heap->rd_rules == nullptr && !form->relrowsecurity && !form->relispartition && !has_children(heap) &&
+         heap->rd_rules == nullptr && !form->relispartition && !has_children(heap) &&
+         check_enable_rls(RelationGetRelid(heap), InvalidOid, true) != RLS_ENABLED &&
          has_sample_columns(RelationGetDescr(heap)) && !has_checks(RelationGetDescr(heap)) &&
          planner_writes_plainly(RelationGetRelid(heap));
 }

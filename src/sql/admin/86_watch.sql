@@ -74,7 +74,10 @@ BEGIN ATOMIC
   CROSS JOIN LATERAL (
     SELECT 'a trigger' AS why WHERE c.relhastriggers AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid)
     UNION ALL SELECT 'a rule' WHERE c.relhasrules
-    UNION ALL SELECT 'row-level security' WHERE c.relrowsecurity
+    -- it does not bind the owner, who writes, unless it is forced
+    UNION ALL SELECT 'row-level security'
+    WHERE c.relrowsecurity AND c.relforcerowsecurity
+      AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = c.relowner AND (r.rolsuper OR r.rolbypassrls))
     UNION ALL SELECT 'partitions' WHERE c.relkind = 'p' OR c.relispartition
     UNION ALL SELECT 'tables that inherit from it'
     WHERE c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
