@@ -32,9 +32,11 @@ return (
 	internal_error => [ 'XX000', 'A fault of the extension.',
 		'Report it, with the server log.' ],
 	invalid_authorization_specification => [ '28000',
-		'The signature of a delivery does not match. Only seen in the log: receive() returns a row with '
-		  . 'status refused.',
-		'See the view problems.' ],
+		'The token of a request names no registered user, or the signature of a delivery does not match. The '
+		  . 'second is only seen in the log: receive() returns a row with status refused.',
+		'Register the user, or see the view problems.' ],
+	invalid_datetime_format => [ '22007', 'An argument of a function my_*() is not a date or a time with an offset.',
+		'Follow the hint.' ],
 	invalid_parameter_value => [ '22023', 'An argument is not valid.',
 		'Follow the detail and the hint.' ],
 	invalid_password => [ '28P01', 'A secret is missing, empty or not valid.',
@@ -57,7 +59,8 @@ return (
 		'Check the unit. If the value is right, change lowest or highest of the metric.' ],
 	object_not_in_prerequisite_state => [ '55000',
 		'The statement is not possible in this state: the library does not fit the schema, a shipped row '
-		  . 'was deleted, a setting is missing, or samples of a summary channel were inserted.',
+		  . 'was deleted, a setting is missing, samples of a summary channel were inserted, or a role cannot be '
+		  . 'limited or be of kind self.',
 		'Follow the hint.' ],
 	program_limit_exceeded => [ '54000',
 		'A limit of the extension is reached, such as wearables_ingest.max_sources.',

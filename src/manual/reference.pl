@@ -323,7 +323,7 @@ my %changed_by = (
 my %unit = (GUC_UNIT_KB => ' kB', GUC_UNIT_S => ' s');
 my $settings = slurp("$sources/pg/server/settings.cpp");
 my %setting;
-my $declaration = qr/define_(int|flag|text)\(\s*"(wearables_ingest\.\w+)",\s*((?:"[^"]*"\s*)+),
+my $declaration = qr/define_(int|flag|text|word)\(\s*"(wearables_ingest\.\w+)",\s*((?:"[^"]*"\s*)+),
 	\s*&current\.\w+,\s*(.*?)\);/sx;
 while ($settings =~ /$declaration/g)
 {
@@ -332,6 +332,7 @@ while ($settings =~ /$declaration/g)
 	$what =~ s/^"|"\s*$//g;
 	my @rest = split /\s*,\s*/, $rest;
 	my ($default, $range, $context) = $type eq 'flag' ? ('off', 'on, off', $rest[0]) : ("''", 'text', 'PGC_SIGHUP');
+	($default, $context) = ($rest[0] =~ s/"/'/gr, $rest[1]) if $type eq 'word';
 	if ($type eq 'int')
 	{
 		my ($initial, $low, $high) = map { /^[\d* ]+$/ ? eval : $_ } @rest[0 .. 2];

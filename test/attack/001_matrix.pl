@@ -11,10 +11,11 @@ use Wearables;
 my $node = make_node('matrix', "wearables_ingest.databases = ''", 'restart_after_crash = on');
 $node->start;
 install($node, 'postgres', 'alice');
-my %role = (ingest => 'door', reader => 'charts', monitor => 'watch', caller => 'backend', operator => 'keeper', stranger => hostile_name());
+my %role = (ingest => 'door', reader => 'charts', self => 'app', monitor => 'watch', caller => 'backend', operator => 'keeper', stranger => hostile_name());
 run_sql($node, 'postgres', join '', map {
-		sprintf "CREATE ROLE %s LOGIN; GRANT CREATE ON DATABASE postgres TO %s;%s\n", (quoted($role{$_})) x 2,
-		  $_ eq 'stranger' ? '' : sprintf 'SELECT wearables.grant_access(%s, %s);', literal(quoted($role{$_})), literal($_) } sort keys %role);
+		# of kind self a role without a login alone can be; here it gets one afterwards
+		sprintf "CREATE ROLE %s NOLOGIN; GRANT CREATE ON DATABASE postgres TO %s;%s ALTER ROLE %s LOGIN;\n", (quoted($role{$_})) x 2,
+		  ($_ eq 'stranger' ? '' : sprintf 'SELECT wearables.grant_access(%s, %s);', literal(quoted($role{$_})), literal($_)), quoted($role{$_}) } sort keys %role);
 
 my $ours = q{IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname LIKE 'wearables%')};
 
@@ -64,7 +65,7 @@ for my $kind (sort keys %role)
 is(restart_count($node), 0, 'the server has not crashed');
 
 # A role's rights are its list, so what is let in for PUBLIC stands once, under the stranger.
-for my $kind (qw(ingest reader monitor caller operator))
+for my $kind (qw(ingest reader self monitor caller operator))
 {
 	delete @allowed{ grep { /^$kind: (.*)/ && $allowed{"stranger: $1"} } keys %allowed };
 }

@@ -194,7 +194,7 @@ INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field) VALU
 	my $site = new_site('doors');
 	run_sql($node, $site, q{CREATE ROLE mal LOGIN; SELECT wearables.grant_access('mal', 'operator')});
 	my @hostile = map { sprintf $_, 'ALTER ROLE mal SUPERUSER;' } q{x'; %s --}, q{x"(bytea); %s --}, q{x\\'; %s --}, q{x$f$; %s --}, q{x$$; %s --}, q{x(json); %s --%%L %%1$I %%s}, "x\n; %s\n", q{x'::text, $1); %s END; --};
-	my $doors = q{SELECT count(DISTINCT proname) FROM pg_proc WHERE pronamespace = 'wearables_api'::regnamespace AND proname <> 'webhook'};
+	my $doors = q{SELECT count(DISTINCT proname) FROM pg_proc WHERE pronamespace = 'wearables_api'::regnamespace AND starts_with(proname, 'webhook_')};
 	my $expose = join "\n", map { 'SELECT wearables.expose_endpoint(' . literal($_) . "::text);\nSELECT wearables.expose_endpoint(" . literal($_) . '::text, true);' } @hostile;
 	my $run = as_role($node, $site, 'mal', join "\n", 'SET standard_conforming_strings = on;', map({ 'SELECT wearables.add_endpoint(' . literal($_) . ');' } @hostile), $expose);
 	is_deeply([ sort keys %{ { map { $_ => 1 } @{ $run->{states} } } } ], [qw(23514 42704)], 'such an endpoint cannot be added, and what is not there has no door');
@@ -208,7 +208,7 @@ INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field) VALU
 	}
 	is(run_sql($node, $site, $doors), scalar @hostile, 'one for each, of its name');
 	is(run_sql($node, $site, q{SELECT count(*) FROM wearables.endpoints e WHERE e.name NOT LIKE 'junction' AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.proname = 'webhook_' || e.name COLLATE "C" AND p.proowner = 10)}), 0, 'and of the owner');
-	$run = as_role($node, $site, 'mal', q{SELECT format('SELECT wearables_api.%I(''{}''::json) ->> ''status'';', proname) FROM pg_proc WHERE pronamespace = 'wearables_api'::regnamespace AND proargtypes = '114' AND proname <> 'webhook' \gexec});
+	$run = as_role($node, $site, 'mal', q{SELECT format('SELECT wearables_api.%I(''{}''::json) ->> ''status'';', proname) FROM pg_proc WHERE pronamespace = 'wearables_api'::regnamespace AND proargtypes = '114' AND starts_with(proname, 'webhook_') \gexec});
 	is($run->{err} . $run->{out}, join("\n", ('refused') x @hostile), 'each refuses what is not signed') or diag $run->{err};
 	my $taken = as_role($node, $site, 'mal', q{CREATE FUNCTION wearables_api.webhook_mine(bytea) RETURNS json LANGUAGE sql AS 'SELECT NULL::json'; DELETE FROM wearables.endpoints; DROP FUNCTION wearables_api.webhook(json);});
 	is_deeply($taken->{states}, [qw(42501 42501 42501)], 'nobody but the owner makes or drops one by hand');

@@ -28,6 +28,10 @@ void define_text(const char* name, const char* what, char** place, int flags) {
   DefineCustomStringVariable(name, what, nullptr, place, "", PGC_SIGHUP, flags, nullptr, nullptr, nullptr);
 }
 
+void define_word(const char* name, const char* what, char** place, const char* initial, GucContext context) {
+  DefineCustomStringVariable(name, what, nullptr, place, initial, context, 0, nullptr, nullptr, nullptr);
+}
+
 // Of what is asked of vendors.
 void define_vendor_settings() {
   define_int("wearables_ingest.reconcile_interval",
@@ -91,6 +95,10 @@ void define_settings() {
   define_text("wearables_ingest.secret_env_prefix",
               "Sets the prefix of environment variables that may hold secrets. Empty: secrets cannot be in variables.",
               &current.secret_env_prefix, GUC_SUPERUSER_ONLY);
+  // whoever could change it would choose what a token says
+  define_word("wearables_ingest.user_claim",
+              "Sets the claim of request.jwt.claims that holds the client_user_id of the caller.", &current.user_claim,
+              "sub", PGC_SUSET);
   if (process_shared_preload_libraries_in_progress) {
     define_text("wearables_ingest.databases", "Lists the databases in which workers run, separated by commas.",
                 &current.databases, GUC_LIST_INPUT);

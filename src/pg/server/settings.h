@@ -23,6 +23,7 @@ struct Settings {
   int max_extended_metrics;  // that fields of a sample name
   char* databases;           // comma-separated
   char* secret_directory;    // below which file: secrets lie; empty: nowhere
+  char* user_claim;          // of a token: the claim that holds client_user_id
   char* secret_env_prefix;   // of the variables that env: secrets may name; empty: none
 };
 

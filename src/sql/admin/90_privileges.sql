@@ -31,6 +31,7 @@ DECLARE
      wearables_internal.unwritten_activity(),
      wearables_internal.unreadable_endpoints(), wearables_internal.slow_writer(),
      wearables_internal.has_sample_columns(oid), wearables_internal.host_of(text),
+     wearables_internal.members_of(regrole),
      wearables_internal.refusal_remedy(text), wearables_internal.concerns_endpoint(text),
      wearables_internal.utc_second(timestamptz), wearables_internal.partition_of_week(timestamptz),
      wearables_internal.schema_version(), wearables_internal.library_version()'];
@@ -76,6 +77,7 @@ DECLARE
      wearables.refresh_user(bigint, text), wearables.trigger_historical_pull(bigint[], text, text)'];
   rights text[];
   statement text;
+  logins text;
 BEGIN
   rights := CASE access
     WHEN 'ingest' THEN ARRAY[
@@ -85,6 +87,12 @@ BEGIN
        wearables.users, wearables.metrics, wearables.sources, wearables.source_priorities',
       'USAGE ON SCHEMA wearables_internal',
       visible, chart]
+    WHEN 'self' THEN ARRAY[
+      'EXECUTE ON FUNCTION
+       wearables_api.my_timeseries(text, text, text, text, text, text, text, text), wearables_api.my_latest(),
+       wearables_api.my_nights(text, text, text), wearables_api.my_samples(text, text, text, integer),
+       wearables_api.my_connections(), wearables_api.my_sync(text),
+       wearables_internal.claimed_user()']
     WHEN 'monitor' THEN watch
     WHEN 'caller' THEN calling
     WHEN 'operator' THEN watch || calling || ARRAY[
@@ -92,7 +100,8 @@ BEGIN
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.backfill_progress,
        wearables.vendor_pulls, wearables.samples,
-       wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift',
+       wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift,
+       wearables.limited_roles, wearables.assigned_users',
       'SELECT, INSERT, UPDATE, DELETE ON wearables.source_priorities',
       'SELECT, INSERT, DELETE ON
        wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.known_fields',
@@ -125,6 +134,7 @@ BEGIN
        wearables.sign(text, timestamptz, bytea, text), wearables.signed_headers(text, timestamptz, bytea, text),
        wearables.receive(jsonb, bytea, text), wearables.make_event_partitions(interval, integer),
        wearables.reclaim_names(), wearables.register_user(text, text, text, text), wearables.revision(),
+       wearables.assign_users(regrole, bigint[]), wearables.unassign_users(regrole, bigint[]),
        wearables.normalize(bigint), wearables.normalize(text, bytea), wearables.normalize(text, jsonb),
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint),
        wearables.body_fields(bytea), wearables.requeue_event(bigint),
@@ -141,21 +151,44 @@ BEGIN
     END;
   IF rights IS NULL THEN
     RAISE EXCEPTION 'access "%" is not recognized', access
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give ingest, reader, monitor, caller or operator.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give ingest, reader, self, monitor, caller or operator.';
   END IF;
-  EXECUTE format('GRANT USAGE ON SCHEMA wearables TO %s', role);
+  IF access = 'self' THEN
+    IF (SELECT r.rolcanlogin FROM pg_roles r WHERE r.oid = role) THEN
+      RAISE EXCEPTION 'role % can log in', role
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+              DETAIL = 'Whoever has a session with the rights of kind self can set the claims and be any user.',
+              HINT = 'Use a role with NOLOGIN, which the proxy takes by SET ROLE.';
+    END IF;
+    PERFORM wearables_internal.limit_role(role, 'self');
+    SELECT string_agg(m.login, ', ') INTO logins FROM wearables_internal.members_of(role) m WHERE m.inherits;
+    IF logins IS NOT NULL THEN
+      RAISE WARNING 'login role(s) % can claim to be any user', logins
+        USING DETAIL = format('They inherit from role %s, and whoever has a session can set the claims.', role),
+              HINT = 'Only the login role of the proxy should be a member, with NOINHERIT.';
+    END IF;
+    SELECT string_agg(m.login, ', ') INTO logins FROM wearables_internal.members_of(role) m WHERE NOT m.inherits;
+    IF logins IS NOT NULL THEN
+      RAISE NOTICE 'login role(s) % can take role %', logins, role
+        USING DETAIL = 'They can set the claims and be any user, as the proxy does.';
+    END IF;
+  ELSE
+    EXECUTE format('GRANT USAGE ON SCHEMA wearables TO %s', role);
+  END IF;
   FOREACH statement IN ARRAY rights LOOP
     EXECUTE format('GRANT %s TO %s', statement, role);
   END LOOP;
 END $$;
 COMMENT ON FUNCTION wearables.grant_access(regrole, text) IS
-  'Grants a role the privileges for one kind of access. Arguments: role: the role; access: ingest, reader, monitor, '
-  'caller or operator. ingest can call receive(). reader can read samples, documents, charts, connections and users; '
-  'row-level security applies. monitor can read health, problems, queue and workers: no readings and no ids of '
-  'users. caller can make calls to the vendor about users, and read their results and links. operator can use the '
-  'queue, raw events, mappings, replay, backfills, calls to the vendor and manual repairs. None of them can read a '
-  'secret. Call it once for each kind of access. The caller must own the extension or be a superuser. '
-  'Example: SELECT wearables.grant_access(current_user::regrole, ''reader'');';
+  'Grants a role the privileges for one kind of access. Arguments: role: the role; access: ingest, reader, self, '
+  'monitor, caller or operator. ingest can call receive(). reader can read samples, documents, charts, connections and '
+  'users; row-level security applies, see limit_reader(). self can call the functions wearables_api.my_*() for the '
+  'user of the token; the role must not be able to log in, because a session with SQL can set the claims of a token, '
+  'and a notice names the login roles that are members of it. monitor can read health, problems, queue and workers: no '
+  'readings and no ids of users. caller can make calls to the vendor about users, and read their results and links. '
+  'operator can use the queue, raw events, mappings, replay, backfills, calls to the vendor and manual repairs. None '
+  'of them can read a secret. Call it once for each kind of access. The caller must own the extension or be a '
+  'superuser. Example: SELECT wearables.grant_access(current_user::regrole, ''reader'');';
 
 -- Default privileges of the installing role may have granted rights on anything made above.
 DO $$
@@ -182,7 +215,8 @@ BEGIN
   FOR grantee, schema IN
     SELECT t.oid::regtype::text, a.grantee::regrole::text
     FROM pg_type t CROSS JOIN LATERAL aclexplode(t.typacl) a
-    WHERE t.typnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace)
+    WHERE t.typnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace,
+                             'wearables_api'::regnamespace)
       AND a.grantee NOT IN (0, t.typowner) LOOP
     EXECUTE format('REVOKE ALL ON TYPE %s FROM %s', grantee, schema);
   END LOOP;

@@ -1,0 +1,99 @@
+// Reads who a request claims to be, from the setting request.jwt.claims that an HTTP proxy sets for its transaction.
+// The proxy has verified the token; what is decided here is only that a text which is no plain answer names nobody.
+//
+// It never raises for what the claims hold: a policy calls it for each statement, and an error would show a caller more
+// than an empty result does. Takes no lock; all it allocates is in the caller's context.
+#include "pg/server/server.h"
+#include "pg/server/settings.h"
+
+extern "C" {
+#include "common/jsonapi.h"
+}
+
+namespace wearables::pg {
+
+namespace {
+
+// Since PostgreSQL 16 an action says whether the parser is to go on.
+#if PG_VERSION_NUM >= 160000
+using ActionResult = JsonParseErrorType;
+ActionResult go_on() { return JSON_SUCCESS; }
+#else
+using ActionResult = void;
+ActionResult go_on() {}
+#endif
+
+JsonLexContext* make_lexer(const char* json) {
+  const int size = static_cast<int>(strlen(json));
+#if PG_VERSION_NUM >= 170000
+  return makeJsonLexContextCstringLen(nullptr, json, size, GetDatabaseEncoding(), true);
+#else
+  return makeJsonLexContextCstringLen(const_cast<char*>(json), size, GetDatabaseEncoding(), true);
+#endif
+}
+
+constexpr const char* kClaimsSetting = "request.jwt.claims";
+constexpr int kLevelOfClaims = 1;  // members of the outermost object
+
+// One walk over the claims.
+struct ClaimSearch {
+  JsonLexContext* lex;
+  const char* name;
+  bool inside;        // of the value of the claim
+  int found;          // how often the claim is there
+  const char* value;  // of the last one, if it is a text
+};
+
+ActionResult begin_member(void* state, char* name, bool) {
+  auto* search = static_cast<ClaimSearch*>(state);
+  if (search->lex->lex_level == kLevelOfClaims && strcmp(name, search->name) == 0) {
+    search->inside = true;
+    ++search->found;
+    search->value = nullptr;
+  }
+  return go_on();
+}
+
+ActionResult end_member(void* state, char*, bool) {
+  auto* search = static_cast<ClaimSearch*>(state);
+  if (search->lex->lex_level == kLevelOfClaims) search->inside = false;
+  return go_on();
+}
+
+ActionResult take_scalar(void* state, char* token, JsonTokenType type) {
+  auto* search = static_cast<ClaimSearch*>(state);
+  if (search->inside && search->lex->lex_level == kLevelOfClaims && type == JSON_TOKEN_STRING) search->value = token;
+  return go_on();
+}
+
+// Null unless the claims are one object in which the claim stands once, as a text that is not empty. Of equal names no
+// parser's choice is relied on: a proxy could check the one and this function take the other.
+const char* find_claim(const char* claims, const char* name) {
+  ClaimSearch search{make_lexer(claims), name, false, 0, nullptr};
+  JsonSemAction actions{};
+  actions.semstate = &search;
+  actions.object_field_start = begin_member;
+  actions.object_field_end = end_member;
+  actions.scalar = take_scalar;
+  if (pg_parse_json(search.lex, &actions) != JSON_SUCCESS) return nullptr;
+  if (search.found != 1 || search.value == nullptr || *search.value == '\0') return nullptr;
+  return search.value;
+}
+
+}  // namespace
+
+}  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_claimed_id);
+
+Datum wearables_claimed_id(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  // after a transaction of the proxy the setting is there, and empty
+  const char* claims = GetConfigOption(kClaimsSetting, true, false);
+  if (claims == nullptr || *claims == '\0') PG_RETURN_NULL();
+  const char* id = find_claim(claims, settings().user_claim);
+  if (id == nullptr) PG_RETURN_NULL();
+  PG_RETURN_TEXT_P(cstring_to_text(id));
+}
+}
