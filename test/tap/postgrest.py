@@ -1,4 +1,5 @@
-"""A stand-in for PostgREST 12: what it does for a call of a function with one unnamed parameter, as a real one was seen to.
+"""A stand-in for PostgREST 12: what it does for a call of a function with one unnamed parameter, as a real one was seen to,
+and of a function with named ones, for a caller with a token.
 
 Without arguments it sends PostgREST's statements alone: reads one JSON request a line, writes one JSON response a
 line. A request: {method, path, headers, body (base64), content_type, role, function, schema}; in a response: {status,
@@ -7,14 +8,18 @@ COMMIT, and what was flushed right after it. {"connect": CONNINFO} begins a new 
 of the operator's in it.
 
 With the path of a postgrest.conf it is an HTTP server in front of these statements: routes by its schema cache, parses
-JSON before the database does, obeys Prefer, reloads upon NOTIFY pgrst. One request at a time.
+JSON before the database does, verifies tokens (HS256), obeys Prefer, reloads upon NOTIFY pgrst. One request at a time.
+Of what may stand in a URL it knows arguments, "select" of columns, "order", "limit", and filters with one operator.
 """
 
 import base64
+import hashlib
+import hmac
 import http.server
 import json
 import re
 import sys
+import time
 import urllib.parse
 
 from psycopg import pq
@@ -30,6 +35,18 @@ SELECT null::bigint AS total_result_set, 1 AS page_total, coalesce(json_agg(_pos
 nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, \
 '' AS response_inserted FROM (SELECT "{function}".* FROM "pgrst_source" AS "{function}"   ) _postgrest_t"""
 
+# of a function with named parameters: its arguments come in one object, as text
+NAMED_CALL = """WITH pgrst_source AS (SELECT {result} FROM (SELECT $1::json AS json_data) pgrst_payload, \
+LATERAL (SELECT {names} FROM json_to_record(pgrst_payload.json_data) AS _({columns}) LIMIT 1) pgrst_body, \
+LATERAL "{schema}"."{function}"({arguments}) {alias}) SELECT null::bigint AS total_result_set, \
+pg_catalog.count(_postgrest_t) AS page_total, {body} AS body, \
+nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, \
+'' AS response_inserted FROM (SELECT {selected} FROM "pgrst_source" AS "{function}" {where} {order} {limit}) _postgrest_t"""
+BARE_CALL = 'WITH pgrst_source AS (SELECT {result} FROM "{schema}"."{function}"() {alias})'
+
+OPERATORS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "like": "LIKE", "ilike": "ILIKE",
+             "match": "~", "is": "IS"}
+
 # media type -> the argument, its type and its format
 DOORS = {
     "application/json": ("$1::json", UNKNOWN, TEXT),
@@ -43,6 +60,8 @@ class Refused(Exception):
     def __init__(self, result):
         self.sqlstate = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
         self.message = (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode()
+        self.details = (result.error_field(pq.DiagnosticField.MESSAGE_DETAIL) or b"").decode() or None
+        self.hint = (result.error_field(pq.DiagnosticField.MESSAGE_HINT) or b"").decode() or None
 
 
 class Session:
@@ -98,7 +117,8 @@ def statements(session, request):
     role = request.get("role", "web_anon")
     # settings of the impersonated role stand between the path and the role; their names are parameters, too
     own = [text for setting in request.get("role_settings", []) for text in setting]
-    values = [f'"{schema}", "public"', *own, role, json.dumps({"role": role}), request.get("method", "POST"),
+    claims = request.get("claims", {"role": role})
+    values = [f'"{schema}", "public"', *own, role, json.dumps(claims), request.get("method", "POST"),
               request.get("path", "/rpc/webhook"), json.dumps(request.get("headers", {})), "{}"]
     places = iter(range(1, len(values) + 1))
     calls = [f"set_config('search_path', ${next(places)}, true)"]
@@ -106,6 +126,9 @@ def statements(session, request):
     calls += [f"set_config('{name}', ${next(places)}, true)" for name in SETTINGS[1:]]
     session.prepared(("select " + ", ".join(calls)).encode(), [v.encode() for v in values], [UNKNOWN] * len(values),
                      [TEXT] * len(values))
+    if "call" in request:
+        text, values = request["call"]
+        return session.prepared(text.encode(), [v.encode() for v in values], [UNKNOWN] * len(values), [TEXT] * len(values))
     argument, oid, fmt = DOORS[request.get("content_type", "application/json")]
     call = CALL.format(schema=schema, function=request.get("function", "webhook"), argument=argument)
     return session.prepared(call.encode(), [base64.b64decode(request["body"])], [oid], [fmt])
@@ -121,7 +144,8 @@ def answer(session, request):
     except Refused as refused:
         session.prepared(b"ABORT")
         return {"status": http_status(refused.sqlstate, request.get("role", "web_anon") == "web_anon"),
-                "sqlstate": refused.sqlstate, "message": refused.message}
+                "sqlstate": refused.sqlstate, "message": refused.message, "details": refused.details,
+                "hint": refused.hint}
     body, headers, status = (row.get_value(0, column) for column in (2, 3, 4))
     return response | {"status": int(status) if status else 200, "headers": json.loads(headers or b"[]"),
                        "body": json.loads(body)}
@@ -275,6 +299,15 @@ class Server(http.server.HTTPServer):
         self.functions = {tuple(row) for row in self.listener.rows(f"""
             SELECT n.nspname, p.proname, p.proargtypes[0]::regtype FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
             WHERE n.nspname IN ({schemas}) AND p.pronargs = 1 AND p.prokind = 'f' AND p.proargnames IS NULL""")}
+        self.named = [Function(row[0], row[1], dict(zip(row[2].split("|"), row[3].split("|"))) if row[2] else {},
+                               int(row[4]), row[5] == "t", row[6] == "t")
+                      for row in self.listener.rows(f"""
+            SELECT n.nspname, p.proname, array_to_string(p.proargnames[1:p.pronargs], '|'),
+                   (SELECT string_agg(t::regtype::text, '|' ORDER BY i) FROM unnest(p.proargtypes) WITH ORDINALITY a (t, i)),
+                   p.pronargs - p.pronargdefaults, p.proretset,
+                   p.prorettype = 'record'::regtype OR EXISTS (SELECT FROM pg_type t WHERE t.oid = p.prorettype AND t.typtype = 'c')
+            FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+            WHERE n.nspname IN ({schemas}) AND p.prokind = 'f' AND (p.pronargs = 0 OR p.proargnames IS NOT NULL)""")]
         self.role_settings = self.listener.rows(f"""
             SELECT split_part(s.line, '=', 1), substr(s.line, strpos(s.line, '=') + 1)
             FROM pg_db_role_setting d JOIN pg_roles r ON r.oid = d.setrole, unnest(d.setconfig) s (line)
@@ -288,6 +321,87 @@ class Server(http.server.HTTPServer):
             heard = True
         if heard:
             self.load()
+
+
+def quoted(name):
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Refusal(Exception):
+    """A token that is none: 401."""
+
+
+def read_token(text, secret):
+    """The claims of a JWT whose signature is right."""
+    def decoded(part):
+        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    try:
+        head, body, signature = text.split(".")
+        if json.loads(decoded(head)).get("alg") != "HS256":
+            raise Refusal("JWSError (CompactDecodeError Invalid algorithm)")
+        made = hmac.new(secret.encode(), f"{head}.{body}".encode(), hashlib.sha256).digest()
+        if not hmac.compare_digest(made, decoded(signature)):
+            raise Refusal("JWSError JWSInvalidSignature")
+        claims = json.loads(decoded(body))
+    except (ValueError, AttributeError):
+        raise Refusal("JWSError (CompactDecodeError Invalid number of parts)") from None
+    if not isinstance(claims, dict) or claims.get("exp", time.time()) < time.time() - 30:
+        raise Refusal("JWT expired")
+    return claims
+
+
+class Function:
+    """One with named parameters, as the schema cache knows it."""
+
+    def __init__(self, schema, name, parameters, required, returns_set, columns):
+        self.schema, self.name, self.parameters, self.required = schema, name, parameters, required
+        self.returns_set, self.columns = returns_set, columns
+
+    def fits(self, names):
+        return set(names) <= set(self.parameters) and set(list(self.parameters)[:self.required]) <= set(names)
+
+    def statement(self, arguments, query):
+        """What is sent for these arguments and what stands in the URL beside them."""
+        values = [json.dumps(arguments)] if arguments else []
+        known = {"schema": self.schema, "function": self.name, "selected": f'"{self.name}".*',
+                 "result": "pgrst_call.*" if self.columns else "pgrst_call.pgrst_scalar", "where": "", "order": "",
+                 "limit": "", "alias": "pgrst_call" if self.columns else "pgrst_call(pgrst_scalar)",
+                 "body": "coalesce(json_agg(_postgrest_t), '[]')" if self.returns_set
+                         else "coalesce(json_agg(_postgrest_t.pgrst_scalar)->0, 'null')"}
+        known["names"] = ", ".join(quoted(name) for name in arguments)
+        known["columns"] = ", ".join(f"{quoted(name)} {self.parameters[name]}" for name in arguments)
+        known["arguments"] = ", ".join(f"{quoted(name)} := pgrst_body.{quoted(name)}" for name in arguments)
+        conditions = []
+        for name, wanted in query:
+            if name == "select" and "(" in wanted:
+                raise Failed(400, "PGRST200", "Could not find a relationship in the schema cache")
+            if name == "select":
+                known["selected"] = ", ".join(self.column(part) for part in wanted.split(",")) if wanted != "*" else known["selected"]
+            elif name == "order":
+                known["order"] = "ORDER BY " + ", ".join(self.column(part.split(".")[0]) + (" DESC" if part.endswith(".desc") else "")
+                                                         for part in wanted.split(","))
+            elif name == "limit":
+                known["limit"] = f"LIMIT {int(wanted)}"
+            else:
+                operator, _, value = wanted.partition(".")
+                if operator not in OPERATORS:
+                    raise Failed(400, "PGRST100", "failed to parse filter")
+                values.append(value)
+                conditions.append(f"{self.column(name)} {OPERATORS[operator]} " + ("NULL" if operator == "is" else f"${len(values)}"))
+                if operator == "is":
+                    values.pop()
+        known["where"] = "WHERE " + " AND ".join(conditions) if conditions else ""
+        text = NAMED_CALL if arguments else BARE_CALL + NAMED_CALL[NAMED_CALL.index(" SELECT null::bigint"):]
+        return text.format(**known), values
+
+    def column(self, text):
+        """A column, with a cast or a path into it if there is one."""
+        found = re.fullmatch(r"(\w+)((?:->>?\w+)*)(?:::(\w+))?", text)
+        if not found:
+            raise Failed(400, "PGRST100", "failed to parse select parameter")
+        name, path, cast = found.groups()
+        made = f'"{self.name}".{quoted(name)}' + re.sub(r"(->>?)(\w+)", r"\1'\2'", path)
+        return f"CAST({made} AS {quoted(cast)})" if cast else made
 
 
 class Failed(Exception):
@@ -315,7 +429,10 @@ class Request(http.server.BaseHTTPRequestHandler):
         self.server.hear()
         try:
             response = self.call(body)
-            status, text = response["status"], response.get("body") or {"code": response.get("sqlstate"), "message": response.get("message")}
+            status, text = response["status"], response.get("body")
+            if "sqlstate" in response:
+                text = {"code": response["sqlstate"], "message": response["message"], "details": response["details"],
+                        "hint": response["hint"]}
         except Failed as failed:
             status, text = failed.status, failed.body
         sent = json.dumps(text).encode()
@@ -329,11 +446,9 @@ class Request(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
     def call(self, body):
-        conf = self.server.conf
         url = urllib.parse.urlsplit(self.path)
         query = urllib.parse.parse_qs(url.query, keep_blank_values=True)
-        if self.headers.get("Authorization", "").lower().startswith("bearer ") and not conf.get("jwt-secret"):
-            raise Failed(500, "PGRST300", "Server lacks JWT secret")
+        claims = self.claims()
         if self.command not in ("GET", "HEAD", "POST"):
             raise Failed(405, "PGRST117", f"Unsupported HTTP method: {self.command}")
         accepted = [kind.split(";")[0].strip() for kind in self.headers.get("Accept", "*/*").split(",")]
@@ -349,6 +464,9 @@ class Request(http.server.BaseHTTPRequestHandler):
         if not path:
             raise Failed(404, "PGRST125", "Invalid path specified in request URL")
         function = urllib.parse.unquote(path.group(1))
+        named = [found for found in self.server.named if (found.schema, found.name) == (profile, function)]
+        if named:
+            return self.call_named(named, profile, claims, body, urllib.parse.parse_qsl(url.query, keep_blank_values=True))
         if kind == "application/json" and "columns" not in query:
             try:
                 body = payload(body)
@@ -362,6 +480,39 @@ class Request(http.server.BaseHTTPRequestHandler):
         return answer(self.server.session, {
             "method": self.command, "path": url.path, "headers": headers, "body": base64.b64encode(body), "content_type": kind,
             "role": self.server.role, "role_settings": self.server.role_settings, "schema": profile, "function": function,
+            "rollback": self.rolls_back()})
+
+    def claims(self):
+        token = self.headers.get("Authorization", "")
+        secret = self.server.conf.get("jwt-secret")
+        if not token.lower().startswith("bearer "):
+            return {"role": self.server.role}
+        if not secret:
+            raise Failed(500, "PGRST300", "Server lacks JWT secret")
+        try:
+            return {"role": self.server.role} | read_token(token[7:].strip(), secret)
+        except Refusal as refusal:
+            raise Failed(401, "PGRST301", str(refusal)) from None
+
+    def call_named(self, functions, profile, claims, body, query):
+        """In a GET the parameters of a function stand in the URL, in a POST in the body."""
+        parameters = {name for function in functions for name in function.parameters}
+        if self.command == "POST":
+            try:
+                arguments = json.loads(payload(body) or b"{}")
+            except (NotJson, ValueError) as why:
+                raise Failed(400, "PGRST102", str(why)) from None
+            arguments = arguments if isinstance(arguments, dict) else {}
+        else:
+            arguments = {name: value for name, value in query if name in parameters}
+            query = [(name, value) for name, value in query if name not in parameters]
+        fitting = [function for function in functions if function.fits(arguments)]
+        if len(fitting) != 1:
+            raise Failed(404, "PGRST202", f"Could not find the function {profile}.{functions[0].name} with these parameters")
+        headers = {name.lower(): value for name, value in self.headers.items() if name.lower() != "cookie"}
+        return answer(self.server.session, {
+            "method": self.command, "path": f"/rpc/{fitting[0].name}", "headers": headers, "claims": claims,
+            "role": claims["role"], "schema": profile, "call": fitting[0].statement(arguments, query),
             "rollback": self.rolls_back()})
 
     def rolls_back(self):
