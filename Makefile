@@ -4,8 +4,8 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" wearables_ing
 MODULE_big = wearables_ingest
 OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/core/*/*.cpp src/pg/*/*.cpp src/worker/*.cpp)))
 DATA_built = wearables_ingest--$(EXTVERSION).sql
-# the chapters of the manual, and the reference, which is made
-DOCS = $(sort $(wildcard src/manual/*.md)) wearables_ingest-reference.md
+# the chapters of the manual, the reference, which is made, and what dashboards and exporters read
+DOCS = $(sort $(wildcard src/manual/*.md)) wearables_ingest-reference.md $(sort $(wildcard src/grafana/*))
 SHLIB_EXPORTS = src/exports.txt
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-unused-parameter -MMD -MP -DNDEBUG $(WERROR)

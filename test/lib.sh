@@ -189,7 +189,7 @@ stage_tests() {
   forget_old_builds
   cp -r "$top/sql" "$top/expected" "$top/test" "$top/README.md" "$area/"
   mkdir -p "$area/src"
-  cp -r "$top/src/manual" "$area/src/"
+  cp -r "$top/src/manual" "$top/src/grafana" "$area/src/"
   mkdir -p "$area/out"
   give_to_server
   export WEARABLES_CONF

@@ -23,12 +23,12 @@ AS $$
 DECLARE
   -- what the views of an operator call: a view's functions run with the rights of whoever reads it
   watch CONSTANT text[] := ARRAY[
-    'SELECT ON wearables.health, wearables.problems, wearables.queue, wearables.workers',
+    'SELECT ON wearables.health, wearables.problems, wearables.queue, wearables.workers, wearables.metrics_export',
     'EXECUTE ON FUNCTION
      wearables_internal.worker_count(), wearables_internal.workers(), wearables_internal.worker_exits(),
      wearables_internal.wants_workers(), wearables_internal.oldest_event(),
      wearables_internal.forgotten_events(integer), wearables_internal.recent_drift(integer),
-     wearables_internal.unwritten_activity(),
+     wearables_internal.unwritten_activity(), wearables_internal.provider_freshness(integer),
      wearables_internal.unreadable_endpoints(), wearables_internal.slow_writer(),
      wearables_internal.has_sample_columns(oid), wearables_internal.host_of(text),
      wearables_internal.members_of(regrole),
@@ -184,11 +184,11 @@ COMMENT ON FUNCTION wearables.grant_access(regrole, text) IS
   'monitor, caller or operator. ingest can call receive(). reader can read samples, documents, charts, connections and '
   'users; row-level security applies, see limit_reader(). self can call the functions wearables_api.my_*() for the '
   'user of the token; the role must not be able to log in, because a session with SQL can set the claims of a token, '
-  'and a notice names the login roles that are members of it. monitor can read health, problems, queue and workers: no '
-  'readings and no ids of users. caller can make calls to the vendor about users, and read their results and links. '
-  'operator can use the queue, raw events, mappings, replay, backfills, calls to the vendor and manual repairs. None '
-  'of them can read a secret. Call it once for each kind of access. The caller must own the extension or be a '
-  'superuser. Example: SELECT wearables.grant_access(current_user::regrole, ''reader'');';
+  'and a notice names the login roles that are members of it. monitor can read health, problems, queue, workers and '
+  'metrics_export: no readings and no ids of users. caller can make calls to the vendor about users, and read their '
+  'results and links. operator can use the queue, raw events, mappings, replay, backfills, calls to the vendor and '
+  'manual repairs. None of them can read a secret. Call it once for each kind of access. The caller must own the '
+  'extension or be a superuser. Example: SELECT wearables.grant_access(current_user::regrole, ''reader'');';
 
 -- Default privileges of the installing role may have granted rights on anything made above.
 DO $$
