@@ -154,3 +154,5 @@ SELECT count(*) FROM wearables.timeseries_lttb(:alice, 'points', '2025-03-01', '
 RESET ROLE;
 DROP OWNED BY points_reader;
 DROP ROLE points_reader;
+
+DROP EXTENSION wearables_ingest CASCADE;
