@@ -36,7 +36,8 @@ def run():
             for seconds, sql, named in ((mine, OURS, "heartrate"), (theirs, BY_HAND, metric)):
                 rows = []
                 seconds.append(harness.timed(
-                    lambda sql=sql, named=named, rows=rows: rows.extend(session.execute(sql, [user, named], prepare=prepare).fetchall())))
+                    lambda sql=sql, named=named, rows=rows, prepare=prepare: rows.extend(
+                        session.execute(sql, [user, named], prepare=prepare).fetchall())))
                 harness.check(len(rows) == 100, f"{len(rows)} rows")
         harness.report(f"newest 100 of a year of minutes from samples, {how}", "the same from the tables, by the metric's number",
                        [statistics.median(theirs) / statistics.median(mine)], f"{harness.ms(mine)}, by hand {harness.ms(theirs)}")
