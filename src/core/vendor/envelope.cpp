@@ -209,7 +209,7 @@ Envelope read_envelope(const Vendor& vendor, std::string_view body) {
 Envelope peek_envelope(const Vendor& vendor, std::string_view body) {
   const EnvelopeFields& fields = fields_of(vendor).envelope;
   if (const std::string object = first_choices(body, fields.first_members); !object.empty()) {
-    const Envelope envelope = read_envelope(vendor, object);
+    Envelope envelope = read_envelope(vendor, object);
     const auto decided = [](const std::string& found, const Slots& choices) {
       return !found.empty() || choices.size() == 1;
     };
