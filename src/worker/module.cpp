@@ -5,6 +5,7 @@
 #include "pg/ingest/zone_job.h"
 #include "pg/parse/mapping.h"
 #include "pg/parse/names.h"
+#include "pg/people/erase_job.h"
 #include "pg/pull/pull_job.h"
 #include "pg/server/planning.h"
 #include "pg/write/write.h"
@@ -71,6 +72,7 @@ void _PG_init(void) {
   pg::register_zone_job_kind();
   pg::register_pull_job_kind();
   pg::register_call_job_kind();
+  pg::register_erase_job_kind();
   pg::register_test_job_kinds();  // none without stop_point.h
   RegisterXactCallback(pg::at_transaction_end, nullptr);
   RegisterSubXactCallback(pg::at_subtransaction_end, nullptr);

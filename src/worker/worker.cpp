@@ -113,6 +113,7 @@ pg::Statement make_partitions{
 pg::Statement reclaim_names{"SELECT wearables.reclaim_names() WHERE EXISTS (SELECT FROM wearables.endpoints)"};
 // so many an hour: calls that ended long ago, and links that have expired
 pg::Statement delete_old_calls{"SELECT wearables_internal.delete_old_calls(10000)"};
+pg::Statement delete_unassignable{"SELECT wearables.delete_unassignable_events()"};
 pg::Statement check_vendor_pulls{"SELECT wearables.check_vendor_pulls()"};
 
 // Nothing where there is no sender yet: nothing will arrive, and a dump that is being restored may bring partitions of
@@ -154,7 +155,8 @@ void maintain(TimestampTz* due) {
   Maintenance names{&reclaim_names, false};
   Maintenance calls{&delete_old_calls, false};
   Maintenance vendor_pulls{&check_vendor_pulls, false};
-  for (Maintenance* step : {&names, &calls, &vendor_pulls}) {
+  Maintenance unassignable{&delete_unassignable, false};
+  for (Maintenance* step : {&names, &calls, &vendor_pulls, &unassignable}) {
     const int after = guarded(run_maintenance, step);
     if (sqlstate == 0) sqlstate = after;
   }

@@ -19,6 +19,8 @@ my $kZoneChanged = "UPDATE wearables.users SET time_zone = 'Asia/Tokyo' WHERE us
 # nothing is asked for a pull that nobody wants any more
 my $kPullCancelled = q{SELECT wearables.cancel_backfill(wearables.request_backfill(l.user_id, '', 'heartrate', '2024-05-01', '2024-05-02', l.endpoint))
 	FROM wearables.user_links l ORDER BY l.user_id DESC LIMIT 1};
+# somebody of whom nothing is stored
+my $kErased = q{SELECT wearables.erase_user(wearables.register_user('gone ' || clock_timestamp()))};
 # what a session has left behind it looks for now and then
 my $kDrainUntilBack = q{DO $$ BEGIN
 	FOR i IN 1 .. 100 LOOP
@@ -59,6 +61,8 @@ my %points = (
 	'before commit' => { attempts => 1 },
 	'zone locked' => { attempts => 0, before => [$kZoneChanged] },
 	'zone queued' => { attempts => 0, before => [$kZoneChanged] },
+	'erase locked' => { attempts => 0, before => [$kErased] },
+	'erased some' => { attempts => 0, before => [$kErased] },
 	'pull ends' => { attempts => 0, before => [$kPullCancelled] },
 	'after job' => { attempts => 0 },
 	# a job that fails by itself, and is a dead letter after it

@@ -23,6 +23,7 @@
 #include "pg/server/spi.h"
 #include "pg/server/stop_point.h"
 #include "pg/write/write.h"
+#include "pg/people/erasure.h"
 #include "pg/people/user.h"
 
 namespace wearables::pg {
@@ -298,7 +299,14 @@ bool leaves_no_trace(const Event& event, const Outcome& outcome) {
          counts.inserted + counts.changed + counts.confirmed + outcome.removed == 0;
 }
 
-Outcome apply(const Event& event, const Handling& handling) {
+Outcome of_erased() {
+  Outcome outcome = skipped("the user was erased");
+  outcome.erased = true;
+  return outcome;
+}
+
+// `told`: erasures_told() before it was looked whether the user is erased.
+Outcome apply(const Event& event, const Handling& handling, uint64 told) {
   const Locks locks = handling.locks;
   const EventType type = classify(*event.vendor, event.event_type);
   ResourceKind kind = ResourceKind::kSkipped;
@@ -307,7 +315,8 @@ Outcome apply(const Event& event, const Handling& handling) {
 
   int64 user_id = user_of(event);
   if (user_id == 0 && locks == Locks::kTake) user_id = park(event);
-  if (user_id == -1) return skipped("the user was erased");
+  // one whom somebody has marked by hand has no hashes
+  if (user_id == -1) return is_erased(event) ? of_erased() : skipped("the user was erased");
   if (user_id == 0) {
     Outcome outcome = skipped("the user is not registered");
     outcome.status = Status::kParked;
@@ -316,6 +325,8 @@ Outcome apply(const Event& event, const Handling& handling) {
   stop_point("user found");
   ensure_user_lock(user_id, locks);
   stop_point("user locked");
+  // erased by a session that has held the lock since the user was found
+  if (locks == Locks::kTake && erasures_told() != told && is_erased(event)) return of_erased();
   if (type.family == EventFamily::kData || type.family == EventFamily::kPage) {
     return apply_data(event, type.resource, kind, user_id, handling);
   }
@@ -337,7 +348,13 @@ void free_keys(const Event& event, const Outcome& outcome) {
 }  // namespace
 
 Outcome ingest(const Event& event, const Handling& handling) {
-  const Outcome outcome = apply(event, handling);
+  // also one that was skipped before its user was looked for
+  const uint64 told = erasures_told();
+  const Outcome outcome = is_erased(event) ? of_erased() : apply(event, handling, told);
+  if (outcome.erased) {
+    erase_event(event);
+    return outcome;
+  }
   stop_point("mark");
   const bool marked = leaves_no_trace(event, outcome) || mark_event(event, outcome);
   if (!marked && outcome.status == Status::kParked) unpark_unless_marked(event);

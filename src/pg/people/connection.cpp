@@ -190,12 +190,13 @@ bool set_connection(FunctionCallInfo fcinfo) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"at\" must be between 1970 and now"),
                     errdetail("A change in the future would take precedence over every event until then.")));
   }
+  // before the look: whom another session erases at this moment is not found then
+  lock_user(said.user_id);
   if (!is_user(said.user_id)) {
     ereport(ERROR,
             (errcode(ERRCODE_NO_DATA_FOUND), errmsg("user %lld does not exist", static_cast<long long>(said.user_id)),
              errhint("Register the user with wearables.register_user().")));
   }
-  lock_user(said.user_id);
   said.version = version_of_said(said);
   return note(said);
 }

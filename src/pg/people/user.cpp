@@ -3,6 +3,7 @@
 // copied lives in the caller's context.
 #include "pg/people/user.h"
 
+#include "pg/people/erasure.h"
 #include "pg/people/zone.h"
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
@@ -20,8 +21,10 @@ Statement select_linked{R"(
 Statement select_by_client{R"(
   SELECT u.user_id, u.erased_at IS NOT NULL FROM wearables.users u WHERE u.client_user_id = $1)"};
 
+// Not of one who was erased while the parking lock was waited for.
 Statement insert_link{R"(
-  INSERT INTO wearables.user_links (endpoint, external_user_id, user_id) VALUES ($1, $2, $3)
+  INSERT INTO wearables.user_links (endpoint, external_user_id, user_id)
+  SELECT $1, $2, u.user_id FROM wearables.users u WHERE u.user_id = $3 AND u.erased_at IS NULL
   ON CONFLICT (endpoint, external_user_id) DO NOTHING)"};
 
 Statement free_parked{"SELECT wearables_internal.free_parked($1, $2, NULL)"};
@@ -62,7 +65,8 @@ int64 user_of(const Event& event) {
     return found_user();
   }
   if (event.client_user_id.empty() || run(select_by_client, {arg_text(event.client_user_id)}) == 0) {
-    return 0;
+    // by whose ids nobody is found any more
+    return is_erased(event) ? -1 : 0;
   }
   const int64 user_id = found_user();
   if (user_id > 0 && !event.external_user_id.empty()) make_link(event, user_id);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <string>
 
+#include "pg/people/erasure.h"
 #include "pg/queue/wakeup.h"
 #include "pg/receive/activity.h"
 #include "pg/receive/endpoint.h"
@@ -119,10 +120,15 @@ Receipt store(const Endpoint& endpoint, const Delivery& delivery) {
   const int64 origin = origin_ms(*endpoint.vendor, delivery.message_id, delivery.sent_at);
   const std::string_view event_type = name_or_nothing(envelope->event_type);
   const EventType type = classify(*endpoint.vendor, event_type);
+  const NamedIds ids{endpoint.name, name_or_nothing(envelope->external_user_id),
+                     name_or_nothing(envelope->client_user_id)};
+  if (is_erased(ids, origin)) {
+    (void)note_delivery(endpoint.name, Fate::kAccepted, delivery.message_id);
+    return {"erased", 0, endpoint.success_status, nullptr};
+  }
   const InsertedEvent event =
       insert_event({endpoint.name, delivery.message_id, delivery.received_at, origin, type.age, event_type,
-                    type.resource, name_or_nothing(envelope->external_user_id),
-                    name_or_nothing(envelope->client_user_id), delivery.headers, delivery.body, 0});
+                    type.resource, ids.external_user_id, ids.client_user_id, delivery.headers, delivery.body, 0});
   (void)note_delivery(endpoint.name, Fate::kAccepted, delivery.message_id);
   return {event.is_new ? "accepted" : "duplicate", event.event_id, endpoint.success_status, nullptr};
 }

@@ -94,10 +94,16 @@ bool try_lock_maintenance() { return acquire(kMaintenance, false); }
 
 extern "C" {
 PG_FUNCTION_INFO_V1(wearables_lock_parking);
+PG_FUNCTION_INFO_V1(wearables_lock_user);
 PG_FUNCTION_INFO_V1(wearables_try_lock_maintenance);
 
 Datum wearables_lock_parking(PG_FUNCTION_ARGS) {
   wearables::pg::lock_parking();
+  PG_RETURN_VOID();
+}
+
+Datum wearables_lock_user(PG_FUNCTION_ARGS) {
+  wearables::pg::lock_user(PG_GETARG_INT64(0));
   PG_RETURN_VOID();
 }
 

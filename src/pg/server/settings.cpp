@@ -81,6 +81,9 @@ void define_settings() {
              &current.retry_base_seconds, 2, 0, 3600, PGC_SUSET, GUC_UNIT_S);
   define_int("wearables_ingest.naptime", "Sets how long an idle worker sleeps at most before it looks for jobs.",
              &current.naptime_seconds, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S);
+  define_int("wearables_ingest.unassignable_retention",
+             "Sets how long workers keep a processed event in which no user could be read. 0: for ever.",
+             &current.unassignable_minutes, 30 * 24 * 60, 0, 10 * 365 * 24 * 60, PGC_SIGHUP, GUC_UNIT_MIN);
   define_vendor_settings();
   define_int("wearables_ingest.max_sources",
              "Sets how many sources can exist. Readings of further ones are quarantined.", &current.max_sources, 10000,

@@ -15,6 +15,7 @@ struct Settings {
   int http_concurrency;      // transfers at once, in the database
   int http_timeout_seconds;  // of one transfer
   int http_body_limit_kb;    // of one answer
+  int unassignable_minutes;  // that an event is kept in which no user could be read; 0: for ever
   int pull_state_minutes;    // between two questions about the vendor's own pulls; 0: never
   bool allow_loopback_http;  // plain http to an address of the machine itself
   bool notify_progress;      // NOTIFY wearables_progress; each takes a lock of the whole cluster at commit

@@ -60,6 +60,7 @@ EventKey* find_events_of_other_zone(int64 user_id, std::string_view zone, int64 
 // What became of an event. What is pointed to lives in the context of the caller of ingest().
 struct Outcome {
   Status status;
+  bool erased;       // its user was: the event is deleted, and not marked
   const char* note;  // why skipped or parked
   int64 user_id;     // 0: unknown
   Counts counts;

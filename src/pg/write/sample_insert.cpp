@@ -290,6 +290,8 @@ void write_pending() {
   auto* touched = owned_by<Touched>(CurrentMemoryContext);
   for (size_t begin = 0; begin < pending.size();) {
     const size_t end = call_core([&] { return rows_of_user(pending, begin, source_ids, *rows); });
+    // once more under the lock: another session may have erased the user since
+    check_user(pending[begin].user_id);
     write_samples(pending[begin].user_id, rows->data(), rows->size(), touched);
     begin = end;
   }

@@ -263,6 +263,23 @@ FROM (SELECT count(*) FROM (SELECT FROM wearables_internal.calls c
 WHERE f.count > 0;
 COMMENT ON VIEW wearables_internal.problems_of_calls IS 'Problems: calls to vendors that cannot be made, or failed.';
 
+CREATE VIEW wearables_internal.problems_of_erasures AS
+SELECT 4 AS rank, 'warning' AS severity, 'erasure_stopped' AS problem, NULL::text AS object,
+       format('%s erasure(s) wait, because the vendor has not deleted its user', count(*)) AS what,
+       min(r.requested_at) AS since,
+       'see column error; call erase_user() again, with delete_vendor => false to end it without the vendor' AS remedy,
+       'SELECT user_id, error FROM wearables.erasures WHERE finished_at IS NULL' AS statement
+FROM wearables.erasures r WHERE r.finished_at IS NULL AND r.error IS NOT NULL HAVING count(*) > 0
+UNION ALL
+SELECT 4, 'warning', 'erasure_behind', NULL,
+       format('%s erasure(s) are not finished after a day', count(*)), min(r.requested_at),
+       'see whether a worker runs, and failed jobs of kind erase',
+       'SELECT * FROM wearables.erasures WHERE finished_at IS NULL'
+FROM wearables.erasures r
+WHERE r.finished_at IS NULL AND r.error IS NULL AND r.requested_at < clock_timestamp() - interval '1 day'
+HAVING count(*) > 0;
+COMMENT ON VIEW wearables_internal.problems_of_erasures IS 'Problems: users whose erasure does not come to its end.';
+
 CREATE VIEW wearables_internal.problems_of_data AS
 WITH
 drifting AS MATERIALIZED (SELECT * FROM wearables_internal.recent_drift()),
@@ -417,6 +434,7 @@ FROM (
   UNION ALL SELECT * FROM wearables_internal.problems_of_queue
   UNION ALL SELECT * FROM wearables_internal.problems_of_pulls
   UNION ALL SELECT * FROM wearables_internal.problems_of_calls
+  UNION ALL SELECT * FROM wearables_internal.problems_of_erasures
   UNION ALL SELECT * FROM wearables_internal.problems_of_data
   UNION ALL SELECT * FROM wearables_internal.problems_of_tables
   UNION ALL SELECT * FROM wearables_internal.problems_of_roles) p

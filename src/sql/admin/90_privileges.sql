@@ -55,6 +55,7 @@ DECLARE
        bigint, text, timestamptz, timestamptz, text, interval, text, text, text, text),
      wearables.nights(bigint, date, date, text),
      wearables.latest(bigint), wearables.coverage(bigint, text, date, date, text, integer),
+     wearables_internal.is_being_erased(bigint),
      wearables_internal.is_visible(bigint), wearables_internal.longest_request(),
      wearables_internal.metric_names(text), wearables_internal.resources_of(text, text),
      wearables_internal.channels_of(text), wearables_internal.check_coverage(text, date, date, text, text[]),
@@ -68,9 +69,13 @@ DECLARE
     'SELECT ON wearables_internal.visible_events, wearables_internal.visible_refusals,
      wearables_internal.visible_pulls, wearables_internal.visible_places, wearables_internal.visible_connections,
      wearables_internal.visible_spans, wearables_internal.visible_progress';
+  -- which users views and functions must not show
+  erasing CONSTANT text := 'SELECT (user_id, finished_at) ON wearables.erasures';
   -- the view runs with the rights of whoever reads it
   calling CONSTANT text[] := ARRAY[
     'SELECT ON wearables.outbound_calls, wearables_internal.calls, wearables_internal.call_links',
+    erasing,
+    'EXECUTE ON FUNCTION wearables_internal.is_being_erased(bigint)',
     'EXECUTE ON FUNCTION
      wearables.create_vendor_user(text, text), wearables.link_url(bigint, text, text, text),
      wearables.disconnect_provider(bigint, text, text), wearables.delete_vendor_user(bigint, text),
@@ -86,7 +91,7 @@ BEGIN
       'SELECT ON wearables.samples, wearables.sample_points, wearables.summaries, wearables.connections,
        wearables.users, wearables.metrics, wearables.sources, wearables.source_priorities',
       'USAGE ON SCHEMA wearables_internal',
-      visible, chart]
+      visible, erasing, chart]
     WHEN 'self' THEN ARRAY[
       'EXECUTE ON FUNCTION
        wearables_api.my_timeseries(text, text, text, text, text, text, text, text), wearables_api.my_latest(),
@@ -99,7 +104,7 @@ BEGIN
       'SELECT ON wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.backfill_progress,
-       wearables.vendor_pulls, wearables.samples,
+       wearables.vendor_pulls, wearables.erasures, wearables.data_map, wearables.samples,
        wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift,
        wearables.limited_roles, wearables.assigned_users',
       'SELECT, INSERT, UPDATE, DELETE ON wearables.source_priorities',
@@ -133,8 +138,10 @@ BEGIN
        wearables.verify_signature(jsonb, bytea, text[], timestamptz, interval),
        wearables.sign(text, timestamptz, bytea, text), wearables.signed_headers(text, timestamptz, bytea, text),
        wearables.receive(jsonb, bytea, text), wearables.make_event_partitions(interval, integer),
-       wearables.reclaim_names(), wearables.register_user(text, text, text, text), wearables.revision(),
+       wearables.reclaim_names(), wearables.register_user(text, text, text, text, boolean), wearables.revision(),
        wearables.assign_users(regrole, bigint[]), wearables.unassign_users(regrole, bigint[]),
+       wearables.erase_user(bigint, boolean), wearables.verify_erasure(text, text[]),
+       wearables.delete_unassignable_events(interval),
        wearables.normalize(bigint), wearables.normalize(text, bytea), wearables.normalize(text, jsonb),
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint),
        wearables.body_fields(bytea), wearables.requeue_event(bigint),

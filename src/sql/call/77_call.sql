@@ -90,7 +90,8 @@ SELECT c.job_id, c.operation, c.state, c.user_id, c.client_user_id, c.endpoint, 
        cardinality(c.external_user_ids) AS users, c.attempts, c.http_status, c.result, l.link_url, l.link_token,
        l.expires_at AS link_expires_at, c.error, c.again_at, c.requested_by, c.created_at, c.asked_at, c.finished_at
 FROM wearables_internal.calls c
-LEFT JOIN wearables_internal.call_links l ON l.job_id = c.job_id AND l.expires_at > clock_timestamp();
+LEFT JOIN wearables_internal.call_links l ON l.job_id = c.job_id AND l.expires_at > clock_timestamp()
+WHERE c.user_id IS NULL OR NOT wearables_internal.is_being_erased(c.user_id);
 COMMENT ON VIEW wearables.outbound_calls IS
   'Calls to vendors and their results. NOTIFY wearables_calls sends the id of a call when it ended. A call is kept '
   'for 30 days after that.';

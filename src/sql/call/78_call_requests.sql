@@ -116,6 +116,11 @@ DECLARE
   job bigint;
 BEGIN
   PERFORM wearables_internal.check_callable($2);
+  -- waits for who erases the user at this moment
+  PERFORM FROM wearables.users u WHERE u.user_id = $3 AND u.erased_at IS NULL FOR KEY SHARE;
+  IF NOT FOUND AND $3 IS NOT NULL AND $1 <> 'delete_vendor_user' THEN
+    RAISE EXCEPTION 'user % was erased', $3 USING ERRCODE = 'no_data_found';
+  END IF;
   PERFORM wearables_internal.delete_old_calls(100);
   -- whose job somebody has deleted
   UPDATE wearables_internal.calls c
@@ -342,6 +347,11 @@ BEGIN
   ORDER BY c.provider;
   UPDATE wearables.user_links l SET deleted_at = clock_timestamp()
   WHERE l.endpoint = $2 AND l.external_user_id = $3 AND l.deleted_at IS NULL;
+  -- an erasure that waits for this goes on at once
+  UPDATE wearables.jobs j SET run_at = clock_timestamp()
+  WHERE j.job_id IN (SELECT x.job_id FROM wearables.jobs x
+                     WHERE x.dedupe_key = 'erase:' || $1 AND x.state = 'ready' FOR UPDATE SKIP LOCKED);
+  PERFORM wearables_internal.wake_workers();
 END $$;
 COMMENT ON FUNCTION wearables_internal.note_vendor_user_deleted(bigint, text, text, timestamptz) IS
   'Marks the link to a user that the vendor has deleted, and sets its connections to deregistered as of that time.';

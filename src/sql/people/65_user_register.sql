@@ -27,8 +27,39 @@ COMMENT ON FUNCTION wearables_internal.free_parked(text, text, text) IS
   'Queues the events that are parked for a user, found by external user id at the endpoint or by client user id. '
   'The caller holds lock_parking().';
 
+CREATE FUNCTION wearables_internal.check_not_erased(
+  client_user_id text, endpoint text, external_user_id text, again boolean)
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  erased wearables.erased_ids;
+BEGIN
+  FOR erased IN
+    SELECT t.* FROM wearables.erased_ids t
+    WHERE t.again_at IS NULL
+      AND t.id_hash IN (wearables_internal.client_id_hash($1), wearables_internal.external_id_hash($2, $3)) LOOP
+    -- no message names the person: it would stand in the log
+    IF $4 IS NOT TRUE THEN
+      RAISE EXCEPTION 'the user was erased at %', date_trunc('second', erased.erased_at)
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+              HINT = 'To begin anew, call register_user() with again => true. What was erased does not come back.';
+    END IF;
+    IF wearables_internal.is_being_erased(erased.user_id) THEN
+      RAISE EXCEPTION 'the erasure of the user is not finished'
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+              HINT = 'Wait until erasures.finished_at is set, or CALL wearables.drain().';
+    END IF;
+    UPDATE wearables.erased_ids t SET again_at = clock_timestamp()
+    WHERE t.user_id = erased.user_id AND t.again_at IS NULL;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION wearables_internal.check_not_erased(text, text, text, boolean) IS
+  'Raises an error if one of the ids is that of an erased user. With again: notes that events created from now on are '
+  'stored.';
+
 CREATE FUNCTION wearables.register_user(
-  client_user_id text, external_user_id text DEFAULT NULL, endpoint text DEFAULT NULL, time_zone text DEFAULT NULL)
+  client_user_id text, external_user_id text DEFAULT NULL, endpoint text DEFAULT NULL, time_zone text DEFAULT NULL,
+  again boolean DEFAULT false)
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -58,6 +89,7 @@ BEGIN
 
   -- a worker that is about to park an event holds the same lock while it looks for the person a last time
   PERFORM wearables_internal.lock_parking();
+  PERFORM wearables_internal.check_not_erased($1, sender, $2, $5);
 
   INSERT INTO wearables.users AS u (client_user_id, time_zone) VALUES ($1, coalesce($4, 'UTC'))
   ON CONFLICT (client_user_id) DO UPDATE SET time_zone = coalesce($4, u.time_zone)
@@ -79,14 +111,17 @@ BEGIN
   PERFORM wearables_internal.free_parked(sender, $2, $1);
   RETURN person;
 END $$;
-COMMENT ON FUNCTION wearables.register_user(text, text, text, text) IS
+COMMENT ON FUNCTION wearables.register_user(text, text, text, text, boolean) IS
   'Registers a user, or changes one, and returns the user_id. Events that are parked for the user are queued '
   'again. Arguments: client_user_id: the application''s own id of the user, as it is given to the vendor; '
   'external_user_id: the vendor''s id of the user (null: it is learned from the first event that names both ids); '
   'endpoint: where that id is valid (null: the only endpoint); time_zone: an IANA region (Europe/Berlin), UTC, or '
-  'an ISO offset such as +02:00, two hours east of UTC (null: UTC for a new user, unchanged for a known one). '
+  'an ISO offset such as +02:00, two hours east of UTC (null: UTC for a new user, unchanged for a known one); again: '
+  'true to register a user who was erased; the user gets a new user_id, and events that the vendor created before '
+  'are still not stored. '
   'Calling it again with the same arguments changes nothing. Raises unique_violation if external_user_id is linked '
-  'to another user, undefined_object for an unknown endpoint. Example: SELECT wearables.register_user(''alice'', '
+  'to another user, undefined_object for an unknown endpoint, object_not_in_prerequisite_state for an erased user '
+  'without again, or while the erasure is in progress. Example: SELECT wearables.register_user(''alice'', '
   '''0f3c6b1e'', time_zone => ''Europe/Berlin'');';
 
 CREATE FUNCTION wearables_internal.queue_zone_change() RETURNS trigger
@@ -111,4 +146,5 @@ COMMENT ON FUNCTION wearables_internal.queue_zone_change() IS
   'time zone.';
 
 CREATE TRIGGER queue_zone_change AFTER UPDATE OF time_zone ON wearables.users FOR EACH ROW
-  WHEN (OLD.time_zone IS DISTINCT FROM NEW.time_zone) EXECUTE FUNCTION wearables_internal.queue_zone_change();
+  WHEN (OLD.time_zone IS DISTINCT FROM NEW.time_zone AND NEW.erased_at IS NULL)
+  EXECUTE FUNCTION wearables_internal.queue_zone_change();

@@ -24,7 +24,9 @@ DECLARE
 BEGIN
   INSERT INTO wearables.backfills AS b
     (user_id, endpoint, external_user_id, provider, resource, range_from, range_to, intent, event_id)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+  -- waits for who erases the user at this moment, and makes nothing then
+  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+  FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL FOR KEY SHARE
   ON CONFLICT ON CONSTRAINT backfills_intent DO NOTHING
   RETURNING b.backfill_id INTO asked;
   IF asked IS NOT NULL THEN PERFORM wearables_internal.enqueue_pull(asked, $10); END IF;

@@ -130,7 +130,8 @@ BEGIN
   SELECT x.metric_id, x.name, x.unit, x.aggregate,
          EXISTS (SELECT FROM wearables.metrics c WHERE c.parent = x.name) AS is_parent,
          coalesce(CASE WHEN NOT recorded THEN $6 END,
-                  (SELECT u.time_zone FROM wearables.users u WHERE u.user_id = $1), 'UTC') AS zone
+                  (SELECT u.time_zone FROM wearables.users u WHERE u.user_id = $1), 'UTC') AS zone,
+         EXISTS (SELECT FROM wearables.erasures r WHERE r.user_id = $1 AND r.finished_at IS NULL) AS is_erased
   INTO m FROM wearables.metrics x WHERE x.name = $2;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'metric "%" does not exist', $2
@@ -171,6 +172,7 @@ BEGIN
   ELSE
     family := ARRAY[m.metric_id];
   END IF;
+  IF m.is_erased THEN family := '{}'; END IF;
   IF $10 <> 'all' THEN
     RETURN QUERY
     SELECT c.bucket_start, c.provider, c.source_type, c.channel, c.value, c.value_secondary, c.lowest, c.highest,
@@ -239,7 +241,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   -- from one metric of the user's to the next by the key: what others have named costs nothing here
   WITH RECURSIVE mine (metric_id) AS (
-    (SELECT p.metric_id FROM wearables.sample_points p WHERE p.user_id = $1 ORDER BY p.metric_id LIMIT 1)
+    (SELECT p.metric_id FROM wearables.sample_points p
+     WHERE p.user_id = $1 AND NOT wearables_internal.is_being_erased($1) ORDER BY p.metric_id LIMIT 1)
     UNION ALL
     SELECT (SELECT p.metric_id FROM wearables.sample_points p
             WHERE p.user_id = $1 AND p.metric_id > o.metric_id ORDER BY p.metric_id LIMIT 1)

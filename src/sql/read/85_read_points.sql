@@ -38,11 +38,12 @@ BEGIN
     UNION
     SELECT x.metric_id, x.name FROM below b JOIN wearables.metrics x ON x.parent = b.name AND x.unit = m.unit)
   SELECT array_agg(b.metric_id ORDER BY b.metric_id) INTO family FROM below b;
+  IF wearables_internal.is_being_erased($1) THEN family := '{}'; END IF;
 END $$;
 COMMENT ON FUNCTION wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text) IS
-  'Checks the arguments of a chart, and returns the ids of the metric and its sub-metrics of the same unit, this '
-  'unit, the time zone, the width of a bucket, whether readings count by their recorded local time, and between '
-  'which stored times they lie.';
+  'Checks the arguments of a chart, and returns the ids of the metric and its sub-metrics of the same unit (none of a '
+  'user who is being erased), this unit, the time zone, the width of a bucket, whether readings count by their '
+  'recorded local time, and between which stored times they lie.';
 
 CREATE FUNCTION wearables_internal.charted_at(
   ts timestamptz, tz_offset smallint, zone text, recorded boolean) RETURNS timestamptz

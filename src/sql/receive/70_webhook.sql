@@ -30,8 +30,9 @@ COMMENT ON FUNCTION wearables.signed_headers(text, timestamptz, bytea, text) IS
 CREATE TYPE wearables.receipt AS (status text, event_id bigint, http_status integer, reason text);
 COMMENT ON TYPE wearables.receipt IS 'Result of a delivery, as receive() returns it.';
 COMMENT ON COLUMN wearables.receipt.status IS
-  'accepted: stored and queued. duplicate: it was stored before. refused: nothing is stored.';
-COMMENT ON COLUMN wearables.receipt.event_id IS 'The event that stores the message. Null: refused.';
+  'accepted: stored and queued. duplicate: it was stored before. refused: nothing is stored. erased: nothing is '
+  'stored, because the user was erased; answer the sender with success.';
+COMMENT ON COLUMN wearables.receipt.event_id IS 'The event that stores the message. Null: refused or erased.';
 COMMENT ON COLUMN wearables.receipt.http_status IS
   'What to answer the sender: success_status of the endpoint, or 400, 401, 404 or 413 if refused.';
 COMMENT ON COLUMN wearables.receipt.reason IS 'Why the delivery was refused. Null: it was not.';

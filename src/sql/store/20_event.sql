@@ -136,6 +136,12 @@ CREATE INDEX webhook_events_default_wrote ON wearables.webhook_events_default (u
   WHERE wrote_to IS NOT NULL;
 CREATE INDEX webhook_events_default_user_zone ON wearables.webhook_events_default (user_id, event_id)
   WHERE user_zone IS NOT NULL;
+-- From a person to their events. One column each, so that equal ids share their entry. What is processed under both
+-- ids is found by the external one, so the other index holds only what is left, and events that name nobody.
+CREATE INDEX webhook_events_default_external ON wearables.webhook_events_default (external_user_id)
+  WHERE external_user_id IS NOT NULL;
+CREATE INDEX webhook_events_default_client ON wearables.webhook_events_default (client_user_id)
+  WHERE external_user_id IS NULL OR status IN ('skipped', 'failed');
 SELECT pg_extension_config_dump('wearables.webhook_events_default', '');
 
 CREATE FUNCTION wearables_internal.try_lock_maintenance() RETURNS boolean
@@ -208,6 +214,10 @@ BEGIN
                    part || '_wrote', part);
     EXECUTE format('CREATE INDEX %I ON wearables.%I (user_id, event_id) WHERE user_zone IS NOT NULL',
                    part || '_user_zone', part);
+    EXECUTE format('CREATE INDEX %I ON wearables.%I (external_user_id) WHERE external_user_id IS NOT NULL',
+                   part || '_external', part);
+    EXECUTE format('CREATE INDEX %I ON wearables.%I (client_user_id) '
+                   'WHERE external_user_id IS NULL OR status IN (''skipped'', ''failed'')', part || '_client', part);
     EXECUTE format('ALTER TABLE wearables.webhook_events ATTACH PARTITION wearables.%I FOR VALUES FROM (%L) TO (%L)',
                    part, week, week + interval '7 days');
     EXECUTE format('COMMENT ON TABLE wearables.%I IS %L', part,
