@@ -59,8 +59,8 @@ return (
 		'Check the unit. If the value is right, change lowest or highest of the metric.' ],
 	object_not_in_prerequisite_state => [ '55000',
 		'The statement is not possible in this state: the library does not fit the schema, a shipped row '
-		  . 'was deleted, a setting is missing, samples of a summary channel were inserted, or a role cannot be '
-		  . 'limited or be of kind self.',
+		  . 'was deleted, a setting is missing, samples of a summary channel were inserted, the user was erased, or '
+		  . 'a role cannot be limited or be of kind self.',
 		'Follow the hint.' ],
 	program_limit_exceeded => [ '54000',
 		'A limit of the extension is reached, such as wearables_ingest.max_sources.',

@@ -299,7 +299,7 @@ for (@chapters)
 	}
 	print "- [$title](#", anchor($title), '): ', join(', ', @links), "\n";
 }
-print "- [Settings](#settings)\n- [Errors](#errors)\n";
+print "- [Data map](#data-map)\n- [Settings](#settings)\n- [Errors](#errors)\n";
 
 for (@chapters)
 {
@@ -313,6 +313,25 @@ for (@chapters)
 		$what .= '.' if $what !~ /[.;]$/;
 		$is_routine{$kind} ? print_function($kind, $name, $what) : print_relation($kind, $name, $what);
 	}
+}
+
+# What of all that is stored is personal, as the view data_map lists it.
+print <<'END';
+
+## Data map
+
+What of all that is stored is about a person. *personal*: identifies a person, or tells something of one. *health*: a
+reading, or what was measured. *technical*: neither. The last column says what `erase_user()` does. The view
+`wearables.data_map` has one row for each column.
+
+| table | class | columns | when the person is erased |
+| --- | --- | --- | --- |
+END
+my ($map) = $text =~ /^CREATE VIEW wearables\.data_map .*?\(VALUES\n(.*?)^\) m /ms or die "no data map\n";
+while ($map =~ /\('([\w.]+)', '(\w+)', '(\w+)',\s*($literal)\)/g)
+{
+	my ($relation, $class, $end, $columns) = ($1, $2, $3, unquoted($4));
+	printf "| `%s` | %s | %s | %s |\n", $relation =~ s/^wearables\.//r, $class, join(', ', map { "`$_`" } split / /, $columns), $end;
 }
 
 # A setting as its define_...() declares it.
