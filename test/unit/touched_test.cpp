@@ -65,6 +65,7 @@ TEST(Touched, ARowThatChangesNoReadingIsOfferedOnly) {
   const TouchedSeries& series = touched.series()[0];
   EXPECT_EQ(series.offered, range(10, 30));
   EXPECT_TRUE(series.changed.empty());
+  EXPECT_EQ(series.written, range(20, 20));
   EXPECT_EQ(series.counts.unchanged + series.counts.confirmed + series.counts.stale, 3);
 }
 
@@ -75,6 +76,7 @@ TEST(Touched, WhatIsRemovedOrReassignedWasNotOffered) {
   const TouchedSeries& series = touched.series()[0];
   EXPECT_TRUE(series.offered.empty());
   EXPECT_EQ(series.changed, range(10, 12));
+  EXPECT_EQ(series.written, range(10, 12));
   EXPECT_EQ(series.removed, 1);
   EXPECT_EQ(series.reassigned, 1);
   EXPECT_EQ(touched.removed(), 1);

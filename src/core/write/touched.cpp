@@ -19,7 +19,7 @@ TouchedSeries& Touched::of(std::int64_t user_id, const Row& row) {
     if (key == Key{last.user_id, last.metric_id, last.source_id}) return last;
   }
   const auto [entry, is_new] = index_.try_emplace(key, series_.size());
-  if (is_new) series_.push_back({user_id, row.metric_id, row.source_id, {}, {}, {}, 0, 0});
+  if (is_new) series_.push_back({user_id, row.metric_id, row.source_id, {}, {}, {}, {}, 0, 0});
   last_ = entry->second;
   WEARABLES_ASSERT(index_.size() == series_.size());
   return series_[last_];
@@ -31,17 +31,20 @@ void Touched::offer(std::int64_t user_id, const Row& row, Verdict verdict) {
   series.offered.add(row.ts);
   count_verdict(verdict, &series.counts);
   if (verdict == Verdict::kInsert || verdict == Verdict::kChange) series.changed.add(row.ts);
+  if (writes(verdict)) series.written.add(row.ts);
 }
 
 void Touched::remove(std::int64_t user_id, const Row& key) {
   TouchedSeries& series = of(user_id, key);
   series.changed.add(key.ts);
+  series.written.add(key.ts);
   ++series.removed;
 }
 
 void Touched::reassign(std::int64_t user_id, const Row& row) {
   TouchedSeries& series = of(user_id, row);
   series.changed.add(row.ts);
+  series.written.add(row.ts);
   ++series.reassigned;
 }
 

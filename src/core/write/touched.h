@@ -38,6 +38,7 @@ struct TouchedSeries {
   std::int16_t source_id;
   InstantRange offered;     // of all rows that were to be written, whatever became of them
   InstantRange changed;     // of the keys under which another reading, or none, stands now
+  InstantRange written;     // of those and of the keys whose version alone has changed
   Counts counts;            // of the rows offered; quarantined is 0: what was refused is no row
   std::int64_t removed;     // rows that went
   std::int64_t reassigned;  // rows that were replaced by what another document claims
