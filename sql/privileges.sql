@@ -54,7 +54,8 @@ WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
     SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid WHERE t.oid = d.objid AND (t.typelem <> 0 OR c.relkind <> 'c')))
   AND obj_description(d.objid, d.classid::regclass::name) IS NULL;
 SELECT c.oid::regclass AS table_that_no_dump_would_hold FROM pg_class c, pg_extension e
-WHERE e.extname = 'wearables_ingest' AND c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace) AND c.relkind IN ('r', 'S') AND c.oid <> ALL (e.extconfig);
+WHERE e.extname = 'wearables_ingest' AND c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace) AND c.relkind IN ('r', 'S') AND c.oid <> ALL (e.extconfig)
+ORDER BY c.oid::regclass::text COLLATE "C";
 
 -- grant_access(): four kinds of caller
 CREATE ROLE regress_ingest;

@@ -26,6 +26,7 @@ my @chapters = (
 	[ 'read', 'Charts, nights and days', 'Read what was measured, in buckets of a time zone.',
 		qw(timeseries source_priorities latest nights timeseries_lttb timeseries_percentiles timeseries_histogram
 		   timeseries_time_weighted) ],
+	[ 'rollup', 'Rollups', 'What past days come to, so that charts are fast.', qw(rebuild_rollups set_rollups) ],
 	[ 'write', 'Samples, documents and quarantine', 'Where readings are stored, and those that were refused.',
 		qw(samples sample_points) ],
 	[ 'store', 'Stored events', 'Every accepted message, byte for byte, and what became of it.', qw(webhook_events) ],
@@ -350,7 +351,7 @@ while ($settings =~ /$declaration/g)
 	$what =~ s/"\s*"//g;
 	$what =~ s/^"|"\s*$//g;
 	my @rest = split /\s*,\s*/, $rest;
-	my ($default, $range, $context) = $type eq 'flag' ? ('off', 'on, off', $rest[0]) : ("''", 'text', 'PGC_SIGHUP');
+	my ($default, $range, $context) = $type eq 'flag' ? ((($rest[1] // '') eq 'true' ? 'on' : 'off'), 'on, off', $rest[0]) : ("''", 'text', 'PGC_SIGHUP');
 	($default, $context) = ($rest[0] =~ s/"/'/gr, $rest[1]) if $type eq 'word';
 	if ($type eq 'int')
 	{

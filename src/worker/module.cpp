@@ -8,6 +8,7 @@
 #include "pg/people/erase_job.h"
 #include "pg/pull/pull_job.h"
 #include "pg/server/planning.h"
+#include "pg/rollup/rollup.h"
 #include "pg/write/write.h"
 #include "pg/receive/activity.h"
 #include "pg/server/settings.h"
@@ -30,6 +31,7 @@ void at_transaction_end(XactEvent event, void*) {
     forget_names();
     forget_plan();
     forget_pending_inserts(TopSubTransactionId);
+    forget_own_write();
   }
   // the callback is also called before the transaction ends, when it may still abort
   if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PARALLEL_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE) {
@@ -43,6 +45,7 @@ void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransac
   forget_names();
   forget_plan();
   forget_pending_inserts(mine);
+  forget_own_write();
 }
 
 // The extension may be dropped and made anew while a session lives: ids and revisions then begin again.
@@ -73,6 +76,7 @@ void _PG_init(void) {
   pg::register_pull_job_kind();
   pg::register_call_job_kind();
   pg::register_erase_job_kind();
+  pg::register_rollup_job_kind();
   pg::register_test_job_kinds();  // none without stop_point.h
   RegisterXactCallback(pg::at_transaction_end, nullptr);
   RegisterSubXactCallback(pg::at_subtransaction_end, nullptr);

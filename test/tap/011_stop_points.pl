@@ -16,6 +16,8 @@ my @kClaimAndFail = ("SET wearables_ingest.stop_point = 'after claim:error:1'", 
 my $kLostByCrash = "UPDATE wearables.jobs SET state = 'running', leased_by = 1, leased_at = '2020-01-01', leased_until = '2020-01-02' WHERE %s";
 # nothing of a run is read in its user's zone
 my $kZoneChanged = "UPDATE wearables.users SET time_zone = 'Asia/Tokyo' WHERE user_id = (SELECT max(user_id) FROM wearables.users WHERE client_user_id LIKE '%alice')";
+# somebody who is no part of a run is due
+my $kRollupDue = q{SELECT wearables.rebuild_rollups(user_id) FROM wearables.users WHERE client_user_id = 'rolled up'};
 # nothing is asked for a pull that nobody wants any more
 my $kPullCancelled = q{SELECT wearables.cancel_backfill(wearables.request_backfill(l.user_id, '', 'heartrate', '2024-05-01', '2024-05-02', l.endpoint))
 	FROM wearables.user_links l ORDER BY l.user_id DESC LIMIT 1};
@@ -63,6 +65,8 @@ my %points = (
 	'zone queued' => { attempts => 0, before => [$kZoneChanged] },
 	'erase locked' => { attempts => 0, before => [$kErased] },
 	'erased some' => { attempts => 0, before => [$kErased] },
+	'rollup locked' => { attempts => 0, before => [$kRollupDue] },
+	'rolled up' => { attempts => 0, before => [$kRollupDue] },
 	'pull ends' => { attempts => 0, before => [$kPullCancelled] },
 	'after job' => { attempts => 0 },
 	# a job that fails by itself, and is a dead letter after it
@@ -77,6 +81,8 @@ $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE app');
 install($node, 'app', 'somebody');
 my $dsn = $node->connstr('app');
+run_sql($node, 'app', q{INSERT INTO wearables.samples (user_id, metric, ts, value)
+	SELECT wearables.register_user('rolled up'), 'heartrate', timestamptz '2024-05-01Z' + i * interval '1 minute', 60 FROM generate_series(0, 99) i});
 
 is_deeply([ sort keys %points ], [ split /\n/, slurp_file($ENV{WEARABLES_STOP_POINTS}) ], 'every stop point of the sources is here');
 

@@ -288,6 +288,34 @@ bool queue_refused(State* state) {
   return false;
 }
 
+struct Feeding {
+  const State* state;
+  bool any;
+};
+
+void feed_step(void* arg) {
+  auto* feeding = static_cast<Feeding*>(arg);
+  for (int i = 0; i < job_kind_count(); ++i) {
+    const JobKind& kind = job_kind(i);
+    if (feeding->state->kinds.has[i] && kind.feed != nullptr && kind.feed()) feeding->any = true;
+  }
+}
+
+// Makes jobs of what is due by itself; returns whether there is something to do now. A worker, whose turns are many,
+// looks now and then.
+bool feed(State* state) {
+  constexpr int64 kBetween = 5 * USECS_PER_SEC;
+  constinit static TimestampTz next = 0;
+  const TimestampTz now = GetCurrentTimestamp();
+  if (!state->budget.wait && now < next && next <= now + kBetween) return false;
+  next = now + kBetween;
+  Feeding feeding{state, false};
+  ErrorData* error = in_transaction(feed_step, &feeding);
+  if (error == nullptr) return feeding.any;
+  if (trouble_of(error->sqlerrcode) != Trouble::kEnvironment) end_with(state, error);
+  return false;
+}
+
 void due_step(void* arg) {
   auto* state = static_cast<State*>(arg);
   state->turn.due = next_due(state->kinds);
@@ -320,6 +348,7 @@ void work(State* state) {
       asked_for_room = true;
       continue;
     }
+    if (feed(state)) continue;
     // before a later statement of this turn claims anything
     const TimestampTz skipped = claim_skipped_until(state->kinds);
     look_ahead(state);

@@ -78,6 +78,10 @@ struct JobKind {
   // nothing failed after all, and the row is deleted. May be null.
   bool (*give_up)(const Job& job, int sqlstate, const char* error);
 
+  // Where nothing is ready: makes jobs of what has become due by itself, in a transaction of its own; whether there are
+  // any now. Cheap where there are none. May be null.
+  bool (*feed)();
+
   // Outside of the transaction, after each round of an attempt: gives memory back. May be null.
   void (*release)(const Job& job);
 

@@ -21,6 +21,14 @@ inline IndexScanDesc compat_index_beginscan(Relation heap, Relation index, Snaps
 #endif
 }
 
+inline Oid compat_primary_key(Relation heap) {
+#if PG_VERSION_NUM >= 180000
+  return RelationGetPrimaryKeyIndex(heap, false);
+#else
+  return RelationGetPrimaryKeyIndex(heap);
+#endif
+}
+
 // A range table of the one relation, as logical replication's worker makes it.
 inline void compat_init_range_table(EState* estate, RangeTblEntry* entry) {
 #if PG_VERSION_NUM >= 180000

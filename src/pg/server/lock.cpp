@@ -18,16 +18,17 @@ constexpr uint32 kParking = kStripes + 1;
 constexpr uint32 kSuspects = kStripes + 2;
 constexpr uint32 kMaintenance = kStripes + 3;
 constexpr uint32 kActivity = kStripes + 4;
+constexpr uint32 kRollups = kStripes + 5;
 // 1 and 2 are what SQL can reach
 constexpr uint16 kLockClass = 5;
 constexpr uint16 kNameClass = 6;
 constexpr uint16 kNumberClass = 7;
 constexpr uint16 kJobKindClass = 8;
 
-bool acquire_tag(uint32 space, uint32 which, uint16 lock_class, bool wait) {
+bool acquire_tag(uint32 space, uint32 which, uint16 lock_class, bool wait, LOCKMODE mode = ExclusiveLock) {
   LOCKTAG tag;
   SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, space, which, lock_class);
-  return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+  return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 bool acquire(uint32 which, bool wait = true) { return acquire_tag(kSpace, which, kLockClass, wait); }
@@ -87,6 +88,11 @@ bool try_lock_number(bool of_source, int number) {
 }
 
 bool try_lock_activity() { return acquire(kActivity, false); }
+
+// Two modes that conflict with each other and not with themselves.
+void lock_out_rollups() { (void)acquire_tag(kSpace, kRollups, kLockClass, true, RowExclusiveLock); }
+
+bool try_lock_rollups() { return acquire_tag(kSpace, kRollups, kLockClass, false, ShareLock); }
 
 bool try_lock_maintenance() { return acquire(kMaintenance, false); }
 

@@ -19,8 +19,8 @@ void define_int(const char* name, const char* what, int* place, int initial, int
   DefineCustomIntVariable(name, what, nullptr, place, initial, low, high, context, flags, nullptr, nullptr, nullptr);
 }
 
-void define_flag(const char* name, const char* what, bool* place, GucContext context) {
-  DefineCustomBoolVariable(name, what, nullptr, place, false, context, 0, nullptr, nullptr, nullptr);
+void define_flag(const char* name, const char* what, bool* place, GucContext context, bool initial = false) {
+  DefineCustomBoolVariable(name, what, nullptr, place, initial, context, 0, nullptr, nullptr, nullptr);
 }
 
 // Empty at first, and changed by the configuration file alone.
@@ -85,6 +85,15 @@ void define_settings() {
              "Sets how long workers keep a processed event in which no user could be read. 0: for ever.",
              &current.unassignable_minutes, 30 * 24 * 60, 0, 10 * 365 * 24 * 60, PGC_SIGHUP, GUC_UNIT_MIN);
   define_vendor_settings();
+  define_int("wearables_ingest.rollup_delay",
+             "Sets how long after a write the days that it touched are rolled up, for faster charts.",
+             &current.rollup_delay_seconds, 600, 0, 86400, PGC_SUSET, GUC_UNIT_S);
+  // a row takes as long to read as a few dozen samples
+  define_int("wearables_ingest.rollup_readings", "Sets how many samples of a metric a day must have to be rolled up.",
+             &current.rollup_readings, 48, 1, 86400, PGC_SUSET, 0);
+  define_flag("wearables_ingest.use_rollups",
+              "Lets charts use rollups of past days. Off: they read every sample. The answers are the same.",
+              &current.use_rollups, PGC_USERSET, true);
   define_int("wearables_ingest.max_sources",
              "Sets how many sources can exist. Readings of further ones are quarantined.", &current.max_sources, 10000,
              1, 32767, PGC_SUSET, 0);

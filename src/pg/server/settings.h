@@ -17,6 +17,9 @@ struct Settings {
   int http_body_limit_kb;    // of one answer
   int unassignable_minutes;  // that an event is kept in which no user could be read; 0: for ever
   int pull_state_minutes;    // between two questions about the vendor's own pulls; 0: never
+  int rollup_delay_seconds;  // from the first write that a rollup does not hold to the job that makes it anew
+  int rollup_readings;       // of a day, from which on it is rolled up
+  bool use_rollups;          // by charts of this session
   bool allow_loopback_http;  // plain http to an address of the machine itself
   bool notify_progress;      // NOTIFY wearables_progress; each takes a lock of the whole cluster at commit
   char* http_ca_file;        // authorities to trust; empty: those of the system

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pg/rollup/rollup.h"
 #include "pg/server/boundary.h"
 #include "pg/server/instant.h"
 #include "pg/server/lock.h"
@@ -111,12 +112,14 @@ Orphans find_orphans(uint64 stored_rows, int16 metric, Yield* yield, const bool*
 void remove_page(const Event& event, int64 user_id, int16 metric, const Orphans& orphans, Touched* touched,
                  InstantRange* removed) {
   if (orphans.count == 0) return;
+  begin_own_write(1);
   const uint64 gone =
       run(delete_written,
           {arg_int8(user_id), arg_int2(metric), arg_array(TIMESTAMPTZOID, orphans.ts, nullptr, orphans.count),
            arg_array(INT2OID, orphans.source, nullptr, orphans.count),
            arg_array(INT2OID, orphans.part, nullptr, orphans.count), arg_int8(event.version),
            arg_datum(TIMESTAMPTZOID, orphans.ts[0]), arg_datum(TIMESTAMPTZOID, orphans.ts[orphans.count - 1])});
+  end_own_write();
   for (uint64 row = 0; row < gone; ++row) {
     const Row key = key_of(metric, row);
     removed->add(key.ts);
@@ -156,6 +159,7 @@ InstantRange retract_samples(const Event& event, int64 user_id, const Row* rows,
     retract_metric(event, user_id, metrics[i], yield_of_metric(rows, count, metrics[i]), is_of_documents, touched,
                    &removed);
   }
+  note_written(user_id, *touched);
   return removed;
 }
 
@@ -163,14 +167,18 @@ void reassign_sample(int64 user_id, const Row& row, Touched* touched) {
   ArgList args;
   args.add(kKeyColumns, user_id, row);
   args.add(kSetColumns, user_id, row);
+  begin_own_write(kUpsertEvents);
   const uint64 written = run(put_one, args);
+  end_own_write();
   if (written > 0) call_core([&]() -> Result<Done> { return touched->reassign(user_id, row), Done{}; });
 }
 
 void remove_sample(int64 user_id, const Row& key, Touched* touched) {
   ArgList args;
   args.add(kKeyColumns, user_id, key);
+  begin_own_write(1);
   const uint64 removed = run(delete_one, args);
+  end_own_write();
   if (removed > 0) call_core([&]() -> Result<Done> { return touched->remove(user_id, key), Done{}; });
 }
 

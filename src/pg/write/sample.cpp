@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "pg/rollup/rollup.h"
 #include "pg/server/boundary.h"
 #include "pg/server/lock.h"
 #include "pg/server/settings.h"
@@ -97,6 +98,7 @@ int64 write_samples(int64 user_id, const Row* rows, size_t count, Touched* touch
     MemoryContextReset(scratch);
   }
   MemoryContextDelete(scratch);
+  note_written(user_id, *touched);
   Assert(at_own_version <= static_cast<int64>(count));
   return at_own_version;
 }

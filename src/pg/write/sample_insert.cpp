@@ -292,6 +292,7 @@ void write_pending() {
     const size_t end = call_core([&] { return rows_of_user(pending, begin, source_ids, *rows); });
     // once more under the lock: another session may have erased the user since
     check_user(pending[begin].user_id);
+    call_core([&]() -> Result<Done> { return *touched = Touched(), Done{}; });
     write_samples(pending[begin].user_id, rows->data(), rows->size(), touched);
     begin = end;
   }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pg/rollup/rollup.h"
 #include "pg/server/instant.h"
 #include "pg/server/spi.h"
 #include "pg/write/sample_columns.h"
@@ -65,6 +66,11 @@ bool has_sample_columns(Oid relation) {
   return ours;
 }
 
+bool has_foreign_triggers(const TriggerDesc* triggers) {
+  return triggers != nullptr &&
+         !std::all_of(triggers->triggers, triggers->triggers + triggers->numtriggers, is_rollup_trigger);
+}
+
 bool has_checks(TupleDesc desc) { return desc->constr != nullptr && desc->constr->num_check > 0; }
 
 constexpr auto kInsertOne = static_text([](TextWriter& out) {
@@ -84,9 +90,9 @@ bool planner_writes_plainly(Oid table) {
 // count where they bind the owner, as whom the writer runs: those of readers do not.
 bool is_plain(Relation heap) {
   const FormData_pg_class* form = heap->rd_rel;
-  return form->relkind == RELKIND_RELATION && form->relam == HEAP_TABLE_AM_OID && heap->trigdesc == nullptr &&
-         heap->rd_rules == nullptr && !form->relispartition && !has_children(heap) &&
-         check_enable_rls(RelationGetRelid(heap), InvalidOid, true) != RLS_ENABLED &&
+  return form->relkind == RELKIND_RELATION && form->relam == HEAP_TABLE_AM_OID &&
+         !has_foreign_triggers(heap->trigdesc) && heap->rd_rules == nullptr && !form->relispartition &&
+         !has_children(heap) && check_enable_rls(RelationGetRelid(heap), InvalidOid, true) != RLS_ENABLED &&
          has_sample_columns(RelationGetDescr(heap)) && !has_checks(RelationGetDescr(heap)) &&
          planner_writes_plainly(RelationGetRelid(heap));
 }
@@ -320,12 +326,7 @@ bool open_sample_table(SampleTable* table) {
   if (!OidIsValid(relation)) return false;
   table->heap = table_open(relation, RowExclusiveLock);
   if (is_plain(table->heap)) {
-    const Oid key = RelationGetPrimaryKeyIndex(table->heap
-#if PG_VERSION_NUM >= 180000
-                                               ,
-                                               false
-#endif
-    );
+    const Oid key = compat_primary_key(table->heap);
     if (OidIsValid(key)) {
       table->key = index_open(key, RowExclusiveLock);
       if (is_our_key(table->key)) {

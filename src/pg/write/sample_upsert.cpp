@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "pg/rollup/rollup.h"
 #include "pg/server/stop_point.h"
 #include "pg/write/sample.h"
 #include "pg/write/sample_args.h"
@@ -76,7 +77,10 @@ uint64 upsert(int64 user_id, const SampleArrays& arrays) {
   ArgList args;
   args.add(arg_int8(user_id));
   add_arrays(&args, arrays);
-  return run(upsert_statement, args);
+  begin_own_write(kUpsertEvents);
+  const uint64 stored = run(upsert_statement, args);
+  end_own_write();
+  return stored;
 }
 
 // Which of the rows the upsert has stored: those it returned. The guard refuses what is older than what a writer that

@@ -11,6 +11,7 @@
 #include <array>
 #include <string>
 
+#include "pg/rollup/rollup.h"
 #include "pg/server/boundary.h"
 #include "pg/server/lock.h"
 #include "pg/server/stop_point.h"
@@ -242,6 +243,7 @@ void retract_documents(const Event& event, std::string_view resource, int64 user
   Aftermath after = new_aftermath();
   remove_documents(event, resource, user_id, nullptr, &after);
   finish(user_id, resource, &after, touched);
+  note_written(user_id, *touched);
 }
 
 }  // namespace wearables::pg

@@ -72,7 +72,9 @@ BEGIN ATOMIC
   SELECT string_agg(w.why, ', ')
   FROM pg_class c
   CROSS JOIN LATERAL (
-    SELECT 'a trigger' AS why WHERE c.relhastriggers AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid)
+    SELECT 'a trigger' AS why
+    WHERE c.relhastriggers
+      AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname <> 'reset_rollups')
     UNION ALL SELECT 'a rule' WHERE c.relhasrules
     -- it does not bind the owner, who writes, unless it is forced
     UNION ALL SELECT 'row-level security'

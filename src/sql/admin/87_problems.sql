@@ -370,6 +370,20 @@ SELECT 7, 'warning', 'slow_writer', 'wearables.sample_points',
        'remove it if possible', NULL
 FROM wearables_internal.slow_writer() w WHERE w IS NOT NULL
 UNION ALL
+SELECT 7, 'warning', 'rollups_off', 'wearables.sample_points',
+       'trigger reset_rollups is not enabled for every session, so charts do not use rollups', NULL,
+       'enable it, then call rebuild_rollups()',
+       'ALTER TABLE wearables.sample_points ENABLE ALWAYS TRIGGER reset_rollups'
+FROM pg_trigger t
+WHERE t.tgrelid = 'wearables.sample_points'::regclass AND t.tgname = 'reset_rollups' AND t.tgenabled <> 'A'
+UNION ALL
+SELECT 7, 'warning', 'rollups_late', NULL,
+       'days that were written are not rolled up, so charts of them read every sample', u.due_at,
+       'see whether jobs of kind rollup are worked on',
+       'SELECT * FROM wearables.queue WHERE kind = ''rollup'''
+FROM (SELECT x.due_at FROM wearables_internal.rollup_users x ORDER BY x.due_at LIMIT 1) u
+WHERE u.due_at < clock_timestamp() - interval '6 hours'
+UNION ALL
 SELECT 2, 'failing', 'replica_identity', c.oid::regclass::text,
        format('%s is published and has no replica identity, so its rows cannot be updated', c.oid::regclass), NULL,
        'set a replica identity', format('ALTER TABLE %s REPLICA IDENTITY FULL', c.oid::regclass)

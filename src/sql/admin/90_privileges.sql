@@ -145,6 +145,7 @@ BEGIN
        wearables.delete_unassignable_events(interval),
        wearables.normalize(bigint), wearables.normalize(text, bytea), wearables.normalize(text, jsonb),
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint),
+       wearables.rebuild_rollups(bigint), wearables.set_rollups(text, boolean),
        wearables.body_fields(bytea), wearables.requeue_event(bigint),
        wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
        wearables.discard_failed(text, text, text, timestamptz, timestamptz, integer),

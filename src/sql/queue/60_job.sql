@@ -1,10 +1,11 @@
 -- The queue.
 
-CREATE TYPE wearables.job_kind AS ENUM ('normalize', 'replay', 'pull', 'zone', 'call', 'erase');
+CREATE TYPE wearables.job_kind AS ENUM ('normalize', 'replay', 'pull', 'zone', 'call', 'erase', 'rollup');
 COMMENT ON TYPE wearables.job_kind IS
   'normalize: process an event. replay: process it again at low priority. pull: fetch one page of a backfill. '
   'zone: queue the events of a user whose time zone was changed. call: make a call to a vendor, see outbound_calls. '
-  'erase: delete what is stored of a user, see erasures.';
+  'erase: delete what is stored of a user, see erasures. rollup: roll up days of a user for charts, see '
+  'rebuild_rollups().';
 CREATE TYPE wearables.job_state AS ENUM ('ready', 'running', 'failed');
 COMMENT ON TYPE wearables.job_state IS
   'ready: due at run_at. running: claimed by a session. failed: given up, a dead letter.';
@@ -54,7 +55,8 @@ COMMENT ON COLUMN wearables.jobs.attempt IS
   'Failed attempts. After wearables_ingest.max_attempts the job is given up.';
 COMMENT ON COLUMN wearables.jobs.waits IS
   'How often the job has been put off since waiting_since. This does not count as an attempt.';
-COMMENT ON COLUMN wearables.jobs.priority IS 'Lower runs first: 0 for new events, 5 for pulls, 10 for replays.';
+COMMENT ON COLUMN wearables.jobs.priority IS
+  'Lower runs first: 0 for new events, 5 for pulls, 10 for replays and rollups.';
 COMMENT ON COLUMN wearables.jobs.suspect IS
   'True: a session was lost while it ran the job. The job is then run alone, and its attempt is counted before the '
   'work begins.';
