@@ -14,6 +14,8 @@ return (
 	configuration_limit_exceeded => [ '53400',
 		'A limit of the server is reached, such as max_worker_processes, or a limit of the vendor for one user.',
 		'Raise the setting that the hint names, or call refresh_user() again at the time that the message names.' ],
+	data_corrupted => [ 'XX001', 'A rollup cannot be read.',
+		'Call rebuild_rollups(). If it comes back, check the disk.' ],
 	data_exception => [ '22000', 'The body has not the structure of its resource.',
 		'Look at the body with body_fields(); the vendor may have changed it.' ],
 	datetime_field_overflow => [ '22008', 'A time lies outside of the supported range.',

@@ -155,6 +155,12 @@ Bucket bucket_of(TimestampTz at, const Width& width, const pg_tz* rules) {
   return bucket_of_clock(at, width.clock, rules);
 }
 
+bool begin_on_hours(TimestampTz at, const pg_tz* rules, TimestampTz* until) {
+  const Span span = span_from(at, rules);
+  *until = span.end;
+  return span.offset % USECS_PER_HOUR == 0 && (span.end == DT_NOEND || span.end % USECS_PER_HOUR == 0);
+}
+
 namespace {
 
 bool find_width(const Interval& given, Width* width) {

@@ -30,4 +30,8 @@ Bucket bucket_of(TimestampTz at, const Width& width, const pg_tz* rules);
 // where they skip it.
 TimestampTz first_instant(Timestamp wall_clock, const pg_tz* rules);
 
+// Whether buckets of whole hours, days or months begin on whole hours of UTC alone from `at`, which is one, to before
+// *until.
+bool begin_on_hours(TimestampTz at, const pg_tz* rules, TimestampTz* until);
+
 }  // namespace wearables::pg

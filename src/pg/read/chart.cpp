@@ -1,15 +1,19 @@
 // What a chart shows: the readings of a user's metric, one aggregate for each bucket and source. The rows are read by
 // one scan that hands each to receive_reading(), and no row is kept. They come mostly in the order of time, so the
 // bounds of the current bucket and its lines are at hand: zone arithmetic and the hash table are asked once a bucket.
+// Days that have a rollup are read from it, where buckets begin on whole hours of UTC; see pg/rollup/rollup.h.
 //
 // Runs with the rights and row-level security of the caller, under the caller's snapshot, and locks nothing. The lines
 // lie in the memory of the call.
-#include "pg/people/zone.h"
+#include "core/rollup/day_rollup.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "pg/people/zone.h"
+
 #include "pg/read/bucket.h"
+#include "pg/rollup/rollup_read.h"
 #include "pg/server/instant.h"
 #include "pg/server/spi.h"
 
@@ -43,13 +47,6 @@ struct Reading {
   bool has_secondary;
 };
 
-struct Numbers {
-  int64 count;
-  double sum;
-  double lowest;
-  double highest;
-};
-
 // Zero bytes between its members would be part of the key.
 struct LineKey {
   TimestampTz start;
@@ -59,8 +56,8 @@ struct LineKey {
 struct Line {
   LineKey key;
   TimestampTz end;
-  Numbers values;
-  Numbers secondaries;
+  RollupNumbers values;
+  RollupNumbers secondaries;
   Reading last;
 };
 
@@ -83,6 +80,7 @@ struct ChartQuery {
   // a calendar day and where it is charted: of one day there are several readings
   Timestamp day;
   TimestampTz day_at;
+  TimestampTz tiled_until;  // from a day of this metric that was asked on, buckets begin on whole hours up to there
 };
 
 // --- One reading
@@ -99,17 +97,6 @@ TimestampTz charted_at(ChartQuery* chart, TimestampTz ts, bool has_offset, int16
   }
   if (!chart->recorded || !has_offset) return ts;
   return first_instant(ts + offset * USECS_PER_MINUTE, chart->rules);
-}
-
-// As float8_accum() and the others of the server do it, but for NaN, which no sample is.
-void add(Numbers* numbers, double value) {
-  if (numbers->count++ == 0) {
-    *numbers = {1, value, value, value};
-    return;
-  }
-  numbers->sum += value;
-  numbers->lowest = std::min(numbers->lowest, value);
-  numbers->highest = std::max(numbers->highest, value);
 }
 
 // Which of two is the last: by the chart, then as rows of one instant are told apart everywhere.
@@ -138,16 +125,41 @@ Line* line_of(ChartQuery* chart, int16 source) {
   return line;
 }
 
-void chart_reading(ChartQuery* chart, const Reading& reading) {
-  if (reading.at < chart->from || reading.at >= chart->to) return;
+// The line that the reading belongs to, with the reading as its last one if it is. Null where the chart ends before it.
+Line* reach_line(ChartQuery* chart, const Reading& reading) {
+  if (reading.at < chart->from || reading.at >= chart->to) return nullptr;
   if (reading.at < chart->bucket.start || reading.at >= chart->bucket.end) {
     chart->bucket = bucket_of(reading.at, chart->width, chart->rules);
     chart->count_at_hand = 0;
   }
   Line* line = line_of(chart, reading.source);
   if (line->values.count == 0 || is_later(reading, line->last)) line->last = reading;
-  add(&line->values, reading.value);
-  if (reading.has_secondary) add(&line->secondaries, reading.secondary);
+  return line;
+}
+
+void chart_reading(ChartQuery* chart, const Reading& reading) {
+  Line* line = reach_line(chart, reading);
+  if (line == nullptr) return;
+  line->values.add(reading.value);
+  if (reading.has_secondary) line->secondaries.add(reading.secondary);
+}
+
+// All readings of the entry lie in the bucket of its last one, and within the chart if that does.
+void chart_entry(ChartQuery* chart, const RollupEntry& entry) {
+  const RollupReading& last = entry.last;
+  Reading reading;
+  reading.ts = to_server(last.ts);
+  reading.at = charted_at(chart, reading.ts, last.of_day, kCalendarDay);
+  reading.version = last.version;
+  reading.value = last.value;
+  reading.has_secondary = !std::isnan(last.secondary);
+  reading.secondary = reading.has_secondary ? last.secondary : 0;
+  reading.source = entry.source_id;
+  reading.part = last.part;
+  Line* line = reach_line(chart, reading);
+  if (line == nullptr) return;
+  line->values.add(entry.values);
+  line->secondaries.add(entry.secondaries);
 }
 
 // --- All readings of a metric
@@ -174,8 +186,109 @@ bool receive_reading(TupleTableSlot* slot, DestReceiver* self) {
 void no_startup(DestReceiver*, int, TupleDesc) {}
 void nothing_to_do(DestReceiver*) {}
 
-void chart_metric(ChartQuery* chart, int64 user_id, int16 metric_id, TimestampTz from, TimestampTz to) {
+void chart_samples(ChartQuery* chart, int64 user_id, int16 metric_id, TimestampTz from, TimestampTz to) {
   scan(kReadings, {arg_int8(user_id), arg_int2(metric_id), arg_instant(from), arg_instant(to)}, &chart->receiver);
+}
+
+// --- Rollups
+
+bool is_hour(TimestampTz at) { return at % USECS_PER_HOUR == 0; }
+
+TimestampTz start_of(DateADT day) { return static_cast<TimestampTz>(day) * USECS_PER_DAY; }
+
+// Whether each hour of the day lies in one bucket, and within the chart or outside of it.
+bool is_tiled(ChartQuery* chart, DateADT day) {
+  const TimestampTz start = start_of(day);
+  const TimestampTz end = start_of(day + 1);
+  if ((start < chart->from && !is_hour(chart->from)) || (end > chart->to && !is_hour(chart->to))) return false;
+  while (chart->tiled_until < end) {
+    // from the start of the first day on, and from each change of the clocks
+    const TimestampTz at = std::max(start, chart->tiled_until);
+    if (!begin_on_hours(at, chart->rules, &chart->tiled_until)) {
+      chart->tiled_until = DT_NOBEGIN;
+      return false;
+    }
+  }
+  return true;
+}
+
+// Runs of days that are read from samples, of one metric.
+struct MetricChart {
+  ChartQuery* chart;
+  TimestampTz from;  // of samples that are not read yet
+  TimestampTz to;
+  int runs;
+  int capacity;
+  struct Run {
+    TimestampTz from, to;
+  } * run;
+};
+
+void add_run(MetricChart* metric, TimestampTz to) {
+  if (metric->from >= to) return;
+  if (metric->runs == metric->capacity) {
+    metric->capacity *= 2;
+    metric->run = static_cast<MetricChart::Run*>(repalloc(metric->run, sizeof(MetricChart::Run) * metric->capacity));
+  }
+  metric->run[metric->runs++] = {metric->from, to};
+}
+
+void receive_rollup(void* arg, DateADT day, std::string_view entries) {
+  auto* metric = static_cast<MetricChart*>(arg);
+  RollupDecoder decoder(entries, to_core(start_of(day)));
+  if (!decoder.is_known() || !is_tiled(metric->chart, day)) return;
+  add_run(metric, start_of(day));
+  metric->from = start_of(day + 1);
+  RollupEntry entry;
+  while (decoder.next(&entry)) chart_entry(metric->chart, entry);
+  if (decoder.is_whole()) return;
+  ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a rollup is cut off"),
+                  errhint("Run SELECT wearables.rebuild_rollups().")));
+}
+
+// Many runs are read by one query: to plan each would take longer than to read it.
+constexpr int kMostScans = 4;
+constexpr const char* kReadingsOfRuns =
+    "SELECT p.ts, p.value, p.value_secondary, p.version, p.source_id, p.part, p.tz_offset "
+    "FROM unnest($3::timestamptz[], $4::timestamptz[]) r (from_ts, to_ts) CROSS JOIN LATERAL ("
+    "SELECT x.* FROM wearables.sample_points x "
+    "WHERE x.user_id = $1 AND x.metric_id = $2 AND x.ts >= r.from_ts AND x.ts < r.to_ts OFFSET 0) p";
+
+void chart_runs(const MetricChart& metric, int64 user_id, int16 metric_id) {
+  if (metric.runs <= kMostScans) {
+    for (int i = 0; i < metric.runs; ++i) {
+      chart_samples(metric.chart, user_id, metric_id, metric.run[i].from, metric.run[i].to);
+    }
+    return;
+  }
+  auto* from = static_cast<Datum*>(palloc(sizeof(Datum) * metric.runs));
+  auto* to = static_cast<Datum*>(palloc(sizeof(Datum) * metric.runs));
+  for (int i = 0; i < metric.runs; ++i) {
+    from[i] = TimestampTzGetDatum(metric.run[i].from);
+    to[i] = TimestampTzGetDatum(metric.run[i].to);
+  }
+  scan(kReadingsOfRuns,
+       {arg_int8(user_id), arg_int2(metric_id), arg_array(TIMESTAMPTZOID, from, nullptr, metric.runs),
+        arg_array(TIMESTAMPTZOID, to, nullptr, metric.runs)},
+       &metric.chart->receiver);
+}
+
+// Rollups first: their days ascend, and so do those that are left.
+void chart_metric(ChartQuery* chart, const RollupReader* rollups, int64 user_id, int16 metric_id, TimestampTz from,
+                  TimestampTz to) {
+  if (rollups == nullptr) return chart_samples(chart, user_id, metric_id, from, to);
+  constexpr int kExpectedRuns = 16;
+  MetricChart metric{chart, from, to, 0, kExpectedRuns, nullptr};
+  metric.run = static_cast<MetricChart::Run*>(palloc(sizeof(MetricChart::Run) * kExpectedRuns));
+  chart->tiled_until = DT_NOBEGIN;
+  read_rollups(*rollups, user_id, metric_id, {utc_day(from), utc_day(to - 1)}, receive_rollup, &metric);
+  add_run(&metric, to);
+  chart_runs(metric, user_id, metric_id);
+}
+
+// Whether days of the chart may be read from rollups.
+bool has_whole_hours(const ChartQuery& chart) {
+  return !chart.recorded && chart.width.clock % USECS_PER_HOUR == 0 && chart.to - chart.from >= USECS_PER_DAY;
 }
 
 ChartQuery* make_chart() {
@@ -224,7 +337,7 @@ Aggregate aggregate_of(std::string_view name) {
                   errhint("Give avg, sum, min, max or last.")));
 }
 
-double aggregated(const Numbers& numbers, Aggregate aggregate) {
+double aggregated(const RollupNumbers& numbers, Aggregate aggregate) {
   if (aggregate == Aggregate::kMin) return numbers.lowest;
   if (aggregate == Aggregate::kMax) return numbers.highest;
   // as sum(float8) and avg(float8)
@@ -298,10 +411,13 @@ Datum wearables_chart(PG_FUNCTION_ARGS) {
   chart->without_days = PG_GETARG_BOOL(7);
   const Elements metrics = elements_of(PG_GETARG_ARRAYTYPE_P(1), INT2OID, TYPALIGN_SHORT);
   SPI_connect();
+  RollupReader rollups;
+  const bool uses_rollups = has_whole_hours(*chart) && open_rollups(&rollups);
   for (int i = 0; i < metrics.count; ++i) {
-    chart_metric(chart, PG_GETARG_INT64(0), DatumGetInt16(metrics.values[i]),
+    chart_metric(chart, uses_rollups ? &rollups : nullptr, PG_GETARG_INT64(0), DatumGetInt16(metrics.values[i]),
                  DatumGetTimestampTz(bounds.values[kScanFrom]), DatumGetTimestampTz(bounds.values[kScanTo]));
   }
+  if (uses_rollups) close_rollups(rollups);
   SPI_finish();
   put_lines(reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo), *chart, aggregate);
   return Datum{0};
