@@ -56,6 +56,13 @@ REQUEST = """
 SELECT wearables.request_backfill(u.user_id, %(provider)s, %(resource)s, %(begins)s::timestamptz, %(ends)s::timestamptz, %(endpoint)s)
 FROM wearables.users u WHERE u.client_user_id = %(client)s"""
 
+# a chart of all samples
+PLAIN = """
+CREATE FUNCTION convergence_plain(user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, width text, zone text)
+RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, value float8, value_secondary float8,
+               lowest float8, highest float8, readings bigint, unit text, partial boolean)
+LANGUAGE sql STABLE SET wearables_ingest.use_rollups = off AS 'SELECT * FROM wearables.timeseries($1, $2, $3, $4, $5, $6)'"""
+
 
 class Broken(Exception):
     """The proof failed in a way that leaves no state to compare."""
@@ -158,6 +165,7 @@ def make_template(options):
             connection.execute("SELECT wearables.set_secret(%s, 'api_key', 0, %s)", (endpoint, f"sk_us_{endpoint}"))
         connection.execute("SELECT wearables.make_event_partitions()")
         connection.execute(worlds.SETUP)
+        connection.execute(PLAIN)
         if options.extra_sql:
             connection.execute(Path(options.extra_sql).read_text())
 
@@ -219,7 +227,8 @@ class Arena:
                 break
             except psycopg.errors.DuplicateDatabase:
                 continue  # the server crashed between making and telling
-        for setting in ("retry_base = 0", "max_attempts = 100", "allow_loopback_http = on"):
+        # each day that has a sample is rolled up as soon as it was written, while others write
+        for setting in ("retry_base = 0", "max_attempts = 100", "allow_loopback_http = on", "rollup_delay = 0", "rollup_readings = 1"):
             self.admin.run(f"ALTER DATABASE {name} SET wearables_ingest.{setting}")
 
     def make_reference(self):
@@ -251,7 +260,8 @@ class Arena:
             self.main.run("DELETE FROM wearables.metrics WHERE origin = 'extended'")
         else:
             self.main.run(";".join(f"DELETE FROM wearables.{table}" for table in TABLES))
-        self.main.run("DELETE FROM wearables_internal.pull_hosts; DELETE FROM wearables_internal.refused_keys")
+        for table in ("pull_hosts", "refused_keys", "rollups", "rollup_users"):
+            self.main.run(f"DELETE FROM wearables_internal.{table}")
 
     def take_road(self, guarded):
         """A constraint on the table makes the writer take the guarded upsert."""

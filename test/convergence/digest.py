@@ -67,6 +67,28 @@ WHERE t.value IS DISTINCT FROM (
     AND (s.provider, s.source_type, s.day) = (t.provider, t.source_type, wearables.day_of(t.bucket_start, c.zone)))
 """
 
+# What is charted of rollups is what is charted of all samples; sums may differ in their last bits, as may what they are
+# made of. Of each person and metric one zone and width, by chance.
+ROLLUPS = """
+WITH asked AS MATERIALIZED (
+  SELECT m.user_id, m.name, m.aggregate, (ARRAY['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Australia/Lord_Howe'])[1 + m.chance %% 5] AS zone,
+         (ARRAY['hour', '6 hours', 'day', 'week', 'month'])[1 + m.chance / 5 %% 5] AS width
+  FROM (SELECT DISTINCT p.user_id, m.name, m.aggregate, abs(hashint4extended(p.metric_id, %s) %% 1000)::integer AS chance
+        FROM wearables.sample_points p JOIN wearables.metrics m USING (metric_id)) m)
+SELECT concat_ws(' | ', q.user_id, q.name, q.zone, q.width, coalesce(a.bucket_start, b.bucket_start), a.readings || ' of a rollup', a.value, b.readings || ' of all', b.value)
+FROM asked q
+CROSS JOIN LATERAL (
+  SELECT a, b FROM wearables.timeseries(q.user_id, q.name, '2025-01-01Z', '2026-01-01Z', q.width, q.zone) a
+  FULL JOIN convergence_plain(q.user_id, q.name, '2025-01-01Z', '2026-01-01Z', q.width, q.zone) b USING (bucket_start, provider, source_type, channel)
+  OFFSET 0) x
+CROSS JOIN LATERAL (SELECT (x.a).*) a CROSS JOIN LATERAL (SELECT (x.b).*) b
+WHERE (a.readings, a.lowest, a.highest, a.value_secondary IS NULL) IS DISTINCT FROM (b.readings, b.lowest, b.highest, b.value_secondary IS NULL)
+   OR abs(a.value - b.value) > CASE WHEN q.aggregate IN ('avg', 'sum') THEN 1e-12 * greatest(abs(b.lowest), abs(b.highest)) * b.readings ELSE 0 END
+   OR abs(a.value_secondary - b.value_secondary) > CASE WHEN q.aggregate IN ('avg', 'sum') THEN 1e-9 ELSE 0 END
+"""
+ROLLED_DAYS = """SELECT count(*) FROM wearables_internal.rollups r
+                 WHERE r.epoch = (SELECT coalesce(max(x.reset_id), 0) FROM wearables_internal.rollup_resets x)"""
+
 
 def sql_of(part, changed, pulled):
     # data that came in before a mapping was changed has come in, although the final mapping yields none of it

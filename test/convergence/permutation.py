@@ -117,12 +117,18 @@ def people_first(steps):
     return out
 
 
+def tell_rollups(wrong):
+    if wrong:
+        raise Broken(["  charts that rollups tell otherwise:", *(f"  {line}" for line, in wrong[:5])])
+
+
 class Permutation:
     def __init__(self, world, number, options):
         self.rng = random.Random(f"{world.seed} permutation {number}")
         self.world, self.options = world, options
         self.log = []
         self.accidents = []  # kills and crashes
+        self.rolled_days = 0
 
     def chance(self, probability):
         return self.rng.random() < probability
@@ -208,15 +214,18 @@ class Permutation:
         """What a session of the crowd does next; mostly it drains."""
         salt, part = self.rng.getrandbits(31), self.rng.choice((1, 2, 3, 8))
         tasks = [("CALL wearables.drain()", None), ("CALL wearables.drain(%s)", (self.rng.randint(1, 20),)),
-                 (REPLAY_SOME, (salt, part)), (REQUEUE_SOME, (salt, part)), (CANCEL_SOME, (salt, part))]
-        task = self.rng.choices(tasks, (6, 6, 2, 1, 3 if self.world.pulls else 0))[0]
+                 (REPLAY_SOME, (salt, part)), (REQUEUE_SOME, (salt, part)), (digest.ROLLUPS, (salt,)), (CANCEL_SOME, (salt, part))]
+        task = self.rng.choices(tasks, (6, 6, 2, 1, 1, 3 if self.world.pulls else 0))[0]
         self.note(f"crowd: {task[0].split('FROM')[0]} {task[1]}")
         return task
 
     @staticmethod
     def work(session, tasks):
+        """Whatever others do meanwhile: the two charts of a line are of one snapshot."""
         for sql, parameters in tasks:
-            session.run(sql, parameters)
+            rows = session.run(sql, parameters)
+            if sql is digest.ROLLUPS:
+                tell_rollups(rows)
 
     def play(self, place, steps):
         messages = []
@@ -263,7 +272,17 @@ class Permutation:
             drain_all(session)
         if self.chance(0.3):
             self.check_books(session)
+        self.check_rollups(session)
         return state_of(session, self.world)
+
+    def check_rollups(self, session):
+        """As the crowd left them, then all of them made anew."""
+        for _ in range(2 if self.chance(0.3) else 1):
+            tell_rollups(session.run(digest.ROLLUPS, (self.rng.getrandbits(31),)))
+            (days,), = session.run(digest.ROLLED_DAYS)
+            self.rolled_days = max(self.rolled_days, days)
+            session.run("SELECT wearables.rebuild_rollups()")
+            drain_all(session)
 
     @staticmethod
     def check_books(session):

@@ -49,6 +49,7 @@ def run_permutation(options, place, world, reference, number, tally):
         return broken.lines
     finally:
         tally.add_accidents(plan.accidents)
+        tally.add_rolled_days(plan.rolled_days)
     found = digest.difference(reference, state)
     return found + [f"  step: {step}" for step in plan.log] if found and options.verbose else found
 
@@ -78,7 +79,7 @@ class Tally:
     def __init__(self, wanted, most_differences):
         self.lock = multiprocessing.Lock()
         self.wanted, self.most = wanted, most_differences
-        self.done, self.worlds, self.differences, self.broken, self.kills, self.crashes = (multiprocessing.Value("q", 0) for _ in range(6))
+        self.done, self.worlds, self.differences, self.broken, self.kills, self.crashes, self.rolled_days = (multiprocessing.Value("q", 0) for _ in range(7))
         self.begun = time.monotonic()
 
     def finished(self):
@@ -102,6 +103,10 @@ class Tally:
         with self.lock:
             self.kills.value += accidents.count("kill")
             self.crashes.value += accidents.count("crash")
+
+    def add_rolled_days(self, days):
+        with self.lock:
+            self.rolled_days.value += days
 
     def differ(self, seed, number, lines):
         with self.lock:
@@ -155,7 +160,7 @@ def main():
     for member in crew:
         member.join()
     done = tally.done.value
-    print(f"{done / (time.monotonic() - tally.begun):.1f} permutations/s; {tally.kills.value} drains killed, {tally.crashes.value} servers crashed")
+    print(f"{done / (time.monotonic() - tally.begun):.1f} permutations/s; {tally.kills.value} drains killed, {tally.crashes.value} servers crashed; {tally.rolled_days.value} days rolled up")
     print(f"{done} permutations of {tally.worlds.value} worlds, {tally.differences.value} differences")
     sys.exit(0 if done > 0 and tally.differences.value + tally.broken.value == 0 else 1)
 
