@@ -72,6 +72,8 @@ def put_heartrate(connection, batch, events, samples, seconds=0, first_user=1, o
 def clear(connection):
     """Nothing arrived, nothing stored; then a checkpoint, so that no other falls into the timed part."""
     connection.execute("TRUNCATE " + ", ".join("wearables." + table for table in KEPT))
+    # after the samples, whose TRUNCATE has users rolled up anew
+    connection.execute("TRUNCATE wearables_internal.rollups, wearables_internal.rollup_users, wearables_internal.rollup_resets")
     connection.execute("CHECKPOINT")
 
 

@@ -1,4 +1,5 @@
-"""What a chart of a user costs: a year of minutes by day, and a week of them by hour, at the first and the 20th call of a session."""
+"""What a chart of a user costs: a year of minutes by day, and a week of them by hour, at the first and the 20th call of a session.
+From samples, and then with the year rolled up."""
 import datetime
 import statistics
 
@@ -9,7 +10,7 @@ MINUTES, ROUNDS, CALLS = 525_600, 5, 20
 ZONE = "Europe/Berlin"
 FROM = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
 WEEK_FROM = FROM + datetime.timedelta(days=20)
-TARGET, WEEK_TARGET_MS = 1.0, 5
+TARGET, WEEK_TARGET_MS, ROLLED_TARGET_MS = 1.0, 5, 10
 
 READINGS = """
 INSERT INTO wearables.samples (user_id, metric, ts, provider, source_type, value)
@@ -36,6 +37,7 @@ def run():
         ours = [user, *bounds, bucket, ZONE]
         theirs = [bucket, ZONE, user, metric, source, *bounds]
         measure(f"{days} days of minutes by {bucket}", (OURS, ours), (BY_HAND, theirs))
+    measure_rollups(session, user, minutes // 1440)
     world.clear(session)
     session.close()
 
@@ -77,3 +79,23 @@ def measure(what, ours, theirs):
     if "hour" in what:
         harness.report(f"timeseries(), {what}", "the target", [statistics.median(seconds["ours", CALLS]) * 1e3],
                        f"call {CALLS} of a session", target=WEEK_TARGET_MS, at_most=True, unit=" ms")
+
+
+def measure_rollups(session, user, days):
+    bounds = [FROM, FROM + datetime.timedelta(days=days)]
+    raw = session.execute(OURS, [user, *bounds, "day", ZONE]).fetchall()
+    session.execute("SELECT wearables.rebuild_rollups(%s)", [user])
+    took = harness.timed(lambda: world.drain(session))
+    rolled, size, samples = session.execute(
+        """SELECT count(*), pg_total_relation_size('wearables_internal.rollups'), pg_total_relation_size('wearables.sample_points')
+           FROM wearables_internal.rollups""").fetchone()
+    harness.check(rolled == days, f"{rolled} of {days} days are rolled up")
+    harness.report("rolling them up", "", [days / took], f"{took:.1f} s, {100 * size / samples:.1f} % of the room of the samples", unit=" days/s")
+    for bucket in ("day", "hour"):
+        calls = [time_calls(OURS, [user, *bounds, bucket, ZONE]) for _ in range(harness.scaled(ROUNDS, 2))]
+        harness.check(bucket == "hour" or is_same(calls[-1][1], raw), "the charts differ")
+        for call in (1, CALLS):
+            milliseconds = [took[call - 1] * 1e3 for took, _ in calls]
+            harness.report(f"timeseries(), {days} days of minutes by {bucket}, rolled up, call {call} of a session", "the target",
+                           [statistics.median(milliseconds)], f"{len(calls[-1][1])} rows", target=ROLLED_TARGET_MS if bucket == "day" else None,
+                           at_most=True, unit=" ms")
