@@ -1,5 +1,6 @@
 // Deletes the samples of a user, some at a time, by ranges of the key: a table that another extension has spread over
 // others has no row ids that could be named. The caller holds the user's lock, and deletes what samples became, too.
+#include "pg/rollup/rollup.h"
 #include "pg/server/server.h"
 #include "pg/server/spi.h"
 
@@ -27,6 +28,9 @@ Statement delete_range{R"(
   SELECT count(*) FROM gone)"};
 enum { kDeleted = 1 };
 
+// Whatever they are made of: with the first samples all of them go, and those that a job makes between two batches.
+Statement delete_rollups{"DELETE FROM wearables_internal.rollups r WHERE r.user_id = $1"};
+
 // Deletes `most` samples from `place` on, and those that share the place of the last one; moves `place` there. Returns
 // how many.
 int64 erase_samples(int64 user_id, int32 most, Place* place) {
@@ -34,8 +38,11 @@ int64 erase_samples(int64 user_id, int32 most, Place* place) {
   const bool more =
       run(find_end, {arg_int8(user_id), arg_int2(place->metric_id), arg_instant(place->ts), arg_int8(most - 1)}) > 0;
   const Place end = more ? Place{get_int2(0, kEndMetric), get_instant(0, kEndTs)} : Place{PG_INT16_MAX, DT_NOEND};
+  run(delete_rollups, {arg_int8(user_id)});
+  begin_own_write(1);
   run(delete_range, {arg_int8(user_id), arg_int2(place->metric_id), arg_instant(place->ts), arg_int2(end.metric_id),
                      arg_instant(end.ts)});
+  end_own_write();
   if (more) *place = end;
   return get_int8(0, kDeleted);
 }
