@@ -118,11 +118,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
 
   // A walk guesses by the body before, which differs between the two.
+  static const StreamSubject subject{"document", "oura", "ring", 1'700'000'000'000'000, 1'700'003'600'000'000};
+  const StreamSubject* of = resource.stream_of.empty() ? nullptr : &subject;
   static Batch again;
-  const auto first = normalize(plan(), resource.name, body, again);
+  const auto first = normalize(plan(), resource.name, body, again, nullptr, nullptr, {}, of);
 
   static Batch batch;  // of the bodies before
-  const auto result = normalize(plan(), resource.name, body, batch);
+  const auto result = normalize(plan(), resource.name, body, batch, nullptr, nullptr, {}, of);
   if (resource.kind == ResourceKind::kSkipped) {
     require(!result.ok() && result.error().code == Code::kInvalidArgument);
     return 0;

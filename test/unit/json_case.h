@@ -36,6 +36,10 @@ inline std::string shown(const Value& value) {
 // Writes down what a walk calls, one line each.
 class Notes final : public RecordSink {
  public:
+  // Whether it is told where the text of a record stands.
+  enum class Places { kTold, kLeftOut };
+  explicit Notes(Places places = Places::kTold) : places_(places) {}
+
   void begin_list(std::span<const Value> source, std::string_view group) override {
     text_ << "list";
     for (const Value& value : source) text_ << ' ' << shown(value);
@@ -55,13 +59,14 @@ class Notes final : public RecordSink {
         for (const Value& value : list) text_ << ' ' << shown(value);
       }
     }
-    if (record.length > 0) text_ << ' ' << record.offset << '+' << record.length;
+    if (record.length > 0 && places_ == Places::kTold) text_ << ' ' << record.offset << '+' << record.length;
     text_ << '\n';
   }
 
   std::string text() const { return text_.str(); }
 
  private:
+  const Places places_;
   std::ostringstream text_;
 };
 

@@ -17,7 +17,7 @@ using testing::outcome;
 using testing::samples;
 
 std::string object(std::string_view body, const FieldSet& set) {
-  Notes notes;
+  Notes notes(Notes::Places::kLeftOut);
   return outcome(walk_objects(body, set, notes), notes);
 }
 

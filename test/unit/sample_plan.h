@@ -88,6 +88,10 @@ inline std::vector<ResourceDef> sample_resources() {
   resources.push_back({"night", ResourceKind::kSummary, "nights"});
   resources.push_back({"dose", ResourceKind::kTimeseries, ""});
   resources.push_back({"trip", ResourceKind::kSummary, "trips"});
+  // the stream of a trip, which the trip itself may hold
+  resources.push_back({"ride", ResourceKind::kSummary, ""});
+  resources.back().stream_of = "trip";
+  resources.back().stream_field = "ride";
   return resources;
 }
 
@@ -124,6 +128,9 @@ inline std::vector<MappingDef> sample_mappings() {
       mapping(28, "dose", 21, {"value"}, {"start"}),
       mapping(29, "trip", 20, {"value"}, {"start"}),
       mapping(30, "trip", 20, {"values.*"}, {"start"}),
+      mapping(31, "ride", 1, {"heartrate.*"}, {"time.*"}),
+      mapping(32, "ride", 19, {"warmth.*"}, {"time.*"}),
+      mapping(33, "ride", 15, {"stages.*.value"}, {"stages.*.start"}),
   };
   rows[2].provider = "apple_health_kit";
   rows[3].provider = "apple_health_kit";
@@ -147,6 +154,8 @@ inline std::vector<MappingDef> sample_mappings() {
   rows[29].only_where_field = "type";
   rows[29].only_where_texts = {"walk"};
   rows[29].channel = "walk";
+  rows[32].end_field = "stages.*.end";
+  rows[32].unit_field = "stages.*.unit";
   // body_temperature alone has no default
   const std::vector<MetricDef> metrics = sample_metrics();
   for (MappingDef& row : rows) {

@@ -33,7 +33,8 @@ enum class Kind : std::uint8_t {
 // One field of one record. A string that cannot be unescaped (a lone surrogate) reads U+FFFD.
 struct Value {
   Kind kind = Kind::kMissing;
-  double number = 0;      // kNumber; infinite when what is written overflows. kBool: 1 for true
+  double number = 0;      // kNumber; infinite when what is written overflows. kBool: 1 for true. kObject: where its
+                          // text begins in the body
   std::string_view text;  // kString: unescaped; kNumber: as written. Valid until the sink returns
 
   bool present() const noexcept { return kind != Kind::kMissing && kind != Kind::kNull; }

@@ -28,7 +28,7 @@ struct Record {
   std::string_view list;          // RFC 6901 pointer to the list that holds it
   std::size_t index;              // in that list; kNotListed when `list` points to the record itself
   std::size_t offset;             // of its text in the body
-  std::size_t length;             // documents only
+  std::size_t length;             // of that text; 0 for a sample
   bool too_deep = false;          // an object that is nested too deep to be read: counts as none
 
   static constexpr std::size_t kNotListed = static_cast<std::size_t>(-1);
@@ -74,7 +74,8 @@ Result<WalkFindings> walk_documents(std::string_view body, std::string_view list
                                     std::uint16_t id_slot, RecordSink& sink, bool (*stop)());
 
 // The body as one record; of a list, every element that is an object. Else there is no record.
-Result<WalkFindings> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink);
+Result<WalkFindings> walk_objects(std::string_view body, const FieldSet& fields, RecordSink& sink,
+                                  bool (*stop)() = nullptr);
 
 // Gives back what walks keep from body to body when that is large: for after a body that was.
 void forget_large_body();

@@ -125,7 +125,10 @@ bool Walk::make_places(od::array& array, const WantedValue& wanted) {
 bool Walk::take_container(od::value& value, const WantedValue& wanted, int depth) {
   Value* slot = wanted.slot;
   const bool is_object = *start(value) == '{';
-  if (slot != nullptr) slot->kind = is_object ? Kind::kObject : Kind::kArray;
+  if (slot != nullptr) {
+    slot->kind = is_object ? Kind::kObject : Kind::kArray;
+    slot->number = static_cast<double>(offset_of(value));
+  }
   if (depth > kMaxDepth) return pass_over(value);
   if (is_object) {
     od::object object;

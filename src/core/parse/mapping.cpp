@@ -88,6 +88,32 @@ Result<Done> add_resource(Plan::Impl& plan, const ResourceDef& def) {
   return Done{};
 }
 
+PlanResource* find_resource(Plan::Impl& plan, std::string_view name) {
+  for (PlanResource& resource : plan.resources) {
+    if (resource.def.name == name) return &resource;
+  }
+  return nullptr;
+}
+
+// Tells resources of the streams of their documents, which may stand behind them. What either of the two was when it
+// was of kind summary may still be stored, so the one knows the other whatever they are now.
+Result<Done> add_streams(Plan::Impl& plan) {
+  for (const PlanResource& stream : plan.resources) {
+    PlanResource* of = stream.def.stream_of.empty() ? nullptr : find_resource(plan, stream.def.stream_of);
+    if (of == nullptr) continue;
+    const bool is_read = of->def.kind == ResourceKind::kSummary && stream.def.kind == ResourceKind::kSummary;
+    of->has_pulled_stream = of->has_pulled_stream || (is_read && stream.def.pull_stream);
+    const std::string& field = stream.def.stream_field;
+    if (field.empty()) continue;
+    const std::string row = "resource " + quoted(stream.def.name);
+    if (!FieldSet::valid(field)) return invalid(row, "has a stream field that is not a path: " + quoted(field));
+    if (!of->stream.empty()) return invalid(row, "documents of " + quoted(of->def.name) + " hold another stream");
+    of->stream = stream.def.name;
+    if (is_read) of->stream_field = of->fields.add(field);
+  }
+  return Done{};
+}
+
 // Slots for paths; remembers the first that is malformed.
 class Paths {
  public:
@@ -178,11 +204,13 @@ Result<Done> set_condition(Plan::Impl& plan, PlanResource& resource, const Mappi
   return Done{};
 }
 
-Result<Done> set_extends(Plan::Impl& plan, PlanResource& resource, const MappingDef& def, const std::string& row,
-                         PlanMapping& mapping) {
+// `within`: what the paths begin with, which is no part of a name.
+Result<Done> set_extends(Plan::Impl& plan, PlanResource& resource, const MappingDef& def, std::string_view within,
+                         const std::string& row, PlanMapping& mapping) {
   for (const std::string& path : def.extends) {
     if (auto checked = check_whole_field(path, row); !checked.ok()) return checked;
-    mapping.extends.push_back({field_of(plan, resource, path), path == "type" ? "" : path + '='});
+    const std::string name = path.substr(within.size());
+    mapping.extends.push_back({field_of(plan, resource, path), name == "type" ? "" : name + '='});
   }
   return Done{};
 }
@@ -194,6 +222,21 @@ Result<Done> set_part(Plan::Impl& plan, PlanResource& resource, const MappingDef
     mapping.part.push_back(field_of(plan, resource, path));
   }
   return Done{};
+}
+
+// The row of a stream as its paths are in a document that holds the stream: `within` is that member and a full stop.
+MappingDef within_document(MappingDef def, std::string_view within) {
+  const auto begin = [within](std::string& path) {
+    if (!path.empty()) path.insert(0, within);
+  };
+  for (std::vector<std::string>* paths : {&def.value_fields, &def.instant_fields, &def.extends, &def.part_fields}) {
+    for (std::string& path : *paths) begin(path);
+  }
+  for (std::string* path : {&def.secondary_field, &def.end_field, &def.unit_field, &def.base_field, &def.sum_field,
+                            &def.only_where_field}) {
+    begin(*path);
+  }
+  return def;
 }
 
 std::uint16_t same_time(const std::vector<PlanMapping>& mappings, const PlanMapping& mapping) {
@@ -209,13 +252,9 @@ bool is_canonical(const PlanMapping& mapping, const PlanMetric& metric) {
          none(mapping.constant_unit) && none(mapping.unit_up_to_one);
 }
 
-Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
+// `within`: as of within_document(), if the row is of the stream within the documents of the resource; else empty.
+Result<Done> add_mapping_to(Plan::Impl& plan, PlanResource* resource, const MappingDef& def, std::string_view within) {
   const std::string row = "mapping " + std::to_string(def.mapping_id);
-  const auto resource = std::find_if(plan.resources.begin(), plan.resources.end(),
-                                     [&](const PlanResource& known) { return known.def.name == def.resource; });
-  if (resource == plan.resources.end()) {
-    return invalid(row, "there is no resource " + quoted(def.resource));
-  }
   const PlanMetric* metric = find_metric(plan, def.metric_id);
   if (metric == nullptr) {
     return invalid(row, "there is no metric " + std::to_string(def.metric_id));
@@ -229,10 +268,11 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
   if (resource->def.kind == ResourceKind::kSummary && def.channel != def.resource) mapping.channel = def.channel;
   mapping.metric = static_cast<std::uint16_t>(metric - plan.metrics.data());
   mapping.enabled = def.enabled;
+  mapping.of_stream = !within.empty();
   if (def.enabled) {
     if (auto set = set_fields(resource->fields, def, row, mapping); !set.ok()) return set;
     if (auto set = set_condition(plan, *resource, def, row, mapping); !set.ok()) return set;
-    if (auto set = set_extends(plan, *resource, def, row, mapping); !set.ok()) return set;
+    if (auto set = set_extends(plan, *resource, def, within, row, mapping); !set.ok()) return set;
     if (auto set = set_part(plan, *resource, def, row, mapping); !set.ok()) return set;
     // one that the metric does not know is the fault of this row alone: its readings say so
     mapping.constant_unit = def.unit_field.empty() ? def.unit : def.unit_default;
@@ -242,6 +282,20 @@ Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
     mapping.time_of = same_time(resource->mappings, mapping);
   }
   resource->mappings.push_back(std::move(mapping));
+  return Done{};
+}
+
+Result<Done> add_mapping(Plan::Impl& plan, const MappingDef& def) {
+  PlanResource* resource = find_resource(plan, def.resource);
+  if (resource == nullptr) {
+    return invalid("mapping " + std::to_string(def.mapping_id), "there is no resource " + quoted(def.resource));
+  }
+  if (auto added = add_mapping_to(plan, resource, def, ""); !added.ok()) return added;
+  for (PlanResource& of : plan.resources) {
+    if (of.stream != def.resource || of.stream_field == PlanMapping::kNoField) continue;
+    const std::string within = resource->def.stream_field + '.';
+    return add_mapping_to(plan, &of, within_document(def, within), within);
+  }
   return Done{};
 }
 
@@ -268,6 +322,10 @@ Result<Done> add_known_field(Plan::Impl& plan, const KnownFieldDef& def) {
     const bool named = def.resource.empty() || def.resource == resource.def.name;
     const bool beside = of_source && resource.def.kind != ResourceKind::kSummary;
     if (named && !beside) know(resource.fields, resource.texts, def.path, def);
+    if (!def.resource.empty() && def.resource == resource.stream) {
+      know(resource.fields, resource.texts, find_resource(plan, resource.stream)->def.stream_field + '.' + def.path,
+           def);
+    }
   }
   return Done{};
 }
@@ -303,6 +361,7 @@ Result<std::unique_ptr<Plan>> Plan::compile(const MappingSet& set) {
   if (auto done = add_all(*plan, set.metrics, add_metric); !done.ok()) return done.error();
   if (auto done = add_all(*plan, set.units, add_unit); !done.ok()) return done.error();
   if (auto done = add_all(*plan, set.resources, add_resource); !done.ok()) return done.error();
+  if (auto done = add_streams(*plan); !done.ok()) return done.error();
   if (auto done = add_all(*plan, set.mappings, add_mapping); !done.ok()) return done.error();
   if (auto done = add_all(*plan, set.known_fields, add_known_field); !done.ok()) {
     return done.error();
@@ -313,6 +372,13 @@ Result<std::unique_ptr<Plan>> Plan::compile(const MappingSet& set) {
     WEARABLES_ASSERT(resource.fields.is_consistent() && !resource.provider_mappings.empty());
   }
   return std::make_unique<Plan>(std::move(plan));
+}
+
+Plan::Streams Plan::streams(std::string_view resource) const noexcept {
+  const PlanResource* found = impl_->find(resource);
+  if (found == nullptr) return {};
+  const bool is_stream = found->def.kind == ResourceKind::kSummary && !found->def.stream_of.empty();
+  return {is_stream, is_stream && found->def.pull_stream, found->has_pulled_stream, found->stream};
 }
 
 ResourceKind Plan::kind(std::string_view resource, bool* known) const noexcept {

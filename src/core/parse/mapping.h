@@ -44,6 +44,11 @@ struct ResourceDef {
   OnePer one_per = OnePer::kId;
   std::string session_start = {};  // fields between whose instants a document lies, such as a night; empty: it is
   std::string session_end = {};    // no session
+  // Of a stream: its body holds neither id nor source, but is one object about a document of resource `stream_of`,
+  // whose they are. Such a document may hold it itself, in the member `stream_field` (empty: none does).
+  std::string stream_of = {};  // empty: it is no stream
+  std::string stream_field = {};
+  bool pull_stream = false;  // it is to be pulled after the document it is about
 };
 
 // The number that stands for a text ("true" and "false" too); NaN: there is no reading where it stands.
@@ -122,6 +127,15 @@ class Plan {
 
   // The kind of a resource; kSkipped for one that no row knows (`known` tells which).
   ResourceKind kind(std::string_view resource, bool* known) const noexcept;
+
+  // What a resource has to do with streams.
+  struct Streams {
+    bool is_stream = false;
+    bool is_pulled = false;        // it is a stream that is to be pulled
+    bool follow = false;           // streams of its documents are to be pulled
+    std::string_view within = {};  // the resource of the streams within its documents; empty: there are none
+  };
+  Streams streams(std::string_view resource) const noexcept;
 
  private:
   std::unique_ptr<Impl> impl_;

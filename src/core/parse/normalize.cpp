@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/json/json.h"
+#include "core/json/json_text.h"
 #include "core/parse/plan.h"
 #include "core/parse/readings.h"
 #include "core/base/text.h"
@@ -87,9 +88,15 @@ void SampleSink::record(const Record& record) {
 
 class DocumentSink final : public RecordSink {
  public:
-  DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::size_t body_size, Batch& batch,
-               const ClosedNames* closed, std::span<const Refusal> refused)
-      : resource_(resource), batch_(batch), readings_(plan, resource, body_size, batch, closed, refused) {}
+  DocumentSink(const Plan::Impl& plan, const PlanResource& resource, std::string_view body, Batch& batch,
+               const ClosedNames* closed, std::span<const Refusal> refused, const StreamSubject* subject)
+      : resource_(resource),
+        body_(body),
+        subject_(subject),
+        batch_(batch),
+        readings_(plan, resource, body.size(), batch, closed, refused) {
+    if (subject != nullptr) readings_.limit_to(subject->from, subject->to);
+  }
 
   void record(const Record& record) override;
   void finish() { readings_.finish(); }
@@ -101,14 +108,19 @@ class DocumentSink final : public RecordSink {
   Session session();
   std::string_view provider() const;
   std::string_view source_type() const;
+  bool holds_stream(const Record& record) const;
+  void add_stream(std::uint32_t holder);
 
   const PlanResource& resource_;
+  const std::string_view body_;
+  const StreamSubject* const subject_;  // null: documents tell of themselves
   Batch& batch_;
   Readings readings_;
 };
 
 // A name, or a whole number as it is written; empty when there is neither.
 std::string DocumentSink::id() const {
+  if (subject_ != nullptr) return is_printable(subject_->id, kMaxId) ? std::string(subject_->id) : std::string();
   const Value& value = readings_.field(resource_.id);
   const bool integer = value.kind == Kind::kNumber && value.text.find_first_of(".eE") == std::string_view::npos;
   if (value.kind != Kind::kString && !integer) return {};
@@ -116,6 +128,7 @@ std::string DocumentSink::id() const {
 }
 
 std::string_view DocumentSink::provider() const {
+  if (subject_ != nullptr) return subject_->provider;
   for (const std::uint16_t slot :
        {resource_.provider, resource_.slug, resource_.flat_provider, resource_.bare_provider}) {
     if (const auto text = string_in(readings_.field(slot)); !text.empty()) return text;
@@ -124,6 +137,7 @@ std::string_view DocumentSink::provider() const {
 }
 
 std::string_view DocumentSink::source_type() const {
+  if (subject_ != nullptr) return subject_->source_type;
   const std::string_view type = string_in(readings_.field(resource_.source_type));
   return type.empty() ? string_in(readings_.field(resource_.flat_type)) : type;
 }
@@ -162,6 +176,40 @@ Session DocumentSink::session() {
   return is_one ? session : Session{};
 }
 
+// Whether an object stands where the document may hold its stream, and in it any of the lists that are read. Most
+// documents hold null there, and an empty object says no more than that.
+bool DocumentSink::holds_stream(const Record& record) const {
+  if (resource_.stream_field == PlanMapping::kNoField) return false;
+  if (readings_.field(resource_.stream_field).kind != Kind::kObject) return false;
+  return std::any_of(resource_.mappings.begin(), resource_.mappings.end(), [&](const PlanMapping& mapping) {
+    return mapping.of_stream && std::any_of(mapping.lists.begin(), mapping.lists.end(),
+                                            [&](std::uint16_t list) { return !record.lists[list].rows.empty(); });
+  });
+}
+
+// The stream within the document before it: known by its id, of its source and as new, but a document of its own (R4).
+void DocumentSink::add_stream(std::uint32_t holder) {
+  std::vector<Document>& documents = batch_.documents;
+  const SourceRef of = batch_.sources[documents[holder].source];  // by value: another source may move it
+  const std::uint16_t source = readings_.source(of.provider, of.type, resource_.stream);
+  readings_.begin_series();
+  if (!readings_.is_source(source)) return readings_.reject_source(source);
+  if (documents.size() == kMaxDocuments) return readings_.reject_reading(Reason::kTooManyDocuments);
+  Document stream = documents[holder];
+  const auto index = static_cast<std::uint32_t>(documents.size());
+  stream.identity = stream.id;
+  stream.part = part_of(stream.id);
+  stream.source = source;
+  stream.offset = static_cast<std::size_t>(readings_.field(resource_.stream_field).number);
+  stream.length = end_of_value(body_, stream.offset) - stream.offset;
+  stream.is_stream = true;
+  readings_.limit_to(stream.session.start, stream.session.end);
+  stream.session = {};
+  documents.push_back(std::move(stream));
+  readings_.add(resource_.stream_mappings_for(of.provider), source, index);
+  readings_.limit_to(kNoInstant, kNoInstant);
+}
+
 void DocumentSink::record(const Record& record) {
   readings_.start(record);
   readings_.begin_series();
@@ -188,6 +236,7 @@ void DocumentSink::record(const Record& record) {
   document.length = record.length;
   document.session = session();
   readings_.add(resource_.mappings_for(provider), source, index);
+  if (holds_stream(record)) add_stream(index);
 }
 
 // What is left to be done of a batch when all records are in it.
@@ -242,7 +291,7 @@ bool is_consistent(const Batch& batch, std::size_t body_size) {
 }
 
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body, Batch& batch, StopFlag stop,
-                       const ClosedNames* closed, std::span<const Refusal> refused) {
+                       const ClosedNames* closed, std::span<const Refusal> refused, const StreamSubject* subject) {
   const Plan::Impl& impl = plan.impl();
   const PlanResource* found = impl.find(resource);
   if (found == nullptr || found->def.kind == ResourceKind::kSkipped) {
@@ -255,7 +304,10 @@ Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_
       return finish(walk_timeseries(body, found->fields, impl.source_fields, sink, stop), sink, batch, "samples",
                     resource);
     }
-    DocumentSink sink(impl, *found, body.size(), batch, closed, refused);
+    DocumentSink sink(impl, *found, body, batch, closed, refused, subject);
+    if (!found->def.stream_of.empty()) {
+      return finish(walk_objects(body, found->fields, sink, stop), sink, batch, "stream", resource);
+    }
     return finish(walk_documents(body, found->def.list_key, found->fields, found->id, sink, stop), sink, batch,
                   "documents", resource);
   }();

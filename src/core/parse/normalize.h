@@ -21,6 +21,15 @@ struct ClosedNames {
   std::vector<std::string> metrics;  // extended ones
 };
 
+// The document that a stream is about, whose id and source its body does not hold. Views into the caller's memory.
+struct StreamSubject {
+  std::string_view id, provider, source_type;
+  // Between which the document lies; kNoInstant: unknown. A reading more than kLongestSession before or after that is
+  // none of it.
+  Micros from = kNoInstant;
+  Micros to = kNoInstant;
+};
+
 // Reads every reading of `resource` in `body` by `plan`. Shapes accepted, in any nesting the vendor uses:
 //   timeseries  {data:{source,data:[sample]}}, a list of such groups, REST {groups:{provider:[{source,data}]}};
 //               where the source is null or absent {data:{provider,data}}; one sample in the place of the inner list
@@ -37,9 +46,12 @@ struct ClosedNames {
 // or does not know is kInvalidArgument. The readings take the place of what `batch` held; after an
 // error it means nothing. `refused`, ascending by ordinal, are samples that normalize() made of the same body before
 // and the caller found wrong: they are refused for these reasons, all else is as before.
+// The body of a stream (ResourceDef::stream_of) is one document as it is, that of `subject`; without a subject it has
+// no id. A stream within a document (ResourceDef::stream_field) is a document of its own: it stands behind the one that
+// holds it, with the same id, and is marked by Document::is_stream.
 Result<Done> normalize(const Plan& plan, std::string_view resource, std::string_view body, Batch& batch,
                        StopFlag stop = nullptr, const ClosedNames* closed = nullptr,
-                       std::span<const Refusal> refused = {});
+                       std::span<const Refusal> refused = {}, const StreamSubject* subject = nullptr);
 
 // Notes a text that a field holds and that nobody knows: each text once, as far as there is room for another.
 void note_unknown_text(Batch& batch, std::string_view path, std::string_view text);

@@ -63,6 +63,7 @@ struct PlanMapping {
   std::optional<PlanCondition> condition;
   std::string channel;  // empty: the resource's own
   std::vector<PlanField> part;
+  bool of_stream = false;  // of the stream within the documents of the resource
 };
 
 // Rows of which a condition decides: those with one, and the rows without one that read where none of theirs holds.
@@ -100,8 +101,15 @@ struct PlanResource {
     bool empty() const noexcept { return mappings.empty() && choices.empty(); }
   };
   std::vector<ProviderMappings> provider_mappings;  // the first is that of providers without a row of their own
+  // Of the streams within its documents: the slot of the member that holds one (kNoField: it is not read), the resource
+  // that it is of, and the mappings of that resource, whose paths begin with the member here.
+  int stream_field = PlanMapping::kNoField;
+  std::string stream;
+  std::vector<ProviderMappings> stream_mappings;  // as provider_mappings
+  bool has_pulled_stream = false;
 
   const ProviderMappings& mappings_for(std::string_view provider_name) const noexcept;
+  const ProviderMappings& stream_mappings_for(std::string_view provider_name) const noexcept;
 };
 
 struct Plan::Impl {
@@ -115,7 +123,7 @@ struct Plan::Impl {
   const PlanResource* find(std::string_view resource) const noexcept;
 };
 
-// Fills provider_mappings from mappings.
+// Fills provider_mappings and stream_mappings from mappings.
 void make_provider_mappings(const Plan::Impl& plan, PlanResource& resource);
 
 inline constexpr std::uint16_t kSourceProvider = 0;

@@ -26,14 +26,17 @@ std::uint16_t root_of(const Plan::Impl& plan, const PlanMapping& row) {
   return parent.empty() || found == plan.metric_names.end() ? row.metric : found->second;
 }
 
-// Those of the provider that are on, and the general ones whose place it does not take.
-Rows rows_for(const PlanResource& resource, const std::string& provider) {
+// Those of the provider that are on, and the general ones whose place it does not take: of the documents, or of the
+// streams within them.
+Rows rows_for(const PlanResource& resource, const std::string& provider, bool of_stream) {
   std::set<std::pair<std::uint16_t, std::string_view>> own;
   for (const PlanMapping& row : resource.mappings) {
+    if (row.of_stream != of_stream) continue;
     if (!provider.empty() && row.provider == provider) own.emplace(row.metric, row.channel);
   }
   Rows rows;
   for (const PlanMapping& row : resource.mappings) {
+    if (row.of_stream != of_stream) continue;
     const bool applies = row.provider == provider || (row.provider.empty() && !own.contains({row.metric, row.channel}));
     if (applies && row.enabled) rows.push_back(&row);
   }
@@ -78,14 +81,17 @@ PlanChoice* choice_of(const PlanResource& resource, std::vector<PlanChoice>& cho
   return found == choices.end() ? nullptr : &*found;
 }
 
-}  // namespace
+using ProviderMappings = PlanResource::ProviderMappings;
 
-void make_provider_mappings(const Plan::Impl& plan, PlanResource& resource) {
+void make_mappings(const Plan::Impl& plan, const PlanResource& resource, bool of_stream,
+                   std::vector<ProviderMappings>& target) {
   std::set<std::string> providers{""};
-  for (const PlanMapping& row : resource.mappings) providers.insert(row.provider);
+  for (const PlanMapping& row : resource.mappings) {
+    if (row.of_stream == of_stream) providers.insert(row.provider);
+  }
   for (const std::string& provider : providers) {
-    const Rows rows = without_unreached(rows_for(resource, provider));
-    auto& made = resource.provider_mappings.emplace_back();
+    const Rows rows = without_unreached(rows_for(resource, provider, of_stream));
+    auto& made = target.emplace_back();
     made.provider = provider;
     made.choices = choices_between(plan, resource, rows);
     for (const PlanMapping* row : rows) {
@@ -98,11 +104,26 @@ void make_provider_mappings(const Plan::Impl& plan, PlanResource& resource) {
   }
 }
 
-const PlanResource::ProviderMappings& PlanResource::mappings_for(std::string_view provider_name) const noexcept {
-  for (const ProviderMappings& group : provider_mappings) {
-    if (group.provider == provider_name) return group;
+const ProviderMappings& find_mappings(const std::vector<ProviderMappings>& groups, std::string_view provider) noexcept {
+  for (const ProviderMappings& group : groups) {
+    if (group.provider == provider) return group;
   }
-  return provider_mappings.front();
+  return groups.front();
+}
+
+}  // namespace
+
+void make_provider_mappings(const Plan::Impl& plan, PlanResource& resource) {
+  make_mappings(plan, resource, false, resource.provider_mappings);
+  make_mappings(plan, resource, true, resource.stream_mappings);
+}
+
+const ProviderMappings& PlanResource::mappings_for(std::string_view provider_name) const noexcept {
+  return find_mappings(provider_mappings, provider_name);
+}
+
+const ProviderMappings& PlanResource::stream_mappings_for(std::string_view provider_name) const noexcept {
+  return find_mappings(stream_mappings, provider_name);
 }
 
 }  // namespace wearables

@@ -346,7 +346,7 @@ bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
 [[gnu::always_inline]] inline bool Readings::place_instant(const ParsedInstant& parsed, int slot) {
   const bool is_date = parsed.date_only || slot == resource_.calendar_date;
   const Micros at = is_date ? date_of(parsed) : parsed.at;
-  if (at < kEarliestInstant || at > kLatestInstant) return fail(Reason::kTimestampOutOfRange, slot);
+  if (at < earliest_ || at > latest_) return fail(Reason::kTimestampOutOfRange, slot);
   // The vendor writes most instants as UTC, so +00:00 does not tell where the wearer was.
   const std::int16_t offset = parsed.offset_minutes;
   const bool tells = offset != 0 && offset >= -kFarthestOffset && offset <= kFarthestOffset;

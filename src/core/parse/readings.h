@@ -9,6 +9,7 @@
 #include "core/parse/plan.h"
 #include "core/write/sample.h"
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,13 @@ class Readings {
   // The record that add() and reject_reading() speak of; it must live until the next one. `source` is what stands
   // beside it, for mappings that look there (PlanResource::reads_source); it must live as long.
   void start(const Record& record, Fields source = {});
+
+  // From now on a time is refused that lies more than kLongestSession before `from` or after `to`; kNoInstant sets no
+  // bound.
+  void limit_to(Micros from, Micros to) noexcept {
+    earliest_ = from == kNoInstant ? kEarliestInstant : std::max(kEarliestInstant, from - kLongestSession);
+    latest_ = to == kNoInstant ? kLatestInstant : std::min(kLatestInstant, to + kLongestSession);
+  }
 
   using Mappings = PlanResource::ProviderMappings;
 
@@ -243,6 +251,8 @@ class Readings {
     std::size_t index = kNotExtended;
   };
 
+  Micros earliest_ = kEarliestInstant;
+  Micros latest_ = kLatestInstant;
   Place place_;
   Choice choice_;
   Interner extended_names_;

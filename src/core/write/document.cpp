@@ -14,10 +14,11 @@ namespace {
 // Returns how many rows the documents had that do not stand.
 std::size_t drop_former_states(const Batch& batch, DocumentSet& documents) {
   std::size_t overtaken = 0;
-  std::unordered_set<std::string_view> standing;
+  std::unordered_set<std::string_view> standing[2];  // of documents, and of the streams within them
   std::vector<std::uint32_t> kept;
   for (auto which = documents.order.rbegin(); which != documents.order.rend(); ++which) {
-    if (standing.insert(batch.documents[*which].identity).second) {
+    const Document& document = batch.documents[*which];
+    if (standing[document.is_stream ? 1 : 0].insert(document.identity).second) {
       kept.push_back(*which);
     } else {
       overtaken += documents.count[*which];

@@ -24,7 +24,8 @@ struct DocumentSet {
 std::int64_t origin_ms_of(const Document& document, std::int64_t event_version) noexcept;
 
 // Gives each row its document's version and settles the rows of each document where they stand. Of two documents of one
-// identity the later in `order` stands. `documents` is empty before. Returns how many rows were overtaken.
+// identity, streams among themselves, the later in `order` stands. `documents` is empty before. Returns how many rows
+// were overtaken.
 Result<std::size_t> order_documents(const Batch& batch, std::int64_t event_version, std::vector<Row>& rows,
                                     DocumentSet& documents);
 

@@ -130,6 +130,7 @@ struct Document {
   std::size_t offset;
   std::size_t length;
   Session session = {};
+  bool is_stream = false;  // stands within the document before it, and is one of the resource that reads it as a stream
 };
 
 struct Rejected {
