@@ -8,20 +8,17 @@
 #include "pg/pull/backfill.h"
 #include "pg/pull/exchange.h"
 #include "pg/pull/host.h"
+#include "pg/pull/page.h"
 #include "pg/pull/pull_job.h"
 #include "pg/queue/job.h"
 #include "pg/server/boundary.h"
 #include "pg/server/instant.h"
 #include "pg/server/settings.h"
 #include "pg/server/stop_point.h"
-#include "pg/store/event_insert.h"
 
 namespace wearables::pg {
 
 namespace {
-
-constexpr int16 kPagePriority = 5;  // behind what is delivered now, before replays
-constexpr size_t kMaxHeader = 300;
 
 struct PullState {
   Exchange exchange;
@@ -102,38 +99,6 @@ void begin_pull(Job* job) {
 
 // --- After: what came
 
-Jsonb* headers_of(const PullState& state) {
-  StringInfoData text;
-  initStringInfo(&text);
-  appendStringInfoString(&text, "{\"url\":");
-  escape_json(&text, state.url);
-  appendStringInfo(&text, ",\"status\":%d", state.exchange.answer->status);
-  const std::string_view type = std::string_view(state.exchange.answer->content_type).substr(0, kMaxHeader);
-  if (!type.empty()) {
-    appendStringInfoString(&text, ",\"content-type\":");
-    escape_json(&text, pnstrdup(type.data(), type.size()));
-  }
-  if (state.exchange.answer->date) {
-    appendStringInfo(&text, ",\"date_ms\":" INT64_FORMAT, static_cast<int64>(*state.exchange.answer->date));
-  }
-  appendStringInfoChar(&text, '}');
-  return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text.data)));
-}
-
-bytea* bytes_of_answer(const std::string& body) {
-  auto* bytes = static_cast<bytea*>(palloc(body.size() + VARHDRSZ));
-  SET_VARSIZE(bytes, body.size() + VARHDRSZ);
-  memcpy(VARDATA(bytes), body.data(), body.size());
-  return bytes;
-}
-
-// R3: the response's Date, else when it was asked for; never later than now, or it could not be overtaken.
-int64 origin_of(const PullState& state) {
-  const int64 asked = to_core(state.exchange.asked_at) / kMicrosPerMillisecond;
-  const int64 now = to_core(GetCurrentTimestamp()) / kMicrosPerMillisecond;
-  return state.exchange.answer->date ? std::min<int64>(*state.exchange.answer->date, now) : asked;
-}
-
 struct NextPage {
   std::string cursor;  // empty: there is none
   std::string wrong;   // why the body is no page; empty: it is one
@@ -176,21 +141,9 @@ JobEnd store_page(const PullState& state) {
   const std::string_view cursor = page->cursor;
   const bool circles = backfill.cursor_mark != nullptr && cursor == backfill.cursor_mark;
   const bool repeats = backfill.cursor != nullptr && cursor == backfill.cursor;
-  const char* type = psprintf("pulled.data.%.*s", static_cast<int>(backfill.resource.size()), backfill.resource.data());
   const char* id = psprintf("pull:" INT64_FORMAT ":%d", backfill.backfill_id, backfill.pages + 1);
-  const TimestampTz now = GetCurrentTimestamp();
-  (void)insert_event({backfill.endpoint,
-                      id,
-                      now,
-                      origin_of(state),
-                      EventAge::kCreated,
-                      type,
-                      backfill.resource,
-                      backfill.external_user_id,
-                      {},
-                      headers_of(state),
-                      bytes_of_answer(state.exchange.answer->body),
-                      kPagePriority});
+  const TimestampTz now = insert_page(
+      state.exchange, {backfill.endpoint, id, backfill.resource, backfill.external_user_id, state.url, nullptr});
   const HttpAnswer& answer = *state.exchange.answer;
   const bool done = advance_backfill(backfill, {now, static_cast<int64>(answer.body.size()), answer.status, cursor});
   if (!cursor.empty() && (circles || repeats)) {
@@ -199,16 +152,6 @@ JobEnd store_page(const PullState& state) {
   }
   note_answer(state.host);
   return {done, 0};
-}
-
-const char* refusal_text(const PullState& state) {
-  auto* words = owned_by<std::string>(CurrentMemoryContext);
-  call_core([&]() -> Result<Done> {
-    *words = refusal_of(*state.host.vendor->pull, state.exchange.answer->body);
-    return Done{};
-  });
-  const char* status = psprintf("the vendor responded with status %d", state.exchange.answer->status);
-  return words->empty() ? status : psprintf("%s: %s", status, words->c_str());
 }
 
 constexpr int kOk = 200;
@@ -240,7 +183,7 @@ JobEnd end_pull(Job* job) {
     return ask_again(*state, psprintf("%s (libcurl %d)", text_of(answer.error), answer.library_code), true);
   }
   if (answer.status == kOk) return store_page(*state);
-  const char* why = refusal_text(*state);
+  const char* why = refusal_text(state->host, answer);
   switch (reply_of(answer.status)) {
     case Reply::kKeyRefused:
       note_refusal(state->backfill, answer.status, why, RefusalOf::kKey);
