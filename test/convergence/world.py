@@ -76,6 +76,11 @@ CHANGES = (
     # what was handled cannot be any more
     ("UPDATE wearables.resources SET kind = 'timeseries' WHERE name = 'sleep'",
      "UPDATE wearables.resources SET kind = 'summary' WHERE name = 'sleep'"),
+    # the streams within nights, and what of them is read
+    ("UPDATE wearables.resources SET kind = 'skipped' WHERE name = 'sleep_stream'",
+     "UPDATE wearables.resources SET kind = 'summary' WHERE name = 'sleep_stream'"),
+    ("UPDATE wearables.mappings SET enabled = false WHERE resource = 'sleep_stream' AND metric = 'heartrate'",
+     "UPDATE wearables.mappings SET enabled = true WHERE resource = 'sleep_stream' AND metric = 'heartrate'"),
     # what no row knew is known now
     ("INSERT INTO wearables.known_fields (resource, path) VALUES ('heartrate', 'peak'), ('sleep', 'mood') ON CONFLICT DO NOTHING",
      "DELETE FROM wearables.known_fields WHERE origin = 'user'"),
@@ -525,7 +530,23 @@ class Maker:
             document["mood"] = rng.choice(("good", {"dreams": 2, "nightmares": 0}))
         if self.chance(0.4):
             document["updated_at"] = self.updated_at()
+        if self.chance(0.35):
+            document["sleep_stream"] = self.stream()
         return document
+
+    def stream(self):
+        """What a night says of its stream: nothing, that there is none, or samples, some of which are of another night."""
+        rng = self.rng
+        if self.chance(0.3):
+            return rng.choice((None, {}, {"heartrate": None, "hrv": []}, [], "none"))
+        stream = {}
+        for name, unit, values in (("heartrate", "bpm", (50, 51, 5000)), ("hrv", "rmssd", (60, 61.5)), ("respiratory_rate", "bpm", (14, None))):
+            if self.chance(0.6):
+                stream[name] = [{"timestamp": rng.choice((self.instant(3), self.instant(3), "1975-05-20T00:00:00Z", None)), "unit": unit,
+                                 "value": rng.choice(values)} for _ in range(rng.randint(0, 3))]
+        if self.chance(0.1):
+            stream["snoring"] = [{"value": 1}]
+        return stream
 
     def updated_at(self):
         """Often a tie; now and then a time at which nobody can have sent it."""
