@@ -23,7 +23,9 @@ SELECT r.resource, f.field FROM (
   ('sleep_cycle', '{stage_type.*,stage_start_offset_second.*,stage_end_offset_second.*}'),
   ('workouts', '{timezone_offset,sport.id,average_hr,max_hr,distance,calories,steps,moving_time,total_elevation_gain,elev_high,elev_low,average_speed,max_speed,average_watts,device_watts,max_watts,'
    'weighted_average_watts,hr_zones.*}'),
-  ('workout_stream', '{sport.id}'),
+  ('workout_stream', '{sport.id,time.*,heartrate.*,cadence.*,altitude.*,velocity_smooth.*,lat.*,lng.*,distance.*,power.*,resistance.*,temperature.*}'),
+  ('sleep_stream', '{heartrate.*.value,heartrate.*.id,heartrate.*.timezone_offset,hrv.*.value,hrv.*.id,hrv.*.timezone_offset,hypnogram.*.value,hypnogram.*.id,hypnogram.*.timezone_offset,'
+   'respiratory_rate.*.value,respiratory_rate.*.id,respiratory_rate.*.timezone_offset}'),
   ('body', '{weight,fat,water_percentage,muscle_mass_percentage,bone_mass_percentage,visceral_fat_index,body_mass_index,lean_body_mass_kilogram,waist_circumference_centimeter}'),
   ('menstrual_cycle', '{basal_body_temperature.*.value}'),
   ('profile', '{height}'),
@@ -40,20 +42,25 @@ SELECT 'meal', above || field FROM unnest('{"",data.*.}'::text[]) above, unnest(
   'micros.vitamins.vitamin_k,micros.vitamins.folic_acid}'::text[]) field;
 
 -- What a row reads, and as what: a place of a list by its number is one of all places.
+-- A stream that a document may hold is read in it, too.
 CREATE TEMP VIEW fields_read AS
-SELECT m.resource, f.role, regexp_replace(f.path, '[.][0-9]+(?=[.]|$)', '.*') AS field, m.metric
+SELECT p.resource, f.role, p.before || regexp_replace(f.path, '[.][0-9]+(?=[.]|$)', '.*') AS field, m.metric
 FROM wearables.mappings m
 CROSS JOIN LATERAL (
   SELECT 'value', unnest(m.value_fields || ARRAY[m.secondary_field])
   UNION ALL SELECT 'sum', m.sum_field
   UNION ALL SELECT 'time', unnest(m.instant_fields || ARRAY[m.end_field, m.base_field])) f (role, path)
+CROSS JOIN LATERAL (
+  SELECT m.resource, '' UNION ALL SELECT s.stream_of, s.stream_field || '.' FROM wearables.resources s WHERE s.name = m.resource AND s.stream_field IS NOT NULL) p (resource, before)
 WHERE m.enabled AND f.path IS NOT NULL;
 
 -- Why what no row reads yields no reading: the note of a row that knows the field, or what it is part of; or that of the resource.
 CREATE TEMP VIEW fields_left_out AS
 SELECT n.resource, n.field, coalesce(
   (SELECT k.note FROM wearables.known_fields k
-   WHERE (k.resource = n.resource OR k.resource IS NULL) AND starts_with(replace(n.field, '.*', '') || '.', k.path || '.') AND k.note IS NOT NULL
+   LEFT JOIN wearables.resources s ON s.name = k.resource AND s.stream_of = n.resource
+   WHERE (k.resource = n.resource OR k.resource IS NULL OR s.stream_field IS NOT NULL) AND k.note IS NOT NULL
+     AND starts_with(replace(n.field, '.*', '') || '.', coalesce(s.stream_field || '.', '') || k.path || '.')
    ORDER BY k.resource IS NULL, length(k.path) DESC LIMIT 1),
   (SELECT r.note FROM wearables.resources r WHERE r.name = n.resource AND r.kind = 'skipped')) AS reason
 FROM numeric_fields n

@@ -7,6 +7,7 @@
 #include "pg/parse/names.h"
 #include "pg/people/erase_job.h"
 #include "pg/pull/pull_job.h"
+#include "pg/pull/stream_job.h"
 #include "pg/server/planning.h"
 #include "pg/rollup/rollup.h"
 #include "pg/write/write.h"
@@ -74,6 +75,7 @@ void _PG_init(void) {
   pg::register_event_job_kinds();
   pg::register_zone_job_kind();
   pg::register_pull_job_kind();
+  pg::register_stream_job_kind();
   pg::register_call_job_kind();
   pg::register_erase_job_kind();
   pg::register_rollup_job_kind();

@@ -157,18 +157,19 @@ class Vendor(Calls):
         if start is None or stop is None:
             raise HttpError(404, "Stream not found")
         seconds = list(range(start // 1_000_000, stop // 1_000_000, 10))
+        stamps = [second // 10 if number == 3 else second for number, second in enumerate(seconds)]
         body = {
-            "time": seconds,
+            "time": stamps,  # one of nine digits, as in the documentation's example
             "heartrate": [110 + (number * 7) % 60 for number in range(len(seconds))],
             "cadence": [None if number % 9 == 0 else 80 + number % 5 for number in range(len(seconds))],
             "distance": [round(number * 31.5, 1) for number in range(len(seconds))],
             "velocity_smooth": [3.1] * len(seconds),
             "altitude": [],
-            "power": None,
+            "power": [200 + number % 9 for number in range(len(seconds) // 2)],  # a sensor that was late for it
             "resistance": None,
-            "temperature": None,
-            "lat": None,
-            "lng": None,
+            "temperature": [19] * len(seconds),
+            "lat": [52.5] * len(seconds),
+            "lng": [13.4] * len(seconds),
         }
         return Response(200, encoded(body))
 

@@ -23,6 +23,10 @@ my $kPullCancelled = q{SELECT wearables.cancel_backfill(wearables.request_backfi
 	FROM wearables.user_links l ORDER BY l.user_id DESC LIMIT 1};
 # somebody of whom nothing is stored
 my $kErased = q{SELECT wearables.erase_user(wearables.register_user('gone ' || clock_timestamp()))};
+# nor for a stream of a resource whose streams nobody wants
+my $kStreamUnwanted = q{WITH p AS (INSERT INTO wearables.stream_pulls (user_id, endpoint, external_user_id, resource, document_id, provider, source_type)
+	SELECT l.user_id, l.endpoint, l.external_user_id, 'workout_stream', gen_random_uuid(), 'oura', 'ring' FROM wearables.user_links l ORDER BY l.user_id DESC LIMIT 1 RETURNING stream_id)
+	SELECT wearables_internal.enqueue_job('stream', 'stream:' || p.stream_id, jsonb_build_object('stream_id', p.stream_id)) FROM p};
 # what a session has left behind it looks for now and then
 my $kDrainUntilBack = q{DO $$ BEGIN
 	FOR i IN 1 .. 100 LOOP
@@ -68,6 +72,7 @@ my %points = (
 	'rollup locked' => { attempts => 0, before => [$kRollupDue] },
 	'rolled up' => { attempts => 0, before => [$kRollupDue] },
 	'pull ends' => { attempts => 0, before => [$kPullCancelled] },
+	'stream ends' => { attempts => 0, before => [$kStreamUnwanted] },
 	'after job' => { attempts => 0 },
 	# a job that fails by itself, and is a dead letter after it
 	'record' => { attempts => 0 },

@@ -1,4 +1,7 @@
 // Streams: bodies that hold neither id nor source, by themselves and within their documents.
+#include "core/vendor/envelope.h"
+#include "core/vendor/junction.h"
+#include "core/vendor/pull_api.h"
 #include "core/write/document.h"
 
 #include "normalize_case.h"
@@ -129,6 +132,37 @@ TEST(Stream, UnknownMembersAreNoted) {
   const Batch batch = trip(R"({"time":[1700000000],"heartrate":[110],"strange":[1]})");
   ASSERT_EQ(batch.unknowns.size(), 1U);
   EXPECT_EQ(batch.unknowns[0].path, "ride.strange");
+}
+
+TEST(StreamUrl, NamesTheDocument) {
+  const auto url = stream_url({"https://api.eu.junction.com", "/v2/timeseries/workouts/{document_id}/stream", "a/b c"});
+  ASSERT_TRUE(url.ok());
+  // the digits of percent codes are of either case, by libcurl's version
+  EXPECT_EQ(url.value().substr(0, 52), "https://api.eu.junction.com/v2/timeseries/workouts/a");
+  EXPECT_TRUE(url.value().ends_with("b%20c/stream")) << url.value();
+  EXPECT_FALSE(stream_url({"https://api.eu.junction.com", "/v2/stream", "a"}).ok());
+  EXPECT_FALSE(stream_url({"https://api.eu.junction.com", "v2/{document_id}", "a"}).ok());
+}
+
+TEST(StreamBody, IsAnObjectOrNull) {
+  for (const char* body : {"{}", " {\"time\":[1]}", "null", "\xEF\xBB\xBF{}"}) {
+    EXPECT_TRUE(check_stream(body).ok()) << body;
+  }
+  for (const char* body : {"", "[]", "7", "\"x\"", "{\"time\":[1}", "<html>"}) {
+    EXPECT_FALSE(check_stream(body).ok()) << body;
+  }
+}
+
+TEST(StreamNotice, NamesItsDocumentAndSource) {
+  const auto notice = read_stream_notice(kJunction, R"({"event_type":"daily.data.workout_stream.created","user_id":"u",
+    "data":{"user_id":"u","workout_id":"w1","provider_id":"17","message":"fetch it",
+            "source":{"provider":"strava","type":"app"},"sport":{"id":1,"name":"Run","slug":"run"}}})");
+  ASSERT_TRUE(notice.ok());
+  EXPECT_EQ(notice.value().document_id, "w1");
+  EXPECT_EQ(notice.value().provider, "strava");
+  EXPECT_EQ(notice.value().source_type, "app");
+  EXPECT_EQ(read_stream_notice(kJunction, R"({"data":{"message":"fetch it"}})").value().document_id, "");
+  EXPECT_FALSE(read_stream_notice(kJunction, "{").ok());
 }
 
 }  // namespace

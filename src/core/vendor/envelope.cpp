@@ -58,15 +58,28 @@ struct BackfillFields {
   Slots provider, from, to;
 };
 
+struct StreamFields {
+  explicit StreamFields(const StreamPaths& paths) {
+    if (paths.document.empty()) return;  // the vendor has no such events
+    document = slots_of(set, paths.document);
+    provider = slots_of(set, paths.provider);
+    source_type = slots_of(set, paths.source_type);
+  }
+
+  FieldSet set;
+  Slots document, provider, source_type;
+};
+
 // A vendor's paths, compiled.
 struct VendorFields {
   explicit VendorFields(const Vendor& of)
-      : vendor(&of), envelope(of.envelope), connection(of.connection), backfill(of.backfill) {}
+      : vendor(&of), envelope(of.envelope), connection(of.connection), backfill(of.backfill), stream(of.stream) {}
 
   const Vendor* vendor;
   EnvelopeFields envelope;
   ConnectionFields connection;
   BackfillFields backfill;
+  StreamFields stream;
 };
 
 // Made once for each vendor and never destroyed: a backend's exit runs no destructor of ours.
@@ -77,7 +90,7 @@ const VendorFields& fields_of(const Vendor& vendor) {
   }
   const VendorFields& made = *compiled->emplace_back(std::make_unique<const VendorFields>(vendor));
   WEARABLES_ASSERT(made.envelope.set.is_consistent() && made.connection.set.is_consistent() &&
-                   made.backfill.set.is_consistent());
+                   made.backfill.set.is_consistent() && made.stream.set.is_consistent());
   return made;
 }
 
@@ -263,6 +276,18 @@ Result<BackfillNotice> read_backfill_notice(const Vendor& vendor, std::string_vi
     // a bare date means the end of that day
     notice.to = first_instant(values, fields.to, kMicrosPerDay);
   });
+}
+
+Result<StreamNotice> read_stream_notice(const Vendor& vendor, std::string_view body) {
+  const StreamFields& fields = fields_of(vendor).stream;
+  StreamNotice notice;
+  FirstRecord sink([&](std::span<const Value> values) {
+    notice.document_id = first_id(values, fields.document);
+    notice.provider = first_text(values, fields.provider);
+    notice.source_type = first_text(values, fields.source_type);
+  });
+  if (const auto walked = walk_objects(body, fields.set, sink); !walked.ok()) return walked.error();
+  return notice;
 }
 
 }  // namespace wearables

@@ -54,4 +54,12 @@ struct BackfillNotice {
 };
 Result<BackfillNotice> read_backfill_notice(const Vendor& vendor, std::string_view body);
 
+// A body of kData of a resource that is a stream: it announces the stream of a document, and holds nothing of it.
+struct StreamNotice {
+  std::string document_id;  // empty where the body does not say; so for the others
+  std::string provider;     // slug
+  std::string source_type;
+};
+Result<StreamNotice> read_stream_notice(const Vendor& vendor, std::string_view body);
+
 }  // namespace wearables

@@ -39,6 +39,10 @@ constexpr std::string_view kBackfillProvider[] = {"data.provider.slug", "data.pr
 constexpr std::string_view kBackfillFrom[] = {"data.start_date"};
 constexpr std::string_view kBackfillTo[] = {"data.end_date"};
 
+constexpr std::string_view kStreamDocument[] = {"data.workout_id", "data.sleep_id"};
+constexpr std::string_view kStreamProvider[] = {"data.source.provider", "data.source.slug"};
+constexpr std::string_view kStreamSourceType[] = {"data.source.type"};
+
 constexpr std::string_view kNextCursor[] = {"next_cursor"};
 // The schema says null; an example of the documentation holds the text.
 constexpr std::string_view kNoCursor[] = {"", "None"};
@@ -148,6 +152,7 @@ constexpr Vendor kJunction{
     .connection = {kConnectionProvider, kConnectionUser, kConnectionError, "data.resource_availability", "status",
                    "unavailable"},
     .backfill = {kBackfillProvider, kBackfillFrom, kBackfillTo},
+    .stream = {kStreamDocument, kStreamProvider, kStreamSourceType},
     .pull = &kPull,
     .calls = &kCalls,
     .wall_clock_providers = kWallClockProviders,

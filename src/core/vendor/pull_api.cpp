@@ -12,6 +12,7 @@ namespace wearables {
 namespace {
 
 constexpr std::string_view kUserPlaceholder = "{user_id}";
+constexpr std::string_view kDocumentPlaceholder = "{document_id}";
 constexpr std::size_t kMaxRefusal = 200;
 
 struct CalendarTime {
@@ -53,6 +54,16 @@ std::string instant_text(Micros instant) {
   return whole + "+00:00";
 }
 
+// The path of a resource with an id in the place of its placeholder.
+Result<std::string> path_with(std::string_view pattern, std::string_view placeholder, std::string_view id,
+                              const char* wrong) {
+  std::string path(pattern);
+  const std::size_t place = path.find(placeholder);
+  if (path.empty() || path.front() != '/' || place == std::string::npos) return Error{Code::kInvalidArgument, wrong};
+  path.replace(place, placeholder.size(), escape_segment(id));
+  return path;
+}
+
 }  // namespace
 
 std::optional<RangeStyle> range_style_of(std::string_view name) noexcept {
@@ -63,12 +74,9 @@ std::optional<RangeStyle> range_style_of(std::string_view name) noexcept {
 }
 
 Result<std::string> page_url(const PullApi& api, const PullQuestion& question) {
-  std::string path(question.path);
-  const std::size_t place = path.find(kUserPlaceholder);
-  if (path.empty() || path.front() != '/' || place == std::string::npos) {
-    return Error{Code::kInvalidArgument, "the resource's rest_path must begin with / and name {user_id}"};
-  }
-  path.replace(place, kUserPlaceholder.size(), escape_segment(question.external_user_id));
+  const auto path = path_with(question.path, kUserPlaceholder, question.external_user_id,
+                              "the resource's rest_path must begin with / and name {user_id}");
+  if (!path.ok()) return path.error();
   HttpParameters parameters;
   if (question.range != RangeStyle::kWhole) {
     if (question.from < kEarliestInstant || question.to > kLatestInstant || question.from >= question.to) {
@@ -80,7 +88,23 @@ Result<std::string> page_url(const PullApi& api, const PullQuestion& question) {
   }
   if (!question.provider.empty()) parameters.emplace_back(api.provider, question.provider);
   if (!question.cursor.empty()) parameters.emplace_back(api.cursor, question.cursor);
-  return make_url(question.base_url, path, parameters);
+  return make_url(question.base_url, path.value(), parameters);
+}
+
+Result<std::string> stream_url(const StreamQuestion& question) {
+  const auto path = path_with(question.path, kDocumentPlaceholder, question.document_id,
+                              "the resource's stream_path must begin with / and name {document_id}");
+  if (!path.ok()) return path.error();
+  return make_url(question.base_url, path.value(), {});
+}
+
+Result<Done> check_stream(std::string_view body) {
+  const auto found = first_value(body, {}, Wanted::kAnyKind);
+  if (!found.ok()) return found.error();
+  const std::size_t first = body.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  const bool may_be = body[first] == '{' || body[first] == 'n';
+  if (!may_be) return Error{Code::kUnexpectedShape, "the stream is not an object"};
+  return Done{};
 }
 
 Result<std::string> next_cursor(const PullApi& api, std::string_view body) {

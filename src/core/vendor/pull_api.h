@@ -32,6 +32,13 @@ struct PullQuestion {
   std::string_view cursor;    // empty: the first page
 };
 
+// The stream of a document. Views into the caller's memory.
+struct StreamQuestion {
+  std::string_view base_url;
+  std::string_view path;  // of the stream; {document_id} stands for the document's id
+  std::string_view document_id;
+};
+
 struct PullApi {
   std::string_view key_header;  // the API key is its value
   // Names of the parameters.
@@ -52,6 +59,13 @@ Result<std::string> page_url(const PullApi& api, const PullQuestion& question);
 // The cursor of the next page; empty: this is the last. kInvalidJson for a body that is not JSON, kUnexpectedShape
 // where the cursor is neither text nor null, or longer than kMaxCursor.
 Result<std::string> next_cursor(const PullApi& api, std::string_view body);
+
+// kInvalidArgument for a base URL or a path that cannot be asked for.
+Result<std::string> stream_url(const StreamQuestion& question);
+
+// Whether a body may be a stream: kInvalidJson for one that is not JSON, kUnexpectedShape for what is neither an object
+// nor null.
+Result<Done> check_stream(std::string_view body);
 
 // What the vendor says of a refused request, printable and cut; empty where the body does not say.
 std::string refusal_of(const PullApi& api, std::string_view body);

@@ -35,6 +35,13 @@ struct BackfillPaths {
   MemberPaths to;
 };
 
+// Of an event that says that a document has a stream, which it does not hold.
+struct StreamPaths {
+  MemberPaths document;  // the document's id
+  MemberPaths provider;
+  MemberPaths source_type;
+};
+
 struct Vendor {
   std::string_view name;  // as endpoints.vendor holds it
   const SignatureScheme* signatures;
@@ -50,6 +57,7 @@ struct Vendor {
   EnvelopePaths envelope;
   ConnectionPaths connection;
   BackfillPaths backfill;
+  StreamPaths stream;
   const PullApi* pull;   // null: it has no history to ask for
   const CallApi* calls;  // null: it takes no calls
 

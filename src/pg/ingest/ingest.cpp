@@ -14,6 +14,7 @@
 #include "pg/ingest/claimant.h"
 #include "pg/people/connection.h"
 #include "pg/pull/notice.h"
+#include "pg/pull/stream.h"
 #include "pg/parse/drift.h"
 #include "pg/ingest/ingest.h"
 #include "pg/server/lock.h"
@@ -55,7 +56,14 @@ Outcome skipped(const char* note) {
 void normalize_event(const Event& event, std::string_view resource, const ClosedNames* closed,
                      const std::vector<Refusal>& refused, Batch* batch) {
   const Plan& plan = plan_at(event.revision, SnapshotMode::kNew);
-  call_core([&] { return normalize(plan, resource, event.body, *batch, stop_requested, closed, refused); });
+  call_core(
+      [&] { return normalize(plan, resource, event.body, *batch, stop_requested, closed, refused, event.subject); });
+}
+
+// Where the documents of an event of the resource are stored, in the current context.
+DocumentResources resources_of(const Event& event, std::string_view resource) {
+  const std::string_view stream = plan_at(event.revision, SnapshotMode::kNew).streams(resource).within;
+  return {resource, {pnstrdup(stream.data(), stream.size()), stream.size()}};
 }
 
 void settle_rows(std::vector<Row>& rows, Counts* counts) {
@@ -127,7 +135,7 @@ void remove_former(const Event& event, std::string_view resource, ResourceKind k
   }
   if (kind != ResourceKind::kSummary && has_written(event) &&
       (kind == ResourceKind::kSkipped || of_other_mappings(event))) {
-    retract_documents(event, resource, user_id, outcome->touched);
+    retract_documents(event, resources_of(event, resource), user_id, outcome->touched);
   }
 }
 
@@ -180,8 +188,11 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
     write_timeseries(event, user_id, *rows, &outcome);
   } else {
     const bool under_other_mappings = has_written(event) && of_other_mappings(event);
-    outcome.counts.stale +=
-        write_documents(event, resource, user_id, *batch, names, under_other_mappings, rows, outcome.touched);
+    outcome.counts.stale += write_documents(event, resources_of(event, resource), user_id, *batch, names,
+                                            under_other_mappings, rows, outcome.touched);
+    if (plan_at(event.revision, SnapshotMode::kNew).streams(resource).follow) {
+      ask_for_streams(event, resource, user_id);
+    }
   }
   sum_up(static_cast<int64>(batch->readings), &outcome);
   return outcome;
@@ -234,6 +245,10 @@ Skip why_skip_resource(const EventType& type, const Plan& plan, ResourceKind* ki
   *kind = plan.kind(type.resource, &known);
   if (!known) {
     return {psprintf("resource \"%s\" has no row in wearables.resources", shown(type.resource)), type.resource};
+  }
+  const Plan::Streams streams = plan.streams(type.resource);
+  if (streams.is_stream && !streams.is_pulled && type.family == EventFamily::kData) {
+    return {psprintf("streams of resource \"%s\" are not pulled: see resources.pull_stream", shown(type.resource)), {}};
   }
   if (type.family == EventFamily::kBackfillDone || *kind != ResourceKind::kSkipped) return {};
   return {psprintf("resource \"%s\" is of kind skipped", shown(type.resource)), {}};
@@ -327,13 +342,16 @@ Outcome apply(const Event& event, const Handling& handling, uint64 told) {
   stop_point("user locked");
   // erased by a session that has held the lock since the user was found
   if (locks == Locks::kTake && erasures_told() != told && is_erased(event)) return of_erased();
-  if (type.family == EventFamily::kData || type.family == EventFamily::kPage) {
+  const bool announces_stream =
+      type.family == EventFamily::kData && plan_at(event.revision, SnapshotMode::kNew).streams(type.resource).is_stream;
+  if ((type.family == EventFamily::kData || type.family == EventFamily::kPage) && !announces_stream) {
     return apply_data(event, type.resource, kind, user_id, handling);
   }
   Outcome outcome{};
   outcome.status = Status::kProcessed;
   outcome.user_id = user_id;
   if (type.family == EventFamily::kConnection) apply_connection(event, type.lifecycle, user_id);
+  if (announces_stream) outcome.note = ask_for_announced_stream(event, type.resource, user_id);
   if (type.family == EventFamily::kBackfillDone) outcome.note = ask_for_announced(event, type.resource, user_id);
   return outcome;
 }

@@ -39,14 +39,19 @@ Statement select_units{R"(
 enum { kUnitMetric = 1, kUnitText, kUnitFactor, kUnitShift };
 
 Statement select_resources{R"(
-  SELECT r.name, r.kind, r.list_key, r.one_per, r.session_start, r.session_end FROM wearables.resources r)"};
+  SELECT r.name, r.kind, r.list_key, r.one_per, r.session_start, r.session_end, r.stream_of, r.stream_field,
+         r.pull_stream AND r.stream_path IS NOT NULL
+  FROM wearables.resources r)"};
 enum {
   kResourceName = 1,
   kResourceKind,
   kResourceListKey,
   kResourceOnePer,
   kResourceSessionStart,
-  kResourceSessionEnd
+  kResourceSessionEnd,
+  kResourceStreamOf,
+  kResourceStreamField,
+  kResourcePullStream
 };
 
 Statement select_summary{R"(
@@ -149,6 +154,9 @@ void load_resources(MappingSet& set, SnapshotMode mode) {
     resource->one_per = one_per(get_text(row, kResourceOnePer));
     assign(resource->session_start, get_text(row, kResourceSessionStart));
     assign(resource->session_end, get_text(row, kResourceSessionEnd));
+    assign(resource->stream_of, get_text(row, kResourceStreamOf));
+    assign(resource->stream_field, get_text(row, kResourceStreamField));
+    resource->pull_stream = get_bool(row, kResourcePullStream);
   }
 }
 

@@ -16,6 +16,7 @@
 #include "pg/receive/endpoint.h"
 #include "pg/server/instant.h"
 #include "pg/server/spi.h"
+#include "pg/store/event.h"
 
 namespace wearables::pg {
 
@@ -47,9 +48,9 @@ constexpr wearables::Micros kNoLatest = PG_INT64_MAX;
 
 constexpr auto kSnapshot = SnapshotMode::kCallers;
 
-Statement select_body{
-    "SELECT e.endpoint, e.event_type, e.payload, e.version FROM wearables.webhook_events e WHERE e.event_id = $1"};
-enum { kBodyEndpoint = 1, kBodyEventType, kBodyPayload, kBodyVersion };
+Statement select_body{"SELECT e.endpoint, e.event_type, e.payload, e.version, " STREAM_SUBJECT_OF_EVENT
+                      " FROM wearables.webhook_events e WHERE e.event_id = $1"};
+enum { kBodyEndpoint = 1, kBodyEventType, kBodyPayload, kBodyVersion, kBodySubject };
 
 // Names and units, read once each.
 class MetricLabels {
@@ -170,18 +171,20 @@ void refuse_after(Micros latest, const Batch& batch, std::vector<Refusal>* refus
 }
 
 void normalize_into(const Vendor& vendor, std::string_view event_type, std::string_view body, Micros latest,
-                    ReturnSetInfo* result) {
+                    const StreamSubject* subject, ReturnSetInfo* result) {
   const EventType type = classify(vendor, event_type);
   bool known;
   const Plan& plan = plan_at(current_revision(kSnapshot), kSnapshot);
   const bool readable = type.family == EventFamily::kData || type.family == EventFamily::kPage;
   if (!readable || plan.kind(type.resource, &known) == ResourceKind::kSkipped) return;
+  // it announces a stream, and holds nothing of it
+  if (type.family == EventFamily::kData && plan.streams(type.resource).is_stream) return;
   auto* batch = owned_by<Batch>(CurrentMemoryContext);
-  call_core([&] { return normalize(plan, type.resource, body, *batch, stop_requested); });
+  call_core([&] { return normalize(plan, type.resource, body, *batch, stop_requested, nullptr, {}, subject); });
   auto* refused = owned_by<std::vector<Refusal>>(CurrentMemoryContext);
   refuse_after(latest, *batch, refused);
   if (!refused->empty()) {
-    call_core([&] { return normalize(plan, type.resource, body, *batch, stop_requested, nullptr, *refused); });
+    call_core([&] { return normalize(plan, type.resource, body, *batch, stop_requested, nullptr, *refused, subject); });
   }
   emit(*batch, result);
   give_back_after(body.size());
@@ -205,12 +208,13 @@ void normalize_stored(int64 event_id, ReturnSetInfo* result) {
   }
   const char* endpoint = copy_text(0, kBodyEndpoint, caller);
   const char* event_type = copy_text(0, kBodyEventType, caller);
+  const StreamSubject* subject = stream_subject_in(0, kBodySubject, caller);
   const std::string_view view = get_text(0, kBodyPayload);
   char* body = static_cast<char*>(MemoryContextAllocHuge(caller, view.size() + 1));
   memcpy(body, view.data(), view.size());
   if (event_type == nullptr || view.empty()) return;
   const Micros latest = latest_instant_of(get_int8(0, kBodyVersion));
-  normalize_into(vendor_of(endpoint, kSnapshot), event_type, {body, view.size()}, latest, result);
+  normalize_into(vendor_of(endpoint, kSnapshot), event_type, {body, view.size()}, latest, subject, result);
 }
 
 }  // namespace
@@ -238,7 +242,7 @@ Datum wearables_normalize_payload(PG_FUNCTION_ARGS) {
   const std::string_view event_type = view_of(PG_GETARG_TEXT_PP(0));
   const std::string_view body = view_of(PG_GETARG_BYTEA_PP(1));
   SPI_connect();
-  normalize_into(wearables::default_vendor(), event_type, body, kNoLatest, result);
+  normalize_into(wearables::default_vendor(), event_type, body, kNoLatest, nullptr, result);
   SPI_finish();
   end_confidential(frame);
   return Datum{0};

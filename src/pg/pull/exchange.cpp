@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "pg/pull/vendor_api.h"
+#include "pg/queue/flight.h"
 #include "pg/server/boundary.h"
 
 namespace wearables::pg {
@@ -17,16 +18,21 @@ static_assert(std::is_standard_layout_v<Exchange>);
 Exchange* exchange_of(const Job& job) { return static_cast<Exchange*>(job.state); }
 
 // Jobs for which nothing is asked: they have ended before they begin.
-constexpr int kMaxUnasked = kMaxClaim + kCallTransfers;
+constexpr int kMaxUnasked = kMaxClaim + kCallTransfers + kStreamTransfers;
+static_assert(kMaxUnasked <= kMaxFlights);
 constinit Job* unasked[kMaxUnasked] = {};
 constinit int unasked_count = 0;
 
+// One claim may take as many jobs of each kind as there is room for, before any of them has started: what is kept for
+// the other kinds is left out, so that all of them together find room.
 int room_for_calls() {
   const HttpPool& pool = http_pool();
   return std::max(0, static_cast<int>(pool.max_transfers()) - static_cast<int>(pool.running()) - unasked_count);
 }
 
-int room_for_pulls() { return std::max(0, room_for_calls() - kCallTransfers); }
+int room_for_streams() { return std::max(0, room_for_calls() - kCallTransfers); }
+
+int room_for_pulls() { return std::max(0, room_for_streams() - kStreamTransfers); }
 
 void start(Job* job) {
   Exchange* exchange = exchange_of(*job);
@@ -76,6 +82,7 @@ int readiness_fd() { return http_pool().readiness_fd(); }
 
 }  // namespace
 
+constexpr Flight kStreamFlight{room_for_streams, start, drive, take, abandon, readiness_fd};
 constexpr Flight kPullFlight{room_for_pulls, start, drive, take, abandon, readiness_fd};
 constexpr Flight kCallFlight{room_for_calls, start, drive, take, abandon, readiness_fd};
 

@@ -18,12 +18,15 @@ struct Exchange {
 // Transfers beside wearables_ingest.http_concurrency that are kept for calls: a person waits for a link, and history
 // that hangs must not hold it up.
 inline constexpr int kCallTransfers = 4;
+// The same for streams: they are many and small, and history that takes hours must not hold up today's workout.
+inline constexpr int kStreamTransfers = 4;
 
 // Requests without the answer that is wanted, one after another, after which the vendor is asked no more: with their
 // pauses they span hours.
 inline constexpr int kMaxRefusals = 40;
 
 extern const Flight kPullFlight;
+extern const Flight kStreamFlight;
 extern const Flight kCallFlight;
 
 // Puts the API key into the request's headers; the caller's bytes of it are overwritten.

@@ -68,11 +68,11 @@ Arg offered_resources(const Event& event) {
   return arg_array(TEXTOID, texts, nullptr, static_cast<int>(names->size()));
 }
 
-bool is_first_handling(const Event& event) {
+}  // namespace
+
+bool is_first_handling(const Event& event) noexcept {
   return event.status != Status::kProcessed && event.status != Status::kSkipped;
 }
-
-}  // namespace
 
 const char* ask_for_announced(const Event& event, std::string_view resource, int64 user_id) {
   auto* notice = owned_by<BackfillNotice>(CurrentMemoryContext);

@@ -6,6 +6,9 @@
 
 namespace wearables::pg {
 
+// Whether the event is handled for the first time.
+bool is_first_handling(const Event& event) noexcept;
+
 // A notice of history. Gives why its range cannot be pulled, null where it can. Within SPI.
 const char* ask_for_announced(const Event& event, std::string_view resource, int64 user_id);
 

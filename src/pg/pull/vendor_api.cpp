@@ -36,7 +36,7 @@ HttpOptions wanted_options() {
   HttpOptions options;
   const Settings& set = settings();
   const int timeout = std::clamp(set.lease_seconds - kLeaseMarginSeconds, 1, std::max(set.http_timeout_seconds, 1));
-  options.max_transfers = static_cast<std::size_t>(set.http_concurrency) + kCallTransfers;
+  options.max_transfers = static_cast<std::size_t>(set.http_concurrency) + kCallTransfers + kStreamTransfers;
   options.max_body_bytes = static_cast<std::size_t>(set.http_body_limit_kb) * 1024;
   options.total_timeout_ms = timeout * kMillisecondsPerSecond;
   options.connect_timeout_ms = std::min(timeout, kConnectTimeoutSeconds) * kMillisecondsPerSecond;

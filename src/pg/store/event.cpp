@@ -16,7 +16,8 @@ namespace {
   "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "                       \
   "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, " REVISION_IN_FORCE \
   ", e.status::text, e.quarantined, e.stale, "                                                            \
-  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged, e.user_zone "                              \
+  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged, e.user_zone, " STREAM_SUBJECT_OF_EVENT     \
+  " "                                                                                                     \
   "FROM wearables.webhook_events e WHERE e.event_id = $1"
 
 Statement select_event{SELECT_EVENT("e.payload") " AND e.received_at = $2"};
@@ -41,7 +42,8 @@ enum EventColumn {
   kQuarantined,
   kStale,
   kStood,
-  kUserZone
+  kUserZone,
+  kSubject
 };
 
 // Newest first: a key that is removed is then free for the older event that rightly claims it.
@@ -163,6 +165,7 @@ void take_row(int64 event_id, MemoryContext caller, Event* event) {
   event->external_user_id = copy_view(0, kExternalUserId, caller);
   event->client_user_id = copy_view(0, kClientUserId, caller);
   event->body = copy_view(0, kPayload, caller);
+  event->subject = stream_subject_in(0, kSubject, caller);
   event->wrote = wrote_of_row(caller);
   event->revision = get_int8(0, kRevisionInForce);
   event->status = status_of(get_text(0, kStatus));
@@ -170,6 +173,29 @@ void take_row(int64 event_id, MemoryContext caller, Event* event) {
 }
 
 }  // namespace
+
+const StreamSubject* stream_subject_in(uint64 row, int column, MemoryContext context) {
+  enum { kId, kProvider, kSourceType, kFrom, kTo, kParts };
+  bool null;
+  const Datum value = get(row, column, &null);
+  if (null) return nullptr;
+  MemoryContext caller = MemoryContextSwitchTo(context);
+  Datum* parts;
+  bool* nulls;
+  int count;
+  deconstruct_array(DatumGetArrayTypePCopy(value), TEXTOID, -1, false, TYPALIGN_INT, &parts, &nulls, &count);
+  Assert(count == kParts);
+  const auto view = [&](int part) -> std::string_view {
+    return nulls[part] ? std::string_view() : std::string_view(TextDatumGetCString(parts[part]));
+  };
+  const auto instant = [&](int part) -> Micros {
+    return nulls[part] ? kNoInstant : DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(view(part).data())));
+  };
+  auto* subject = static_cast<StreamSubject*>(palloc(sizeof(StreamSubject)));
+  *subject = {view(kId), view(kProvider), view(kSourceType), instant(kFrom), instant(kTo)};
+  MemoryContextSwitchTo(caller);
+  return subject;
+}
 
 bool load_event(int64 event_id, TimestampTz received_at, Event* event) {
   lock_events();

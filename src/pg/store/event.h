@@ -1,6 +1,7 @@
 // An event on its way down the road: read from the raw store, marked with what became of it.
 #pragma once
 
+#include "core/parse/normalize.h"
 #include "core/vendor/vendor.h"
 #include "core/write/touched.h"
 
@@ -32,6 +33,7 @@ struct Event {
   std::string_view external_user_id;
   std::string_view client_user_id;
   std::string_view body;
+  const StreamSubject* subject;  // of a pulled stream; null: the body tells of itself
   Status status;
   Wrote wrote;
   int64 revision;  // in force now, read with the event
@@ -43,6 +45,16 @@ bool load_event(int64 event_id, TimestampTz received_at, Event* event);
 
 // The same without the body.
 bool load_event_head(int64 event_id, TimestampTz received_at, Event* event);
+
+// What a statement selects of an event `e` for stream_subject_in().
+#define STREAM_SUBJECT_OF_EVENT                                                                                  \
+  "CASE WHEN e.event_type LIKE 'pulled.data.%' AND pg_catalog.jsonb_typeof(e.headers -> 'document') = 'object' " \
+  "THEN ARRAY[e.headers -> 'document' ->> 'id', e.headers -> 'document' ->> 'provider', "                        \
+  "e.headers -> 'document' ->> 'source_type', e.headers -> 'document' ->> 'from_us', "                           \
+  "e.headers -> 'document' ->> 'to_us'] END"
+
+// What was stored with a pulled stream of its document (pull/page.h), in `context`; null where nothing was.
+const StreamSubject* stream_subject_in(uint64 row, int column, MemoryContext context);
 
 struct EventKey {
   int64 event_id;

@@ -165,22 +165,30 @@ std::string_view storable_document(const Event& event, const Document& document)
   return *storable;
 }
 
-// Removes the current documents that came with the event, except those of the identities in `batch`, which may be null.
-void remove_documents(const Event& event, std::string_view resource, int64 user_id, const Batch* batch,
-                      Aftermath* after) {
-  const size_t count = batch == nullptr ? 0 : batch->documents.size();
-  auto* stay = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
-  for (size_t i = 0; i < count; ++i) {
+void remove_documents_of(const Event& event, std::string_view resource, bool streams, int64 user_id, const Batch* batch,
+                         Aftermath* after) {
+  const size_t most = batch == nullptr ? 0 : batch->documents.size();
+  auto* stay = static_cast<Datum*>(palloc(sizeof(Datum) * (most + 1)));
+  int count = 0;
+  for (size_t i = 0; i < most; ++i) {
+    if (batch->documents[i].is_stream != streams) continue;
     const std::string& identity = batch->documents[i].identity;
-    stay[i] = PointerGetDatum(cstring_to_text_with_len(identity.data(), static_cast<int>(identity.size())));
+    stay[count++] = PointerGetDatum(cstring_to_text_with_len(identity.data(), static_cast<int>(identity.size())));
   }
   note_aftermath(run(delete_documents, {arg_int8(user_id), arg_text(resource), arg_int8(event.event_id),
-                                        arg_array(TEXTOID, stay, nullptr, static_cast<int>(count))}),
+                                        arg_array(TEXTOID, stay, nullptr, count)}),
                  after);
 }
 
+// Removes the current documents that came with the event, except those of the identities in `batch`, which may be null.
+void remove_documents(const Event& event, const DocumentResources& resources, int64 user_id, const Batch* batch,
+                      Aftermath* after) {
+  remove_documents_of(event, resources.own, false, user_id, batch, after);
+  if (!resources.stream.empty()) remove_documents_of(event, resources.stream, true, user_id, batch, after);
+}
+
 // By the place of the document in `documents.order`: whether it is the current one of its identity.
-bool* store_documents(const Event& event, std::string_view resource, int64 user_id, const Batch& batch,
+bool* store_documents(const Event& event, const DocumentResources& resources, int64 user_id, const Batch& batch,
                       const Names& names, const DocumentSet& documents, const Row* rows, Aftermath* after) {
   const size_t count = documents.order.size();
   auto* live = static_cast<bool*>(palloc0(sizeof(bool) * (count + 1)));
@@ -201,7 +209,8 @@ bool* store_documents(const Event& event, std::string_view resource, int64 user_
                           rows + documents.first[which],
                           static_cast<int>(documents.count[which])};
     stop_point("document");
-    live[i] = store_document(event, resource, user_id, row, after);
+    Assert(!document.is_stream || !resources.stream.empty());
+    live[i] = store_document(event, document.is_stream ? resources.stream : resources.own, user_id, row, after);
     MemoryContextSwitchTo(caller);
     MemoryContextReset(scratch);
   }
@@ -215,7 +224,7 @@ Aftermath new_aftermath() {
   return after;
 }
 
-// When all is stored: a key that one document gives up may be another's.
+// When all is stored: a key that one document gives up may be another's. Streams are no sessions.
 void finish(int64 user_id, std::string_view resource, Aftermath* after, Touched* touched) {
   judge_sessions(user_id, resource, after->sessions, &after->given_up);
   settle_given_up(user_id, after->given_up, touched);
@@ -223,26 +232,26 @@ void finish(int64 user_id, std::string_view resource, Aftermath* after, Touched*
 
 }  // namespace
 
-int64 write_documents(const Event& event, std::string_view resource, int64 user_id, const Batch& batch,
+int64 write_documents(const Event& event, const DocumentResources& resources, int64 user_id, const Batch& batch,
                       const Names& names, bool under_other_mappings, std::vector<Row>* rows, Touched* touched) {
   Assert(holds_user_lock(user_id));
   auto* documents = owned_by<DocumentSet>(CurrentMemoryContext);
   size_t stale = call_core([&] { return order_documents(batch, event.version, *rows, *documents); });
   Aftermath after = new_aftermath();
-  if (under_other_mappings) remove_documents(event, resource, user_id, &batch, &after);
-  bool* live = store_documents(event, resource, user_id, batch, names, *documents, rows->data(), &after);
-  finish(user_id, resource, &after, touched);
-  drop_superseded(user_id, resource, batch, *documents, live);
+  if (under_other_mappings) remove_documents(event, resources, user_id, &batch, &after);
+  bool* live = store_documents(event, resources, user_id, batch, names, *documents, rows->data(), &after);
+  finish(user_id, resources.own, &after, touched);
+  drop_superseded(user_id, resources.own, batch, *documents, live);
   stale += call_core([&] { return keep_live_rows(*documents, live, *rows); });
   write_samples(user_id, rows->data(), rows->size(), touched);
   return static_cast<int64>(stale);
 }
 
-void retract_documents(const Event& event, std::string_view resource, int64 user_id, Touched* touched) {
+void retract_documents(const Event& event, const DocumentResources& resources, int64 user_id, Touched* touched) {
   Assert(holds_user_lock(user_id));
   Aftermath after = new_aftermath();
-  remove_documents(event, resource, user_id, nullptr, &after);
-  finish(user_id, resource, &after, touched);
+  remove_documents(event, resources, user_id, nullptr, &after);
+  finish(user_id, resources.own, &after, touched);
   note_written(user_id, *touched);
 }
 

@@ -23,15 +23,21 @@ int64 write_samples(int64 user_id, const Row* rows, size_t count, Touched* touch
 // which is not null) and what the settled `rows` do not yield any more. Returns where it removed something.
 InstantRange retract_samples(const Event& event, int64 user_id, const Row* rows, size_t count, Touched* touched);
 
+// Under which resources the documents of a body are stored.
+struct DocumentResources {
+  std::string_view own;     // that the event is about
+  std::string_view stream;  // of the streams within them (Document::is_stream); empty: there are none
+};
+
 // Stores the documents of a batch, each whole in the place of its former self (R4), and writes the samples of those
 // that are the newest of their identity. `rows` are those of the batch, in its order; what they hold afterwards means
 // nothing. A former handling under other mappings may have stored documents of the event under other identities: they
 // go. Returns how many rows were overtaken within the batch or by a newer document that is stored: they are stale.
-int64 write_documents(const Event& event, std::string_view resource, int64 user_id, const Batch& batch,
+int64 write_documents(const Event& event, const DocumentResources& resources, int64 user_id, const Batch& batch,
                       const Names& names, bool under_other_mappings, std::vector<Row>* rows, Touched* touched);
 
 // Removes the current documents that came with the event, and the samples that no other document claims.
-void retract_documents(const Event& event, std::string_view resource, int64 user_id, Touched* touched);
+void retract_documents(const Event& event, const DocumentResources& resources, int64 user_id, Touched* touched);
 
 // INSERTs into the view `samples` that were under way in an aborted (sub)transaction are gone.
 void forget_pending_inserts(SubTransactionId aborted) noexcept;

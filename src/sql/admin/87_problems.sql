@@ -181,6 +181,7 @@ SELECT 3 AS rank, 'failing' AS severity, 'pull_stopped' AS problem, h.endpoint A
        format('SELECT wearables.set_secret(%L, ''api_key'', 0, ''...'')', h.endpoint) AS statement
 FROM wearables_internal.refused_keys h
 WHERE EXISTS (SELECT FROM wearables.backfills b WHERE b.endpoint = h.endpoint AND b.state IN ('waiting', 'running'))
+   OR EXISTS (SELECT FROM wearables.stream_pulls p WHERE p.endpoint = h.endpoint AND p.state = 'waiting')
 UNION ALL
 SELECT 4, 'warning', 'pull_failing', h.host,
        format('requests to %s have failed %s times in a row: %s', h.host, h.failures, h.reason),
@@ -230,6 +231,14 @@ SELECT 5, 'warning', 'pull_failed', NULL,
        NULL, 'see column error, fix the cause, then call retry_backfill()',
        'SELECT backfill_id, resource, error FROM wearables.backfills WHERE state = ''failed'''
 FROM (SELECT count(*) FROM (SELECT FROM wearables.backfills b WHERE b.state = 'failed' LIMIT 1001) b) f
+WHERE f.count > 0
+UNION ALL
+SELECT 5, 'warning', 'stream_failed', NULL,
+       format('%s stream(s) of documents could not be pulled',
+              CASE WHEN f.count > 1000 THEN 'more than 1000' ELSE f.count::text END),
+       NULL, 'see column error, fix the cause, then call request_streams()',
+       'SELECT user_id, resource, document_id, error FROM wearables.stream_pulls WHERE state = ''failed'''
+FROM (SELECT count(*) FROM (SELECT FROM wearables.stream_pulls p WHERE p.state = 'failed' LIMIT 1001) p) f
 WHERE f.count > 0
 UNION ALL
 SELECT 5, 'warning', 'vendor_pull_failed', v.endpoint,

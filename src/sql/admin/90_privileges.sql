@@ -104,7 +104,7 @@ BEGIN
       'SELECT ON wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.backfill_progress,
-       wearables.vendor_pulls, wearables.erasures, wearables.data_map, wearables.samples,
+       wearables.stream_pulls, wearables.vendor_pulls, wearables.erasures, wearables.data_map, wearables.samples,
        wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift,
        wearables.limited_roles, wearables.assigned_users',
       'SELECT, INSERT, UPDATE, DELETE ON wearables.source_priorities',
@@ -117,7 +117,7 @@ BEGIN
       'UPDATE (name, unit, ucum, codes, aggregate, kind, lowest, highest, parent) ON wearables.metrics',
       'UPDATE (metric, text, factor, shift) ON wearables.units',
       'UPDATE (name, kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days,
-       reconcile_days, note)
+       reconcile_days, pull_stream, note)
        ON wearables.resources',
       'UPDATE (resource, path, texts, note) ON wearables.known_fields',
       'UPDATE (floating_time) ON wearables.sources',
@@ -153,6 +153,7 @@ BEGIN
        wearables.request_backfill(bigint, text, text, timestamptz, timestamptz, text),
        wearables.sync(bigint, text, text[], timestamptz, text), wearables.cancel_backfill(bigint),
        wearables.retry_backfill(bigint), wearables.check_vendor_pulls(),
+       wearables.request_streams(bigint, text, timestamptz, timestamptz, text),
        wearables.request_missing(bigint, text, date, date, text, text),
        wearables.reconcile(interval, integer, interval),
        wearables.set_connection(bigint, text, text, text, text, text, timestamptz)',

@@ -60,12 +60,14 @@ CREATE FUNCTION wearables_internal.read_paths(resource text) RETURNS TABLE (path
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   -- the fields a mapping names, and those that every record is read for
-  SELECT regexp_replace(f.path, '[.]([*]|[0-9]+)(?=[.]|$)', '', 'g')
+  SELECT regexp_replace(coalesce(s.stream_field || '.', '') || f.path, '[.]([*]|[0-9]+)(?=[.]|$)', '', 'g')
   FROM wearables.mappings p
+  -- of a stream within the record, too
+  LEFT JOIN wearables.resources s ON s.name = p.resource AND s.stream_of = $1
   CROSS JOIN LATERAL unnest(p.value_fields || p.instant_fields || p.extends || p.part_fields
                             || ARRAY[p.secondary_field, p.end_field, p.unit_field, p.base_field,
                                      p.only_where_field, p.sum_field]) AS f (path)
-  WHERE p.resource = $1 AND p.enabled AND f.path IS NOT NULL
+  WHERE (p.resource = $1 OR s.stream_field IS NOT NULL) AND p.enabled AND f.path IS NOT NULL
   UNION
   VALUES ('source.provider'), ('source.slug'), ('source.type'), ('source_provider'), ('source_type'), ('type'), ('id'),
          ('timezone_offset'), ('zone_offset'), ('time_zone'), ('updated_at'), ('user_id')
@@ -122,7 +124,10 @@ BEGIN
                   array_to_string(p.value_fields, ', '))
     FROM wearables.normalize($1) n
     JOIN wearables.metrics m ON m.name = n.metric
-    JOIN wearables.mappings p ON p.resource = shape.name AND p.enabled
+    JOIN wearables.mappings p ON p.enabled
+      AND (p.resource = shape.name
+           OR p.resource IN (SELECT r.name FROM wearables.resources r
+                             WHERE r.stream_of = shape.name AND r.stream_field IS NOT NULL))
       AND (p.metric = m.name OR starts_with(m.name, p.metric || '/'))
       AND n.channel = coalesce(p.channel, CASE shape.kind WHEN 'summary' THEN p.resource ELSE 'timeseries' END)
       AND (p.provider = n.provider OR (p.provider IS NULL AND NOT EXISTS (
@@ -139,7 +144,10 @@ BEGIN
   FROM wearables.body_fields(e.payload) f
   LEFT JOIN LATERAL (
     SELECT 'known' || coalesce(': ' || min(k.note), '') AS known FROM wearables.known_fields k
-    WHERE (k.resource = shape.name OR k.resource IS NULL) AND position('.' || k.path || '.' IN f.path || '.') > 0
+    WHERE (k.resource = shape.name OR k.resource IS NULL
+           OR k.resource IN (SELECT r.name FROM wearables.resources r
+                             WHERE r.stream_of = shape.name AND r.stream_field IS NOT NULL))
+      AND position('.' || k.path || '.' IN f.path || '.') > 0
     HAVING count(*) > 0) k ON true
   WHERE f.path ~ ('^(data|groups|' || coalesce(shape.list_key, 'data') || ')[.]')
     AND NOT EXISTS (SELECT FROM wearables_internal.read_paths(shape.name) r

@@ -141,6 +141,10 @@ CREATE TABLE wearables.resources (
   one_per       text CHECK (one_per IN ('day', 'source')),
   session_start text,
   session_end   text,
+  stream_of     text COLLATE "C",
+  stream_path   text,
+  stream_field  text,
+  pull_stream   boolean NOT NULL DEFAULT false,
   note          text,
   origin        text NOT NULL DEFAULT 'user' CHECK (origin IN ('shipped', 'changed', 'user'))
 );
@@ -176,6 +180,16 @@ COMMENT ON COLUMN wearables.resources.session_start IS
   'are not sessions.';
 COMMENT ON COLUMN wearables.resources.session_end IS
   'For summaries: path of the end of a session. Null: the documents are not sessions.';
+COMMENT ON COLUMN wearables.resources.stream_of IS
+  'For streams, whose bodies hold neither an id nor a source: the resource of the documents that they are about, such '
+  'as workouts. A stream has the id, user and source of its document. Null: not a stream.';
+COMMENT ON COLUMN wearables.resources.stream_path IS
+  'For streams: path of a stream in the vendor''s REST API, with {document_id}. Null: it cannot be pulled.';
+COMMENT ON COLUMN wearables.resources.stream_field IS
+  'For streams: member of the document that may hold the stream itself. Null: no document does.';
+COMMENT ON COLUMN wearables.resources.pull_stream IS
+  'For streams: true pulls the stream of each document that arrives or changes from now on, and of each one that the '
+  'vendor announces. See stream_pulls.';
 COMMENT ON COLUMN wearables.resources.note IS 'Explanation for people, such as why the resource is skipped.';
 COMMENT ON COLUMN wearables.resources.origin IS 'shipped; changed (shipped, then changed here); user (added here).';
 SELECT pg_extension_config_dump('wearables.resources', 'WHERE origin <> ''shipped''');
@@ -193,7 +207,14 @@ ALTER TABLE wearables.resources
   ADD CONSTRAINT resources_session_is_two_paths CHECK (
     (session_start IS NULL) = (session_end IS NULL)
     AND wearables_internal.is_path(session_start) AND wearables_internal.is_path(session_end)
-    AND session_start || session_end !~ '[*]');
+    AND session_start || session_end !~ '[*]'),
+  ADD CONSTRAINT resources_stream_is_complete CHECK (
+    stream_of IS NULL AND stream_path IS NULL AND stream_field IS NULL AND NOT pull_stream
+    OR stream_of IS NOT NULL AND stream_of <> name AND rest_path IS NULL AND one_per IS NULL AND session_start IS NULL
+       AND kind <> 'timeseries' AND (stream_path IS NOT NULL OR NOT pull_stream)
+       AND (stream_field IS NULL OR wearables_internal.is_path(stream_field) AND stream_field !~ '[*]'));
+
+CREATE UNIQUE INDEX resources_one_stream_within ON wearables.resources (stream_of) WHERE stream_field IS NOT NULL;
 
 CREATE FUNCTION wearables_internal.are_paths(paths text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -101,9 +101,10 @@ BEGIN
     RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
   ELSIF TG_TABLE_NAME = 'resources' AND NEW.origin = 'changed' THEN
     UPDATE wearables.resources r
-    SET (kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days, note, origin) =
-      (SELECT d.kind, d.rest_path, d.list_key, d.backfill_days, d.rest_range, d.window_days, d.connection_days, d.note,
-              'changed'
+    SET (kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days, pull_stream, note,
+         origin) =
+      (SELECT d.kind, d.rest_path, d.list_key, d.backfill_days, d.rest_range, d.window_days, d.connection_days,
+              d.pull_stream AND r.stream_path IS NOT NULL, d.note, 'changed'
        FROM jsonb_populate_record(NULL::wearables.resources, to_jsonb(NEW)) d) WHERE r.name = NEW.name;
     RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
   END IF;

@@ -116,7 +116,17 @@ INSERT INTO wearables.metrics (metric_id, name, unit, ucum, aggregate, kind, low
   (88,  'hr_zone_3',                      's',         's',         'sum',  'interval',     0, 604800, 'shipped'),
   (89,  'hr_zone_4',                      's',         's',         'sum',  'interval',     0, 604800, 'shipped'),
   (90,  'hr_zone_5',                      's',         's',         'sum',  'interval',     0, 604800, 'shipped'),
-  (91,  'hr_zone_6',                      's',         's',         'sum',  'interval',     0, 604800, 'shipped');
+  (91,  'hr_zone_6',                      's',         's',         'sum',  'interval',     0, 604800, 'shipped'),
+  -- within a workout; steps or turns a minute, whichever its sport has
+  (190, 'cadence',                        '/min',      '/min',      'avg',  'instant',      0,   1000, 'shipped'),
+  (191, 'power',                          'W',         'W',         'avg',  'instant',      0,  10000, 'shipped'),
+  (192, 'speed',                          'm/s',       'm/s',       'avg',  'instant',      0,    400, 'shipped'),
+  (193, 'altitude',                       'm',         'm',         'avg',  'instant', -10000,  20000, 'shipped'),
+  -- since the start of the workout: not to be added up
+  (194, 'cumulative_distance',            'm',         'm',         'max',  'instant',      0,    1e7, 'shipped'),
+  (195, 'ambient_temperature',            'Cel',       'Cel',       'avg',  'instant',   -100,    100, 'shipped'),
+  (196, 'latitude',                       'deg',       'deg',       'last', 'instant',    -90,     90, 'shipped'),
+  (197, 'longitude',                      'deg',       'deg',       'last', 'instant',   -180,    180, 'shipped');
 
 -- A stage is a code, not a quantity. 0 has been seen once, in an example, and nobody says what it stands for.
 INSERT INTO wearables.metrics (metric_id, name, unit, ucum, codes, aggregate, kind, lowest, highest, origin) VALUES

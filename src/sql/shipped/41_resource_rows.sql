@@ -32,9 +32,6 @@ INSERT INTO wearables.resources (name, kind, rest_path, list_key, backfill_days,
    NULL, 'shipped'),
   ('profile', 'summary', '/v2/summary/profile/{user_id}', NULL, 0,
    'the height, dated by the last change of the profile, because no time of measurement is given', 'shipped'),
-  ('workout_stream', 'skipped', NULL, NULL, 0,
-   'the event only announces a stream, which is fetched by its workout_id', 'shipped'),
-
   -- names of older catalogues, some switched off by the vendor's own calendar on 2026-09-14
   ('hypnogram', 'timeseries', '/v2/timeseries/{user_id}/hypnogram/grouped', NULL, 90,
    'older name of sleep_cycle', 'shipped'),
@@ -59,6 +56,12 @@ INSERT INTO wearables.resources (name, kind, rest_path, list_key, backfill_days,
    'status of a lab order, no readings; the body is kept', 'shipped'),
   ('lab_report.parsing_job',  'skipped', NULL, NULL, 0,
    'status of parsing a lab report, no readings; the body is kept', 'shipped');
+
+INSERT INTO wearables.resources (name, kind, backfill_days, stream_of, stream_path, stream_field, note, origin) VALUES
+  ('workout_stream', 'summary', 0, 'workouts', '/v2/timeseries/workouts/{document_id}/stream', NULL,
+   'its event only announces a stream; pulled if pull_stream is set', 'shipped'),
+  ('sleep_stream', 'summary', 0, 'sleep', '/v2/timeseries/sleep/{document_id}/stream', 'sleep_stream',
+   'read where a night holds it; pulled if pull_stream is set', 'shipped');
 
 -- a day issued anew under another id takes the place of the former one, and so does a profile
 UPDATE wearables.resources SET one_per = 'day' WHERE name = 'activity';

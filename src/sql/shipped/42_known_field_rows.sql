@@ -69,8 +69,6 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
    'unknown: the user is still asleep', 'shipped'),
   ('sleep', 'state', '{tentative,confirmed}', NULL, 'shipped'),
   ('sleep', 'bedtime_start', NULL, NULL, 'shipped'),
-  ('sleep', 'sleep_stream', NULL,
-   'deprecated; its stages arrive as sleep_cycle', 'shipped'),
 
   ('sleep_cycle', 'sleep_id', NULL, NULL, 'shipped'),
   ('sleep_cycle', 'session_end', NULL, NULL, 'shipped'),
@@ -81,6 +79,16 @@ INSERT INTO wearables.known_fields (resource, path, texts, note, origin) VALUES
   ('workouts', 'map', NULL, 'the route; kept in the document', 'shipped'),
   ('workouts', 'device_watts', NULL, 'whether the power was measured, not the power itself', 'shipped'),
   ('workouts', 'provider_id', NULL, NULL, 'shipped'),
+
+  ('workout_stream', 'lat', NULL, 'where the user was; mapping 510 reads it if it is enabled', 'shipped'),
+  ('workout_stream', 'lng', NULL, 'where the user was; mapping 511 reads it if it is enabled', 'shipped'),
+  ('workout_stream', 'sport', NULL, 'of the workout, in the event that announces the stream', 'shipped'),
+  ('workout_stream', 'resistance', NULL, 'its unit is not documented', 'shipped'),
+
+  ('sleep_stream', 'heartrate', NULL, 'samples as those of the timeseries', 'shipped'),
+  ('sleep_stream', 'hrv', NULL, 'samples as those of the timeseries', 'shipped'),
+  ('sleep_stream', 'respiratory_rate', NULL, 'samples as those of the timeseries', 'shipped'),
+  ('sleep_stream', 'hypnogram', NULL, 'samples as those of the timeseries', 'shipped'),
 
   ('body', 'height', NULL, 'in an example, not in the schema', 'shipped'),
 
