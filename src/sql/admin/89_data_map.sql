@@ -51,6 +51,12 @@ FROM (VALUES
   ('wearables.backfills', 'technical', 'deleted',
    'backfill_id endpoint range_from range_to intent state pages bytes refusals http_status window_from cursor_pages '
    'event_id created_at started_at last_page_at finished_at'),
+  ('wearables.stream_pulls', 'personal', 'deleted',
+   'user_id external_user_id document_id provider source_type error document_digest'),
+  ('wearables.stream_pulls', 'health', 'deleted', 'resource span_from span_to'),
+  ('wearables.stream_pulls', 'technical', 'deleted',
+   'stream_id endpoint state request refusals http_status announced_version answered_at event_id created_at '
+   'requested_at finished_at'),
   ('wearables.vendor_pulls', 'personal', 'deleted', 'user_id provider error_code error'),
   ('wearables.vendor_pulls', 'health', 'deleted', 'resource'),
   ('wearables.vendor_pulls', 'technical', 'deleted',
@@ -102,7 +108,7 @@ FROM (VALUES
    'source_id provider source_type channel floating_time origin unused_since'),
   ('wearables.resources', 'technical', 'kept',
    'name kind rest_path list_key backfill_days rest_range window_days connection_days reconcile_days one_per '
-   'session_start session_end note origin'),
+   'session_start session_end stream_of stream_path stream_field pull_stream note origin'),
   ('wearables.mappings', 'technical', 'kept',
    'mapping_id resource provider metric value_fields secondary_field instant_fields end_field unit_field unit extends '
    'enabled origin base_field unit_up_to_one unit_default only_where_field only_where_texts channel ordinal '
