@@ -11,7 +11,10 @@ Statement select_backfill{R"(
   SELECT b.state IN ('waiting', 'running'), b.endpoint, r.rest_path, r.rest_range, b.external_user_id,
          b.provider, b.resource, b.range_from, b.range_to, coalesce(b.window_from, b.range_from),
          least(b.range_to, coalesce(b.window_from, b.range_from) + r.window_days * interval '1 day'), b.cursor,
-         b.cursor_mark, b.cursor_pages, b.pages, b.refusals
+         b.cursor_mark, b.cursor_pages, b.pages, b.refusals,
+         EXISTS (SELECT FROM wearables.user_links l
+                 WHERE l.endpoint = b.endpoint AND l.external_user_id = b.external_user_id
+                   AND l.deleted_at IS NOT NULL)
   FROM wearables.backfills b
   LEFT JOIN wearables.resources r ON r.name = b.resource AND r.kind <> 'skipped'
   WHERE b.backfill_id = $1 FOR UPDATE OF b)"};
@@ -32,7 +35,8 @@ enum BackfillColumn {
   kCursorMark,
   kCursorPages,
   kPages,
-  kRefusals
+  kRefusals,
+  kUserDeleted
 };
 
 // $4: the next cursor, null where the part has ended; $5: where it ended; $6: when the page came. The mark is set at
@@ -58,6 +62,11 @@ Statement refusal_statement{R"(
 Statement fail_statement{R"(
   UPDATE wearables.backfills b
   SET state = 'failed', http_status = $2, error = $3, finished_at = clock_timestamp()
+  WHERE b.backfill_id = $1 AND b.state IN ('waiting', 'running'))"};
+
+Statement cancel_statement{R"(
+  UPDATE wearables.backfills b
+  SET state = 'cancelled', error = $2, finished_at = clock_timestamp()
   WHERE b.backfill_id = $1 AND b.state IN ('waiting', 'running'))"};
 
 Arg arg_status(int status) { return arg_datum(INT4OID, Int32GetDatum(status), status == 0); }
@@ -89,6 +98,7 @@ bool load_backfill(int64 backfill_id, Backfill* backfill) {
   backfill->cursor_pages = get_int4(0, kCursorPages);
   backfill->pages = get_int4(0, kPages);
   backfill->refusals = get_int4(0, kRefusals);
+  backfill->user_deleted = get_bool(0, kUserDeleted);
   // what has no range is asked for once
   if (backfill->rest_range != nullptr && strcmp(backfill->rest_range, "none") == 0) {
     backfill->window_to = backfill->range_to;
@@ -112,6 +122,10 @@ void note_refusal(const Backfill& backfill, int http_status, const char* error, 
 
 void fail_backfill(int64 backfill_id, int http_status, const char* error) {
   run(fail_statement, {arg_int8(backfill_id), arg_status(http_status), arg_text(error)});
+}
+
+void cancel_backfill(int64 backfill_id, const char* why) {
+  run(cancel_statement, {arg_int8(backfill_id), arg_text(why)});
 }
 
 }  // namespace wearables::pg

@@ -22,6 +22,7 @@ struct Backfill {
   const char* cursor_mark;             // an earlier one; null: none yet
   int32 cursor_pages;                  // of this part
   int32 pages, refusals;
+  bool user_deleted;  // at the vendor, by delete_vendor_user(): nothing may be asked of that id
 };
 
 // False where there is none.
@@ -44,5 +45,8 @@ void note_refusal(const Backfill& backfill, int http_status, const char* error, 
 
 // It is given up.
 void fail_backfill(int64 backfill_id, int http_status, const char* error);
+
+// It is not wanted any more, which is nobody's failure.
+void cancel_backfill(int64 backfill_id, const char* why);
 
 }  // namespace wearables::pg

@@ -67,6 +67,11 @@ void begin_pull(Job* job) {
   const Backfill& backfill = state->backfill;
   state->done = !there || !backfill.open;
   if (state->done) return;
+  if (backfill.user_deleted) {
+    cancel_backfill(state->backfill_id, "the vendor's user was deleted");
+    state->done = true;
+    return;
+  }
   caller = MemoryContextSwitchTo(job->context);
   state->host = load_host(backfill.endpoint);
   MemoryContextSwitchTo(caller);

@@ -31,7 +31,9 @@ CREATE TABLE wearables.backfills (
   started_at       timestamptz,
   last_page_at     timestamptz,
   finished_at      timestamptz,
-  CONSTRAINT backfills_intent UNIQUE (user_id, endpoint, provider, resource, range_from, range_to, intent),
+  -- another id of the same user at the vendor is another history
+  CONSTRAINT backfills_intent
+    UNIQUE (user_id, endpoint, external_user_id, provider, resource, range_from, range_to, intent),
   CHECK (range_from < range_to AND isfinite(range_from) AND isfinite(range_to))
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE wearables.backfills IS
@@ -48,7 +50,7 @@ COMMENT ON COLUMN wearables.backfills.intent IS
   'Why it was requested: notice (the vendor announced this history), notice again (a second time, for providers '
   'that announce it too early), connected or connected again (a new connection), requested (request_backfill()), '
   'missing (request_missing()), reconcile and silence (both reconcile()), sync ID (one call of sync()). A range is '
-  'pulled once for each intent.';
+  'pulled once for each intent and id of the vendor.';
 COMMENT ON COLUMN wearables.backfills.pages IS 'Stored pages. Each is an event of type pulled.data.RESOURCE.';
 COMMENT ON COLUMN wearables.backfills.bytes IS 'Size of the stored pages.';
 COMMENT ON COLUMN wearables.backfills.refusals IS 'Requests without a page since the last page.';

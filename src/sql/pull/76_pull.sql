@@ -26,7 +26,12 @@ BEGIN
     (user_id, endpoint, external_user_id, provider, resource, range_from, range_to, intent, event_id)
   -- waits for who erases the user at this moment, and makes nothing then
   SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
-  FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL FOR KEY SHARE
+  FROM wearables.users u
+  WHERE u.user_id = $1 AND u.erased_at IS NULL
+    -- a user that the vendor has deleted is never asked for, whoever wants it
+    AND NOT EXISTS (SELECT FROM wearables.user_links l
+                    WHERE l.endpoint = $2 AND l.external_user_id = $3 AND l.deleted_at IS NOT NULL)
+  FOR KEY SHARE
   ON CONFLICT ON CONSTRAINT backfills_intent DO NOTHING
   RETURNING b.backfill_id INTO asked;
   IF asked IS NOT NULL THEN PERFORM wearables_internal.enqueue_pull(asked, $10); END IF;
@@ -34,7 +39,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables_internal.ask_for_history(
   bigint, text, text, text, text, timestamptz, timestamptz, text, bigint, timestamptz) IS
-  'Creates a backfill and its job. Returns null if there is one of the same intent.';
+  'Creates a backfill and its job. Returns null if there is one of the same intent, or if delete_vendor_user() had the '
+  'vendor delete that user.';
 
 CREATE FUNCTION wearables_internal.only_link(user_id bigint, endpoint text) RETURNS wearables.user_links
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -103,7 +109,8 @@ BEGIN
     $1, link.endpoint, link.external_user_id, $2, $3, $4, $5, 'requested', NULL, clock_timestamp());
   IF asked IS NOT NULL THEN RETURN asked; END IF;
   SELECT b.backfill_id, b.state INTO there FROM wearables.backfills b
-  WHERE b.user_id = $1 AND b.endpoint = link.endpoint AND b.provider = $2 AND b.resource = $3
+  WHERE b.user_id = $1 AND b.endpoint = link.endpoint AND b.external_user_id = link.external_user_id
+    AND b.provider = $2 AND b.resource = $3
     AND b.range_from = $4 AND b.range_to = $5 AND b.intent = 'requested';
   IF there.state IN ('waiting', 'running') THEN
     RAISE NOTICE 'this range is already being pulled by backfill %', there.backfill_id

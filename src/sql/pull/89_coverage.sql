@@ -54,7 +54,7 @@ CREATE VIEW wearables_internal.visible_places WITH (security_barrier = true) AS
 SELECT DISTINCT l.user_id, l.endpoint
 FROM wearables.user_links l
 JOIN wearables.endpoints e ON e.name = l.endpoint
-WHERE e.base_url IS NOT NULL AND wearables_internal.is_visible(l.user_id);
+WHERE e.base_url IS NOT NULL AND l.deleted_at IS NULL AND wearables_internal.is_visible(l.user_id);
 COMMENT ON VIEW wearables_internal.visible_places IS
   'Endpoints at which history can be pulled, for the users that the caller may see.';
 

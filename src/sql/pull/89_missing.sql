@@ -12,7 +12,8 @@ BEGIN
   IF asked IS NOT NULL THEN RETURN asked; END IF;
   SELECT b.backfill_id, b.state NOT IN ('waiting', 'running') INTO asked, ended
   FROM wearables.backfills b
-  WHERE b.user_id = $1 AND b.endpoint = $2.endpoint AND b.provider = '' AND b.resource = $3
+  WHERE b.user_id = $1 AND b.endpoint = $2.endpoint AND b.external_user_id = $2.external_user_id
+    AND b.provider = '' AND b.resource = $3
     AND b.range_from = $4 AND b.range_to = $5 AND b.intent = $6;
   IF NOT ended THEN RETURN NULL; END IF;
   PERFORM wearables_internal.begin_again(asked);

@@ -100,12 +100,13 @@ BEGIN
            clock_timestamp())) INTO asked
   FROM wearables.user_links l
   JOIN wearables.resources r ON r.reconcile_days > 0 AND r.kind <> 'skipped' AND r.rest_path IS NOT NULL
-  WHERE l.user_id = $1 AND wearables_internal.can_be_asked(l.endpoint)
+  WHERE l.user_id = $1 AND l.deleted_at IS NULL AND wearables_internal.can_be_asked(l.endpoint)
     AND EXISTS (SELECT FROM wearables_internal.visible_connections c
                 WHERE c.user_id = $1 AND (c.endpoint IS NULL OR c.endpoint = l.endpoint))
     -- the former one has not ended
     AND NOT EXISTS (SELECT FROM wearables.backfills b
-                    WHERE b.user_id = $1 AND b.endpoint = l.endpoint AND b.resource = r.name
+                    WHERE b.user_id = $1 AND b.endpoint = l.endpoint
+                      AND b.external_user_id = l.external_user_id AND b.resource = r.name
                       AND b.intent = 'reconcile' AND b.state IN ('waiting', 'running'));
   RETURN asked;
 END $$;
@@ -223,7 +224,7 @@ BEGIN
       EXIT WHEN users >= $2;
       FOR link IN
         SELECT l.* FROM wearables.user_links l
-        WHERE l.endpoint = silence.endpoint AND l.external_user_id > silence.asked_up_to
+        WHERE l.endpoint = silence.endpoint AND l.external_user_id > silence.asked_up_to AND l.deleted_at IS NULL
         ORDER BY l.external_user_id LIMIT $2 - users LOOP
         users := users + 1;
         silence.asked_up_to := link.external_user_id;
@@ -244,7 +245,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM wearables_internal.visible_connections c WHERE c.user_id = person.user_id) THEN
       DELETE FROM wearables_internal.reconciled_users d WHERE d.user_id = person.user_id;
     ELSIF EXISTS (SELECT FROM wearables.user_links l
-                  WHERE l.user_id = person.user_id AND wearables_internal.can_be_asked(l.endpoint)) THEN
+                  WHERE l.user_id = person.user_id AND l.deleted_at IS NULL
+                    AND wearables_internal.can_be_asked(l.endpoint)) THEN
       asked := asked + wearables_internal.reconcile_user(person.user_id);
       -- at the same time of the day, unless that has passed by more than an interval
       UPDATE wearables_internal.reconciled_users d

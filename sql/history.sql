@@ -1,0 +1,53 @@
+-- history: whose id is asked, what confirms a day, and that reconcile() is there for everybody
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+CREATE EXTENSION wearables_ingest;
+SELECT wearables.add_endpoint('main', base_url => 'https://api.example.com'), wearables.set_secret('main', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), wearables.set_secret('main', 'api_key', 0, 'sk_us_1');
+SELECT wearables.add_endpoint('other', base_url => 'https://api.other.example'), wearables.set_secret('other', 'api_key', 0, 'sk_us_2');
+UPDATE wearables.resources SET reconcile_days = 0 WHERE name <> 'sleep';
+CREATE FUNCTION pg_temp.send(id text, user_id text, type text, data text) RETURNS text LANGUAGE sql AS $$
+  SELECT (wearables.receive(wearables.signed_headers(id, now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body, 'main')).status
+  FROM convert_to(format('{"event_type":"%s","user_id":"%s","data":%s}', type, user_id, data), 'UTF8') body $$;
+CREATE PROCEDURE pg_temp.due() LANGUAGE sql AS $$ UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute' $$;
+-- what is asked for is looked at here, and nothing is asked of anybody
+SELECT wearables.pause_queue('pull');
+
+-- A user that the vendor has deleted and made again has another id. The former one came first ("ann-1" was asked).
+SELECT wearables.register_user('ann', 'ann-1', 'main') AS ann \gset
+SELECT wearables.set_connection(:ann, 'oura', 'connected', at => now() - interval '1 day');
+SELECT pg_temp.send('n1', 'ann-1', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2026-09-01T00:00:00+00:00","end_date":"2026-10-01T00:00:00+00:00"}');
+CALL wearables.drain();
+SELECT wearables.register_user('ann', 'ann-2', 'main') = :ann AS same;
+UPDATE wearables.user_links SET deleted_at = now() WHERE external_user_id = 'ann-1';
+-- its own notice of the same range is another history (was: dropped); one of the former id is none any more
+SELECT pg_temp.send('n2', 'ann-2', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2026-09-01T00:00:00+00:00","end_date":"2026-10-01T00:00:00+00:00"}'),
+       pg_temp.send('n3', 'ann-1', 'historical.data.sleep.created', '{"provider":"oura","start_date":"2026-08-01T00:00:00+00:00","end_date":"2026-09-01T00:00:00+00:00"}');
+CALL wearables.drain();
+SELECT external_user_id, range_from, range_to, intent, state FROM wearables.backfills ORDER BY backfill_id;
+-- what was open of the former id ends without a request
+SELECT wearables.resume_queue('pull');
+UPDATE wearables.endpoints SET enabled = false;
+UPDATE wearables.jobs SET run_at = now();
+CALL wearables.drain();
+UPDATE wearables.endpoints SET enabled = true;
+SELECT wearables.pause_queue('pull');
+SELECT external_user_id, intent, state, error FROM wearables.backfills ORDER BY backfill_id;
+-- was: asked of ann-1
+INSERT INTO wearables_internal.reconciled_users VALUES (:ann, now());
+SELECT wearables.reconcile(silent_for => NULL);
+SELECT external_user_id, resource, intent FROM wearables.backfills WHERE intent = 'reconcile';
+-- a silence is asked for by the id that is alive
+SELECT pg_temp.send('d1', 'ann-2', 'daily.data.sleep.created', format('{"id":"n","source":{"provider":"oura"},"bedtime_start":"%s","bedtime_stop":"%s","total":27000}', to_json(now() - interval '3 days 8 hours') #>> '{}', to_json(now() - interval '3 days') #>> '{}'));
+CALL wearables.drain();
+INSERT INTO wearables_internal.silences VALUES ('main', now() - interval '2 days', now() - interval '1 day');
+SELECT wearables.reconcile(silent_for => '6 hours');
+SELECT external_user_id, resource, intent FROM wearables.backfills WHERE intent = 'silence';
+-- a second endpoint whose user was deleted is no place to ask (was: error "user 1 has 0 links ...")
+SELECT wearables.register_user('ann', 'ann-o', 'other') = :ann AS same;
+UPDATE wearables.user_links SET deleted_at = now() WHERE external_user_id = 'ann-o';
+SELECT array_agg(r) AS missing FROM wearables.request_missing(:ann, 'total_sleep_time', '2026-03-01', '2026-03-02', 'sleep') r \gset
+SELECT endpoint, external_user_id, range_from FROM wearables.backfills WHERE backfill_id = ANY (:'missing'::bigint[]);
+SELECT wearables.request_missing(:ann, 'total_sleep_time', '2026-03-01', '2026-03-02', 'sleep', 'other');
+DROP EXTENSION wearables_ingest CASCADE;
