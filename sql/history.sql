@@ -50,4 +50,56 @@ UPDATE wearables.user_links SET deleted_at = now() WHERE external_user_id = 'ann
 SELECT array_agg(r) AS missing FROM wearables.request_missing(:ann, 'total_sleep_time', '2026-03-01', '2026-03-02', 'sleep') r \gset
 SELECT endpoint, external_user_id, range_from FROM wearables.backfills WHERE backfill_id = ANY (:'missing'::bigint[]);
 SELECT wearables.request_missing(:ann, 'total_sleep_time', '2026-03-01', '2026-03-02', 'sleep', 'other');
+
+-- A pull confirms a day when its pages are processed, not when they are stored.
+SELECT wearables.register_user('ben', 'ben-1', 'main') AS ben \gset
+-- as a pull stores it
+CREATE FUNCTION pg_temp.page(backfill_id bigint, page integer, body text) RETURNS boolean LANGUAGE sql AS $$
+  WITH e AS (
+    INSERT INTO wearables.webhook_events (received_at, version, endpoint, message_id, event_type, resource, external_user_id, payload)
+    SELECT clock_timestamp(), (extract(epoch FROM now()) * 1000)::bigint << 20, b.endpoint, 'pull:' || b.backfill_id || ':' || $2, 'pulled.data.' || b.resource, b.resource, b.external_user_id, convert_to($3, 'UTF8')
+    FROM wearables.backfills b WHERE b.backfill_id = $1 RETURNING event_id, received_at, endpoint, message_id),
+  d AS (INSERT INTO wearables.deliveries SELECT endpoint, message_id, event_id, received_at, received_at FROM e)
+  SELECT wearables_internal.enqueue_event(e.event_id, e.received_at, 'normalize', 0) FROM e $$;
+CREATE PROCEDURE pg_temp.done(backfill_id bigint) LANGUAGE sql AS $$
+  DELETE FROM wearables.jobs WHERE dedupe_key = 'pull:' || $1;
+  UPDATE wearables.backfills b SET state = 'done', started_at = now(), finished_at = now() WHERE b.backfill_id = $1 $$;
+PREPARE ben AS SELECT day, how FROM wearables.coverage(:ben, 'heartrate', '2026-03-01', '2026-03-03', 'heartrate');
+PREPARE again AS SELECT count(*) AS asked FROM wearables.request_missing(:ben, 'heartrate', '2026-03-01', '2026-03-03', 'heartrate');
+SELECT wearables.request_missing(:ben, 'heartrate', '2026-03-01', '2026-03-03', 'heartrate') AS pull \gset
+CALL pg_temp.done(:pull);
+SELECT pg_temp.page(:pull, 1, '{"groups":{},"next_cursor":null}');
+-- was: empty
+EXECUTE ben;
+-- was: nothing either, for it was known
+EXECUTE again;
+CALL wearables.drain();
+EXECUTE ben;
+EXECUTE again;
+-- a page that cannot be read (was: empty) is asked for again, once a day
+SELECT pg_temp.page(:pull, 2, 'no JSON');
+CALL wearables.drain();
+SELECT status FROM wearables.webhook_events WHERE message_id LIKE 'pull:%' ORDER BY event_id;
+EXECUTE ben;
+EXECUTE again;
+UPDATE wearables.backfills SET started_at = started_at - interval '1 day' WHERE backfill_id = :pull;
+EXECUTE again;
+SELECT state FROM wearables.backfills WHERE backfill_id = :pull;
+EXECUTE again;
+-- the next attempt counts by its own pages
+CALL pg_temp.done(:pull);
+SELECT pg_temp.page(:pull, 3, '{"groups":{},"next_cursor":null}');
+EXECUTE ben;
+CALL wearables.drain();
+EXECUTE ben;
+-- what reconcile() pulled is kept as a range when it is processed, and not before
+SELECT wearables_internal.ask_for_history(:ben, 'main', 'ben-1', '', 'heartrate', '2026-04-01', '2026-04-03', 'reconcile', NULL, now()) AS pull \gset
+CALL pg_temp.done(:pull);
+SELECT pg_temp.page(:pull, 1, '{"groups":{},"next_cursor":null}');
+SELECT wearables_internal.fold_reconciled(:ben);
+SELECT day, how FROM wearables.coverage(:ben, 'heartrate', '2026-04-01', '2026-04-02', 'heartrate');
+CALL wearables.drain();
+SELECT wearables_internal.fold_reconciled(:ben);
+SELECT day, how FROM wearables.coverage(:ben, 'heartrate', '2026-04-01', '2026-04-02', 'heartrate');
+SELECT count(*) FROM wearables.backfills WHERE intent = 'reconcile' AND user_id = :ben;
 DROP EXTENSION wearables_ingest CASCADE;

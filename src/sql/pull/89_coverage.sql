@@ -36,6 +36,13 @@ COMMENT ON VIEW wearables_internal.visible_refusals IS
 
 CREATE VIEW wearables_internal.visible_pulls WITH (security_barrier = true) AS
 SELECT b.backfill_id, b.user_id, b.endpoint, b.provider, b.resource, b.state, b.started_at,
+       -- Pages of this attempt. One whose event is gone with its partition was processed long ago.
+       b.state = 'done' AND EXISTS (
+         SELECT FROM wearables.deliveries d
+         JOIN wearables.webhook_events e ON e.event_id = d.event_id AND e.received_at = d.received_at
+         WHERE d.endpoint = b.endpoint
+           AND d.message_id >= 'pull:' || b.backfill_id || ':' AND d.message_id < 'pull:' || b.backfill_id || ';'
+           AND e.received_at >= b.started_at AND e.status NOT IN ('processed', 'skipped')) AS unread,
        CASE r.rest_range
          WHEN 'none' THEN '-infinity'
          WHEN 'dates' THEN date_trunc('day', b.range_from, 'UTC')
@@ -48,7 +55,8 @@ FROM wearables.backfills b
 JOIN wearables.resources r ON r.name = b.resource
 WHERE wearables_internal.is_visible(b.user_id);
 COMMENT ON VIEW wearables_internal.visible_pulls IS
-  'Backfills of the users that the caller may see, with the range that each request covers.';
+  'Backfills of the users that the caller may see, with the range that each request covers. unread: it is done, but '
+  'a page of it is not processed, so that it says nothing of any day yet.';
 
 CREATE VIEW wearables_internal.visible_places WITH (security_barrier = true) AS
 SELECT DISTINCT l.user_id, l.endpoint
@@ -177,7 +185,8 @@ BEGIN ATOMIC
     SELECT p.endpoint, p.resource, p.provider, p.started_at, p.span_from,
            least(p.span_to, p.started_at - wearables_internal.longest_request()) AS span_to
     FROM wearables_internal.visible_pulls p
-    WHERE p.user_id = $1 AND p.state = 'done')
+    WHERE p.user_id = $1 AND p.resource = ANY (ARRAY(SELECT r FROM wearables_internal.resources_of($2, $3) r))
+      AND p.state = 'done' AND NOT p.unread)
   SELECT o.endpoint, o.resource, range_intersect_agg(o.spans)
   FROM (
     SELECT w.endpoint, w.resource,
@@ -194,8 +203,8 @@ BEGIN ATOMIC
   GROUP BY o.endpoint, o.resource;
 END;
 COMMENT ON FUNCTION wearables_internal.pulled_spans(bigint, text, text) IS
-  'Ranges that completed backfills cover for every connected provider: one row for each endpoint of the user and '
-  'resource that yields the metric.';
+  'Ranges that completed backfills cover for every connected provider, if all their pages are processed: one row for '
+  'each endpoint of the user and resource that yields the metric.';
 
 CREATE FUNCTION wearables.coverage(
   user_id bigint, metric text, from_day date, to_day date, resource text DEFAULT NULL,
@@ -322,9 +331,10 @@ COMMENT ON FUNCTION wearables.coverage(bigint, text, date, date, text, integer) 
   'events, their number. Values of how: webhook, pull, both: there are samples, and events of that origin wrote '
   'them; readings: there are samples, but their events were removed, or they were inserted by hand; refused: all '
   'readings of the day are in quarantine; empty: backfills of each resource that yields the metric, covering every '
-  'connected provider, started after the day was over, completed, and found nothing; open: no samples yet, and the '
+  'connected provider, started after the day was over, completed, all their pages were processed, and they hold '
+  'nothing; open: no samples yet, and the '
   'day is not over, or has been for less than an hour; unknown: no samples, and no such backfills. An event of a '
   'timeseries counts for each day with samples between the first and the last that it wrote; of a document, the '
   'event of its present version counts. An unknown or erased user has no rows. The cost is one index lookup for '
-  'each day and metric, and one row for each event. Example: SELECT day, how FROM wearables.coverage(1, ''steps'', '
-  'date ''2026-03-01'', date ''2026-04-01'');';
+  'each day and metric, and one row for each event and each page of these backfills. Example: SELECT day, how FROM '
+  'wearables.coverage(1, ''steps'', date ''2026-03-01'', date ''2026-04-01'');';

@@ -29,6 +29,8 @@ CREATE FUNCTION wearables.request_missing(
 RETURNS SETOF bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  -- while the queue is behind, what a request brings would wait behind what the former one has brought
+  unread_for CONSTANT interval := '1 day';
   piece record;
   asked bigint;
   zone text;
@@ -63,11 +65,14 @@ BEGIN
                   AS island
       FROM untold n
       JOIN wearables.resources r ON r.name = n.resource
-      -- under way already, and begun late enough to tell of the day
+      -- Under way already, and begun late enough to tell of the day. Pages that wait to be processed are under way,
+      -- too. One that cannot be processed is worth another request, but not at every call.
       WHERE NOT EXISTS (
         SELECT FROM wearables_internal.visible_pulls p
         WHERE p.user_id = $1 AND p.endpoint = n.endpoint AND p.provider = '' AND p.resource = n.resource
-          AND p.state IN ('waiting', 'running') AND p.span_from <= n.starts AND p.span_to >= n.ends
+          AND (p.state IN ('waiting', 'running')
+               OR p.unread AND p.started_at > clock_timestamp() - unread_for)
+          AND p.span_from <= n.starts AND p.span_to >= n.ends
           AND (p.started_at IS NULL OR p.started_at - wearables_internal.longest_request() >= n.ends)))
     SELECT w.endpoint, w.resource, min(w.starts) AS starts, max(w.ends) AS ends
     FROM wanted w
@@ -83,5 +88,6 @@ COMMENT ON FUNCTION wearables.request_missing(bigint, text, date, date, text, te
   'metrics; from_day: first day; to_day: day after the last day; resource: only this resource (null: every resource '
   'that yields the metric); endpoint: only this one (null: every endpoint where the user''s history can be pulled). '
   'Returns the ids of the backfills, one for each run of consecutive days, resource and endpoint. Days that a '
-  'backfill is already pulling are left out. Example: SELECT wearables.request_missing(1, ''steps'', date '
+  'backfill is already pulling are left out, and for a day those of which a pulled page is not processed: it waits, '
+  'or is a dead letter. Example: SELECT wearables.request_missing(1, ''steps'', date '
   '''2026-03-01'', date ''2026-04-01'');';

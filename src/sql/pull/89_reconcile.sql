@@ -70,14 +70,14 @@ BEGIN
     DELETE FROM wearables.backfills b
     USING wearables_internal.visible_pulls p
     WHERE b.user_id = $1 AND p.backfill_id = b.backfill_id AND b.intent IN ('reconcile', 'silence')
-      AND (b.state = 'done'
-           OR b.state IN ('failed', 'cancelled') AND b.finished_at < clock_timestamp() - interval '7 days')
-    RETURNING b.endpoint, b.resource, b.state, p.started_at, p.span_from,
+      AND (b.state = 'done' AND NOT p.unread
+           OR b.state IN ('done', 'failed', 'cancelled') AND b.finished_at < clock_timestamp() - interval '7 days')
+    RETURNING b.endpoint, b.resource, b.state, p.unread, p.started_at, p.span_from,
               least(p.span_to, p.started_at - wearables_internal.longest_request()) AS span_to)
   INSERT INTO wearables_internal.reconciled_spans AS r (user_id, endpoint, resource, began, spans)
   SELECT $1, g.endpoint, g.resource, min(g.started_at), range_agg(tstzrange(g.span_from, g.span_to))
   FROM gone g
-  WHERE g.state = 'done' AND g.span_from < g.span_to AND g.started_at >= connected
+  WHERE g.state = 'done' AND NOT g.unread AND g.span_from < g.span_to AND g.started_at >= connected
   GROUP BY g.endpoint, g.resource
   ON CONFLICT ON CONSTRAINT reconciled_spans_pkey DO UPDATE
   SET spans = CASE WHEN r.began < connected THEN excluded.spans ELSE r.spans + excluded.spans END,
