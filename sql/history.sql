@@ -102,4 +102,44 @@ CALL wearables.drain();
 SELECT wearables_internal.fold_reconciled(:ben);
 SELECT day, how FROM wearables.coverage(:ben, 'heartrate', '2026-04-01', '2026-04-02', 'heartrate');
 SELECT count(*) FROM wearables.backfills WHERE intent = 'reconcile' AND user_id = :ben;
+
+-- Whatever waits at one endpoint is no reason to ask nothing of another (was: 0).
+SELECT wearables.register_user('cat', 'cat-1', 'other') AS cat \gset
+SELECT wearables.set_connection(:cat, 'oura', 'connected');
+INSERT INTO wearables.backfills (user_id, endpoint, external_user_id, provider, resource, range_from, range_to, intent)
+SELECT :ben, 'main', 'ben-1', '', 'sleep', '2020-01-01', '2020-01-02', 'test ' || i FROM generate_series(1, 1000) i;
+DELETE FROM wearables_internal.reconciled_users;
+INSERT INTO wearables_internal.reconciled_users VALUES (:ben, now() - interval '2 minutes'), (:cat, now() - interval '1 minute');
+SELECT wearables.set_connection(:ben, 'oura', 'connected');
+SELECT wearables.reconcile(silent_for => NULL);
+SELECT endpoint FROM wearables.backfills WHERE intent = 'reconcile' AND user_id IN (:ben, :cat);
+-- nothing of one that is disabled
+UPDATE wearables.endpoints SET enabled = false WHERE name = 'other';
+DELETE FROM wearables.backfills WHERE intent = 'reconcile' OR intent LIKE 'test %';
+UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
+SELECT wearables.reconcile(silent_for => NULL);
+SELECT endpoint FROM wearables.backfills WHERE intent = 'reconcile' AND user_id IN (:ben, :cat);
+UPDATE wearables.endpoints SET enabled = true;
+
+-- An error for one is that one's (was: raised, and nobody was asked for).
+DELETE FROM wearables.backfills WHERE intent = 'reconcile';
+CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON wearables.backfills FOR EACH ROW WHEN (NEW.external_user_id = 'ben-1') EXECUTE FUNCTION pg_temp.refuse();
+INSERT INTO wearables_internal.reconciled_users VALUES (:ann, now()) ON CONFLICT DO NOTHING;
+SET client_min_messages = error;
+CALL pg_temp.due();
+SELECT wearables.reconcile(silent_for => NULL);
+SELECT count(*) FROM wearables.problems WHERE problem = 'reconcile_failing';
+SELECT user_id = :ben AS ben, failures, sqlstate, due_at > now() AND due_at < now() + interval '61 minutes' AS soon FROM wearables_internal.reconciled_users WHERE failures > 0;
+UPDATE wearables_internal.reconciled_users SET due_at = now() WHERE user_id = :ben;
+SELECT wearables.reconcile(silent_for => NULL);
+SELECT what FROM wearables.problems WHERE problem = 'reconcile_failing';
+DROP TRIGGER refuse ON wearables.backfills;
+UPDATE wearables_internal.reconciled_users SET due_at = now() WHERE user_id = :ben;
+SELECT wearables.reconcile(silent_for => NULL);
+SELECT count(*) FROM wearables.problems WHERE problem = 'reconcile_failing';
+RESET client_min_messages;
+-- the longest interval that the setting allows (was: an error; a year counts as 360 days)
+SELECT wearables.reconcile('365 days', silent_for => NULL);
+SELECT wearables.reconcile('2 years', silent_for => NULL);
 DROP EXTENSION wearables_ingest CASCADE;

@@ -241,6 +241,11 @@ SELECT 5, 'warning', 'stream_failed', NULL,
 FROM (SELECT count(*) FROM (SELECT FROM wearables.stream_pulls p WHERE p.state = 'failed' LIMIT 1001) p) f
 WHERE f.count > 0
 UNION ALL
+SELECT 5, 'warning', 'reconcile_failing', NULL,
+       format('reconcile() fails again and again for %s user(s), with SQLSTATE %s', count(*), min(r.sqlstate)),
+       min(r.failing_since), 'see the server log', NULL
+FROM wearables_internal.reconciled_users r WHERE r.failures > 1 HAVING count(*) > 0
+UNION ALL
 SELECT 5, 'warning', 'vendor_pull_failed', v.endpoint,
        format('the vendor could not pull the history of provider %s for %s connection(s) at endpoint %s: %s',
               v.provider, count(DISTINCT v.user_id), v.endpoint, coalesce(v.error_code, 'no reason given')),

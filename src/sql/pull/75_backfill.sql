@@ -95,3 +95,18 @@ CREATE TABLE wearables_internal.refused_keys (
 COMMENT ON TABLE wearables_internal.refused_keys IS
   'Endpoints that cannot be asked: the vendor refuses their API key, or none is set.';
 SELECT pg_extension_config_dump('wearables_internal.refused_keys', '');
+
+-- Here, and not beside reconcile(), because the view problems reads it.
+CREATE TABLE wearables_internal.reconciled_users (
+  user_id bigint PRIMARY KEY,
+  due_at  timestamptz NOT NULL,
+  failures integer NOT NULL DEFAULT 0,
+  failing_since timestamptz,
+  sqlstate text COLLATE "C"
+);
+CREATE INDEX reconciled_users_due_at ON wearables_internal.reconciled_users (due_at);
+CREATE INDEX reconciled_users_failing ON wearables_internal.reconciled_users (user_id) WHERE failures > 0;
+COMMENT ON TABLE wearables_internal.reconciled_users IS
+  'When reconcile() next pulls the recent days of a user. failures: how often in a row it raised an error for the '
+  'user, the last of SQLSTATE sqlstate.';
+SELECT pg_extension_config_dump('wearables_internal.reconciled_users', '');

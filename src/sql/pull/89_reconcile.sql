@@ -1,6 +1,7 @@
 -- Asking again for what may have been revised, or was lost while an endpoint was silent. One call of reconcile() works
 -- at a time: the row of reconcile_turn is locked and never waited for. It changes its own tables and makes pulls, all
--- in one transaction: a crash leaves nothing half asked.
+-- in one transaction: a crash leaves nothing half asked. Each user is a subtransaction, so that an error for one of
+-- them ends nobody else's.
 
 CREATE TABLE wearables_internal.reconcile_turn (
   one   boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -10,14 +11,6 @@ COMMENT ON TABLE wearables_internal.reconcile_turn IS
   'One row: the lock of reconcile(), and the user up to whom it has searched for connections.';
 INSERT INTO wearables_internal.reconcile_turn DEFAULT VALUES;
 SELECT pg_extension_config_dump('wearables_internal.reconcile_turn', 'WHERE NOT one');
-
-CREATE TABLE wearables_internal.reconciled_users (
-  user_id bigint PRIMARY KEY,
-  due_at  timestamptz NOT NULL
-);
-CREATE INDEX reconciled_users_due_at ON wearables_internal.reconciled_users (due_at);
-COMMENT ON TABLE wearables_internal.reconciled_users IS 'When reconcile() next pulls the recent days of a user.';
-SELECT pg_extension_config_dump('wearables_internal.reconciled_users', '');
 
 CREATE TABLE wearables_internal.silences (
   endpoint     text COLLATE "C" NOT NULL,
@@ -87,7 +80,7 @@ COMMENT ON FUNCTION wearables_internal.fold_reconciled(bigint) IS
   'Deletes ended backfills of reconcile() and keeps the ranges that they cover in reconciled_spans, so that their '
   'number stays bounded.';
 
-CREATE FUNCTION wearables_internal.reconcile_user(user_id bigint) RETURNS integer
+CREATE FUNCTION wearables_internal.reconcile_user(user_id bigint, endpoints text[]) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -100,7 +93,7 @@ BEGIN
            clock_timestamp())) INTO asked
   FROM wearables.user_links l
   JOIN wearables.resources r ON r.reconcile_days > 0 AND r.kind <> 'skipped' AND r.rest_path IS NOT NULL
-  WHERE l.user_id = $1 AND l.deleted_at IS NULL AND wearables_internal.can_be_asked(l.endpoint)
+  WHERE l.user_id = $1 AND l.deleted_at IS NULL AND l.endpoint = ANY ($2)
     AND EXISTS (SELECT FROM wearables_internal.visible_connections c
                 WHERE c.user_id = $1 AND (c.endpoint IS NULL OR c.endpoint = l.endpoint))
     -- the former one has not ended
@@ -110,8 +103,25 @@ BEGIN
                       AND b.intent = 'reconcile' AND b.state IN ('waiting', 'running'));
   RETURN asked;
 END $$;
-COMMENT ON FUNCTION wearables_internal.reconcile_user(bigint) IS
-  'Requests the last resources.reconcile_days of the resources of a user. Returns the number of backfills.';
+COMMENT ON FUNCTION wearables_internal.reconcile_user(bigint, text[]) IS
+  'Requests the last resources.reconcile_days of the resources of a user at these endpoints. Returns the number of '
+  'backfills.';
+
+CREATE FUNCTION wearables_internal.note_unreconciled(
+  user_id bigint, sqlstate text, error text, due_at timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  INSERT INTO wearables_internal.reconciled_users AS d (user_id, due_at, failures, failing_since, sqlstate)
+  VALUES ($1, $4, 1, clock_timestamp(), $2)
+  ON CONFLICT ON CONSTRAINT reconciled_users_pkey DO UPDATE
+  SET due_at = excluded.due_at, failures = d.failures + 1, sqlstate = excluded.sqlstate,
+      failing_since = coalesce(d.failing_since, excluded.failing_since);
+  RAISE WARNING 'reconcile() could not request the history of user %', $1
+    USING ERRCODE = $2, DETAIL = $3, HINT = 'It tries again within an hour; other users are not affected.';
+END $$;
+COMMENT ON FUNCTION wearables_internal.note_unreconciled(bigint, text, text, timestamptz) IS
+  'Notes that reconcile() raised an error for a user, and when it tries again.';
 
 CREATE FUNCTION wearables_internal.note_silences(silent_for interval) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -172,8 +182,9 @@ CREATE FUNCTION wearables.reconcile(
 RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  most_open CONSTANT integer := 1000;   -- pulls: with so many under way no more are asked for
+  most_open CONSTANT integer := 1000;   -- pulls of an endpoint: with so many under way it is asked for no more
   most_swept CONSTANT integer := 1000;  -- connections that a call looks at for people it does not know
+  soon CONSTANT interval := least($1, interval '1 hour');
   turn wearables_internal.reconcile_turn;
   person record;
   last_user bigint;
@@ -181,8 +192,9 @@ DECLARE
   asked bigint := 0;
   users integer := 0;
   link record;
+  places text[];  -- that can be asked, and are not behind with what they were asked
 BEGIN
-  IF $1 IS NULL OR $1 < interval '1 hour' OR $1 > interval '1 year' THEN
+  IF $1 IS NULL OR $1 < interval '1 hour' OR extract(epoch FROM $1) > extract(epoch FROM interval '1 year') THEN
     RAISE EXCEPTION 'cannot reconcile every "%"', $1
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval from 1 hour to 1 year.';
   END IF;
@@ -211,16 +223,18 @@ BEGIN
         WHERE c.user_id > turn.swept ORDER BY c.user_id LIMIT most_swept) x;
   UPDATE wearables_internal.reconcile_turn SET swept = coalesce(last_user, 0);
 
-  IF (SELECT count(*) FROM (SELECT FROM wearables.backfills b WHERE b.state IN ('waiting', 'running')
-                            LIMIT most_open) o) = most_open THEN
-    RETURN 0;
-  END IF;
+  SELECT coalesce(array_agg(e.name::text), '{}') INTO places
+  FROM wearables.endpoints e
+  WHERE wearables_internal.can_be_asked(e.name)
+    AND (SELECT count(*) FROM (SELECT FROM wearables.backfills b
+                               WHERE b.endpoint = e.name AND b.state IN ('waiting', 'running')
+                               LIMIT most_open) o) < most_open;
 
   IF $3 IS NOT NULL THEN
     PERFORM wearables_internal.note_silences($3);
     FOR silence IN
       SELECT s.* FROM wearables_internal.silences s
-      WHERE NOT s.done AND wearables_internal.can_be_asked(s.endpoint) ORDER BY s.silent_from, s.endpoint LOOP
+      WHERE NOT s.done AND s.endpoint = ANY (places) ORDER BY s.silent_from, s.endpoint LOOP
       EXIT WHEN users >= $2;
       FOR link IN
         SELECT l.* FROM wearables.user_links l
@@ -231,8 +245,14 @@ BEGIN
         CONTINUE WHEN NOT EXISTS (SELECT FROM wearables_internal.visible_connections c
                                   WHERE c.user_id = link.user_id
                                     AND (c.endpoint IS NULL OR c.endpoint = silence.endpoint));
-        asked := asked + wearables_internal.ask_for_lost(
-          link.user_id, link.endpoint, link.external_user_id, silence.silent_from, silence.silent_until);
+        BEGIN
+          asked := asked + wearables_internal.ask_for_lost(
+            link.user_id, link.endpoint, link.external_user_id, silence.silent_from, silence.silent_until);
+        EXCEPTION WHEN OTHERS THEN
+          -- not to be tried again by itself: the next link is asked for after this one
+          PERFORM wearables_internal.note_unreconciled(
+            link.user_id, SQLSTATE, SQLERRM, clock_timestamp() + soon * random());
+        END;
       END LOOP;
       UPDATE wearables_internal.silences s SET asked_up_to = silence.asked_up_to, done = users < $2
       WHERE s.endpoint = silence.endpoint AND s.silent_from = silence.silent_from;
@@ -245,18 +265,23 @@ BEGIN
     IF NOT EXISTS (SELECT FROM wearables_internal.visible_connections c WHERE c.user_id = person.user_id) THEN
       DELETE FROM wearables_internal.reconciled_users d WHERE d.user_id = person.user_id;
     ELSIF EXISTS (SELECT FROM wearables.user_links l
-                  WHERE l.user_id = person.user_id AND l.deleted_at IS NULL
-                    AND wearables_internal.can_be_asked(l.endpoint)) THEN
-      asked := asked + wearables_internal.reconcile_user(person.user_id);
-      -- at the same time of the day, unless that has passed by more than an interval
-      UPDATE wearables_internal.reconciled_users d
-      SET due_at = CASE WHEN d.due_at + $1 > clock_timestamp() THEN d.due_at + $1
-                        ELSE clock_timestamp() + $1 * (0.5 + random()) END
-      WHERE d.user_id = person.user_id;
+                  WHERE l.user_id = person.user_id AND l.deleted_at IS NULL AND l.endpoint = ANY (places)) THEN
+      BEGIN
+        asked := asked + wearables_internal.reconcile_user(person.user_id, places);
+        -- at the same time of the day, unless that has passed by more than an interval
+        UPDATE wearables_internal.reconciled_users d
+        SET due_at = CASE WHEN d.due_at + $1 > clock_timestamp() THEN d.due_at + $1
+                          ELSE clock_timestamp() + $1 * (0.5 + random()) END,
+            failures = 0, failing_since = NULL, sqlstate = NULL
+        WHERE d.user_id = person.user_id;
+      EXCEPTION WHEN OTHERS THEN
+        PERFORM wearables_internal.note_unreconciled(
+          person.user_id, SQLSTATE, SQLERRM, clock_timestamp() + soon * (0.5 + random() / 2));
+      END;
     ELSE
       -- behind the others, or they would wait for an endpoint that is not theirs
       UPDATE wearables_internal.reconciled_users d
-      SET due_at = clock_timestamp() + least($1, interval '1 hour') * random() WHERE d.user_id = person.user_id;
+      SET due_at = clock_timestamp() + soon * random() WHERE d.user_id = person.user_id;
     END IF;
   END LOOP;
   RETURN asked;
@@ -267,8 +292,10 @@ COMMENT ON FUNCTION wearables.reconcile(interval, integer, interval) IS
   'resources.reconcile_days of each resource of a user with a connected provider are pulled, at a time of day that '
   'differs between users; max_users: at most so many users in one call; silent_for: length from which a period '
   'without messages of an endpoint is pulled, once, when it has ended (null: no period is; see silent_spans()). '
-  'Returns the number of backfills that it requested. It requests none while 1000 backfills are waiting or running, '
-  'and none of an endpoint whose API refuses the key or limits the rate. Its backfills run after all others. If '
+  'Returns the number of backfills that it requested. It requests none of an endpoint of which 1000 backfills are '
+  'waiting or running, which is disabled, or whose API refuses the key or limits the rate. An error for one user is '
+  'logged, and that user is tried again within an hour; problems reports it if it occurs again. Its backfills run '
+  'after all others. If '
   'another session is in reconcile(), it returns 0 immediately. Requests for each user, endpoint and day: the '
   'number of resources with reconcile_days (6 as shipped) divided by every in days, plus further pages; for each '
   'user and silent period, once, the number of resources of the user. The search for silent periods reads, once in '
