@@ -162,7 +162,7 @@ SELECT wearables.reconcile(silent_for => NULL);
 SELECT state, count(*) FROM wearables.backfills GROUP BY 1;
 SELECT DISTINCT how FROM wearables.coverage(1, 'total_sleep_time', (now() AT TIME ZONE 'America/New_York')::date - 6, (now() AT TIME ZONE 'America/New_York')::date - 2, 'sleep');
 -- who is connected no more is forgotten, and asked for nothing
-SELECT wearables.set_connection(1, 'fitbit', 'disconnected'), wearables.set_connection(1, 'whoop', 'disconnected');
+SELECT count(wearables.set_connection(1, p, 'disconnected')) FROM unnest('{fitbit,whoop,garmin,oura}'::text[]) p;
 UPDATE wearables_internal.reconciled_users SET due_at = now() - interval '1 minute';
 SELECT wearables.reconcile(silent_for => NULL);
 SELECT count(*) FROM wearables_internal.reconciled_users;

@@ -142,4 +142,20 @@ RESET client_min_messages;
 -- the longest interval that the setting allows (was: an error; a year counts as 360 days)
 SELECT wearables.reconcile('365 days', silent_for => NULL);
 SELECT wearables.reconcile('2 years', silent_for => NULL);
+
+-- Whose readings arrive is connected, although no event says so (was: never asked for, and the silence was done).
+SELECT wearables.register_user('dan', 'dan-1', 'main') AS dan \gset
+SELECT pg_temp.send('d2', 'dan-1', 'daily.data.sleep.created', format('{"id":"n","source":{"provider":"oura"},"bedtime_start":"%s","bedtime_stop":"%s","total":27000}', to_json(now() - interval '3 days 8 hours') #>> '{}', to_json(now() - interval '3 days') #>> '{}'));
+CALL wearables.drain();
+SELECT provider, status, connected_at FROM wearables.connections WHERE user_id = :dan;
+UPDATE wearables_internal.reconcile_turn SET swept = 0;
+UPDATE wearables_internal.silences SET done = false, asked_up_to = '';
+SELECT wearables.reconcile();
+CALL pg_temp.due();
+SELECT wearables.reconcile(silent_for => NULL) > 0 AS asked;
+SELECT intent, external_user_id, provider, resource FROM wearables.backfills WHERE user_id = :dan ORDER BY 1;
+-- coverage() counts only pulls of all providers for such a person, as before
+SELECT wearables.request_backfill(:dan, 'oura', 'sleep', '2026-03-01', '2026-03-03') AS pull \gset
+CALL pg_temp.done(:pull);
+SELECT day, how FROM wearables.coverage(:dan, 'total_sleep_time', '2026-03-01', '2026-03-02', 'sleep');
 DROP EXTENSION wearables_ingest CASCADE;

@@ -85,17 +85,21 @@ FROM wearables_internal.reconciled_spans r
 WHERE wearables_internal.is_visible(r.user_id);
 COMMENT ON VIEW wearables_internal.visible_spans IS 'reconciled_spans of the users that the caller may see.';
 
--- A connection belongs to the endpoint that told of it last; one that no event told of, to each of the person's.
+-- A connection belongs to the endpoint that told of it last; one that no event told of, to each of the person's. Where
+-- readings arrive, something is connected, although its event was before our time: that is worth asking for again. But
+-- only an event says since when, so that coverage() does not count pulls by it.
 CREATE VIEW wearables_internal.visible_connections WITH (security_barrier = true) AS
-SELECT c.user_id, c.provider, c.connected_at, l.endpoint
+SELECT c.user_id, c.provider, c.status, c.connected_at, l.endpoint
 FROM wearables.connections c
 LEFT JOIN LATERAL (
   SELECT x.endpoint FROM wearables.connection_events x
   WHERE x.user_id = c.user_id AND x.provider = c.provider AND x.endpoint IS NOT NULL
   ORDER BY x.version DESC LIMIT 1) l ON true
-WHERE c.status = 'connected' AND wearables_internal.is_visible(c.user_id);
+WHERE (c.status = 'connected' OR c.status = 'unknown' AND c.last_data_at IS NOT NULL)
+  AND wearables_internal.is_visible(c.user_id);
 COMMENT ON VIEW wearables_internal.visible_connections IS
-  'Connected providers of the users that the caller may see. endpoint is null if no event named one.';
+  'Providers that are connected, or of which readings arrive although no event tells of the connection (status '
+  'unknown), of the users that the caller may see. endpoint is null if no event named one.';
 
 CREATE FUNCTION wearables_internal.metric_names(metric text) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -179,7 +183,7 @@ BEGIN ATOMIC
     FROM wearables_internal.visible_places l
     CROSS JOIN wearables_internal.resources_of($2, $3) r (name)
     LEFT JOIN wearables_internal.visible_connections c
-      ON c.user_id = l.user_id AND (c.endpoint IS NULL OR c.endpoint = l.endpoint)
+      ON c.user_id = l.user_id AND c.status = 'connected' AND (c.endpoint IS NULL OR c.endpoint = l.endpoint)
     WHERE l.user_id = $1),
   pulled AS MATERIALIZED (
     SELECT p.endpoint, p.resource, p.provider, p.started_at, p.span_from,

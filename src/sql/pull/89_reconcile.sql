@@ -213,9 +213,9 @@ BEGIN
   -- who is new: due at a time of their own, not before half an interval, for a new connection is pulled by itself
   INSERT INTO wearables_internal.reconciled_users (user_id, due_at)
   SELECT c.user_id, clock_timestamp() + $1 * (0.5 + random())
-  FROM (SELECT x.user_id, x.status FROM wearables.connections x
+  FROM (SELECT x.user_id, x.status, x.last_data_at FROM wearables.connections x
         WHERE x.user_id > turn.swept ORDER BY x.user_id LIMIT most_swept) c
-  WHERE c.status = 'connected'
+  WHERE c.status = 'connected' OR c.status = 'unknown' AND c.last_data_at IS NOT NULL
   GROUP BY c.user_id
   ON CONFLICT DO NOTHING;
   SELECT max(x.user_id) INTO last_user
@@ -290,8 +290,9 @@ COMMENT ON FUNCTION wearables.reconcile(interval, integer, interval) IS
   'Pulls again what may have been revised or lost. Workers call it once a minute unless '
   'wearables_ingest.reconcile_interval is 0; pg_cron can do so as well. Arguments: every: how often the last '
   'resources.reconcile_days of each resource of a user with a connected provider are pulled, at a time of day that '
-  'differs between users; max_users: at most so many users in one call; silent_for: length from which a period '
-  'without messages of an endpoint is pulled, once, when it has ended (null: no period is; see silent_spans()). '
+  'differs between users (a provider of status unknown counts if readings of it have arrived); max_users: at most so '
+  'many users in one call; silent_for: length from which a period without messages of an endpoint is pulled, once, '
+  'when it has ended (null: no period is; see silent_spans()). '
   'Returns the number of backfills that it requested. It requests none of an endpoint of which 1000 backfills are '
   'waiting or running, which is disabled, or whose API refuses the key or limits the rate. An error for one user is '
   'logged, and that user is tried again within an hour; problems reports it if it occurs again. Its backfills run '
