@@ -33,7 +33,7 @@ my @chapters = (
 	[ 'ingest', 'Explain and replay events', 'Find out why an event yielded what it did, and process it again.',
 		qw(explain_event body_fields normalize replay_preview replay) ],
 	[ 'parse', 'The parser', 'The rows that decide which field becomes which metric. Changing them needs no restart.',
-		qw(mappings metrics units sources resources known_fields drift) ],
+		qw(mappings metrics metric_codes units sources resources known_fields drift) ],
 	[ 'pull', 'Pull history', 'Fetch older data over the REST API of the vendor.',
 		qw(request_backfill sync coverage request_missing reconcile connection_progress) ],
 	[ 'call', 'Call the vendor', 'Create users at the vendor, get links, disconnect, and request fresh data.',

@@ -44,6 +44,8 @@ SELECT wearables.register_user('carol', time_zone => 'Europe/Berlin');
 UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate';
 UPDATE wearables.mappings SET enabled = false WHERE resource = 'sleep' AND metric = 'respiratory_rate';
 UPDATE wearables.metrics SET highest = 350 WHERE name = 'heartrate';
+UPDATE wearables.metric_codes SET rank = 0 WHERE metric = 'heartrate' AND code = 'HeartRateRecord';
+INSERT INTO wearables.metric_codes (metric, system, scope, code) VALUES ('heartrate', 'urn:site', 'day', 'pulse of the day');
 UPDATE wearables.units SET factor = 7.5 WHERE metric = 'blood_pressure' AND text = 'kPa';
 UPDATE wearables.resources SET backfill_days = 11, window_days = 7, note = 'ours' WHERE name = 'sleep';
 UPDATE wearables.known_fields SET texts = texts || 'acme'::text WHERE path = 'source.provider';
@@ -93,7 +95,7 @@ run_sql($node, 'app', join "\n", move('pulse', -30), move('night 1', -30), move(
 my $overview = 'SELECT ' . join ', ', map { "(SELECT count(*) > 0 FROM wearables.$_)" }
   'sample_points', 'summaries', 'connections', 'connection_events', 'backfills', 'parked_events', 'quarantine', 'source_priorities',
   "jobs WHERE state = 'ready'", "jobs WHERE state = 'failed'", 'webhook_events_default', "metrics WHERE origin = 'extended'",
-  "metrics WHERE origin = 'changed'", "known_fields WHERE origin = 'changed'", 'drift', "units WHERE origin = 'changed'", "resources WHERE origin = 'changed'", 'mappings WHERE NOT enabled',
+  "metrics WHERE origin = 'changed'", "known_fields WHERE origin = 'changed'", 'drift', "units WHERE origin = 'changed'", "metric_codes WHERE origin = 'changed'", "metric_codes WHERE origin = 'user'", "resources WHERE origin = 'changed'", 'mappings WHERE NOT enabled',
   "webhook_events WHERE tableoid <> 'wearables.webhook_events_default'::regclass AND received_at < now() - interval '20 days'";
 unlike(run_sql($node, 'app', $overview), qr/f/, 'there is something of every kind to dump');
 

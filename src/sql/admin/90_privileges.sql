@@ -89,7 +89,7 @@ BEGIN
       'EXECUTE ON FUNCTION wearables.receive(jsonb, bytea, text)']
     WHEN 'reader' THEN ARRAY[
       'SELECT ON wearables.samples, wearables.sample_points, wearables.summaries, wearables.connections,
-       wearables.users, wearables.metrics, wearables.sources, wearables.source_priorities',
+       wearables.users, wearables.metrics, wearables.metric_codes, wearables.sources, wearables.source_priorities',
       'USAGE ON SCHEMA wearables_internal',
       visible, erasing, chart]
     WHEN 'self' THEN ARRAY[
@@ -109,12 +109,14 @@ BEGIN
        wearables.limited_roles, wearables.assigned_users',
       'SELECT, INSERT, UPDATE, DELETE ON wearables.source_priorities',
       'SELECT, INSERT, DELETE ON
-       wearables.mappings, wearables.metrics, wearables.units, wearables.resources, wearables.known_fields',
+       wearables.mappings, wearables.metrics, wearables.metric_codes, wearables.units, wearables.resources,
+       wearables.known_fields',
       -- no number that samples refer to, and not what is noted of a row
       'UPDATE (resource, metric, provider, value_fields, instant_fields, secondary_field, end_field, unit_field, unit,
        unit_default, unit_up_to_one, base_field, extends, enabled, only_where_field, only_where_texts, channel,
        ordinal, part_fields, sum_field, codes) ON wearables.mappings',
       'UPDATE (name, unit, ucum, codes, aggregate, kind, lowest, highest, parent) ON wearables.metrics',
+      'UPDATE (metric, system, scope, code, display, rank) ON wearables.metric_codes',
       'UPDATE (metric, text, factor, shift) ON wearables.units',
       'UPDATE (name, kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days,
        reconcile_days, pull_stream, note)
@@ -128,7 +130,7 @@ BEGIN
       visible, chart,
       'EXECUTE ON FUNCTION
        wearables_internal.free_number(boolean), wearables_internal.is_path(text), wearables_internal.are_paths(text[]),
-       wearables_internal.lists_read(text[]), wearables_internal.are_codes(jsonb),
+       wearables_internal.lists_read(text[]), wearables_internal.are_codes(jsonb), wearables_internal.is_loinc(text),
        wearables_internal.read_paths(text),
        wearables_internal.storable_json(text), wearables_internal.resource_of(text, text),
        wearables_internal.is_known(text, text, text, text), wearables_internal.drift_remedy(text, text, text, text)',

@@ -37,7 +37,7 @@ DECLARE
   restores boolean := pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE');
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables'
-     OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,metrics,sources}'::name[]) THEN
+     OR TG_TABLE_NAME <> ALL ('{mappings,known_fields,units,resources,metrics,metric_codes,sources}'::name[]) THEN
     RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
       USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on tables of the parser.';
   END IF;
@@ -50,6 +50,7 @@ BEGIN
                      WHEN 'mappings' THEN
                        'Disable it: UPDATE wearables.mappings SET enabled = false WHERE mapping_id = '
                        || (to_jsonb(OLD) ->> 'mapping_id') || ';'
+                     WHEN 'metric_codes' THEN 'Set its rank to 0 to switch it off.'
                      ELSE 'Change the row instead.' END;
     END IF;
     RETURN OLD;
@@ -69,6 +70,10 @@ BEGIN
       WHEN TG_TABLE_NAME = 'known_fields' THEN
         DELETE FROM wearables.known_fields k
         WHERE k.resource IS NOT DISTINCT FROM to_jsonb(NEW) ->> 'resource' AND k.path = to_jsonb(NEW) ->> 'path';
+      WHEN TG_TABLE_NAME = 'metric_codes' THEN
+        DELETE FROM wearables.metric_codes c
+        WHERE (c.metric, c.system, c.scope, c.code) = (to_jsonb(NEW) ->> 'metric', to_jsonb(NEW) ->> 'system',
+                                                       to_jsonb(NEW) ->> 'scope', to_jsonb(NEW) ->> 'code');
       ELSE NULL;
     END CASE;
   END IF;
@@ -234,6 +239,8 @@ CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.mappin
 CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.known_fields
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
 CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.units
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
+CREATE TRIGGER mark_origin BEFORE INSERT OR UPDATE OR DELETE ON wearables.metric_codes
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
 CREATE TRIGGER mark_origin BEFORE UPDATE OR DELETE ON wearables.metrics
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.mark_origin();
