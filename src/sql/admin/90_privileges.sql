@@ -64,6 +64,19 @@ DECLARE
      wearables.bucket_start(timestamptz, interval, text),
      wearables.bucket_end(timestamptz, interval, text), wearables.first_instant(timestamp, text),
      wearables.day_of(timestamptz, text)';
+  -- a view's functions run with the rights of whoever reads it
+  fhir CONSTANT text[] := ARRAY[
+    'SELECT ON wearables.fhir_observations, wearables_internal.fhir_metrics, wearables_internal.fhir_vital_signs',
+    'EXECUTE ON FUNCTION
+     wearables_internal.fhir_time(timestamptz, smallint),
+     wearables_internal.fhir_quantity(double precision, text, text),
+     wearables_internal.fhir_component(text, text, text, double precision, text, text),
+     wearables_internal.fhir_sleep_stage(double precision),
+     wearables_internal.fhir_value(double precision, double precision, text, text, jsonb, text, boolean),
+     wearables_internal.fhir_effective(
+       timestamptz, timestamptz, smallint, text, timestamptz, timestamptz, boolean),
+     wearables_internal.fhir_id(text, text, timestamptz, text, text, text, smallint),
+     wearables_internal.fhir_provenance(text, bigint, bigint, timestamptz)'];
   -- what coverage() and connection_progress() read of people whom its caller may see
   visible CONSTANT text :=
     'SELECT ON wearables_internal.visible_events, wearables_internal.visible_refusals,
@@ -91,7 +104,7 @@ BEGIN
       'SELECT ON wearables.samples, wearables.sample_points, wearables.summaries, wearables.connections,
        wearables.users, wearables.metrics, wearables.metric_codes, wearables.sources, wearables.source_priorities',
       'USAGE ON SCHEMA wearables_internal',
-      visible, erasing, chart]
+      visible, erasing, chart] || fhir
     WHEN 'self' THEN ARRAY[
       'EXECUTE ON FUNCTION
        wearables_api.my_timeseries(text, text, text, text, text, text, text, text), wearables_api.my_latest(),
@@ -100,7 +113,7 @@ BEGIN
        wearables_internal.claimed_user()']
     WHEN 'monitor' THEN watch
     WHEN 'caller' THEN calling
-    WHEN 'operator' THEN watch || calling || ARRAY[
+    WHEN 'operator' THEN watch || calling || fhir || ARRAY[
       'SELECT ON wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.backfill_progress,
