@@ -71,7 +71,7 @@ wearables_ingest-reference.md: src/manual/reference.pl src/manual/errors.pl $(sq
 	perl $< src > $@ || { rm -f $@; exit 1; }
 all: wearables_ingest-reference.md
 
-.PHONY: help reference demo test one lint format tidy converge chaos bench bare catalogue pgspot hostile sanitize sqlsmith asserts
+.PHONY: help reference demo test one lint format tidy converge chaos bench bare catalogue pgspot fhir hostile sanitize sqlsmith asserts
 help: ## shows this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
@@ -117,6 +117,9 @@ catalogue: ## copies the table of expected/catalogue.out, which TEST=catalogue m
 
 pgspot: ## runs pgspot (PyPI) over the installation script
 	@test/pgspot/run
+
+fhir: ## validates an Observation of every shipped metric with HAPI's FHIR validator (Maven)
+	@test/fhir/run
 
 # Not part of `test`, because they take long or need a root of their own.
 hostile: ## processes hostile bodies and shows the result, time and memory of each; ARGUMENTS='--more names/*'
