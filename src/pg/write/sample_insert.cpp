@@ -23,13 +23,8 @@
 #include "pg/server/spi.h"
 #include "pg/server/trigger.h"
 #include "pg/write/insert_lookup.h"
+#include "pg/write/policy.h"
 #include "pg/write/write.h"
-
-extern "C" {
-#include "rewrite/rowsecurity.h"
-#include "utils/rel.h"
-#include "utils/rls.h"
-}
 
 namespace wearables::pg {
 
@@ -306,41 +301,12 @@ void end_insert() {
   MemoryContextDelete(context);
 }
 
-// The policy by which whoever is bound by no other sees every row (84_roles.sql).
-constexpr const char* kOpenPolicy = "wearables_read";
-
-bool is_for_caller(const RowSecurityPolicy& policy) {
-  const auto* roles = reinterpret_cast<const Oid*>(ARR_DATA_PTR(policy.roles));
-  for (int i = 0; i < ARR_DIMS(policy.roles)[0]; ++i) {
-    if (roles[i] == ACL_ID_PUBLIC || has_privs_of_role(GetUserId(), roles[i])) return true;
-  }
-  return false;
-}
-
-// Whether a policy hides a row of the table from the caller. A permissive one of the site's takes the place of the open
-// policy, for every role.
-bool is_bound(Relation table) {
-  if (check_enable_rls(RelationGetRelid(table), InvalidOid, true) != RLS_ENABLED) return false;
-  if (table->rd_rsdesc == nullptr) return true;
-  bool open = false;
-  ListCell* cell;
-  foreach (cell, table->rd_rsdesc->policies) {
-    const auto* policy = static_cast<const RowSecurityPolicy*>(lfirst(cell));
-    if (policy->permissive && strcmp(policy->policy_name, kOpenPolicy) == 0) {
-      open = true;
-    } else if (policy->permissive || is_for_caller(*policy)) {
-      return true;
-    }
-  }
-  return !open;
-}
-
 // The writer works with the owner's rights, which the policies of a table do not bind. So whom they bind may not
 // write through it.
 OwnerScope enter_as_writer() {
   const Oid points = get_relname_relid("sample_points", get_namespace_oid("wearables", false));
   Relation table = table_open(points, AccessShareLock);
-  const bool bound = is_bound(table);
+  const bool bound = binds_caller(table);
   table_close(table, NoLock);
   if (bound) {
     ereport(ERROR,

@@ -223,3 +223,41 @@ COMMENT ON FUNCTION wearables.unassign_users(regrole, bigint[]) IS
   'Hides users from a limited reader again. It stays limited when none is left. Arguments: role: the role; user_ids: '
   'the users (null: all of them). Returns how many were assigned. Example: SELECT '
   'wearables.unassign_users(current_user::regrole, ARRAY[2]);';
+
+CREATE VIEW wearables_internal.problems_of_roles AS
+WITH selves AS (
+  SELECT DISTINCT a.grantee AS role
+  FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) a
+  WHERE p.pronamespace = 'wearables_api'::regnamespace AND p.proname = 'my_samples' AND a.grantee <> p.proowner),
+logins AS (
+  SELECT DISTINCT m.login
+  FROM selves s CROSS JOIN LATERAL wearables_internal.members_of(s.role) m
+  -- the proxy's own role takes the rights by SET ROLE
+  WHERE s.role <> 0 AND m.inherits),
+-- one row for each role and table that its policy does not bind, for a dump carries no policies
+unbound AS (
+  SELECT l.role, l.limited_at
+  FROM wearables.limited_roles l
+  JOIN pg_roles r ON r.rolname = l.role
+  JOIN pg_class c ON c.relnamespace = 'wearables'::regnamespace
+    AND c.relname IN ('users', 'sample_points', 'summaries', 'connections')
+  WHERE NOT c.relrowsecurity OR NOT EXISTS (
+    SELECT FROM pg_policy p
+    WHERE p.polrelid = c.oid AND NOT p.polpermissive AND r.oid = ANY (p.polroles)
+      AND p.polname = CASE l.kind WHEN 'self' THEN 'wearables_self' ELSE 'wearables_assigned' END))
+SELECT 2 AS rank, 'failing' AS severity, 'unlimited' AS problem, u.role AS object,
+       format('role %s is limited to some users, but no policy binds it', u.role) AS what, u.limited_at AS since,
+       'make the policies again' AS remedy,
+       'SELECT wearables_internal.apply_role_policies()' AS statement
+FROM (SELECT DISTINCT x.role, x.limited_at FROM unbound x) u
+UNION ALL
+SELECT 4, 'warning', 'self_login', l.login,
+       format('login role %s has the rights of kind self, so a session of it can claim to be any user', l.login), NULL,
+       'only the login role of the proxy should be a member, with NOINHERIT', NULL
+FROM logins l
+UNION ALL
+SELECT 4, 'warning', 'self_login', 'public', 'everybody has the rights of kind self', NULL,
+       'revoke them from PUBLIC', 'REVOKE EXECUTE ON FUNCTION wearables_api.my_samples FROM PUBLIC'
+FROM selves s WHERE s.role = 0;
+COMMENT ON VIEW wearables_internal.problems_of_roles IS
+  'Problems: roles that may read more than they should.';
