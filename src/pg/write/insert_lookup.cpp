@@ -88,17 +88,19 @@ InsertLookup* make_insert_lookup(MemoryContext context) {
   return lookup;
 }
 
+void check_user(int64 user_id) {
+  if (is_user(user_id)) return;
+  ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("user " INT64_FORMAT " does not exist", user_id),
+                  errhint("Register the user with wearables.register_user().")));
+}
+
 void require_user(InsertLookup* lookup, int64 user_id) {
   if (lookup->has_user && lookup->user_id == user_id) return;
   Known& known = *lookup->known;
   if (!known.users.contains(user_id)) {
     const Door door = open_door();
-    const bool exists = is_user(user_id);
+    check_user(user_id);
     close(door);
-    if (!exists) {
-      ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errmsg("user " INT64_FORMAT " does not exist", user_id),
-                      errhint("Register the user with wearables.register_user().")));
-    }
     call_core([&]() -> Result<Done> {
       known.users.insert(user_id);
       return Done{};

@@ -17,6 +17,8 @@ InsertLookup* make_insert_lookup(MemoryContext context);
 
 // Raises foreign_key_violation unless there is such a user, who was not erased.
 void require_user(InsertLookup* lookup, int64 user_id);
+// The same as of this moment, whatever was found before. Within SPI.
+void check_user(int64 user_id);
 
 // The metric of this name, which no maintenance takes away until the transaction ends. Raises undefined_object.
 const Metric& require_metric(InsertLookup* lookup, std::string_view name);
