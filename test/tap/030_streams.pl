@@ -52,7 +52,7 @@ is(sql("SELECT concat_ws(' ', event_type, resource, status, external_user_id, he
 	'pulled.data.workout_stream workout_stream processed alice-at-junction oura', 'with whose it is, which it does not hold');
 like(held(), qr/^workout_stream ambient_temperature \d+, workout_stream cadence \d+, workout_stream cumulative_distance \d+, workout_stream heartrate \d+, workout_stream power \d+, workout_stream speed \d+$/, 'what it holds lies in its channel');
 is(sql(q{SELECT count(*) FROM wearables.samples WHERE metric IN ('latitude', 'longitude')}), 0, 'without where the user was');
-is(sql(q{SELECT string_agg(DISTINCT reason, ' ') || count(DISTINCT event_id) FROM wearables.quarantine}), "timestamp_out_of_range$workouts", 'a time of nine digits is refused in each');
+is(sql(q{SELECT string_agg(DISTINCT q.reason, ' ') || count(DISTINCT q.event_id) FROM wearables.quarantine q JOIN wearables.webhook_events e USING (event_id) WHERE e.resource = 'workout_stream'}), "timestamp_out_of_range$workouts", 'a time of nine digits is refused in each');
 is(sql("SELECT wearables.request_streams($alice, 'sleep_stream', '2025-05-20', '2025-06-03')"), $nights, 'so are the nights');
 ended('and theirs');
 queue_is_empty($node, 'app');
