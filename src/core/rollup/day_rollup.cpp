@@ -107,9 +107,10 @@ RollupDecoder::RollupDecoder(std::string_view bytes, Micros day) noexcept
 
 template <class T>
 void RollupDecoder::take(T* value) noexcept {
-  WEARABLES_ASSERT(left_.size() >= sizeof(T));
-  std::memcpy(value, left_.data(), sizeof(T));
-  left_.remove_prefix(sizeof(T));
+  constexpr std::size_t kBytes = sizeof(T);
+  WEARABLES_ASSERT(left_.size() >= kBytes);
+  std::memcpy(value, left_.data(), kBytes);
+  left_.remove_prefix(kBytes);
 }
 
 void RollupDecoder::take(RollupNumbers* numbers) noexcept {
