@@ -116,3 +116,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION wearables_internal.is_being_erased(bigint) IS
   'True: rows of the user may still be there and must not be shown.';
+
+CREATE FUNCTION wearables_internal.is_shown_support(internal) RETURNS internal
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_is_shown_support';
+COMMENT ON FUNCTION wearables_internal.is_shown_support(internal) IS 'Planner support of is_shown().';
+
+CREATE FUNCTION wearables_internal.is_shown(user_id bigint) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE SUPPORT wearables_internal.is_shown_support
+AS 'MODULE_PATHNAME', 'wearables_is_shown';
+COMMENT ON FUNCTION wearables_internal.is_shown(bigint) IS
+  'False: the user is being erased, so no view shows what is still there. Everybody may call it, since whoever reads a '
+  'view calls it.';

@@ -161,7 +161,7 @@ FROM wearables.sample_points p
 JOIN wearables.metrics m ON m.metric_id = p.metric_id
 JOIN wearables.sources s ON s.source_id = p.source_id
 WHERE wearables_internal.metric_named(p.metric_id, m.name)
-  AND p.user_id <> ALL (ARRAY(SELECT r.user_id FROM wearables.erasures r WHERE r.finished_at IS NULL));
+  AND wearables_internal.is_shown(p.user_id);
 COMMENT ON VIEW wearables.samples IS
   'The stored samples with the names of metric and source. An INSERT writes them by the same rule as events: a '
   'stored row of the same key is replaced unless its version is higher. "version" defaults to the current time, '
