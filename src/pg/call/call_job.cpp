@@ -119,6 +119,21 @@ JobEnd try_again(const CallState& state, const char* why, bool troubled) {
   return {true, 0};
 }
 
+// It waits for another key, unless the refusal is of this call alone: other requests were answered lately.
+JobEnd end_refused(const CallState& state, const char* why) {
+  // longer than any refused_delay(), so that what was answered since the last refusal counts
+  constexpr int64 kProvenFor = 180 * USECS_PER_SEC;
+  const Call& call = state.call;
+  const int status = state.exchange.answer->status;
+  if (status == kForbidden && key_was_good(call.endpoint, GetCurrentTimestamp() - kProvenFor)) {
+    fail_call(call.call_id, status, why);
+    return {true, 0};
+  }
+  note_call_waits(call.call_id, status, why);
+  stop_endpoint(call.endpoint, why);
+  return {false, refused_delay()};
+}
+
 // Of one user too much was asked, which says nothing of others.
 constexpr int kTooManyRequests = 429;
 bool is_limit_of_user(const CallState& state) {
@@ -173,9 +188,7 @@ JobEnd judge(const CallState& state, const CallAnswer& answer) {
       return {true, 0};
     }
     case CallEnd::kKeyRefused:
-      note_call_waits(call.call_id, status, why);
-      stop_endpoint(call.endpoint, why);
-      return {false, stopped_delay()};
+      return end_refused(state, why);
     case CallEnd::kOverloaded:
       return try_again(state, why, true);
     case CallEnd::kUnreadable:

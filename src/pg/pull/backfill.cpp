@@ -14,7 +14,7 @@ Statement select_backfill{R"(
          b.cursor_mark, b.cursor_pages, b.pages, b.refusals,
          EXISTS (SELECT FROM wearables.user_links l
                  WHERE l.endpoint = b.endpoint AND l.external_user_id = b.external_user_id
-                   AND l.deleted_at IS NOT NULL)
+                   AND l.deleted_at IS NOT NULL), b.refused_at
   FROM wearables.backfills b
   LEFT JOIN wearables.resources r ON r.name = b.resource AND r.kind <> 'skipped'
   WHERE b.backfill_id = $1 FOR UPDATE OF b)"};
@@ -36,7 +36,8 @@ enum BackfillColumn {
   kCursorPages,
   kPages,
   kRefusals,
-  kUserDeleted
+  kUserDeleted,
+  kRefusedAt
 };
 
 // $4: the next cursor, null where the part has ended; $5: where it ended; $6: when the page came. The mark is set at
@@ -44,7 +45,7 @@ enum BackfillColumn {
 Statement advance_statement{R"(
   UPDATE wearables.backfills b
   SET pages = b.pages + 1, bytes = b.bytes + $2, http_status = $3, refusals = 0, error = NULL,
-      started_at = coalesce(b.started_at, $6), last_page_at = $6,
+      refused_at = NULL, started_at = coalesce(b.started_at, $6), last_page_at = $6,
       cursor = $4, window_from = CASE WHEN $4 IS NULL THEN $5 ELSE b.window_from END,
       cursor_pages = CASE WHEN $4 IS NULL THEN 0 ELSE b.cursor_pages + 1 END,
       cursor_mark = CASE WHEN $4 IS NULL THEN NULL
@@ -56,7 +57,8 @@ Statement advance_statement{R"(
 
 Statement refusal_statement{R"(
   UPDATE wearables.backfills b
-  SET refusals = b.refusals + $4, http_status = $2, error = $3, started_at = coalesce(b.started_at, clock_timestamp())
+  SET refusals = b.refusals + $4, http_status = $2, error = $3, started_at = coalesce(b.started_at, clock_timestamp()),
+      refused_at = CASE WHEN $4 = 0 THEN coalesce(b.refused_at, clock_timestamp()) ELSE b.refused_at END
   WHERE b.backfill_id = $1)"};
 
 Statement fail_statement{R"(
@@ -99,6 +101,7 @@ bool load_backfill(int64 backfill_id, Backfill* backfill) {
   backfill->pages = get_int4(0, kPages);
   backfill->refusals = get_int4(0, kRefusals);
   backfill->user_deleted = get_bool(0, kUserDeleted);
+  backfill->refused_at = get_instant(0, kRefusedAt, 0);
   // what has no range is asked for once
   if (backfill->rest_range != nullptr && strcmp(backfill->rest_range, "none") == 0) {
     backfill->window_to = backfill->range_to;

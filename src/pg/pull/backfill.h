@@ -23,6 +23,7 @@ struct Backfill {
   int32 cursor_pages;                  // of this part
   int32 pages, refusals;
   bool user_deleted;  // at the vendor, by delete_vendor_user(): nothing may be asked of that id
+  TimestampTz refused_at;  // when the vendor first refused the key for the next page; 0: it has not
 };
 
 // False where there is none.

@@ -1,5 +1,6 @@
 // A row of pull_hosts is shared by all requests to a host: it is written where something changes alone, and last in the
-// transaction, so that nobody waits for it long. The row of an endpoint whose key is refused is written after it.
+// transaction, so that nobody waits for it long. The rows of an endpoint whose key is refused are written after it:
+// refused_keys, then proven_keys.
 #include "pg/pull/host.h"
 
 #include <algorithm>
@@ -25,6 +26,10 @@ constexpr double kShortestBackoff = 1.0;
 constexpr int kMostDoublings = 20;
 constexpr int kFailuresToBlock = 3;
 constexpr double kStoppedDelay = 60.0;
+
+// Of an endpoint that refuses its key one request a kStoppedDelay finds out whether it still does. Who waits for that
+// comes within kTurnSeconds of it; who was refused comes later than they, or it alone would ever ask.
+constexpr double kTurnSeconds = 10.0;
 
 // How long the one request that is sent to a host in trouble keeps the others waiting, if nothing comes of it.
 constexpr double kProbeSeconds = 30.0;
@@ -65,18 +70,40 @@ Statement stop_statement{R"(
   INSERT INTO wearables_internal.refused_keys AS r (endpoint, reason) VALUES ($1, $2)
   ON CONFLICT (endpoint) DO UPDATE SET reason = excluded.reason, checked_at = excluded.checked_at)"};
 
+// From here on good answers of the endpoint are noted.
+Statement watch_statement{R"(
+  INSERT INTO wearables_internal.proven_keys (endpoint) VALUES ($1) ON CONFLICT DO NOTHING)"};
+
+Statement turn_statement{R"(
+  UPDATE wearables_internal.refused_keys r SET checked_at = clock_timestamp()
+  WHERE r.endpoint = $1 AND r.checked_at <= clock_timestamp() - make_interval(secs => $2))"};
+
+Statement proven_statement{R"(
+  SELECT FROM wearables_internal.proven_keys p WHERE p.endpoint = $1 AND p.good_at > $2)"};
+
 Statement answer_statement{R"(
   WITH well AS (
     UPDATE wearables_internal.pull_hosts h
     SET blocked_until = NULL, failures = 0, failing_since = NULL, reason = NULL, changed_at = clock_timestamp()
-    WHERE h.host = $1 AND h.failures > 0)
+    WHERE h.host = $1 AND h.failures > 0), proven AS (
+    UPDATE wearables_internal.proven_keys p SET good_at = clock_timestamp()
+    WHERE p.endpoint = $2
+      AND (p.good_at IS NULL OR p.good_at < clock_timestamp() - make_interval(secs => $3)))
   DELETE FROM wearables_internal.refused_keys r WHERE r.endpoint = $2)"};
+
+// A good answer is not noted again so soon after another.
+constexpr double kProofSeconds = 10.0;
 
 double drawn() { return pg_prng_double(&pg_global_prng_state); }
 
 // False: another session's request is under way.
 bool takes_probe(const Host& host) {
   return run(probe_statement, {arg_text(host.name), arg_seconds(kProbeSeconds)}) > 0;
+}
+
+// False: another session's request finds out.
+bool takes_turn(const Host& host) {
+  return run(turn_statement, {arg_text(host.endpoint), arg_seconds(kStoppedDelay)}) > 0;
 }
 
 }  // namespace
@@ -100,9 +127,13 @@ Host load_host(const char* endpoint) {
 
 double rest_of(const Host& host) {
   if (host.blocked_seconds > 0) return host.blocked_seconds + drawn();
+  if (!host.enabled) return stopped_delay();
   // asked again now and then: the key may have been changed at the vendor
-  const bool refused = host.refused_seconds >= 0 && host.refused_seconds < kStoppedDelay;
-  if (refused || !host.enabled) return stopped_delay();
+  if (host.refused_seconds >= 0) {
+    const double rest = kStoppedDelay - host.refused_seconds;
+    if (rest > 0) return rest + kTurnSeconds * drawn();
+    if (!takes_turn(host)) return kStoppedDelay + kTurnSeconds * drawn();
+  }
   return host.failures >= kFailuresToBlock && !takes_probe(host) ? kProbeSeconds * drawn() : 0;
 }
 
@@ -115,6 +146,8 @@ bool take_key(const Host& host, const char* lacking, std::string_view* key) {
 }
 
 double stopped_delay() { return kStoppedDelay + drawn(); }
+
+double refused_delay() { return kStoppedDelay + kTurnSeconds + kStoppedDelay * drawn(); }
 
 double backoff(int failures) {
   return drawn() * std::min(kLongestBackoff, std::ldexp(kShortestBackoff, std::min(failures, kMostDoublings)));
@@ -137,10 +170,17 @@ void block_host(const Host& host, double seconds, const char* reason) {
   run(block_statement, {arg_text(host.name), arg_seconds(seconds), arg_text(reason)});
 }
 
-void note_answer(const Host& host) { run(answer_statement, {arg_text(host.name), arg_text(host.endpoint)}); }
+void note_answer(const Host& host) {
+  run(answer_statement, {arg_text(host.name), arg_text(host.endpoint), arg_seconds(kProofSeconds)});
+}
 
 void stop_endpoint(const char* endpoint, const char* reason) {
   run(stop_statement, {arg_text(endpoint), arg_text(reason)});
+  run(watch_statement, {arg_text(endpoint)});
+}
+
+bool key_was_good(const char* endpoint, TimestampTz since) {
+  return run(proven_statement, {arg_text(endpoint), arg_instant(since)}) > 0;
 }
 
 }  // namespace wearables::pg

@@ -26,7 +26,8 @@ struct Host {
 Host load_host(const char* endpoint);
 
 // Seconds after which it is to be looked again; 0: it may be asked now. Some jitter is in it. A host that failed often
-// is asked by one request at first: the others rest until its answer, or for a short while.
+// is asked by one request at first: the others rest until its answer, or for a short while. An endpoint that refuses
+// its key is asked by one request a minute, in turns.
 double rest_of(const Host& host);
 
 // The API key, to be wiped after use. False where the endpoint cannot be asked, whatever the vendor would say: then it
@@ -35,6 +36,8 @@ bool take_key(const Host& host, const char* lacking, std::string_view* key);
 
 // Until it is looked whether a key was changed or an endpoint enabled, with some jitter.
 double stopped_delay();
+// The same for a request that the vendor has refused: longer than whoever else waits for the endpoint.
+double refused_delay();
 
 // Seconds before the next request after so many failures in a row. Full jitter: whole fleets would come back at one
 // instant else.
@@ -54,5 +57,12 @@ void block_host(const Host& host, double seconds, const char* reason);
 void note_answer(const Host& host);
 // It refuses the endpoint's key, or there is none: nothing is asked until that has changed.
 void stop_endpoint(const char* endpoint, const char* reason);
+
+// 401 is about the key. This may be about the one request, such as for what is not in the vendor's plan of the site:
+// it is where the key is taken for other requests, of which key_was_good() tells.
+inline constexpr int kForbidden = 403;
+// Whether the vendor has taken the endpoint's key after that time. It is not noted before the endpoint was stopped once,
+// nor more than once in some seconds.
+bool key_was_good(const char* endpoint, TimestampTz since);
 
 }  // namespace wearables::pg

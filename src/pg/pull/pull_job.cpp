@@ -168,6 +168,23 @@ bool is_same_place(const Backfill& asked, const Backfill& now) {
   return asked.pages == now.pages && asked.window_from == now.window_from && same_text(asked.cursor, now.cursor);
 }
 
+// It waits for another key, unless the refusal is of this pull alone: the endpoint's other requests were answered since.
+JobEnd end_refused(const PullState& state, const char* why) {
+  constexpr int64 kProvenFor = 60 * USECS_PER_SEC;  // within which there is no need to stop the others
+  const Backfill& backfill = state.backfill;
+  const int status = state.exchange.answer->status;
+  const bool forbidden = status == kForbidden;
+  if (forbidden && backfill.refused_at != 0 && key_was_good(backfill.endpoint, backfill.refused_at)) {
+    fail_backfill(state.backfill_id, status, why);
+    return {true, 0};
+  }
+  note_refusal(backfill, status, why, RefusalOf::kKey);
+  if (!forbidden || !key_was_good(backfill.endpoint, GetCurrentTimestamp() - kProvenFor)) {
+    stop_endpoint(backfill.endpoint, why);
+  }
+  return {false, refused_delay()};
+}
+
 JobEnd end_pull(Job* job) {
   PullState* state = state_of(*job);
   stop_point("pull ends");
@@ -191,9 +208,7 @@ JobEnd end_pull(Job* job) {
   const char* why = refusal_text(state->host, answer);
   switch (reply_of(answer.status)) {
     case Reply::kKeyRefused:
-      note_refusal(state->backfill, answer.status, why, RefusalOf::kKey);
-      stop_endpoint(state->backfill.endpoint, why);
-      return {false, stopped_delay()};
+      return end_refused(*state, why);
     case Reply::kOverloaded:
       return ask_again(*state, why, true);
     case Reply::kTransient:

@@ -145,6 +145,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_
 AS $$
 DECLARE
   changed text;
+  stopped boolean;
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> ALL ('{endpoints,endpoint_secrets}'::name[]) THEN
     RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
@@ -152,7 +153,10 @@ BEGIN
   END IF;
   changed := to_jsonb(NEW) ->> TG_ARGV[0];
   DELETE FROM wearables_internal.refused_keys r WHERE r.endpoint = changed;
-  IF NOT FOUND THEN RETURN NULL; END IF;
+  stopped := FOUND;
+  -- that the former key was taken says nothing of this one
+  DELETE FROM wearables_internal.proven_keys p WHERE p.endpoint = changed;
+  IF NOT stopped THEN RETURN NULL; END IF;
   -- a job that somebody has in hand asks anyway
   UPDATE wearables.jobs j SET run_at = clock_timestamp()
   FROM (SELECT x.job_id FROM wearables.jobs x

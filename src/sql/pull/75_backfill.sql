@@ -21,6 +21,7 @@ CREATE TABLE wearables.backfills (
   bytes            bigint NOT NULL DEFAULT 0,
   refusals         integer NOT NULL DEFAULT 0,
   http_status      integer,
+  refused_at       timestamptz,
   window_from      timestamptz,
   cursor           text,
   cursor_mark      text,
@@ -55,6 +56,8 @@ COMMENT ON COLUMN wearables.backfills.pages IS 'Stored pages. Each is an event o
 COMMENT ON COLUMN wearables.backfills.bytes IS 'Size of the stored pages.';
 COMMENT ON COLUMN wearables.backfills.refusals IS 'Requests without a page since the last page.';
 COMMENT ON COLUMN wearables.backfills.http_status IS 'HTTP status of the last response. Null: there was none.';
+COMMENT ON COLUMN wearables.backfills.refused_at IS
+  'When the vendor first refused the API key for the next page (401 or 403). Null: it has not.';
 COMMENT ON COLUMN wearables.backfills.window_from IS
   'Start of the part of the range that is being fetched. Null: range_from.';
 COMMENT ON COLUMN wearables.backfills.cursor IS 'Cursor of the next page. Null: the first page of the part.';
@@ -95,6 +98,15 @@ CREATE TABLE wearables_internal.refused_keys (
 COMMENT ON TABLE wearables_internal.refused_keys IS
   'Endpoints that cannot be asked: the vendor refuses their API key, or none is set.';
 SELECT pg_extension_config_dump('wearables_internal.refused_keys', '');
+
+CREATE TABLE wearables_internal.proven_keys (
+  endpoint text COLLATE "C" PRIMARY KEY REFERENCES wearables.endpoints ON UPDATE CASCADE ON DELETE CASCADE,
+  good_at  timestamptz
+);
+COMMENT ON TABLE wearables_internal.proven_keys IS
+  'When the vendor last took the API key of an endpoint that it had refused before. A request that is answered 403 '
+  'after that is refused for itself, and does not stop the endpoint.';
+SELECT pg_extension_config_dump('wearables_internal.proven_keys', '');
 
 -- Here, and not beside reconcile(), because the view problems reads it.
 CREATE TABLE wearables_internal.reconciled_users (

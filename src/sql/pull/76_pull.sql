@@ -139,7 +139,7 @@ BEGIN
   -- pages keep their numbers: those that are stored stay, and what is fetched anew is a new event
   UPDATE wearables.backfills b
   SET state = 'waiting', window_from = NULL, cursor = NULL, cursor_mark = NULL, cursor_pages = 0, refusals = 0,
-      error = NULL, http_status = NULL, started_at = NULL, finished_at = NULL
+      error = NULL, http_status = NULL, refused_at = NULL, started_at = NULL, finished_at = NULL
   WHERE b.backfill_id = $1;
   DELETE FROM wearables.jobs j WHERE j.dedupe_key = 'pull:' || $1 AND j.state = 'failed';
   RETURN wearables_internal.enqueue_pull($1, clock_timestamp());
@@ -203,7 +203,7 @@ BEGIN
   -- from where it stood
   UPDATE wearables.backfills b
   SET state = CASE b.pages WHEN 0 THEN 'waiting' ELSE 'running' END::wearables.backfill_state,
-      refusals = 0, error = NULL, finished_at = NULL
+      refusals = 0, error = NULL, refused_at = NULL, finished_at = NULL
   WHERE b.backfill_id = $1 AND b.state IN ('failed', 'cancelled');
   IF NOT FOUND THEN RETURN false; END IF;
   DELETE FROM wearables.jobs j WHERE j.dedupe_key = 'pull:' || $1 AND j.state = 'failed';
