@@ -158,4 +158,20 @@ SELECT intent, external_user_id, provider, resource FROM wearables.backfills WHE
 SELECT wearables.request_backfill(:dan, 'oura', 'sleep', '2026-03-01', '2026-03-03') AS pull \gset
 CALL pg_temp.done(:pull);
 SELECT day, how FROM wearables.coverage(:dan, 'total_sleep_time', '2026-03-01', '2026-03-02', 'sleep');
+
+-- An id of a pulled page is nobody else's (was: accepted, and the page took for its duplicate).
+SELECT r.status, r.http_status, r.reason
+FROM convert_to('{"event_type":"daily.data.heartrate.created","user_id":"ben-1","data":[]}', 'UTF8') b,
+     wearables.receive(wearables.signed_headers('pull:7:1', now(), b, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), b) r;
+
+-- A dead pull goes on with its backfill (was: 1, and the backfill stayed failed).
+SELECT wearables.request_backfill(:ben, '', 'steps', '2026-03-01', '2026-03-03') AS pull \gset
+UPDATE wearables.backfills SET state = 'failed', error = 'out of luck', pages = 2 WHERE backfill_id = :pull;
+UPDATE wearables.jobs SET state = 'failed', failed_at = now() WHERE dedupe_key = 'pull:' || :pull;
+SELECT wearables.retry_failed(kind => 'pull', failed_after => NULL, failed_before => NULL);  -- was: 0
+SELECT b.state, b.error, j.state AS job FROM wearables.backfills b JOIN wearables.jobs j ON j.dedupe_key = 'pull:' || b.backfill_id WHERE b.backfill_id = :pull;
+SELECT wearables.retry_failed(kind => 'pull');
+-- Progress of a pull that has hardly begun (was: interval out of range).
+UPDATE wearables.backfills SET started_at = now() - interval '1 hour', range_from = '1900-01-01Z', window_from = '1900-01-01 00:00:00.000001Z', range_to = '2200-01-01Z', pages = 1, state = 'running' WHERE backfill_id = :pull;
+SELECT state, percent, expected_end FROM wearables.connection_progress(:ben) WHERE resource = 'steps';
 DROP EXTENSION wearables_ingest CASCADE;

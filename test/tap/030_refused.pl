@@ -101,6 +101,14 @@ is(sql('SELECT count(*) FROM wearables_internal.proven_keys'), 0, 'what was said
 sql('CALL wearables.drain()');
 like(backfill($key), qr/^done/, 'and the new one is used');
 
+# Whatever has the id of a page, the page is stored
+my $next = 1 + sql('SELECT max(backfill_id) FROM wearables.backfills');
+sql("INSERT INTO wearables.deliveries SELECT 'junction', 'pull:$next:1', event_id, received_at, received_at FROM wearables.webhook_events LIMIT 1");
+my $taken = request('steps');
+is($taken, $next, 'a pull whose first page has its id taken');
+sql('CALL wearables.drain()');
+is(sql("SELECT state || ' ' || (pages - count(*)) FROM wearables.backfills b, wearables.webhook_events e WHERE backfill_id = $taken AND e.message_id LIKE 'pull:$taken:%' GROUP BY state, pages"), 'done 0', 'has all its pages');  # was: the first was taken for a duplicate
+
 $node->stop;
 $junction->stop;
 done_testing();

@@ -61,8 +61,8 @@ void stop_endpoint(const char* endpoint, const char* reason);
 // 401 is about the key. This may be about the one request, such as for what is not in the vendor's plan of the site:
 // it is where the key is taken for other requests, of which key_was_good() tells.
 inline constexpr int kForbidden = 403;
-// Whether the vendor has taken the endpoint's key after that time. It is not noted before the endpoint was stopped once,
-// nor more than once in some seconds.
+// Whether the vendor has taken the endpoint's key after that time. It is not noted before the endpoint was stopped
+// once, nor more than once in some seconds.
 bool key_was_good(const char* endpoint, TimestampTz since);
 
 }  // namespace wearables::pg

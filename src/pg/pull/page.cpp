@@ -66,23 +66,26 @@ int64 origin_of(const Exchange& exchange) {
   return exchange.answer->date ? std::min<int64>(*exchange.answer->date, now) : asked;
 }
 
-TimestampTz insert_page(const Exchange& exchange, const NewPage& page) {
+bool insert_page(const Exchange& exchange, const NewPage& page, TimestampTz* received_at) {
   const HttpAnswer& answer = *exchange.answer;
-  const TimestampTz now = GetCurrentTimestamp();
+  *received_at = GetCurrentTimestamp();
   const char* type = psprintf("pulled.data.%.*s", static_cast<int>(page.resource.size()), page.resource.data());
-  (void)insert_event({page.endpoint,
-                      page.message_id,
-                      now,
-                      origin_of(exchange),
-                      EventAge::kCreated,
-                      type,
-                      page.resource,
-                      page.external_user_id,
-                      {},
-                      headers_of(answer, page),
-                      bytes_of(answer.body),
-                      kPagePriority});
-  return now;
+  NewEvent event{page.endpoint,
+                 page.message_id,
+                 *received_at,
+                 origin_of(exchange),
+                 EventAge::kCreated,
+                 type,
+                 page.resource,
+                 page.external_user_id,
+                 {},
+                 headers_of(answer, page),
+                 bytes_of(answer.body),
+                 kPagePriority};
+  if (insert_event(event).is_new) return true;
+  // Numbers of pulls may begin anew in a ledger that was kept. What was pulled is never a duplicate.
+  event.message_id = psprintf("%s:" INT64_FORMAT, page.message_id, *received_at);
+  return insert_event(event).is_new;
 }
 
 const char* refusal_text(const Host& host, const HttpAnswer& answer) {

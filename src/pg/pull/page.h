@@ -23,8 +23,9 @@ struct NewPage {
 // When the vendor had what the answer shows, in milliseconds since 1970 (R3).
 int64 origin_of(const Exchange& exchange);
 
-// Stores the body of the answer byte for byte. Returns when it was received, as the event has it. Within SPI.
-TimestampTz insert_page(const Exchange& exchange, const NewPage& page);
+// Stores the body of the answer byte for byte, and gives when it was received, as the event has it. If another event
+// has the message id, then under one that begins with it. False: that is taken, too. Within SPI.
+bool insert_page(const Exchange& exchange, const NewPage& page, TimestampTz* received_at);
 
 // The status of the answer and the vendor's words, in the current context.
 const char* refusal_text(const Host& host, const HttpAnswer& answer);

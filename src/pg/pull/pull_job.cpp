@@ -15,6 +15,7 @@
 #include "pg/server/instant.h"
 #include "pg/server/settings.h"
 #include "pg/server/stop_point.h"
+#include "pg/store/event_insert.h"
 
 namespace wearables::pg {
 
@@ -146,10 +147,14 @@ JobEnd store_page(const PullState& state) {
   const std::string_view cursor = page->cursor;
   const bool circles = backfill.cursor_mark != nullptr && cursor == backfill.cursor_mark;
   const bool repeats = backfill.cursor != nullptr && cursor == backfill.cursor;
-  const char* id = psprintf("pull:" INT64_FORMAT ":%d", backfill.backfill_id, backfill.pages + 1);
-  const TimestampTz now = insert_page(
-      state.exchange, {backfill.endpoint, id, backfill.resource, backfill.external_user_id, state.url, nullptr});
+  const char* id = psprintf("%s" INT64_FORMAT ":%d", kPulledIdPrefix, backfill.backfill_id, backfill.pages + 1);
   const HttpAnswer& answer = *state.exchange.answer;
+  TimestampTz now;
+  if (!insert_page(state.exchange,
+                   {backfill.endpoint, id, backfill.resource, backfill.external_user_id, state.url, nullptr}, &now)) {
+    fail_backfill(backfill.backfill_id, answer.status, "the ledger holds another event under the id of this page");
+    return {true, 0};
+  }
   const bool done = advance_backfill(backfill, {now, static_cast<int64>(answer.body.size()), answer.status, cursor});
   if (!cursor.empty() && (circles || repeats)) {
     fail_backfill(backfill.backfill_id, answer.status, "the vendor repeats a cursor, so no further page is fetched");
@@ -168,7 +173,7 @@ bool is_same_place(const Backfill& asked, const Backfill& now) {
   return asked.pages == now.pages && asked.window_from == now.window_from && same_text(asked.cursor, now.cursor);
 }
 
-// It waits for another key, unless the refusal is of this pull alone: the endpoint's other requests were answered since.
+// It waits for another key, unless the refusal is of this pull alone: other requests were answered since.
 JobEnd end_refused(const PullState& state, const char* why) {
   constexpr int64 kProvenFor = 60 * USECS_PER_SEC;  // within which there is no need to stop the others
   const Backfill& backfill = state.backfill;

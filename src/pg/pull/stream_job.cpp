@@ -17,6 +17,7 @@
 #include "pg/server/instant.h"
 #include "pg/server/settings.h"
 #include "pg/server/stop_point.h"
+#include "pg/store/event_insert.h"
 
 namespace wearables::pg {
 
@@ -122,9 +123,12 @@ JobEnd store_stream(const StreamState& state, const StreamPull& now) {
   // a server in trouble, or something between it and us
   const char* wrong = why_no_stream(answer);
   if (wrong != nullptr) return ask_again(state, now, psprintf("unexpected response: %s", wrong), true);
-  const char* id = psprintf("stream:" INT64_FORMAT ":%d", now.stream_id, now.request);
-  (void)insert_page(state.exchange,
-                    {now.endpoint, id, now.resource, now.external_user_id, state.url, &now.subject});
+  const char* id = psprintf("%s" INT64_FORMAT ":%d", kStreamIdPrefix, now.stream_id, now.request);
+  TimestampTz received_at;
+  if (!insert_page(state.exchange, {now.endpoint, id, now.resource, now.external_user_id, state.url, &now.subject},
+                   &received_at)) {
+    return ask_again(state, now, "the ledger holds another event under the id of this stream", false);
+  }
   end_stream_pull(now.stream_id, StreamEnd::kDone, answered_at(state), answer.status, nullptr);
   note_answer(state.host);
   return {true, 0};

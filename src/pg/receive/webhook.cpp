@@ -150,14 +150,23 @@ Rejection no_endpoint(const char* name, bool by_header) {
   return {kUnauthorized, "no endpoint is configured", all_disabled > 0 ? Fate::kDisabled : Fate::kNoEndpoint, nullptr};
 }
 
+struct ClaimedId {
+  std::string_view id;
+  const char* wrong;  // null: it may be stored under this id
+};
+
 // Before it is known whose endpoint is meant: the id under the headers of the first vendor that finds one.
-std::string_view claimed_message_id(Jsonb* headers, bool* too_long) {
-  std::string_view claimed;
-  *too_long = false;
+ClaimedId claimed_message_id(Jsonb* headers) {
+  ClaimedId claimed{};
   for (const Vendor* vendor : vendors()) {
     const std::string_view id = signed_headers(headers, *vendor->signatures).id;
-    if (claimed.empty()) claimed = id;
-    *too_long = *too_long || id.size() > kMaxMessageId;
+    if (claimed.id.empty()) claimed.id = id;
+    if (id.size() > kMaxMessageId) {
+      claimed.wrong = psprintf("the message id is longer than %zu bytes", kMaxMessageId);
+    } else if (id.starts_with(kPulledIdPrefix) || id.starts_with(kStreamIdPrefix)) {
+      // it would take the place of a page in the ledger, and the page would be taken for a duplicate
+      claimed.wrong = "the message id begins with \"pull:\" or \"stream:\", as only those of pulled pages do";
+    }
   }
   return claimed;
 }
@@ -167,16 +176,12 @@ std::string_view claimed_message_id(Jsonb* headers, bool* too_long) {
 Receipt receive(Jsonb* headers, const void* stored_body, const char* endpoint_name) {
   const TimestampTz now = GetCurrentTimestamp();
   const std::string_view body = view_of(stored_body);
-  bool id_too_long;
-  const std::string_view id = claimed_message_id(headers, &id_too_long);
+  const auto [id, wrong_id] = claimed_message_id(headers);
   if (body.size() > static_cast<size_t>(settings().body_limit_kb) * kBytesPerKilobyte) {
     const char* reason = psprintf("the body has %zu bytes, the limit is %d kB", body.size(), settings().body_limit_kb);
     return reject_delivery({kPayloadTooLarge, reason, Fate::kTooLarge, nullptr}, id);
   }
-  if (id_too_long) {
-    const char* reason = psprintf("the message id is longer than %zu bytes", kMaxMessageId);
-    return reject_delivery({kBadRequest, reason, Fate::kBadMessageId, nullptr}, id);
-  }
+  if (wrong_id != nullptr) return reject_delivery({kBadRequest, wrong_id, Fate::kBadMessageId, nullptr}, id);
   // a sender who names one himself gains nothing: he must have signed with that one's secret
   const char* named = endpoint_name == nullptr ? named_endpoint(headers) : nullptr;
   if (named != nullptr) endpoint_name = named;

@@ -9,6 +9,11 @@
 
 namespace wearables::pg {
 
+// What the message id of a pulled page begins with, pull:BACKFILL_ID:PAGE, and that of a stream, stream:STREAM_ID:REQUEST.
+// Those of senders may not.
+inline constexpr char kPulledIdPrefix[] = "pull:";
+inline constexpr char kStreamIdPrefix[] = "stream:";
+
 // What is to be stored. Texts that are empty are stored as null.
 struct NewEvent {
   std::string_view endpoint;

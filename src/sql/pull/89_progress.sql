@@ -73,7 +73,8 @@ BEGIN ATOMIC
                / sum(m.seconds) FILTER (WHERE m.open OR m.state = 'done'))::integer,
          min(s.oldest), max(s.newest),
          max(m.started_at + (statement_timestamp() - m.started_at) / m.done)
-           FILTER (WHERE m.state = 'running' AND m.done > 0),
+           -- of less nothing can be told, and the interval could be out of range
+           FILTER (WHERE m.state = 'running' AND m.done > 0.001),
          (array_agg(m.error ORDER BY coalesce(m.finished_at, m.started_at) DESC NULLS LAST)
           FILTER (WHERE m.error IS NOT NULL))[1]
   FROM mine m

@@ -226,7 +226,7 @@ BEGIN
   RETURN QUERY
   SELECT j.* FROM wearables.jobs j
   WHERE j.state = 'failed' AND ($1 IS NULL OR j.kind::text = $1) AND ($3 IS NULL OR starts_with(j.last_sqlstate, $3))
-    AND (j.failed_at >= $4 OR $4 = '-infinity') AND (j.failed_at < $5 OR $5 = 'infinity')
+    AND ($4 IS NULL OR j.failed_at >= $4 OR $4 = '-infinity') AND ($5 IS NULL OR j.failed_at < $5 OR $5 = 'infinity')
     AND (j.event_id IS NULL AND $2 IS NULL
          OR EXISTS (SELECT FROM wearables.webhook_events e
                     WHERE e.event_id = j.event_id AND e.received_at = j.received_at
@@ -244,22 +244,28 @@ RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET se
 AS $$
 DECLARE
   letter record;
+  again boolean;
   queued bigint := 0;
 BEGIN
   FOR letter IN SELECT * FROM wearables_internal.failed_jobs($1, $2, $3, $4, $5, $6) LOOP
-    IF letter.event_id IS NULL THEN
+    again := true;
+    IF letter.kind = 'pull' THEN
+      -- its backfill has failed with it, and a job alone would find nothing to do; the letter goes there, too
+      again := wearables.retry_backfill((letter.argument ->> 'backfill_id')::bigint);
+    ELSIF letter.event_id IS NULL THEN
       CONTINUE WHEN wearables_internal.enqueue_job(
         letter.kind::text, letter.dedupe_key, letter.argument, letter.subject, letter.priority) IS NULL;
     ELSE
       CONTINUE WHEN NOT wearables_internal.enqueue_event(letter.event_id, letter.received_at, 'normalize', 0);
     END IF;
     DELETE FROM wearables.jobs j WHERE j.job_id = letter.job_id;
-    queued := queued + 1;
+    queued := queued + again::integer;
   END LOOP;
   RETURN queued;
 END $$;
 COMMENT ON FUNCTION wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer) IS
-  'Queues failed jobs again, with all their attempts. Without arguments: all of them. Arguments: kind: only this '
+  'Queues failed jobs again, with all their attempts. Backfills of failed pulls continue as by retry_backfill(). '
+  'Without arguments: all of them. Arguments: kind: only this '
   'job kind; event_type: only events whose type matches this LIKE pattern; sqlstate: only this SQLSTATE of the '
   'last error, five characters, or two for a class; failed_after: only jobs that were given up at this time or '
   'later; failed_before: only jobs that were given up earlier; max_jobs: at most this many, the oldest first. Null '

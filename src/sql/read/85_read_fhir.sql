@@ -203,7 +203,8 @@ LEFT JOIN LATERAL (
   LIMIT 1) d ON true
 -- The heartrate of a night is its lowest, resting or mean one, and is here under that name: as a heart rate at the
 -- moment of waking it would be wrong.
-WHERE NOT (m.name = 'heartrate' AND o.channel IN ('sleep', 'nap'));
+WHERE NOT (m.name = 'heartrate' AND o.channel IN ('sleep', 'nap'))
+  AND wearables_internal.is_shown(p.user_id);
 COMMENT ON VIEW wearables.fhir_observations IS
   'The stored samples as Observations of FHIR 4.0, one for each. Restrict it by user_id, metric and ts, as samples. '
   'Insulin is left out, because a dose is no Observation, and so is the heartrate of a night, which is here as '
