@@ -22,7 +22,7 @@ struct Backfill {
   const char* cursor_mark;             // an earlier one; null: none yet
   int32 cursor_pages;                  // of this part
   int32 pages, refusals;
-  bool user_deleted;  // at the vendor, by delete_vendor_user(): nothing may be asked of that id
+  bool user_deleted;       // at the vendor, by delete_vendor_user(): nothing may be asked of that id
   TimestampTz refused_at;  // when the vendor first refused the key for the next page; 0: it has not
 };
 

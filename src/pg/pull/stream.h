@@ -14,13 +14,13 @@ namespace wearables::pg {
 // What the request needs. Texts live in the context that load_stream_pull() was called in.
 struct StreamPull {
   int64 stream_id;
-  bool open;                // waiting: else nothing is to be fetched
+  bool open;  // waiting: else nothing is to be fetched
   const char* endpoint;
   const char* stream_path;  // null: streams of the resource are not wanted any more
   std::string_view external_user_id, resource;
-  StreamSubject subject;    // the document
-  int32 request;            // the number of the request
-  int32 refusals;           // of that request
+  StreamSubject subject;  // the document
+  int32 request;          // the number of the request
+  int32 refusals;         // of that request
 };
 
 // False where there is none.

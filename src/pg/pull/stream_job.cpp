@@ -42,9 +42,8 @@ StreamState* state_of(const Job& job) { return static_cast<StreamState*>(job.sta
 const char* url_of(const StreamPull& pull, const Host& host, MemoryContext context) {
   auto* text = owned_by<std::string>(CurrentMemoryContext);
   call_core([&] {
-    return store_into(*text, stream_url({.base_url = host.base_url,
-                                         .path = pull.stream_path,
-                                         .document_id = pull.subject.id}));
+    return store_into(
+        *text, stream_url({.base_url = host.base_url, .path = pull.stream_path, .document_id = pull.subject.id}));
   });
   return MemoryContextStrdup(context, text->c_str());
 }
