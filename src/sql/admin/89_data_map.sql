@@ -50,7 +50,7 @@ FROM (VALUES
   ('wearables.backfills', 'health', 'deleted', 'resource'),
   ('wearables.backfills', 'technical', 'deleted',
    'backfill_id endpoint range_from range_to intent state pages bytes refusals http_status window_from cursor_pages '
-   'event_id created_at started_at last_page_at finished_at'),
+   'event_id created_at started_at last_page_at refused_at finished_at'),
   ('wearables.stream_pulls', 'personal', 'deleted',
    'user_id external_user_id document_id provider source_type error document_digest'),
   ('wearables.stream_pulls', 'health', 'deleted', 'resource span_from span_to'),
@@ -96,6 +96,7 @@ FROM (VALUES
    'lost_to'),
   ('wearables_internal.pull_hosts', 'technical', 'kept',
    'host blocked_until failures failing_since reason changed_at'),
+  ('wearables_internal.proven_keys', 'technical', 'kept', 'endpoint good_at'),
   ('wearables_internal.refused_keys', 'technical', 'kept', 'endpoint refused_since checked_at reason'),
   ('wearables_internal.queue_pause', 'technical', 'kept', 'kind since reason'),
   ('wearables_internal.reconcile_turn', 'technical', 'kept', 'one swept'),
