@@ -66,4 +66,16 @@ SELECT pg_temp.shown('activity', 'acme', '"id":"a","calendar_date":"2024-05-01",
 \pset tuples_only off
 \pset format aligned
 
+-- a metric that has samples stays as it is: its number would be that of the next one, whose name and unit they would have
+INSERT INTO wearables.metrics (name, unit) VALUES ('foo', 'u');
+INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (wearables.register_user('alice'), 'foo', '2026-01-01Z', 1);
+DELETE FROM wearables.metrics WHERE name = 'foo';
+UPDATE wearables.metrics SET unit = 'v' WHERE name = 'foo';
+UPDATE wearables.metrics SET name = 'bar', highest = 9 WHERE name = 'foo';
+DELETE FROM wearables.sample_points;
+DELETE FROM wearables.metrics WHERE name = 'bar';
+-- a shipped row keeps its name: by it a dump is restored
+UPDATE wearables.metrics SET name = 'pulse' WHERE name = 'heartrate';
+UPDATE wearables.resources SET name = 'pulse' WHERE name = 'heartrate';
+
 DROP EXTENSION wearables_ingest CASCADE;

@@ -56,6 +56,13 @@ BEGIN
     RETURN OLD;
   END IF;
   IF TG_OP = 'UPDATE' THEN
+    IF TG_TABLE_NAME IN ('metrics', 'resources') AND OLD.origin IN ('shipped', 'changed')
+       AND to_jsonb(NEW) -> 'name' IS DISTINCT FROM to_jsonb(OLD) -> 'name' THEN
+      RAISE EXCEPTION 'cannot rename a shipped row of "%"', TG_TABLE_NAME
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+              DETAIL = 'The rows of a dump refer to it by its name, and a new installation has it by the shipped one.',
+              HINT = 'Add a row of another name.';
+    END IF;
     NEW.origin := CASE WHEN OLD.origin IN ('shipped', 'changed', 'seen') THEN 'changed' ELSE OLD.origin END;
     RETURN NEW;
   END IF;
@@ -223,6 +230,36 @@ COMMENT ON FUNCTION wearables_internal.check_channel() IS
   'Trigger function: refuses a channel that belongs to another resource. Its name sorts after note_revision, so it '
   'runs while that trigger''s lock on revisions is held: every concurrent change is either visible or not yet '
   'begun.';
+
+CREATE FUNCTION wearables_internal.keep_used_metric() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> 'metrics' THEN
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on tables of the parser.';
+  END IF;
+  IF TG_OP = 'UPDATE' THEN
+    -- a restore brings the row as it was when these samples were written
+    IF NEW.unit = OLD.unit OR pg_trigger_depth() > 1 THEN RETURN NEW; END IF;
+  ELSIF OLD.unused_since IS NOT NULL THEN
+    RETURN OLD;  -- reclaim_names() has looked, under a lock
+  END IF;
+  -- from one user to the next by the key, since no index begins with the metric
+  IF EXISTS (SELECT FROM wearables.users u
+             CROSS JOIN LATERAL (SELECT FROM wearables.sample_points p
+                                 WHERE p.user_id = u.user_id AND p.metric_id = OLD.metric_id LIMIT 1) x) THEN
+    RAISE EXCEPTION 'metric "%" has samples', OLD.name
+      USING ERRCODE = 'dependent_objects_still_exist',
+            DETAIL = 'They would be shown in another unit, or under the name of a later metric.',
+            HINT = 'Delete its samples first, or add a metric of another name.';
+  END IF;
+  RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+COMMENT ON FUNCTION wearables_internal.keep_used_metric() IS
+  'Trigger function: refuses to delete a metric that has samples, or to change its unit.';
+CREATE TRIGGER keep_used_metric BEFORE DELETE OR UPDATE OF unit ON wearables.metrics
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.keep_used_metric();
 
 CREATE TRIGGER check_mapping BEFORE INSERT OR UPDATE ON wearables.mappings
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.check_mapping();
