@@ -181,7 +181,8 @@ FROM (VALUES
   ('dietary_biotin', 'dietaryBiotin'), ('dietary_vitamin_b12', 'dietaryVitaminB12'),
   ('dietary_vitamin_c', 'dietaryVitaminC'), ('dietary_vitamin_d', 'dietaryVitaminD'),
   ('dietary_vitamin_e', 'dietaryVitaminE'), ('dietary_vitamin_k', 'dietaryVitaminK'),
-  ('dietary_folic_acid', 'dietaryFolicAcid'))
+  ('dietary_folic_acid', 'dietaryFolicAcid'),
+  ('power', 'power'), ('speed', 'speed'))
   AS d (metric, code);
 
 -- HealthKit's types, as Stanford's HealthKitOnFHIR writes them (HKSampleMapping.json at 25b9ca3). Sleep and workouts
@@ -319,7 +320,8 @@ FROM (VALUES
   ('dietary_vitamin_b6', 'NutritionRecord.vitaminB6'), ('dietary_biotin', 'NutritionRecord.biotin'),
   ('dietary_vitamin_b12', 'NutritionRecord.vitaminB12'), ('dietary_vitamin_c', 'NutritionRecord.vitaminC'),
   ('dietary_vitamin_d', 'NutritionRecord.vitaminD'), ('dietary_vitamin_e', 'NutritionRecord.vitaminE'),
-  ('dietary_vitamin_k', 'NutritionRecord.vitaminK'), ('dietary_folic_acid', 'NutritionRecord.folicAcid'))
+  ('dietary_vitamin_k', 'NutritionRecord.vitaminK'), ('dietary_folic_acid', 'NutritionRecord.folicAcid'),
+  ('power', 'PowerRecord'), ('speed', 'SpeedRecord'))
   AS d (metric, code);
 
 -- Open mHealth's and IEEE 1752's schemas, without their versions; those that a metric names only together with a
@@ -337,7 +339,8 @@ FROM (VALUES
   ('time_in_bed', 'ieee:time-in-bed'), ('total_sleep_time', 'ieee:total-sleep-time'),
   ('sleep_awake', 'ieee:wake-after-sleep-onset'), ('sleep_light', 'ieee:light-sleep'),
   ('sleep_deep', 'ieee:deep-sleep'), ('sleep_latency', 'ieee:sleep-onset-latency'),
-  ('sleep_stage', 'ieee:sleep-stage-summary'))
+  ('sleep_stage', 'ieee:sleep-stage-summary'),
+  ('speed', 'omh:speed'))
   AS d (metric, code);
 
 -- ISO/IEEE 11073's terms of an electrocardiogram, as HealthKitOnFHIR writes them.
