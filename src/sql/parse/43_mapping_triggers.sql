@@ -107,15 +107,16 @@ BEGIN
   IF TG_TABLE_NAME = 'revisions' THEN
     DELETE FROM wearables.revisions r WHERE r.revision = NEW.revision;
   ELSIF TG_TABLE_NAME = 'metrics' AND NEW.origin = 'changed' THEN
-    UPDATE wearables.metrics m SET (unit, ucum, codes, aggregate, kind, lowest, highest, origin) =
-      ROW(NEW.unit, NEW.ucum, NEW.codes, NEW.aggregate, NEW.kind, NEW.lowest, NEW.highest, 'changed')
+    UPDATE wearables.metrics m SET (unit, ucum, codes, aggregate, kind, lowest, highest, parent, origin) =
+      ROW(NEW.unit, NEW.ucum, NEW.codes, NEW.aggregate, NEW.kind, NEW.lowest, NEW.highest, NEW.parent, 'changed')
       WHERE m.metric_id = NEW.metric_id;
     RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
   ELSIF TG_TABLE_NAME = 'resources' AND NEW.origin = 'changed' THEN
     UPDATE wearables.resources r
-    SET (kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days, pull_stream, note,
-         origin) =
+    SET (kind, rest_path, list_key, backfill_days, rest_range, window_days, connection_days, reconcile_days, one_per,
+         session_start, session_end, pull_stream, note, origin) =
       (SELECT d.kind, d.rest_path, d.list_key, d.backfill_days, d.rest_range, d.window_days, d.connection_days,
+              d.reconcile_days, d.one_per, d.session_start, d.session_end,
               d.pull_stream AND r.stream_path IS NOT NULL, d.note, 'changed'
        FROM jsonb_populate_record(NULL::wearables.resources, to_jsonb(NEW)) d) WHERE r.name = NEW.name;
     RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
