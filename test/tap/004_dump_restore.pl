@@ -49,7 +49,7 @@ INSERT INTO wearables.metric_codes (metric, system, scope, code) VALUES ('heartr
 UPDATE wearables.units SET factor = 7.5 WHERE metric = 'blood_pressure' AND text = 'kPa';
 UPDATE wearables.resources SET backfill_days = 11, window_days = 7, note = 'ours' WHERE name = 'sleep';
 UPDATE wearables.resources SET reconcile_days = 9, one_per = 'source', session_start = 'from', session_end = 'until' WHERE name = 'body';
-UPDATE wearables.metrics SET parent = NULL WHERE name = 'cholesterol/hdl';
+UPDATE wearables.metrics SET parent = NULL WHERE name = 'electrocardiogram_voltage/lead_1';
 UPDATE wearables.known_fields SET texts = texts || 'acme'::text WHERE path = 'source.provider';
 UPDATE wearables.known_fields SET note = 'ours' WHERE resource = 'sleep' AND path = 'bedtime_start';
 INSERT INTO wearables.known_fields (resource, path) VALUES ('sleep', 'snoring'), (NULL, 'source.colour');
