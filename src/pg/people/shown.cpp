@@ -1,6 +1,6 @@
 // Whether a view shows the rows of a user: not once an erasure of them has begun. Whoever reads the view need not be
-// allowed to read who is erased, so that is looked up with the owner's rights, under the snapshot of the query, and kept
-// for as long as the query runs. No lock is taken.
+// allowed to read who is erased, so that is looked up with the owner's rights, under the snapshot of the query, and
+// kept for as long as the query runs. No lock is taken.
 #include <algorithm>
 
 #include "pg/server/server.h"

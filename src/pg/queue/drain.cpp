@@ -7,6 +7,7 @@
 #include "pg/queue/attempt.h"
 #include "pg/queue/drain.h"
 #include "pg/queue/flight.h"
+#include "pg/queue/gate.h"
 #include "pg/queue/job.h"
 #include "pg/queue/job_failure.h"
 #include "pg/queue/job_transaction.h"
@@ -237,37 +238,17 @@ void reclaim_all_lost(State* state) {
 
 // --- May the queue be worked on?
 
-// Goes up with every change of the tables or functions that this library uses. An update script changes
-// wearables_internal.schema_version() with them.
-constexpr int kSchemaVersion = 8;
-
-// A row for each kind that the schema knows.
-Statement gate_statement{R"(
-  SELECT wearables_internal.schema_version(), k::text,
-         EXISTS (SELECT FROM wearables_internal.queue_pause p WHERE p.kind = ''),
-         EXISTS (SELECT FROM wearables_internal.queue_pause p WHERE p.kind = k::text)
-  FROM unnest(enum_range(NULL::wearables.job_kind)) k)"};
-
-enum GateColumn { kVersion = 1, kKindName, kQueuePaused, kKindPaused };
-void read_gate(void* arg) {
-  auto* state = static_cast<State*>(arg);
-  const uint64 rows = run(gate_statement, {});
-  state->turn.schema_fits = rows > 0 && get_int4(0, kVersion) == kSchemaVersion;
-  state->turn.paused = rows > 0 && get_bool(0, kQueuePaused);
-  state->kinds = {};
-  for (uint64 row = 0; row < rows; ++row) {
-    for (int i = 0; i < job_kind_count(); ++i) {
-      if (get_text(row, kKindName) == job_kind(i).name) state->kinds.has[i] = !get_bool(row, kKindPaused);
-    }
-  }
-}
-
 // An older schema has no such function, one that is half made no such table.
 void look_at_gate(State* state) {
-  ErrorData* error = in_transaction(read_gate, state);
-  if (error == nullptr) return;
-  if (trouble_of(error->sqlerrcode) != Trouble::kSchema) end_with(state, error);
-  state->turn.schema_fits = false;
+  Gate gate{};
+  ErrorData* error = in_transaction(read_gate, &gate);
+  state->turn.schema_fits = error == nullptr && gate.schema_fits;
+  state->turn.paused = error == nullptr && gate.paused;
+  if (error == nullptr) {
+    state->kinds = gate.kinds;
+  } else if (trouble_of(error->sqlerrcode) != Trouble::kSchema) {
+    end_with(state, error);
+  }
 }
 
 // --- The turn
@@ -316,10 +297,7 @@ bool feed(State* state) {
   return false;
 }
 
-void due_step(void* arg) {
-  auto* state = static_cast<State*>(arg);
-  state->turn.due = next_due(state->kinds);
-}
+void due_step(void* arg) { static_cast<State*>(arg)->turn.due = next_due(static_cast<State*>(arg)->kinds); }
 void look_ahead(State* state) {
   ErrorData* error = in_transaction(due_step, state);
   if (error != nullptr) end_with(state, error);
@@ -395,9 +373,6 @@ Turn drain(const Budget& budget) {
 
 extern "C" {
 PG_FUNCTION_INFO_V1(wearables_drain);
-PG_FUNCTION_INFO_V1(wearables_library_version);
-
-Datum wearables_library_version(PG_FUNCTION_ARGS) { PG_RETURN_INT32(wearables::pg::kSchemaVersion); }
 
 Datum wearables_drain(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
@@ -414,11 +389,7 @@ Datum wearables_drain(PG_FUNCTION_ARGS) {
   }
   SPI_connect_ext(SPI_OPT_NONATOMIC);
   const Turn turn = drain({max_jobs, DT_NOEND, nullptr, true});
-  if (!turn.schema_fits) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("the library does not match the installed version of extension wearables_ingest"),
-                    errhint("Run ALTER EXTENSION wearables_ingest UPDATE, or install the library of that version.")));
-  }
+  if (!turn.schema_fits) raise_misfit();
   if (turn.paused) ereport(NOTICE, (errmsg("the queue is paused"), errhint("Run SELECT wearables.resume_queue().")));
   SPI_finish();
   // the session's own defaults again, for what comes after it in a DO block

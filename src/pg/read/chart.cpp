@@ -11,7 +11,7 @@
 #include <cmath>
 
 #include "pg/people/zone.h"
-
+#include "pg/read/aggregate.h"
 #include "pg/read/bucket.h"
 #include "pg/rollup/rollup_read.h"
 #include "pg/server/instant.h"
@@ -20,15 +20,12 @@
 extern "C" {
 #include "funcapi.h"
 #include "utils/array.h"
-#include "utils/float.h"
 #include "utils/hsearch.h"
 }
 
 namespace wearables::pg {
 
 namespace {
-
-enum class Aggregate { kAvg, kSum, kMin, kMax, kLast };
 
 // Of a metric at a time: so each scan is one range of the primary key.
 constexpr const char* kReadings =
@@ -183,9 +180,6 @@ bool receive_reading(TupleTableSlot* slot, DestReceiver* self) {
   return true;
 }
 
-void no_startup(DestReceiver*, int, TupleDesc) {}
-void nothing_to_do(DestReceiver*) {}
-
 void chart_samples(ChartQuery* chart, int64 user_id, int16 metric_id, TimestampTz from, TimestampTz to) {
   scan(kReadings, {arg_int8(user_id), arg_int2(metric_id), arg_instant(from), arg_instant(to)}, &chart->receiver);
 }
@@ -293,11 +287,7 @@ bool has_whole_hours(const ChartQuery& chart) {
 
 ChartQuery* make_chart() {
   auto* chart = static_cast<ChartQuery*>(palloc0(sizeof(ChartQuery)));
-  chart->receiver.receiveSlot = receive_reading;
-  chart->receiver.rStartup = no_startup;
-  chart->receiver.rShutdown = nothing_to_do;
-  chart->receiver.rDestroy = nothing_to_do;
-  chart->receiver.mydest = DestNone;
+  init_receiver(&chart->receiver, receive_reading);
   chart->day = DT_NOBEGIN;
   HASHCTL shape{};
   shape.keysize = sizeof(LineKey);
@@ -324,25 +314,6 @@ Elements elements_of(ArrayType* array, Oid type, char align) {
   // a null among them raises
   deconstruct_array(array, type, size, true, align, &elements.values, nullptr, &elements.count);
   return elements;
-}
-
-Aggregate aggregate_of(std::string_view name) {
-  if (name == "avg") return Aggregate::kAvg;
-  if (name == "sum") return Aggregate::kSum;
-  if (name == "min") return Aggregate::kMin;
-  if (name == "max") return Aggregate::kMax;
-  if (name == "last") return Aggregate::kLast;
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("aggregate \"%.*s\" is not recognized", static_cast<int>(name.size()), name.data()),
-                  errhint("Give avg, sum, min, max or last.")));
-}
-
-double aggregated(const RollupNumbers& numbers, Aggregate aggregate) {
-  if (aggregate == Aggregate::kMin) return numbers.lowest;
-  if (aggregate == Aggregate::kMax) return numbers.highest;
-  // as sum(float8) and avg(float8)
-  if (std::isinf(numbers.sum)) float_overflow_error();
-  return aggregate == Aggregate::kSum ? numbers.sum : numbers.sum / static_cast<double>(numbers.count);
 }
 
 struct Cells {

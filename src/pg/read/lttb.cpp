@@ -274,16 +274,9 @@ bool receive_reading(TupleTableSlot* slot, DestReceiver* self) {
   return true;
 }
 
-void no_startup(DestReceiver*, int, TupleDesc) {}
-void nothing_to_do(DestReceiver*) {}
-
 Downsampling* make_run(ReturnSetInfo* result) {
   auto* run = static_cast<Downsampling*>(palloc0(sizeof(Downsampling)));
-  run->receiver.receiveSlot = receive_reading;
-  run->receiver.rStartup = no_startup;
-  run->receiver.rShutdown = nothing_to_do;
-  run->receiver.rDestroy = nothing_to_do;
-  run->receiver.mydest = DestNone;
+  init_receiver(&run->receiver, receive_reading);
   run->memory = CurrentMemoryContext;
   run->result = result;
   HASHCTL shape{};

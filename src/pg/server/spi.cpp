@@ -165,6 +165,14 @@ uint64 fetch(const Cursor& cursor, int rows) {
 
 void close_cursor(const Cursor& cursor) { SPI_cursor_close(cursor.portal); }
 
+void init_receiver(DestReceiver* receiver, bool (*receive)(TupleTableSlot* slot, DestReceiver* self)) {
+  receiver->receiveSlot = receive;
+  receiver->rStartup = [](DestReceiver*, int, TupleDesc) {};
+  receiver->rShutdown = [](DestReceiver*) {};
+  receiver->rDestroy = [](DestReceiver*) {};
+  receiver->mydest = DestNone;
+}
+
 void scan(const char* text, std::initializer_list<Arg> args, DestReceiver* receiver) {
   MemoryContext caller = CurrentMemoryContext;
   forget_last_result();

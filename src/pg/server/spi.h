@@ -73,6 +73,8 @@ char* copy_text(uint64 row, int column, MemoryContext context);
 // Hands each row of a SELECT to `receiver`, as a slot, and keeps none. Planned anew for these very values, and run with
 // what the calling query sees; the last run's rows are gone.
 void scan(const char* text, std::initializer_list<Arg> args, DestReceiver* receiver);
+// A receiver for it that does nothing but receive.
+void init_receiver(DestReceiver* receiver, bool (*receive)(TupleTableSlot* slot, DestReceiver* self));
 
 // Arrays for unnest(); null elements by predicate array (may be nullptr).
 Arg arg_array(Oid element, Datum* values, bool* nulls, int count);

@@ -9,8 +9,8 @@
 
 namespace wearables::pg {
 
-// What the message id of a pulled page begins with, pull:BACKFILL_ID:PAGE, and that of a stream, stream:STREAM_ID:REQUEST.
-// Those of senders may not.
+// What the message id of a pulled page begins with (pull:BACKFILL_ID:PAGE), and that of a stream
+// (stream:STREAM_ID:REQUEST). Those of senders may not.
 inline constexpr char kPulledIdPrefix[] = "pull:";
 inline constexpr char kStreamIdPrefix[] = "stream:";
 
