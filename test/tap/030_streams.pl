@@ -106,6 +106,17 @@ for my $rule ([ 422, 'absent' ], [ 404, 'absent' ], [ 400, 'failed' ])
 	is(asked_for("$document/stream"), 1, 'after one request');
 }
 like(sql(q{SELECT what FROM wearables.problems WHERE problem = 'stream_failed'}), qr/^1 stream/, 'what has failed is a problem');
+# Forbidden, while the key is taken for others: that stream ends with the vendor's words, and stops nobody
+$junction->misbehave(do => 'status', status => 403, detail => 'not in your plan', match => "$document/stream");
+$again->();
+wait_until($node, 'app', "SELECT state = 'waiting' AND http_status = 403 FROM wearables.stream_pulls WHERE document_id = '$document'", '403: it waits');
+sql(q{UPDATE wearables_internal.refused_keys SET checked_at = checked_at - interval '60 s'; UPDATE wearables.jobs SET run_at = now() WHERE kind = 'stream' AND argument->>'stream_id' <> (SELECT p.stream_id::text FROM wearables.stream_pulls p WHERE p.document_id = '} . $document . q{')});
+my $others = sql("SELECT wearables.request_backfill($alice, '', 'heartrate', '2025-05-20', '2025-05-21')");
+wait_until($node, 'app', "SELECT state = 'done' FROM wearables.backfills WHERE backfill_id = $others", 'a pull is answered');
+sql(q{UPDATE wearables.jobs SET run_at = now() WHERE kind = 'stream'});
+ended('403 once more: ends');  # was: waited, and stopped all
+is(sql("SELECT state || ' ' || error FROM wearables.stream_pulls WHERE document_id = '$document'"), 'failed the vendor responded with status 403: not in your plan', 'with its words');
+is(sql('SELECT count(*) FROM wearables_internal.refused_keys'), 0, 'and the endpoint goes on');
 $junction->misbehave;
 queue_is_empty($node, 'app');
 is(sql(q{SELECT count(*) > 0 FROM wearables.samples WHERE channel = 'workout_stream'}), 't', 'and what is there stays');

@@ -17,7 +17,11 @@ namespace {
 
 Statement select_stream{R"(
   SELECT p.state = 'waiting', p.endpoint, r.stream_path, p.external_user_id, p.resource, p.document_id, p.provider,
-         p.source_type, p.span_from, p.span_to, p.request, p.refusals
+         p.source_type, p.span_from, p.span_to, p.request, p.refusals,
+         p.http_status = 403 AND p.error IS NOT NULL,
+         EXISTS (SELECT FROM wearables.user_links l
+                 WHERE l.endpoint = p.endpoint AND l.external_user_id = p.external_user_id
+                   AND l.deleted_at IS NOT NULL)
   FROM wearables.stream_pulls p
   LEFT JOIN wearables.resources r ON r.name = p.resource AND r.kind = 'summary' AND r.pull_stream
   WHERE p.stream_id = $1 FOR UPDATE OF p)"};
@@ -34,7 +38,9 @@ enum StreamColumn {
   kSpanFrom,
   kSpanTo,
   kRequest,
-  kRefusals
+  kRefusals,
+  kWasForbidden,
+  kUserDeleted
 };
 
 Statement end_statement{R"(
@@ -95,6 +101,8 @@ bool load_stream_pull(int64 stream_id, StreamPull* pull) {
   pull->subject = {view(kDocumentId), view(kProvider), view(kSourceType), instant(kSpanFrom), instant(kSpanTo)};
   pull->request = get_int4(0, kRequest);
   pull->refusals = get_int4(0, kRefusals);
+  pull->was_forbidden = get_bool(0, kWasForbidden);
+  pull->user_deleted = get_bool(0, kUserDeleted);
   return true;
 }
 

@@ -21,6 +21,8 @@ struct StreamPull {
   StreamSubject subject;  // the document
   int32 request;          // the number of the request
   int32 refusals;         // of that request
+  bool was_forbidden;     // its last answer was 403
+  bool user_deleted;      // at the vendor, by delete_vendor_user(): nothing may be asked of that id
 };
 
 // False where there is none.

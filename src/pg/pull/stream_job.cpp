@@ -59,9 +59,12 @@ void begin_stream(Job* job) {
   if (state->done) return;
   const StreamPull& pull = state->pull;
   const Host& host = state->host;
-  if (!host.exists || pull.stream_path == nullptr) {
-    end_stream_pull(state->stream_id, StreamEnd::kCancelled, 0, 0,
-                    host.exists ? "resources.pull_stream was switched off" : "its endpoint was deleted");
+  const char* over = !host.exists                  ? "its endpoint was deleted"
+                     : pull.stream_path == nullptr ? "resources.pull_stream was switched off"
+                     : pull.user_deleted           ? "the vendor's user was deleted"
+                                                   : nullptr;
+  if (over != nullptr) {
+    end_stream_pull(state->stream_id, StreamEnd::kCancelled, 0, 0, over);
     state->done = true;
     return;
   }
@@ -138,6 +141,21 @@ constexpr int kOk = 200;
 constexpr int kNotFound = 404;
 constexpr int kUnprocessable = 422;
 
+// It waits for another key, unless the refusal is of this stream alone: other requests were answered since it was
+// refused before, which is longer ago than kProvenFor.
+JobEnd wait_for_key(const StreamPull& now, int status, const char* why) {
+  constexpr int64 kProvenFor = 70 * USECS_PER_SEC;
+  const bool forbidden = status == kForbidden;
+  const bool key_is_good = forbidden && key_was_good(now.endpoint, GetCurrentTimestamp() - kProvenFor);
+  if (key_is_good && now.was_forbidden) {
+    end_stream_pull(now.stream_id, StreamEnd::kFailed, 0, status, why);
+    return {true, 0};
+  }
+  note_stream_refusal(now.stream_id, status, why, false);
+  if (!key_is_good) stop_endpoint(now.endpoint, why);
+  return {false, refused_delay()};
+}
+
 JobEnd refuse_stream(const StreamState& state, const StreamPull& now) {
   const HttpAnswer& answer = *state.exchange.answer;
   const char* why = refusal_text(state.host, answer);
@@ -148,9 +166,7 @@ JobEnd refuse_stream(const StreamState& state, const StreamPull& now) {
   }
   switch (reply_of(answer.status)) {
     case Reply::kKeyRefused:
-      note_stream_refusal(now.stream_id, answer.status, why, false);
-      stop_endpoint(now.endpoint, why);
-      return {false, stopped_delay()};
+      return wait_for_key(now, answer.status, why);
     case Reply::kOverloaded:
       return ask_again(state, now, why, true);
     case Reply::kTransient:
