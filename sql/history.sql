@@ -171,6 +171,19 @@ UPDATE wearables.jobs SET state = 'failed', failed_at = now() WHERE dedupe_key =
 SELECT wearables.retry_failed(kind => 'pull', failed_after => NULL, failed_before => NULL);  -- was: 0
 SELECT b.state, b.error, j.state AS job FROM wearables.backfills b JOIN wearables.jobs j ON j.dedupe_key = 'pull:' || b.backfill_id WHERE b.backfill_id = :pull;
 SELECT wearables.retry_failed(kind => 'pull');
+INSERT INTO wearables.stream_pulls (user_id, endpoint, external_user_id, resource, document_id, provider, source_type, state, error)
+VALUES (:ben, 'main', 'ben-1', 'workout_stream', 'run', 'oura', 'ring', 'failed', 'out of luck') RETURNING stream_id AS stream \gset
+SELECT wearables_internal.enqueue_stream(:stream);
+UPDATE wearables.jobs SET state = 'failed', failed_at = now() WHERE dedupe_key = 'stream:' || :stream;
+SELECT wearables.retry_failed(kind => 'stream');
+SELECT p.state, p.error, j.state AS job FROM wearables.stream_pulls p JOIN wearables.jobs j ON j.dedupe_key = 'stream:' || p.stream_id;  -- was: failed
+-- one of a user whom the vendor has deleted ends without a request (was: made)
+UPDATE wearables.resources SET pull_stream = true WHERE name = 'workout_stream';
+UPDATE wearables.stream_pulls SET external_user_id = 'ann-1';
+UPDATE wearables.endpoints SET enabled = false;
+CALL wearables.drain();
+UPDATE wearables.endpoints SET enabled = true;
+SELECT state, error FROM wearables.stream_pulls;
 -- Progress of a pull that has hardly begun (was: interval out of range).
 UPDATE wearables.backfills SET started_at = now() - interval '1 hour', range_from = '1900-01-01Z', window_from = '1900-01-01 00:00:00.000001Z', range_to = '2200-01-01Z', pages = 1, state = 'running' WHERE backfill_id = :pull;
 SELECT state, percent, expected_end FROM wearables.connection_progress(:ben) WHERE resource = 'steps';

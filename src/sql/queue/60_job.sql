@@ -252,6 +252,11 @@ BEGIN
     IF letter.kind = 'pull' THEN
       -- its backfill has failed with it, and a job alone would find nothing to do; the letter goes there, too
       again := wearables.retry_backfill((letter.argument ->> 'backfill_id')::bigint);
+    ELSIF letter.kind = 'stream' THEN
+      UPDATE wearables.stream_pulls p SET state = 'waiting', refusals = 0, error = NULL, finished_at = NULL
+      WHERE p.stream_id = (letter.argument ->> 'stream_id')::bigint AND p.state = 'failed';
+      again := FOUND;
+      IF again THEN PERFORM wearables_internal.enqueue_stream((letter.argument ->> 'stream_id')::bigint); END IF;
     ELSIF letter.event_id IS NULL THEN
       CONTINUE WHEN wearables_internal.enqueue_job(
         letter.kind::text, letter.dedupe_key, letter.argument, letter.subject, letter.priority) IS NULL;
@@ -264,11 +269,11 @@ BEGIN
   RETURN queued;
 END $$;
 COMMENT ON FUNCTION wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer) IS
-  'Queues failed jobs again, with all their attempts. Backfills of failed pulls continue as by retry_backfill(). '
-  'Without arguments: all of them. Arguments: kind: only this '
-  'job kind; event_type: only events whose type matches this LIKE pattern; sqlstate: only this SQLSTATE of the '
-  'last error, five characters, or two for a class; failed_after: only jobs that were given up at this time or '
-  'later; failed_before: only jobs that were given up earlier; max_jobs: at most this many, the oldest first. Null '
+  'Queues failed jobs again, with all their attempts. Backfills of failed pulls continue as by retry_backfill(), '
+  'and failed streams are requested again. Without arguments: all of them. Arguments: kind: only this job kind; '
+  'event_type: only events whose type matches this LIKE pattern; sqlstate: only this SQLSTATE of the last error, '
+  'five characters, or two for a class; failed_after: only jobs that were given up at this time or later; '
+  'failed_before: only jobs that were given up earlier; max_jobs: at most this many, the oldest first. Null '
   'stands for no limit. Returns the number of queued jobs. Example: SELECT wearables.retry_failed(sqlstate => '
   '''22'', failed_after => now() - interval ''1 day'');';
 
