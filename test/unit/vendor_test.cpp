@@ -85,6 +85,7 @@ constexpr Vendor kAcme{
     .envelope = {kTopic, kPerson, kReference},
     .connection = {kDevice, kPerson, kFault},
     .backfill = {kDevice, kSince, kUntil},
+    .stream = {},
     .pull = nullptr,
     .calls = nullptr,
     .wall_clock_providers = kWallClock,

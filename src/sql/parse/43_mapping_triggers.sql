@@ -56,13 +56,6 @@ BEGIN
     RETURN OLD;
   END IF;
   IF TG_OP = 'UPDATE' THEN
-    IF TG_TABLE_NAME IN ('metrics', 'resources') AND OLD.origin IN ('shipped', 'changed')
-       AND to_jsonb(NEW) -> 'name' IS DISTINCT FROM to_jsonb(OLD) -> 'name' THEN
-      RAISE EXCEPTION 'cannot rename a shipped row of "%"', TG_TABLE_NAME
-        USING ERRCODE = 'object_not_in_prerequisite_state',
-              DETAIL = 'The rows of a dump refer to it by its name, and a new installation has it by the shipped one.',
-              HINT = 'Add a row of another name.';
-    END IF;
     NEW.origin := CASE WHEN OLD.origin IN ('shipped', 'changed', 'seen') THEN 'changed' ELSE OLD.origin END;
     RETURN NEW;
   END IF;
