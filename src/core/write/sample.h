@@ -126,11 +126,11 @@ struct Document {
   std::string identity;  // what it replaces its former self by: its id, or what ResourceDef::one_per says
   std::int16_t part;     // of its readings
   std::uint16_t source;
-  Micros updated_at;  // kNoInstant when it has none
+  bool is_stream = false;  // stands within the document before it, and is one of the resource that reads it as a stream
+  Micros updated_at;       // kNoInstant when it has none
   std::size_t offset;
   std::size_t length;
   Session session = {};
-  bool is_stream = false;  // stands within the document before it, and is one of the resource that reads it as a stream
 };
 
 struct Rejected {
