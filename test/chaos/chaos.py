@@ -29,6 +29,11 @@ BURST = 300
 GUST, GAP = 5, 0.06  # so a burst lasts as long as most of what happens meanwhile
 
 
+# Some of the traffic is out of range on purpose, which health tells of (R13).
+HEALTH = """SELECT coalesce(p.severity, 'ok'), coalesce(p.what, '') FROM (SELECT 1) one
+            LEFT JOIN LATERAL (SELECT * FROM wearables.problems x WHERE x.problem <> 'refused_readings' LIMIT 1) p ON true"""
+
+
 class Chaos:
     def __init__(self, options):
         self.options = options
@@ -210,7 +215,7 @@ class Chaos:
         """Nothing but that some events wait for a person whom nobody registers."""
         said = None
         for _ in range(100):
-            said, = self.admin.run("SELECT verdict, reason FROM wearables.health")
+            said, = self.admin.run(HEALTH)
             if said[0] == "ok" or "parked" in said[1]:
                 return []
             time.sleep(0.2)
