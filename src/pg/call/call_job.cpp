@@ -26,7 +26,6 @@ struct CallState {
   double again_after;  // where nothing is asked
   bool done;           // where nothing is asked: it is over
 };
-static_assert(offsetof(CallState, exchange) == 0);
 
 CallState* state_of(const Job& job) { return static_cast<CallState*>(job.state); }
 
@@ -105,11 +104,7 @@ JobEnd try_again(const CallState& state, const char* why, bool troubled) {
   const Call& call = state.call;
   const HttpAnswer& answer = *state.exchange.answer;
   const double asked = asked_seconds(answer);
-  if (troubled) {
-    note_trouble(state.host, state.exchange.asked_at, asked, why);
-  } else if (asked > 0) {
-    block_host(state.host, asked, why);
-  }
+  note_failure(state.host, state.exchange.asked_at, asked, why, troubled);
   const double wait = std::max(asked, backoff(call.refusals));
   if (wait < call.seconds_left && call.refusals + 1 < kMaxRefusals) {
     note_call_waits(call.call_id, answer.status, why);
@@ -232,17 +227,10 @@ bool give_up(const Job& job, int, const char* error) {
 
 int max_running() noexcept { return kCallTransfers; }
 
-constexpr double kJitter = 1.0;
 constexpr JobKind call_kind() {
-  JobKind kind{};
-  kind.name = "call";
-  kind.state_size = sizeof(CallState);
-  kind.begin = begin_call;
-  kind.flight = &kCallFlight;
-  kind.end = end_call;
+  JobKind kind = exchange_kind<CallState>("call", &kCallFlight, begin_call, end_call);
   kind.give_up = give_up;
   kind.concurrency = {max_running, true, kCallTransfers};
-  kind.retry = {0, -1.0, kLongestBackoff, kJitter, nullptr, 0};
   return kind;
 }
 

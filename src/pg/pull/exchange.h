@@ -4,6 +4,7 @@
 
 #include "core/http/http.h"
 
+#include "pg/pull/host.h"
 #include "pg/queue/job.h"
 
 namespace wearables::pg {
@@ -24,6 +25,22 @@ inline constexpr int kStreamTransfers = 4;
 // Requests without the answer that is wanted, one after another, after which the vendor is asked no more: with their
 // pauses they span hours.
 inline constexpr int kMaxRefusals = 40;
+
+// A kind of such jobs, but for what differs: give_up and concurrency. An attempt that raises is retried as the settings
+// say, with full jitter; what the vendor answers is no attempt, and ends by JobEnd.
+template <typename State>
+constexpr JobKind exchange_kind(const char* name, const Flight* flight, void (*begin)(Job*), JobEnd (*end)(Job*)) {
+  static_assert(offsetof(State, exchange) == 0);
+  constexpr double kJitter = 1.0;
+  JobKind kind{};
+  kind.name = name;
+  kind.state_size = sizeof(State);
+  kind.begin = begin;
+  kind.flight = flight;
+  kind.end = end;
+  kind.retry = {0, -1.0, kLongestBackoff, kJitter, nullptr, 0};
+  return kind;
+}
 
 extern const Flight kPullFlight;
 extern const Flight kStreamFlight;

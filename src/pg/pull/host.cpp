@@ -160,14 +160,14 @@ double asked_seconds(const HttpAnswer& answer) {
   return static_cast<double>(wait) / kMillisecondsPerSecond;
 }
 
-void note_trouble(const Host& host, TimestampTz sent, double asked, const char* reason) {
-  const bool blocks = asked > 0 || host.failures + 1 >= kFailuresToBlock;
-  run(trouble_statement, {arg_text(host.name), arg_seconds(blocks ? std::max(asked, backoff(host.failures)) : 0),
-                          arg_text(reason), arg_instant(sent), arg_bool(asked > 0)});
-}
-
-void block_host(const Host& host, double seconds, const char* reason) {
-  run(block_statement, {arg_text(host.name), arg_seconds(seconds), arg_text(reason)});
+void note_failure(const Host& host, TimestampTz sent, double asked, const char* reason, bool troubled) {
+  if (troubled) {
+    const bool blocks = asked > 0 || host.failures + 1 >= kFailuresToBlock;
+    run(trouble_statement, {arg_text(host.name), arg_seconds(blocks ? std::max(asked, backoff(host.failures)) : 0),
+                            arg_text(reason), arg_instant(sent), arg_bool(asked > 0)});
+  } else if (asked > 0) {
+    run(block_statement, {arg_text(host.name), arg_seconds(asked), arg_text(reason)});
+  }
 }
 
 void note_answer(const Host& host) {

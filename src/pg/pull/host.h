@@ -47,12 +47,10 @@ double backoff(int failures);
 // Seconds for which the answer asks to be left alone; 0: it does not ask.
 double asked_seconds(const HttpAnswer& answer);
 
-// The request sent at `sent` was answered by what says nothing good of the host, or by nothing. `asked`: of
-// asked_seconds(). Failures in a row block the host for longer and longer. Requests that were under way together are
-// one failure.
-void note_trouble(const Host& host, TimestampTz sent, double asked, const char* reason);
-// It asks to be left alone for so long, and is well.
-void block_host(const Host& host, double seconds, const char* reason);
+// The request sent at `sent` came to nothing. `asked`: of asked_seconds(), for which the host is left alone. `troubled`:
+// the answer says nothing good of the host as a whole, or none came. Such failures in a row block it for longer and
+// longer; requests that were under way together are one failure.
+void note_failure(const Host& host, TimestampTz sent, double asked, const char* reason, bool troubled);
 // It answers, and takes the endpoint's key.
 void note_answer(const Host& host);
 // It refuses the endpoint's key, or there is none: nothing is asked until that has changed.

@@ -59,6 +59,19 @@ bytea* bytes_of(const std::string& body) {
 
 }  // namespace
 
+bool make_request(const Host& host, const char* url, MemoryContext context, Exchange* exchange) {
+  const PullApi* api = host.vendor->pull;
+  std::string_view key;
+  if (!take_key(host, api == nullptr ? "its vendor has no API for history" : nullptr, &key)) return false;
+  exchange->request = owned_by<HttpRequest>(context);
+  add_key(exchange->request, api->key_header, key);
+  call_core([&]() -> Result<Done> {
+    exchange->request->url = url;
+    return Done{};
+  });
+  return true;
+}
+
 // The response's Date, else when it was asked for; never later than now, or it could not be overtaken.
 int64 origin_of(const Exchange& exchange) {
   const int64 asked = to_core(exchange.asked_at) / kMicrosPerMillisecond;

@@ -20,6 +20,9 @@ struct NewPage {
   const StreamSubject* subject;  // of a stream, for its body does not tell; null: of a page
 };
 
+// Makes the request for `url`, which holds no key, in `context`. False: the endpoint cannot be asked, see take_key().
+bool make_request(const Host& host, const char* url, MemoryContext context, Exchange* exchange);
+
 // When the vendor had what the answer shows, in milliseconds since 1970 (R3).
 int64 origin_of(const Exchange& exchange);
 

@@ -30,7 +30,6 @@ struct PullState {
   double again_after;  // where nothing is asked
   bool done;           // where nothing is asked: it is over
 };
-static_assert(offsetof(PullState, exchange) == 0);
 
 PullState* state_of(const Job& job) { return static_cast<PullState*>(job.state); }
 
@@ -88,19 +87,8 @@ void begin_pull(Job* job) {
   state->again_after = rest_of(host);
   if (state->again_after > 0) return;
   // while there is no key yet: an error leaves nothing behind that would have to be overwritten
-  const bool can_pull = host.vendor->pull != nullptr;
-  if (can_pull && host.base_url != nullptr) state->url = url_of(backfill, host, job->context);
-  std::string_view key;
-  if (!take_key(host, can_pull ? nullptr : "its vendor has no API for history", &key)) {
-    state->again_after = stopped_delay();
-    return;
-  }
-  state->exchange.request = owned_by<HttpRequest>(job->context);
-  add_key(state->exchange.request, host.vendor->pull->key_header, key);
-  call_core([&]() -> Result<Done> {
-    state->exchange.request->url = state->url;
-    return Done{};
-  });
+  if (host.vendor->pull != nullptr && host.base_url != nullptr) state->url = url_of(backfill, host, job->context);
+  if (!make_request(host, state->url, job->context, &state->exchange)) state->again_after = stopped_delay();
 }
 
 // --- After: what came
@@ -121,7 +109,7 @@ const NextPage* next_page_of(const PullState& state) {
 }
 
 // What the request ended with is not the page, and may be another time.
-JobEnd ask_again(const PullState& state, const char* why, bool blocks) {
+JobEnd ask_again(const PullState& state, const char* why, bool troubled) {
   const Backfill& backfill = state.backfill;
   const HttpAnswer& answer = *state.exchange.answer;
   const double asked = asked_seconds(answer);
@@ -131,11 +119,7 @@ JobEnd ask_again(const PullState& state, const char* why, bool blocks) {
     return {true, 0};
   }
   note_refusal(backfill, answer.status, why, RefusalOf::kPage);
-  if (blocks) {
-    note_trouble(state.host, state.exchange.asked_at, asked, why);
-  } else if (asked > 0) {
-    block_host(state.host, asked, why);
-  }
+  note_failure(state.host, state.exchange.asked_at, asked, why, troubled);
   return {false, wait};
 }
 
@@ -234,17 +218,10 @@ bool give_up(const Job& job, int, const char* error) {
 
 int max_running() noexcept { return settings().http_concurrency; }
 
-constexpr double kJitter = 1.0;
 constexpr JobKind pull_kind() {
-  JobKind kind{};
-  kind.name = "pull";
-  kind.state_size = sizeof(PullState);
-  kind.begin = begin_pull;
-  kind.flight = &kPullFlight;
-  kind.end = end_pull;
+  JobKind kind = exchange_kind<PullState>("pull", &kPullFlight, begin_pull, end_pull);
   kind.give_up = give_up;
   kind.concurrency = {max_running, true, kMaxClaim};
-  kind.retry = {0, -1.0, kLongestBackoff, kJitter, nullptr, 0};
   return kind;
 }
 

@@ -32,7 +32,6 @@ struct StreamState {
   double again_after;  // where nothing is asked
   bool done;           // where nothing is asked: it is over
 };
-static_assert(offsetof(StreamState, exchange) == 0);
 
 StreamState* state_of(const Job& job) { return static_cast<StreamState*>(job.state); }
 
@@ -71,32 +70,17 @@ void begin_stream(Job* job) {
   state->again_after = rest_of(host);
   if (state->again_after > 0) return;
   // while there is no key yet: an error leaves nothing behind that would have to be overwritten
-  const bool can_pull = host.vendor->pull != nullptr;
-  if (can_pull && host.base_url != nullptr) state->url = url_of(pull, host, job->context);
-  std::string_view key;
-  if (!take_key(host, can_pull ? nullptr : "its vendor has no API for history", &key)) {
-    state->again_after = stopped_delay();
-    return;
-  }
-  state->exchange.request = owned_by<HttpRequest>(job->context);
-  add_key(state->exchange.request, host.vendor->pull->key_header, key);
-  call_core([&]() -> Result<Done> {
-    state->exchange.request->url = state->url;
-    return Done{};
-  });
+  if (host.vendor->pull != nullptr && host.base_url != nullptr) state->url = url_of(pull, host, job->context);
+  if (!make_request(host, state->url, job->context, &state->exchange)) state->again_after = stopped_delay();
 }
 
 // --- After: what came
 
 // What the request ended with is no stream, and may be another time.
-JobEnd ask_again(const StreamState& state, const StreamPull& now, const char* why, bool blocks) {
+JobEnd ask_again(const StreamState& state, const StreamPull& now, const char* why, bool troubled) {
   const HttpAnswer& answer = *state.exchange.answer;
   const double asked = asked_seconds(answer);
-  if (blocks) {
-    note_trouble(state.host, state.exchange.asked_at, asked, why);
-  } else if (asked > 0) {
-    block_host(state.host, asked, why);
-  }
+  note_failure(state.host, state.exchange.asked_at, asked, why, troubled);
   if (now.refusals + 1 >= kMaxRefusals) {
     end_stream_pull(now.stream_id, StreamEnd::kFailed, 0, answer.status,
                     psprintf("given up after %d requests: %s", kMaxRefusals, why));
@@ -208,17 +192,10 @@ bool give_up(const Job& job, int, const char* error) {
 
 int max_running() noexcept { return std::min(settings().http_concurrency, kStreamTransfers); }
 
-constexpr double kJitter = 1.0;
 constexpr JobKind stream_kind() {
-  JobKind kind{};
-  kind.name = "stream";
-  kind.state_size = sizeof(StreamState);
-  kind.begin = begin_stream;
-  kind.flight = &kStreamFlight;
-  kind.end = end_stream;
+  JobKind kind = exchange_kind<StreamState>("stream", &kStreamFlight, begin_stream, end_stream);
   kind.give_up = give_up;
   kind.concurrency = {max_running, true, kStreamTransfers};
-  kind.retry = {0, -1.0, kLongestBackoff, kJitter, nullptr, 0};
   return kind;
 }
 
