@@ -33,6 +33,73 @@ COMMENT ON FUNCTION wearables.bucket_end(timestamptz, interval, text) IS
   'length of a bucket, as in bucket_start(); zone: an IANA region or ISO offset. Example: SELECT '
   'wearables.bucket_end(now(), ''1 day'', ''Europe/Berlin'');';
 
+CREATE FUNCTION wearables_internal.chart_question(
+  user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bucket text, time_zone text,
+  OUT metric_id smallint, OUT family smallint[], OUT unit text, OUT aggregate text, OUT zone text, OUT width interval,
+  OUT recorded boolean, OUT scan_from timestamptz, OUT scan_to timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  m record;
+BEGIN
+  recorded := coalesce($6 = 'recorded', false);
+  -- all at once: in the first call of a session each statement takes 0.2 ms to plan
+  SELECT x.metric_id, x.name, x.unit, x.aggregate,
+         EXISTS (SELECT FROM wearables.metrics c WHERE c.parent = x.name) AS is_parent,
+         coalesce(CASE WHEN NOT recorded THEN $6 END,
+                  (SELECT u.time_zone FROM wearables.users u WHERE u.user_id = $1), 'UTC') AS zone,
+         EXISTS (SELECT FROM wearables.erasures r WHERE r.user_id = $1 AND r.finished_at IS NULL) AS is_erased
+  INTO m FROM wearables.metrics x WHERE x.name = $2;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'metric "%" does not exist', $2
+      USING ERRCODE = 'undefined_object', HINT = 'See wearables.metrics for the names.';
+  END IF;
+  IF $3 IS NULL OR $4 IS NULL OR NOT isfinite($3) OR NOT isfinite($4) OR $3 > $4 THEN
+    RAISE EXCEPTION 'invalid range "%" to "%"', $3, $4
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two finite times, the earlier one first.';
+  END IF;
+  -- no EXCEPTION block: it would be a subtransaction, and a parallel query may not start one
+  width := CASE WHEN lower($5) IN ('hour', 'day', 'week', 'month') THEN ('1 ' || $5)::interval ELSE $5::interval END;
+  IF width IS NULL THEN
+    RAISE EXCEPTION 'bucket must not be null'
+      USING ERRCODE = 'null_value_not_allowed', HINT = 'Give hour, day, week, month, or an interval.';
+  END IF;
+  metric_id := m.metric_id;
+  unit := m.unit;
+  aggregate := m.aggregate;
+  zone := m.zone;
+  -- refuses a width or a zone that is none, for a user without readings, too
+  PERFORM wearables.bucket_start($3, width, zone);
+  -- The instants that the charted ones may lie at. The days that begin within the range stand at 00:00 UTC of their
+  -- dates; as recorded, clocks differ by 48 hours at most.
+  IF recorded THEN
+    scan_from := $3 - interval '48 hours';
+    scan_to := $4 + interval '48 hours';
+  ELSE
+    scan_from := least($3, (wearables.day_of($3 - interval '1 us', zone) + 1)::timestamp AT TIME ZONE 'UTC');
+    scan_to := greatest(
+      $4, wearables.day_of($4 - interval '1 us', zone)::timestamp AT TIME ZONE 'UTC' + interval '1 us');
+  END IF;
+  IF m.is_erased THEN
+    family := '{}';
+  ELSIF m.is_parent THEN
+    WITH RECURSIVE below (metric_id, name) AS (
+      SELECT m.metric_id, m.name
+      UNION
+      -- of another unit there is no common value
+      SELECT x.metric_id, x.name FROM below b JOIN wearables.metrics x ON x.parent = b.name AND x.unit = m.unit)
+    SELECT array_agg(b.metric_id ORDER BY b.metric_id) INTO family FROM below b;
+  ELSE
+    -- most metrics have none below them, and a plan for the others takes longer than their look-up
+    family := ARRAY[m.metric_id];
+  END IF;
+END $$;
+COMMENT ON FUNCTION wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text) IS
+  'Checks the arguments of a chart, and returns the metric with its unit and aggregate; family, the ids of the metric '
+  'and of its sub-metrics of the same unit (none of a user who is being erased); the time zone; the width of a bucket; '
+  'whether readings count by their recorded local time; and between which stored times they lie.';
+
 CREATE FUNCTION wearables_internal.chart(
   user_id bigint, metric_ids smallint[], aggregate text, bounds timestamptz[], width interval, zone text,
   recorded boolean, without_days boolean)
@@ -119,73 +186,27 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-  m record;
-  recorded CONSTANT boolean := coalesce($6 = 'recorded', false);
-  width interval;
-  scan_from timestamptz;
-  scan_to timestamptz;
-  family smallint[];  -- the metric and those it is the parent of
+  q record;
 BEGIN
-  -- all at once: in the first call of a session each statement takes 0.2 ms to plan
-  SELECT x.metric_id, x.name, x.unit, x.aggregate,
-         EXISTS (SELECT FROM wearables.metrics c WHERE c.parent = x.name) AS is_parent,
-         coalesce(CASE WHEN NOT recorded THEN $6 END,
-                  (SELECT u.time_zone FROM wearables.users u WHERE u.user_id = $1), 'UTC') AS zone,
-         EXISTS (SELECT FROM wearables.erasures r WHERE r.user_id = $1 AND r.finished_at IS NULL) AS is_erased
-  INTO m FROM wearables.metrics x WHERE x.name = $2;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION 'metric "%" does not exist', $2
-      USING ERRCODE = 'undefined_object', HINT = 'See wearables.metrics for the names.';
-  END IF;
-  IF $3 IS NULL OR $4 IS NULL OR NOT isfinite($3) OR NOT isfinite($4) OR $3 > $4 THEN
-    RAISE EXCEPTION 'invalid range "%" to "%"', $3, $4
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two finite times, the earlier one first.';
-  END IF;
   IF $10 IS NULL OR $10 NOT IN ('all', 'best', 'blend') THEN
     RAISE EXCEPTION 'merge "%" is not recognized', $10
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give all, best or blend.';
   END IF;
-  -- no EXCEPTION block: it would be a subtransaction, and a parallel query may not start one
-  width := CASE WHEN lower($5) IN ('hour', 'day', 'week', 'month') THEN ('1 ' || $5)::interval ELSE $5::interval END;
-  IF width IS NULL THEN
-    RAISE EXCEPTION 'bucket must not be null'
-      USING ERRCODE = 'null_value_not_allowed', HINT = 'Give hour, day, week, month, or an interval.';
-  END IF;
-  -- The instants that the charted ones may lie at. The days that begin within the range stand at 00:00 UTC of their
-  -- dates; as recorded, clocks differ by 48 hours at most. A zone that is none is refused here, a width by chart().
-  IF recorded THEN
-    scan_from := $3 - interval '48 hours';
-    scan_to := $4 + interval '48 hours';
-  ELSE
-    scan_from := least($3, (wearables.day_of($3 - interval '1 us', m.zone) + 1)::timestamp AT TIME ZONE 'UTC');
-    scan_to := greatest(
-      $4, wearables.day_of($4 - interval '1 us', m.zone)::timestamp AT TIME ZONE 'UTC' + interval '1 us');
-  END IF;
-  -- most metrics have none below them, and a plan for the others takes longer than their look-up
-  IF m.is_parent THEN
-    WITH RECURSIVE below (metric_id, name) AS (
-      SELECT m.metric_id, m.name
-      UNION
-      -- of another unit there is no common value
-      SELECT x.metric_id, x.name FROM below b JOIN wearables.metrics x ON x.parent = b.name AND x.unit = m.unit)
-    SELECT array_agg(b.metric_id ORDER BY b.metric_id) INTO family FROM below b;
-  ELSE
-    family := ARRAY[m.metric_id];
-  END IF;
-  IF m.is_erased THEN family := '{}'; END IF;
+  q := wearables_internal.chart_question($1, $2, $3, $4, $5, $6);
   IF $10 <> 'all' THEN
     RETURN QUERY
     SELECT c.bucket_start, c.provider, c.source_type, c.channel, c.value, c.value_secondary, c.lowest, c.highest,
-           c.readings, m.unit, c.partial
+           c.readings, q.unit, c.partial
     FROM wearables_internal.merged_chart(
-      $1, m.metric_id, family, ARRAY[$3, $4, scan_from, scan_to], width, m.zone, recorded, ARRAY[$7, $8, $9], $10) c;
+      $1, q.metric_id, q.family, ARRAY[$3, $4, q.scan_from, q.scan_to], q.width, q.zone, q.recorded,
+      ARRAY[$7, $8, $9], $10) c;
     RETURN;
   END IF;
   RETURN QUERY
   SELECT c.bucket_start, s.provider, s.source_type, s.channel, c.value, c.value_secondary, c.lowest, c.highest,
-         c.readings, m.unit, c.partial
+         c.readings, q.unit, c.partial
   FROM wearables_internal.chart(
-    $1, family, m.aggregate, ARRAY[$3, $4, scan_from, scan_to], width, m.zone, recorded, false) c
+    $1, q.family, q.aggregate, ARRAY[$3, $4, q.scan_from, q.scan_to], q.width, q.zone, q.recorded, false) c
   JOIN wearables.sources s ON s.source_id = c.source_id
     AND s.provider = coalesce($7, s.provider) AND s.source_type = coalesce($8, s.source_type)
     AND s.channel = coalesce($9, s.channel)
