@@ -155,6 +155,15 @@ UPDATE wearables.endpoints SET enabled = false WHERE name = 'asked';
 SELECT problem, object, regexp_replace(pg_temp.steady(what), '\d+ days.*', 'so long') AS what, remedy FROM wearables.problems WHERE problem IN ('late_jobs', 'pull_disabled', 'pull_blocked');
 UPDATE wearables.endpoints SET enabled = true WHERE name = 'asked';
 SELECT problem, object, regexp_replace(pg_temp.steady(what), '\d+ days.*', 'so long') AS what, remedy FROM wearables.problems WHERE problem IN ('late_jobs', 'pull_disabled', 'pull_blocked');
+-- without a key that is taken it is put off, until the address, the key or the endpoint changes; another column changes nothing
+INSERT INTO wearables_internal.refused_keys (endpoint, reason) VALUES ('asked', 'status 401'), ('junction', 'status 401');
+UPDATE wearables.jobs SET run_at = now() + interval '1 hour' WHERE kind = 'pull';
+UPDATE wearables.endpoints SET success_status = 200 WHERE name = 'asked';
+SELECT (SELECT count(*) FROM wearables_internal.refused_keys) AS refused, count(*) FILTER (WHERE run_at <= clock_timestamp()) AS due FROM wearables.jobs WHERE kind = 'pull';
+UPDATE wearables.endpoints SET base_url = 'https://api.example.org' WHERE name = 'asked';
+SELECT (SELECT string_agg(endpoint, ' ') FROM wearables_internal.refused_keys) AS refused, count(*) FILTER (WHERE run_at <= clock_timestamp()) AS due FROM wearables.jobs WHERE kind = 'pull';
+DELETE FROM wearables_internal.refused_keys;
+UPDATE wearables.jobs SET run_at = now() - interval '30 days' WHERE kind = 'pull';
 SELECT wearables.pause_queue('pull');
 SELECT count(*) FROM wearables.problems WHERE problem = 'late_jobs';
 SELECT wearables.resume_queue('pull');

@@ -121,6 +121,20 @@ END LOOP; END $$}, body_sql('heartrate', q{'{"source":{"provider":"p"},"data":[{
 	is(run_sql($node, $site, q{SELECT count(*) FROM wearables.jobs}), 0, 'and leaves no job');
 }
 
+# Nights within nights, of one source: each judged against each for each that had changed. 500 took 89 s; these are 3,000.
+{
+	my $site = new_site('nested_nights');
+	# the ones of higher numbers lie within those of lower ones
+	my $nights = q{'[' || (SELECT string_agg(format('{"id":"n%%s","source":{"provider":"oura","type":"ring"},"bedtime_start":"%%s","bedtime_stop":"%%s","hr_lowest":50}', i,
+		to_json(timestamptz '2023-11-10 20:00Z' + i * interval '1 s')#>>'{}', to_json(timestamptz '2023-11-11 08:00Z' - i * interval '1 s')#>>'{}'), ',') FROM generate_series(%d, %d) i) || ']'};
+	is(send_made($site, body_sql('sleep', sprintf $nights, 1, 3000)), 'accepted', 'a body of nested nights is stored');
+	is(drain($site), '', 'and handled');
+	is(run_sql($node, $site, q{SELECT count(*) || ' ' || count(session_end) FROM wearables.summaries}), '3000 3000', 'to its end');
+	is(send_made($site, body_sql('sleep', sprintf $nights, 0, 0)), 'accepted', 'then one that contains them all');
+	is(drain($site), '', 'is handled');
+	is(run_sql($node, $site, q{SELECT count(*) FROM wearables.summaries WHERE superseded}), 3000, 'and supersedes them');
+}
+
 # 16. Events whose versions end in the same 20 bits of a hash have each its own documents.
 {
 	my $site = new_site('hashes');
