@@ -47,9 +47,9 @@ double backoff(int failures);
 // Seconds for which the answer asks to be left alone; 0: it does not ask.
 double asked_seconds(const HttpAnswer& answer);
 
-// The request sent at `sent` came to nothing. `asked`: of asked_seconds(), for which the host is left alone. `troubled`:
-// the answer says nothing good of the host as a whole, or none came. Such failures in a row block it for longer and
-// longer; requests that were under way together are one failure.
+// The request sent at `sent` came to nothing. `asked`: of asked_seconds(), for which the host is left alone.
+// `troubled`: the answer says nothing good of the host as a whole, or none came. Such failures in a row block it for
+// longer and longer; requests that were under way together are one failure.
 void note_failure(const Host& host, TimestampTz sent, double asked, const char* reason, bool troubled);
 // It answers, and takes the endpoint's key.
 void note_answer(const Host& host);
