@@ -2,6 +2,7 @@
 
 #include "pg/call/call_job.h"
 #include "pg/ingest/normalize_job.h"
+#include "pg/ingest/link_job.h"
 #include "pg/ingest/zone_job.h"
 #include "pg/parse/mapping.h"
 #include "pg/parse/names.h"
@@ -74,6 +75,7 @@ void _PG_init(void) {
   pg::install_planning();
   pg::register_event_job_kinds();
   pg::register_zone_job_kind();
+  pg::register_link_job_kind();
   pg::register_pull_job_kind();
   pg::register_stream_job_kind();
   pg::register_call_job_kind();

@@ -27,6 +27,9 @@ my $kErased = q{SELECT wearables.erase_user(wearables.register_user('gone ' || c
 my $kStreamUnwanted = q{WITH p AS (INSERT INTO wearables.stream_pulls (user_id, endpoint, external_user_id, resource, document_id, provider, source_type)
 	SELECT l.user_id, l.endpoint, l.external_user_id, 'workout_stream', gen_random_uuid(), 'oura', 'ring' FROM wearables.user_links l ORDER BY l.user_id DESC LIMIT 1 RETURNING stream_id)
 	SELECT wearables_internal.enqueue_job('stream', 'stream:' || p.stream_id, jsonb_build_object('stream_id', p.stream_id)) FROM p};
+# nor the event of a vendor's user who is linked to one person and another in turn
+my $kLinkChanged = q{UPDATE wearables.user_links l SET user_id = (SELECT u.user_id FROM wearables.users u
+	WHERE u.client_user_id IN ('here', 'there') AND u.user_id <> l.user_id) WHERE l.external_user_id = 'wanders'};
 # what a session has left behind it looks for now and then
 my $kDrainUntilBack = q{DO $$ BEGIN
 	FOR i IN 1 .. 100 LOOP
@@ -67,6 +70,9 @@ my %points = (
 	'before commit' => { attempts => 1 },
 	'zone locked' => { attempts => 0, before => [$kZoneChanged] },
 	'zone queued' => { attempts => 0, before => [$kZoneChanged] },
+	'link changed' => { attempts => 0, before => [$kLinkChanged] },
+	'link followed' => { attempts => 0, before => [$kLinkChanged] },
+	'former left' => { attempts => 0, before => [$kLinkChanged] },
 	'erase locked' => { attempts => 0, before => [$kErased] },
 	'erased some' => { attempts => 0, before => [$kErased] },
 	'rollup locked' => { attempts => 0, before => [$kRollupDue] },
@@ -88,6 +94,11 @@ install($node, 'app', 'somebody');
 my $dsn = $node->connstr('app');
 run_sql($node, 'app', q{INSERT INTO wearables.samples (user_id, metric, ts, value)
 	SELECT wearables.register_user('rolled up'), 'heartrate', timestamptz '2024-05-01Z' + i * interval '1 minute', 60 FROM generate_series(0, 99) i});
+
+run_sql($node, 'app', q{SELECT wearables.register_user('here', 'wanders'), wearables.register_user('there')});
+run_sql($node, 'app', receive_sql(message_id(1000 * (time - 86400), 'wanders'), to_json({ event_type => 'daily.data.heartrate.created', user_id => 'wanders',
+	data => { source => { provider => 'garmin', type => 'watch' }, data => [ { timestamp => '2024-05-01T08:00:00Z', value => 60, unit => 'bpm' } ] } })));
+run_sql($node, 'app', $kDrain);
 
 is_deeply([ sort keys %points ], [ split /\n/, slurp_file($ENV{WEARABLES_STOP_POINTS}) ], 'every stop point of the sources is here');
 

@@ -11,6 +11,10 @@ struct FreedSpan {
   TimestampTz from, to;
 };
 
+// What the outcome has freed, of its user and of the former one, into `spans`; returns how many.
+inline constexpr int kMostFreed = 2;
+int freed_spans(const Outcome& outcome, FreedSpan* spans);
+
 // Told of each event that was handled again; the texts of both are gone by then.
 using ClaimantNote = void (*)(void* arg, const Event& event, const Outcome& outcome);
 

@@ -125,7 +125,7 @@ void remove_former(const Event& event, std::string_view resource, ResourceKind k
   }
 }
 
-// Retracts all that a former handling of the event wrote.
+// Retracts all that a former handling of the event wrote; its rows are the user's.
 void retract_event(const Event& event, std::string_view resource, int64 user_id, Outcome* outcome) {
   outcome->user_id = user_id;
   outcome->touched = owned_by<Touched>(CurrentMemoryContext);
@@ -184,19 +184,29 @@ Outcome apply_data(const Event& event, std::string_view resource, ResourceKind k
   return outcome;
 }
 
-// A link that was made past register_user() may give an event another user than the one whose lock its replay took.
-void ensure_user_lock(int64 user_id, Locks locks) {
-  if (locks == Locks::kTake) return lock_user(user_id);
-  if (holds_user_lock(user_id)) return;
+[[noreturn]] void report_changed_user() {
   ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the user of an event was changed concurrently")));
+}
+
+// A link that was made past register_user() may give an event another user than the one whose lock its replay took.
+// Either user may be nobody, 0 or less.
+void ensure_user_locks(int64 user_id, int64 former_id, Locks locks) {
+  int64 users[2];
+  int count = 0;
+  if (user_id > 0) users[count++] = user_id;
+  if (former_id > 0 && former_id != user_id) users[count++] = former_id;
+  if (locks == Locks::kTake) return lock_users(users, count);
+  for (int i = 0; i < count; ++i) {
+    if (!holds_user_lock(users[i])) report_changed_user();
+  }
 }
 
 // Nothing for us in it now: what it wrote when there was goes.
 Outcome withdraw(const Event& event, const EventType& type, const Skip& skip, Locks locks) {
   Outcome outcome = skipped(skip.reason);
-  const int64 user_id = has_written(event) ? user_of(event) : 0;
+  const int64 user_id = has_written(event) ? event.wrote.user_id : 0;
   // before any row of the event: a session that handles it at the same time holds this and wants those
-  if (user_id > 0) ensure_user_lock(user_id, locks);
+  ensure_user_locks(user_id, 0, locks);
   if (!skip.unknown.empty()) note_unknown_resource(skip.unknown, &outcome);
   if (event.status == Status::kParked) unpark(event.event_id);
   if (user_id > 0) retract_event(event, type.resource, user_id, &outcome);
@@ -209,7 +219,7 @@ bool leaves_no_trace(const Event& event, const Outcome& outcome) {
   const Counts& counts = outcome.counts;
   const Wrote& wrote = event.wrote;
   // a name for which there was no room then gives other counts under the same revision
-  return event.status == outcome.status && wrote.revision == event.revision &&
+  return outcome.former_id == 0 && event.status == outcome.status && wrote.revision == event.revision &&
          wrote.quarantined == counts.quarantined &&
          wrote.user_zone == (outcome.user_zone == nullptr ? "" : outcome.user_zone) &&
          wrote.stood + wrote.stale ==
@@ -223,28 +233,26 @@ Outcome of_erased() {
   return outcome;
 }
 
-// `told`: erasures_told() before it was looked whether the user is erased.
-Outcome apply(const Event& event, const Handling& handling, uint64 told) {
-  const Locks locks = handling.locks;
-  const EventType type = classify(*event.vendor, event.event_type);
-  ResourceKind kind = ResourceKind::kSkipped;
-  const Skip skip = why_skip(event, type, &kind);
-  if (skip.reason != nullptr) return withdraw(event, type, skip, locks);
+// How often this session had been told of changes before it was looked whose the event is.
+struct Told {
+  uint64 erasures, links;
+};
 
-  int64 user_id = user_of(event);
-  if (user_id == 0 && locks == Locks::kTake) user_id = park(event);
-  // one whom somebody has marked by hand has no hashes
-  if (user_id == -1) return is_erased(event) ? of_erased() : skipped("the user was erased");
-  if (user_id == 0) {
-    Outcome outcome = skipped("the user is not registered");
-    outcome.status = Status::kParked;
-    return outcome;
-  }
-  stop_point("user found");
-  ensure_user_lock(user_id, locks);
-  stop_point("user locked");
-  // erased by a session that has held the lock since the user was found
-  if (locks == Locks::kTake && erasures_told() != told && is_erased(event)) return of_erased();
+// Retracts what the event wrote for the person whom its ids named when it was handled last. Gives the event as it is
+// then: one that has written nothing.
+Event leave_former(const Event& event, std::string_view resource, Outcome* left) {
+  retract_event(event, resource, event.wrote.user_id, left);
+  retract_connection(event, event.wrote.user_id);
+  stop_point("former left");
+  Event free = event;
+  free.wrote.metrics = nullptr;
+  free.wrote.user_id = 0;
+  return free;
+}
+
+// For a user who is known, whose lock is held.
+Outcome apply_for_user(const Event& event, const EventType& type, ResourceKind kind, int64 user_id,
+                       const Handling& handling) {
   const bool announces_stream =
       type.family == EventFamily::kData && plan_at(event.revision, SnapshotMode::kNew).streams(type.resource).is_stream;
   if ((type.family == EventFamily::kData || type.family == EventFamily::kPage) && !announces_stream) {
@@ -259,18 +267,64 @@ Outcome apply(const Event& event, const Handling& handling, uint64 told) {
   return outcome;
 }
 
+Outcome apply(const Event& event, const Handling& handling, const Told& told) {
+  const Locks locks = handling.locks;
+  const EventType type = classify(*event.vendor, event.event_type);
+  ResourceKind kind = ResourceKind::kSkipped;
+  const Skip skip = why_skip(event, type, &kind);
+  if (skip.reason != nullptr) return withdraw(event, type, skip, locks);
+
+  int64 user_id = user_of(event);
+  if (user_id == 0 && locks == Locks::kTake) user_id = park(event);
+  stop_point("user found");
+  const int64 former_id = event.wrote.user_id == user_id ? 0 : event.wrote.user_id;
+  ensure_user_locks(user_id, former_id, locks);
+  stop_point("user locked");
+  if (locks == Locks::kTake) {
+    // erased, or linked to somebody else, by a session that has held the lock since the user was found
+    if (erasures_told() != told.erasures && is_erased(event)) return of_erased();
+    if (links_told() != told.links && user_of(event) != user_id) report_changed_user();
+  }
+  Outcome left{};
+  const Event free = former_id > 0 ? leave_former(event, type.resource, &left) : event;
+  Outcome outcome;
+  if (user_id > 0) {
+    outcome = apply_for_user(free, type, kind, user_id, handling);
+  } else if (user_id == 0) {
+    outcome = skipped("the user is not registered");
+    outcome.status = Status::kParked;
+  } else {
+    // one whom somebody has marked by hand has no hashes
+    outcome = is_erased(event) ? of_erased() : skipped("the user was erased");
+  }
+  outcome.former_id = former_id;
+  outcome.freed_of_former = left.freed;
+  outcome.removed += left.removed;
+  return outcome;
+}
+
 // A replay does this for all of its events at once.
 void free_keys(const Event& event, const Outcome& outcome) {
-  if (outcome.freed.empty()) return;
-  const FreedSpan span{outcome.user_id, to_server(outcome.freed.from), to_server(outcome.freed.to)};
-  reprocess_claimants(&span, 1, &event.event_id, 1, nullptr, nullptr);
+  FreedSpan spans[kMostFreed];
+  const int count = freed_spans(outcome, spans);
+  reprocess_claimants(spans, count, &event.event_id, 1, nullptr, nullptr);
 }
 
 }  // namespace
 
+int freed_spans(const Outcome& outcome, FreedSpan* spans) {
+  int count = 0;
+  const auto add_span = [&](int64 user_id, const InstantRange& freed) {
+    if (!freed.empty()) spans[count++] = {user_id, to_server(freed.from), to_server(freed.to)};
+  };
+  add_span(outcome.user_id, outcome.freed);
+  add_span(outcome.former_id, outcome.freed_of_former);
+  return count;
+}
+
 Outcome ingest(const Event& event, const Handling& handling) {
   // also one that was skipped before its user was looked for
-  const uint64 told = erasures_told();
+  const Told told{erasures_told(), links_told()};
   const Outcome outcome = is_erased(event) ? of_erased() : apply(event, handling, told);
   if (outcome.erased) {
     erase_event(event);
@@ -288,9 +342,9 @@ Outcome fail_event(Event* event, const FailedAttempt& failed, Locks locks) {
   Outcome outcome{};
   outcome.status = Status::kFailed;
   const int64 user_id = user_of(*event);
-  if (user_id > 0 && locks == Locks::kTake) {
+  if ((user_id > 0 || event->wrote.user_id > 0) && locks == Locks::kTake) {
     stop_point("refuse");
-    lock_user(user_id);
+    ensure_user_locks(user_id, event->wrote.user_id, locks);
     (void)load_event_head(event->event_id, event->received_at, event);
     // a replay did meanwhile, under newer mappings that can or need not read it, what was tried here
     if (event->status != Status::kFailed && event->wrote.revision > failed.revision) {
@@ -298,11 +352,12 @@ Outcome fail_event(Event* event, const FailedAttempt& failed, Locks locks) {
       return outcome;
     }
   }
-  if (user_id > 0) {
-    ensure_user_lock(user_id, Locks::kHeld);
-    retract_event(*event, classify(*event->vendor, event->event_type).resource, user_id, &outcome);
+  const int64 holder = event->wrote.user_id > 0 ? event->wrote.user_id : user_id;
+  if (holder > 0) {
+    ensure_user_locks(holder, 0, Locks::kHeld);
+    retract_event(*event, classify(*event->vendor, event->event_type).resource, holder, &outcome);
   }
-  mark_failed(event->event_id, event->received_at, failed, user_id > 0);
+  mark_failed(event->event_id, event->received_at, failed, holder > 0);
   if (locks == Locks::kTake) free_keys(*event, outcome);
   return outcome;
 }

@@ -70,7 +70,8 @@ Planned* put_in_order(const EventIds& ids, MemoryContext context, int* count) {
 // All users are found, and what is unknown is parked, before the first lock of a user is taken: from then
 // on nothing is waited for that another writer could hold.
 void lock_everybody(Planned* planned, int count, MemoryContext scratch) {
-  auto* users = static_cast<int64*>(palloc(sizeof(int64) * (count + 1)));
+  // two of an event: the one whose rows it wrote may be another one than its ids name now
+  auto* users = static_cast<int64*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int64) * (2 * count + 1)));
   int known = 0;
   for (int i = 0; i < count; ++i) {
     MemoryContext old = MemoryContextSwitchTo(scratch);
@@ -82,6 +83,7 @@ void lock_everybody(Planned* planned, int count, MemoryContext scratch) {
         planned[i].parked = planned[i].user_id == 0;
       }
       if (planned[i].user_id > 0) users[known++] = planned[i].user_id;
+      if (event.wrote.user_id > 0) users[known++] = event.wrote.user_id;
     }
     MemoryContextSwitchTo(old);
     MemoryContextReset(scratch);
@@ -117,8 +119,7 @@ void replay_event(void* arg) {
 }
 
 void note_freed(const Outcome& outcome, Given* given) {
-  if (outcome.freed.empty()) return;
-  given->spans[given->count++] = {outcome.user_id, to_server(outcome.freed.from), to_server(outcome.freed.to)};
+  given->count += freed_spans(outcome, given->spans + given->count);
 }
 
 Outcome fail_replayed(const Planned& planned, const ErrorData& error, int64 revision) {
@@ -168,7 +169,7 @@ void try_event(const Planned& planned, Totals* totals, Given* given) {
 
 Given apply_in_order(const Planned* planned, int count, MemoryContext scratch, Totals* totals) {
   MemoryContext caller = CurrentMemoryContext;
-  Given given{static_cast<FreedSpan*>(MemoryContextAllocHuge(caller, sizeof(FreedSpan) * (count + 1))), 0};
+  Given given{static_cast<FreedSpan*>(MemoryContextAllocHuge(caller, sizeof(FreedSpan) * (kMostFreed * count + 1))), 0};
   for (int i = 0; i < count; ++i) {
     CHECK_FOR_INTERRUPTS();
     MemoryContextSwitchTo(scratch);

@@ -22,7 +22,6 @@ namespace wearables::pg {
 
 namespace {
 
-// An event whose user is another one now (its link was wrong) takes its row along.
 Statement insert_ledger{R"(
   INSERT INTO wearables.connection_events AS l
     (event_id, user_id, provider, kind, actor, error_type, endpoint, external_user_id, provider_user_id, at, version)
@@ -75,6 +74,17 @@ Statement derive_connection{R"(
   ON CONFLICT (user_id, provider) DO UPDATE
     SET status = excluded.status, error_type = excluded.error_type, connected_at = excluded.connected_at,
         provider_user_id = excluded.provider_user_id, version = excluded.version)"};
+
+Statement delete_ledger{R"(
+  DELETE FROM wearables.connection_events l WHERE l.event_id = $1 AND l.user_id = $2 RETURNING l.provider, l.version)"};
+enum { kProvider = 1, kVersion };
+
+// Of a connection of which the ledger says nothing any more.
+Statement forget_connection{R"(
+  UPDATE wearables.connections c
+  SET status = 'unknown', error_type = NULL, connected_at = NULL, provider_user_id = NULL, version = 0
+  WHERE c.user_id = $1 AND c.provider = $2
+    AND NOT EXISTS (SELECT FROM wearables.connection_events l WHERE l.user_id = $1 AND l.provider = $2))"};
 
 Statement upsert_freshness{R"(
   INSERT INTO wearables.connections AS c (user_id, provider, last_data_at)
@@ -223,6 +233,16 @@ void apply_connection(const Event& event, Lifecycle lifecycle, int64 user_id) {
   said.version = event.version;
   (void)note(said);
   if (meant == Lifecycle::kConnected) ask_for_connected(event, user_id, notice->provider);
+}
+
+void retract_connection(const Event& event, int64 user_id) {
+  Assert(holds_user_lock(user_id));
+  const Arg user = arg_int8(user_id);
+  if (run(delete_ledger, {arg_int8(event.event_id), user}) == 0) return;
+  const std::string_view provider = copy_text(0, kProvider, CurrentMemoryContext);
+  run(settle_kinds, {user, arg_text(provider), arg_int8(get_int8(0, kVersion))});
+  run(derive_connection, {user, arg_text(provider)});
+  run(forget_connection, {user, arg_text(provider)});
 }
 
 void note_freshness(const Batch& batch, const Row* rows, int64 user_id) {

@@ -8,6 +8,11 @@
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
 #include "pg/server/stop_point.h"
+#include "pg/server/trigger.h"
+
+extern "C" {
+#include "utils/inval.h"
+}
 
 namespace wearables::pg {
 
@@ -44,6 +49,13 @@ Statement select_zone{"SELECT u.time_zone FROM wearables.users u WHERE u.user_id
 
 Statement select_user{"SELECT 1 FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL"};
 
+constinit Oid user_links = InvalidOid;
+constinit uint64 link_changes = 0;
+
+void hear_of_links(Datum, Oid table) {
+  if (!OidIsValid(table) || table == user_links) ++link_changes;
+}
+
 // The columns of select_linked and select_by_client.
 enum { kUserId = 1, kUserErased };
 
@@ -58,6 +70,17 @@ void make_link(const Event& event, int64 user_id) {
 }
 
 }  // namespace
+
+uint64 links_told() {
+  constinit static bool listening = false;
+  if (!listening) {
+    CacheRegisterRelcacheCallback(hear_of_links, Datum{0});
+    listening = true;
+  }
+  user_links = get_relname_relid("user_links", get_namespace_oid("wearables", false));
+  AcceptInvalidationMessages();
+  return link_changes;
+}
 
 int64 user_of(const Event& event) {
   if (!event.external_user_id.empty() &&
@@ -102,3 +125,14 @@ void find_zone_of(int64 user_id, Zone* zone) {
 }
 
 }  // namespace wearables::pg
+
+extern "C" {
+PG_FUNCTION_INFO_V1(wearables_user_links_changed);
+
+Datum wearables_user_links_changed(PG_FUNCTION_ARGS) {
+  using namespace wearables::pg;
+  const TriggerData* data = trigger_on(fcinfo, "user_links_changed", {"user_links"});
+  CacheInvalidateRelcache(data->tg_relation);
+  return PointerGetDatum(nullptr);
+}
+}

@@ -10,6 +10,10 @@ namespace wearables::pg {
 // which case the link is made. 0 when unknown, -1 when the person was erased. Within SPI.
 int64 user_of(const Event& event);
 
+// Another number whenever this session has been told that a link was changed or deleted: while it is the same,
+// user_of() gives what it gave. Within SPI, as owner.
+uint64 links_told();
+
 // Whether the event says whose it is: no registration would find one that does not.
 inline bool names_somebody(const Event& event) {
   return !event.external_user_id.empty() || !event.client_user_id.empty();

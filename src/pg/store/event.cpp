@@ -16,7 +16,7 @@ namespace {
   "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "                       \
   "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, " REVISION_IN_FORCE \
   ", e.status::text, e.quarantined, e.stale, "                                                            \
-  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged, e.user_zone, " STREAM_SUBJECT_OF_EVENT     \
+  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged, e.user_zone, e.user_id, " STREAM_SUBJECT_OF_EVENT     \
   " "                                                                                                     \
   "FROM wearables.webhook_events e WHERE e.event_id = $1"
 
@@ -43,6 +43,7 @@ enum EventColumn {
   kStale,
   kStood,
   kUserZone,
+  kUserId,
   kSubject
 };
 
@@ -68,7 +69,8 @@ Statement update_event{R"(
       drift = CASE WHEN $17 IS NOT NULL THEN ARRAY(
         SELECT ROW($17[i], $17[i + 1], $17[i + 2], $17[i + 3])::wearables_internal.drift_term
         FROM generate_series(1, cardinality($17), 4) i) END
-  WHERE e.event_id = $1 AND e.received_at = $2 AND e.revision IS NOT DISTINCT FROM $16)"};
+  WHERE e.event_id = $1 AND e.received_at = $2 AND e.revision IS NOT DISTINCT FROM $16
+    AND e.user_id IS NOT DISTINCT FROM $19)"};
 
 Statement update_failed{R"(
   UPDATE wearables.webhook_events e
@@ -120,10 +122,9 @@ Status status_of(std::string_view name) {
 }
 
 Wrote wrote_of_row(MemoryContext context) {
-  Wrote wrote{get_int8(0, kRevision, -1), nullptr,
-              get_instant(0, kWroteFrom), get_instant(0, kWroteTo),
-              get_int4(0, kQuarantined),  get_int4(0, kStale),
-              get_int8(0, kStood),        copy_view(0, kUserZone, context)};
+  Wrote wrote{get_int8(0, kRevision, -1), get_int8(0, kUserId),     nullptr,
+              get_instant(0, kWroteFrom), get_instant(0, kWroteTo), get_int4(0, kQuarantined),
+              get_int4(0, kStale),        get_int8(0, kStood),      copy_view(0, kUserZone, context)};
   bool null;
   const Datum metrics = get(0, kWroteMetrics, &null);
   if (!null) {
@@ -248,10 +249,11 @@ bool mark_event(const Event& event, const Outcome& outcome) {
                      arg_count(counts.changed), arg_count(counts.confirmed), arg_count(counts.unchanged),
                      arg_count(counts.stale), arg_count(counts.quarantined), span.metrics, span.from, span.to,
                      arg_datum(INT8OID, Int64GetDatum(event.wrote.revision), event.wrote.revision < 0),
-                     arg_drift(outcome), arg_text_or_null(outcome.user_zone == nullptr ? "" : outcome.user_zone)});
+                     arg_drift(outcome), arg_text_or_null(outcome.user_zone == nullptr ? "" : outcome.user_zone),
+                     arg_datum(INT8OID, Int64GetDatum(event.wrote.user_id), event.wrote.user_id == 0)});
   Assert(marked <= 1);
   // it was read before its user's lock was there: what a replay wrote meanwhile must not be undone or forgotten
-  if (marked > 0 || outcome.user_id == 0) return marked > 0;
+  if (marked > 0 || (outcome.user_id == 0 && outcome.former_id == 0)) return marked > 0;
   ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                   errmsg("the event was processed concurrently by another session")));
 }

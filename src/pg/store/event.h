@@ -14,6 +14,7 @@ namespace wearables::pg {
 // What a former handling of the event left behind.
 struct Wrote {
   int64 revision;      // -1: never handled
+  int64 user_id;       // whose rows they are; 0: nobody's
   ArrayType* metrics;  // null: wrote no sample
   TimestampTz from, to;
   int32 quarantined, stale;
@@ -79,6 +80,8 @@ struct Outcome {
   int64 removed;          // samples a former handling wrote and this one does not yield
   Touched* touched;       // what was done to samples; null: nothing
   InstantRange freed;     // of what was removed the timeseries, whose keys other events may claim
+  int64 former_id;        // whose it was when it was handled last, where its ids name somebody else now; else 0
+  InstantRange freed_of_former;
   const char* user_zone;  // the user's time zone, where some instants hang on it; null: none does
   int16* metrics;         // timeseries metrics written, for a later replay
   int metric_count;
@@ -87,8 +90,8 @@ struct Outcome {
   int drift_count;       // of the texts
 };
 
-// Marks the event handled: status, revision, counts. False where another session handled it meanwhile and it has no
-// user, whose lock would have been held: that session's mark stands. Within SPI.
+// Marks the event handled: status, revision, counts. False where another session handled it meanwhile and it neither has
+// nor had a user, whose lock would have been held: that session's mark stands. Within SPI.
 bool mark_event(const Event& event, const Outcome& outcome);
 
 // An attempt that came to nothing.

@@ -42,7 +42,9 @@ CREATE TABLE wearables.user_links (
   PRIMARY KEY (endpoint, external_user_id)
 );
 COMMENT ON TABLE wearables.user_links IS
-  'Which user of the vendor is which user here, by endpoint. register_user() adds a row.';
+  'Which user of the vendor is which user here, by endpoint. register_user() adds a row. When a wrong one is '
+  'corrected, by UPDATE, or by DELETE and register_user(), what came under that id is queued again and moves to the '
+  'person who is linked then.';
 COMMENT ON COLUMN wearables.user_links.external_user_id IS 'The vendor''s id of the user, as text.';
 COMMENT ON COLUMN wearables.user_links.deleted_at IS
   'When delete_vendor_user() had the vendor delete that user. Its events still belong to the user here, but nothing '
@@ -92,7 +94,7 @@ COMMENT ON COLUMN wearables.connections.error_type IS 'The vendor''s code of the
 COMMENT ON COLUMN wearables.connections.device IS 'Reserved for data about the device. Not filled yet.';
 COMMENT ON COLUMN wearables.connections.connected_at IS 'When the user last connected.';
 COMMENT ON COLUMN wearables.connections.last_data_at IS
-  'Newest timestamp of all readings that have arrived. Never moves backwards.';
+  'Newest timestamp of all readings that have arrived. Never moves backwards, unless a wrong link was corrected.';
 COMMENT ON COLUMN wearables.connections.provider_user_id IS
   'The user''s id at the provider, from the newest event that names one.';
 COMMENT ON COLUMN wearables.connections.version IS

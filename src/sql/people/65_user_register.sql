@@ -101,7 +101,7 @@ BEGIN
     IF linked <> person THEN
       RAISE EXCEPTION 'external user id "%" of endpoint "%" is linked to another user', $2, sender
         USING ERRCODE = 'unique_violation',
-              HINT = 'Delete the row in wearables.user_links first if the link was wrong.';
+              HINT = 'If that link is wrong, update or delete the row in wearables.user_links.';
     END IF;
     -- the vendor has that user again
     UPDATE wearables.user_links l SET deleted_at = NULL

@@ -161,7 +161,7 @@ BEGIN
   DELETE FROM wearables.quarantine q WHERE q.user_id = $1 AND q.ts IS NOT NULL;
   DELETE FROM wearables.jobs j WHERE j.job_id = ANY (ARRAY(
     SELECT x.job_id FROM wearables.jobs x
-    WHERE x.kind IN ('pull', 'zone', 'call', 'rollup', 'stream')
+    WHERE x.kind IN ('pull', 'zone', 'call', 'rollup', 'stream', 'link')
       AND (x.subject = $1::text OR starts_with(x.subject, $1 || '/'))
     FOR UPDATE SKIP LOCKED));
   DELETE FROM wearables_internal.erasure_ids i WHERE i.user_id = $1;
