@@ -1,7 +1,8 @@
 // Who waits for whom, and in which order, so that nothing here can deadlock:
 //   job row -> events -> user locks (ascending) -> names (ascending) -> rows of samples, summaries, connections,
 //   quarantine, events.
-// The parking lock comes before the locks of users, but for claimants that are queued (claimant.cpp).
+// The parking lock, then that of queueing, come before the locks of users, but for claimants that are queued
+// (claimant.cpp) and a registration in a transaction that has locked a user before.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,12 @@ bool holds_user_lock(std::int64_t user_id);
 // Takes the locks of many users in ascending order; sorts in place.
 void lock_users(std::int64_t* user_ids, int count);
 
-// While an event is parked, parked events are freed, or a known event is put in the queue again.
+// While an event is parked or parked events are freed. Nobody who can stay open for long holds it: a registration takes
+// it when it commits.
 void lock_parking();
+
+// While known events are put in the queue again: two sessions that make the same jobs in other orders would deadlock.
+void lock_queueing();
 
 // Until the transaction ends: make_event_partitions() moves no event. To be held before the snapshot that
 // looks for one is taken: to an older one a moved event is neither where it was nor where it is.

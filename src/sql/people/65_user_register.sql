@@ -25,7 +25,34 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables_internal.free_parked(text, text, text) IS
   'Queues the events that are parked for a user, found by external user id at the endpoint or by client user id. '
-  'The caller holds lock_parking().';
+  'The caller holds lock_parking() if the user is new.';
+
+CREATE FUNCTION wearables_internal.free_registered() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME NOT IN ('users', 'user_links') THEN
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated',
+            DETAIL = 'Its function can only be used on wearables.users and wearables.user_links.';
+  END IF;
+  -- A worker that is about to park an event holds the same lock while it looks for the person a last time.
+  PERFORM wearables_internal.lock_parking();
+  IF TG_TABLE_NAME = 'users' THEN
+    PERFORM wearables_internal.free_parked(NULL, NULL, NEW.client_user_id);
+  ELSE
+    PERFORM wearables_internal.free_parked(NEW.endpoint, NEW.external_user_id, NULL);
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION wearables_internal.free_registered() IS
+  'Trigger function: queues what is parked for a new user or link. At the end of the transaction, so that one that '
+  'registers somebody and stays open keeps nobody else from registering or parking.';
+CREATE CONSTRAINT TRIGGER free_registered AFTER INSERT OR UPDATE OF client_user_id ON wearables.users
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.client_user_id IS NOT NULL)
+  EXECUTE FUNCTION wearables_internal.free_registered();
+CREATE CONSTRAINT TRIGGER free_registered AFTER INSERT OR UPDATE OF external_user_id ON wearables.user_links
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wearables_internal.free_registered();
 
 CREATE FUNCTION wearables_internal.check_not_erased(
   client_user_id text, endpoint text, external_user_id text, again boolean)
@@ -65,6 +92,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
   person bigint;
+  is_new boolean;
   sender text := $3;
   linked bigint;
 BEGIN
@@ -87,16 +115,21 @@ BEGIN
       USING ERRCODE = 'undefined_object', HINT = 'Add it with wearables.add_endpoint().';
   END IF;
 
-  -- a worker that is about to park an event holds the same lock while it looks for the person a last time
-  PERFORM wearables_internal.lock_parking();
   PERFORM wearables_internal.check_not_erased($1, sender, $2, $5);
 
-  INSERT INTO wearables.users AS u (client_user_id, time_zone) VALUES ($1, coalesce($4, 'UTC'))
-  ON CONFLICT (client_user_id) DO UPDATE SET time_zone = coalesce($4, u.time_zone)
-  RETURNING u.user_id INTO person;
+  LOOP
+    INSERT INTO wearables.users AS u (client_user_id, time_zone) VALUES ($1, coalesce($4, 'UTC'))
+    ON CONFLICT (client_user_id) DO NOTHING RETURNING u.user_id INTO person;
+    is_new := FOUND;
+    EXIT WHEN FOUND;
+    UPDATE wearables.users u SET time_zone = coalesce($4, u.time_zone) WHERE u.client_user_id = $1
+    RETURNING u.user_id INTO person;
+    EXIT WHEN FOUND;  -- else they were erased this moment
+  END LOOP;
   IF $2 IS NOT NULL THEN
     INSERT INTO wearables.user_links AS l (endpoint, external_user_id, user_id) VALUES (sender, $2, person)
     ON CONFLICT ON CONSTRAINT user_links_pkey DO NOTHING;
+    is_new := is_new OR FOUND;
     SELECT l.user_id INTO linked FROM wearables.user_links l WHERE l.endpoint = sender AND l.external_user_id = $2;
     IF linked <> person THEN
       RAISE EXCEPTION 'external user id "%" of endpoint "%" is linked to another user', $2, sender
@@ -108,7 +141,10 @@ BEGIN
     WHERE l.endpoint = sender AND l.external_user_id = $2 AND l.deleted_at IS NOT NULL;
   END IF;
 
-  PERFORM wearables_internal.free_parked(sender, $2, $1);
+  -- one who was erased while this waited for their row
+  PERFORM wearables_internal.check_not_erased($1, sender, $2, $5);
+  -- else at the commit: see free_registered()
+  IF NOT is_new THEN PERFORM wearables_internal.free_parked(sender, $2, $1); END IF;
   RETURN person;
 END $$;
 COMMENT ON FUNCTION wearables.register_user(text, text, text, text, boolean) IS
@@ -133,7 +169,7 @@ BEGIN
       USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on wearables.users.';
   END IF;
   -- A job for each change, whatever others there are: one that runs may be past an event that this change concerns. And
-  -- without lock_parking(): register_user() holds that while it waits for a row of users, which is ours here.
+  -- without lock_queueing(): whoever has that may wait for the row of users, which is ours here.
   INSERT INTO wearables.jobs (kind, dedupe_key, argument, subject, priority)
   VALUES ('zone', format('zone:%s:%s:change:%s', NEW.user_id, NEW.time_zone, pg_current_xact_id()),
           jsonb_build_object('user_id', NEW.user_id, 'time_zone', NEW.time_zone), NEW.user_id, 10)
