@@ -137,6 +137,36 @@ CROSS JOIN LATERAL (SELECT sum(t.covered) AS covered FROM wearables.timeseries_t
 -- none of a calendar day
 SELECT count(*) FROM wearables.timeseries_time_weighted(:alice, 'family', '2025-04-05', '2025-04-06', 'day', NULL, 'UTC', 'garmin', 'unknown');
 
+-- page by page: all rows, each once, in the order of the key, whatever the size of the page; two metrics, days, parts
+CREATE FUNCTION pages(person bigint, metric text, most int, OUT rows bigint, OUT pages int, OUT md5 text) LANGUAGE plpgsql AS $$
+DECLARE
+  page text[]; rest text[] := '{}'; last text;
+BEGIN
+  pages := 0;
+  LOOP
+    SELECT array_agg(s.name || ' ' || s.ts || ' ' || s.provider || ' ' || s.part || ' ' || s.value ORDER BY s.n), (array_agg(s.key ORDER BY s.n DESC))[1] INTO page, last
+    FROM wearables.samples_page($1, $2, '2025-03-01', '2025-06-01', last, $3) WITH ORDINALITY s (key, name, ts, day, provider, source_type, channel, value, value_secondary, unit, ts_end, tz_offset, part, n);
+    rest := rest || page; pages := pages + 1;
+    EXIT WHEN coalesce(cardinality(page), 0) < $3;
+  END LOOP;
+  rows := cardinality(rest); md5 := md5(rest::text);
+END $$;
+SELECT m.metric, p.most, p.rows, p.pages, p.rows = c.rows AS all, p.md5 = first_value(p.md5) OVER (PARTITION BY m.metric ORDER BY p.most) AS same
+FROM (VALUES ('points'), ('family')) m (metric)
+CROSS JOIN LATERAL (SELECT n AS most, t.* FROM unnest(ARRAY[97, 1000, 100000]) n CROSS JOIN LATERAL pages(:alice, m.metric, n) t) p
+CROSS JOIN LATERAL (SELECT count(*) AS rows FROM wearables.samples s WHERE s.user_id = :alice AND (s.metric = m.metric OR s.metric LIKE m.metric || '/%') AND s.ts >= '2025-03-01' AND s.ts < '2025-06-01') c
+ORDER BY 1, 2;
+-- a page is read from its key on
+EXPLAIN (COSTS OFF) SELECT x.ts FROM wearables.sample_points x WHERE x.user_id = 1 AND x.metric_id = 2 AND x.ts >= '2025-03-01' AND x.ts < '2025-06-01' AND (x.metric_id, x.ts, x.source_id, x.part) > (2::smallint, timestamptz '2025-04-01', 1::smallint, 0::smallint) ORDER BY x.ts, x.source_id, x.part LIMIT 10;
+SELECT * FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', NULL, 2);
+SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', NULL, -1);
+SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', NULL, NULL) HAVING count(*) <= 100000;
+SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', '99999.1.1.1');
+SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', '1.9999999999999999.1.1');
+SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', '1; DROP TABLE x');
+SELECT count(*) FROM wearables.samples_page(:alice, 'no such', '2025-03-01', '2025-06-01');
+DROP FUNCTION pages;
+
 -- a reader may; rows that a policy hides are in no chart
 CREATE ROLE points_reader;
 SELECT wearables.grant_access('points_reader', 'reader');
@@ -145,6 +175,7 @@ SET ROLE points_reader;
 SELECT (SELECT count(*) FROM wearables.timeseries_lttb(:alice, 'points', '2025-03-01', '2025-06-01', 20, NULL, 'garmin')) AS lttb,
        (SELECT count(*) > 0 FROM wearables.timeseries_percentiles(:alice, 'points', '2025-03-01', '2025-06-01')) AS percentiles,
        (SELECT count(*) > 0 FROM wearables.timeseries_histogram(:alice, 'points', '2025-03-01', '2025-06-01', '{60}')) AS histogram,
+       (SELECT count(*) > 0 FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01')) AS paged,
        (SELECT count(*) > 0 FROM wearables.timeseries_time_weighted(:alice, 'points', '2025-03-01', '2025-06-01')) AS weighted;
 RESET ROLE;
 ALTER TABLE wearables.sample_points ENABLE ROW LEVEL SECURITY;

@@ -25,7 +25,7 @@ my @chapters = (
 		qw(register_user set_connection) ],
 	[ 'read', 'Charts, nights and days', 'Read what was measured, in buckets of a time zone.',
 		qw(timeseries source_priorities latest nights timeseries_lttb timeseries_percentiles timeseries_histogram
-		   timeseries_time_weighted fhir_observations) ],
+		   timeseries_time_weighted samples_page fhir_observations) ],
 	[ 'rollup', 'Rollups', 'What past days come to, so that charts are fast.', qw(rebuild_rollups set_rollups) ],
 	[ 'write', 'Samples, documents and quarantine', 'Where readings are stored, and those that were refused.',
 		qw(samples sample_points) ],

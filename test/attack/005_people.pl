@@ -244,7 +244,7 @@ my %reads = (
 	'a document' => q{SELECT count(*) FROM wearables.summaries WHERE pg_temp.leak(doc::text) AND resource = 'sleep'},
 	'timeseries()' => q{SELECT * FROM wearables.timeseries(2, 'heartrate', date '2026-03-29', date '2026-03-30')}, 'latest()' => 'SELECT * FROM wearables.latest(2)', 'nights()' => q{SELECT * FROM wearables.nights(2, '2026-03-28', '2026-03-31')},
 	'an error' => 'SELECT client_user_id::integer FROM wearables.users WHERE user_id = 2', 'division' => 'SELECT 1 / (value - 177.25)::integer FROM wearables.sample_points WHERE user_id = 2',
-	(map { $_ => "SELECT * FROM wearables.$_(2, 'heartrate', '2026-03-29Z', '2026-03-30Z')" } qw(timeseries_lttb timeseries_percentiles timeseries_time_weighted)),
+	(map { $_ => "SELECT * FROM wearables.$_(2, 'heartrate', '2026-03-29Z', '2026-03-30Z')" } qw(timeseries_lttb timeseries_percentiles timeseries_time_weighted samples_page)),
 	'timeseries_histogram' => q{SELECT * FROM wearables.timeseries_histogram(2, 'heartrate', '2026-03-29Z', '2026-03-30Z', '{1,1000}')},
 	'coverage()' => q{SELECT day, event_ids, 'bob' FROM wearables.coverage(2, 'heartrate', '2026-03-29', '2026-03-30')});
 for my $what (sort keys %reads)

@@ -47,6 +47,8 @@ DECLARE
      wearables_internal.charted_at(timestamptz, smallint, text, boolean),
      wearables_internal.downsample(bigint, smallint[], timestamptz, timestamptz, integer, interval),
      wearables.timeseries_lttb(bigint, text, timestamptz, timestamptz, integer, interval, text, text, text),
+     wearables_internal.page_key(text),
+     wearables.samples_page(bigint, text, timestamptz, timestamptz, text, integer),
      wearables.timeseries_percentiles(
        bigint, text, timestamptz, timestamptz, text, double precision[], text, text, text, text),
      wearables.timeseries_histogram(

@@ -200,3 +200,64 @@ COMMENT ON FUNCTION wearables.timeseries_time_weighted(
   'the bucket. Readings of a calendar day and intervals that begin more than a day before the range are left out. '
   'Example: SELECT * FROM wearables.timeseries_time_weighted(1, ''heartrate'', now() - interval ''1 day'', now(), '
   '''hour'', ''5 minutes'');';
+
+CREATE FUNCTION wearables_internal.page_key(
+  key text, OUT metric_id smallint, OUT ts timestamptz, OUT source_id smallint, OUT part smallint)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  least_number CONSTANT smallint := -32768;
+  parts CONSTANT text[] := regexp_match($1, '^(\d{1,5})\.(-?\d{1,16})\.(\d{1,5})\.(-?\d{1,5})$');
+BEGIN
+  IF $1 IS NULL THEN
+    metric_id := least_number; ts := '-infinity'; source_id := least_number; part := least_number;
+    RETURN;
+  END IF;
+  IF parts IS NULL THEN RAISE data_exception; END IF;
+  metric_id := parts[1];
+  ts := timestamptz 'epoch' + parts[2]::bigint * interval '1 microsecond';
+  source_id := parts[3];
+  part := parts[4];
+EXCEPTION WHEN data_exception THEN
+  RAISE EXCEPTION 'invalid key of a page'
+    USING ERRCODE = 'invalid_parameter_value',
+          HINT = 'Give the column key of the last row of the page before, or null for the first page.';
+END $$;
+COMMENT ON FUNCTION wearables_internal.page_key(text) IS
+  'The reading that a key of samples_page() stands for. Null: one before all others.';
+
+CREATE FUNCTION wearables.samples_page(
+  user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, after text DEFAULT NULL,
+  most integer DEFAULT 1000)
+RETURNS TABLE (key text, name text, ts timestamptz, day date, provider text, source_type text, channel text,
+               value double precision, value_secondary double precision, unit text, ts_end timestamptz,
+               tz_offset smallint, part smallint)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT concat_ws('.', p.metric_id, (extract(epoch FROM p.ts) * 1000000)::bigint, p.source_id, p.part),
+         m.name, p.ts, CASE p.tz_offset WHEN 32767 THEN (p.ts AT TIME ZONE 'UTC')::date END, s.provider, s.source_type,
+         s.channel, p.value, p.value_secondary, m.unit, p.ts_end, nullif(p.tz_offset, 32767::smallint), p.part
+  FROM wearables_internal.chart_question($1, $2, $3, $4, 'hour', 'UTC') q
+  CROSS JOIN LATERAL wearables_internal.page_key($5) k
+  CROSS JOIN LATERAL unnest(q.family) f (metric_id)
+  CROSS JOIN LATERAL (
+    SELECT x.* FROM wearables.sample_points x
+    WHERE x.user_id = $1 AND x.metric_id = f.metric_id AND x.ts >= $3 AND x.ts < $4
+      AND (x.metric_id, x.ts, x.source_id, x.part) > (k.metric_id, k.ts, k.source_id, k.part)
+    ORDER BY x.ts, x.source_id, x.part
+    LIMIT least(greatest($6, 0), 100000)) p
+  JOIN wearables.metrics m ON m.metric_id = p.metric_id
+  JOIN wearables.sources s ON s.source_id = p.source_id
+  WHERE f.metric_id >= k.metric_id
+  ORDER BY p.metric_id, p.ts, p.source_id, p.part
+  LIMIT least(greatest($6, 0), 100000);
+END;
+COMMENT ON FUNCTION wearables.samples_page(bigint, text, timestamptz, timestamptz, text, integer) IS
+  'Single readings of one metric of a user, page by page. A page costs what its own rows cost, however far on it is. '
+  'Arguments: user_id: the user; metric: metrics.name, which includes sub-metrics of the same unit; from_ts: start of '
+  'the range, inclusive; to_ts: end of the range, exclusive; after: the column key of the last row of the page before '
+  '(null: the first page); most: how many rows at most, up to 100000. Returns readings as they are stored, one metric '
+  'after the other, each in order of time: key; name, which is metrics.name; the other columns as in samples. A page '
+  'with fewer rows than most is the last one. A reading that is written before the key while you page is not '
+  'returned. Raises invalid_parameter_value for a text that is no key. Example: SELECT key, ts, value FROM '
+  'wearables.samples_page(1, ''heartrate'', now() - interval ''30 days'', now(), NULL, 5000);';
