@@ -197,4 +197,23 @@ SELECT count(*) FROM wearables.coverage(1, 'heartrate', '2024-05-01', '2024-05-0
 UPDATE wearables.users SET erased_at = now() WHERE user_id = 1;
 SELECT count(*) FROM wearables.coverage(1, 'heartrate', '2024-05-01', '2024-05-03');
 SELECT wearables.request_missing(1, 'heartrate', '2024-05-01', '2024-05-03');
+
+-- The cost grows with events and days, not with their product: 20,000 events that each span ten years and 300 of other
+-- spans took more than half a minute. What is behind each day is what a comparison of each event with each day finds.
+INSERT INTO wearables.samples (user_id, metric, ts, value) SELECT 2, 'heartrate', d, 60 FROM generate_series('2014-01-02Z'::timestamptz, '2024-01-01Z', '1 day') d;
+INSERT INTO wearables.webhook_events (received_at, version, endpoint, message_id, event_type, user_id, status, wrote_from, wrote_to, wrote_metrics, payload)
+SELECT '2024-02-01Z', i, 'junction', 'span' || i, CASE i % 2 WHEN 0 THEN 'pulled.data.heartrate' END, 2, 'processed', s.day, s.day + (i * 577 % 1700) * interval '1 day',
+       (SELECT ARRAY[metric_id] FROM wearables.metrics WHERE name = 'heartrate'), ''
+FROM generate_series(1, 300) i, LATERAL (SELECT '2013-12-01Z'::timestamptz + (i * 7919 % 3800) * interval '1 day' AS day) s;
+SELECT count(*) AS days, count(*) FILTER (WHERE c.events <> e.events OR c.event_ids <> coalesce(e.event_ids, '{}') OR c.how <> e.how) AS wrong, sum(c.events) AS pairs
+FROM wearables.coverage(2, 'heartrate', '2014-01-01', '2024-01-02') c,
+LATERAL (SELECT count(*) AS events, (array_agg(event_id ORDER BY event_id DESC))[1:10] AS event_ids,
+                CASE WHEN c.day = '2014-01-01' THEN 'unknown' WHEN count(*) = 0 THEN 'readings' WHEN count(event_type) = count(*) THEN 'pull' WHEN count(event_type) = 0 THEN 'webhook' ELSE 'both' END AS how
+         FROM wearables.webhook_events WHERE user_id = 2 AND c.day > '2014-01-01' AND c.day BETWEEN wrote_from::date AND wrote_to::date) e;
+INSERT INTO wearables.webhook_events (received_at, version, endpoint, message_id, user_id, status, wrote_from, wrote_to, wrote_metrics, payload)
+SELECT '2024-02-01Z', i, 'junction', 'wide' || i, 2, 'processed', '2014-01-01Z', '2024-01-01Z', (SELECT ARRAY[metric_id] FROM wearables.metrics WHERE name = 'heartrate'), ''
+FROM generate_series(1, 20000) i;
+SET statement_timeout = '30s';
+SELECT how, count(*), min(events) >= 20000 AS all_events FROM wearables.coverage(2, 'heartrate', '2014-01-01', '2024-01-02') GROUP BY how ORDER BY how;
+RESET statement_timeout;
 DROP EXTENSION wearables_ingest CASCADE;

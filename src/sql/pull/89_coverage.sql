@@ -258,19 +258,6 @@ BEGIN ATOMIC
                        AND p.ts = d.day::timestamp AT TIME ZONE 'UTC' AND p.tz_offset = 32767
                        AND (o.ids IS NULL OR p.source_id = ANY (o.ids)) LIMIT 1) x) AS of_day
     FROM days d CROSS JOIN source o),
-  -- of a timeseries an event is behind what lies between the first and the last instant that it brought
-  spans AS (
-    SELECT e.event_id, starts_with(e.event_type, 'pulled.') IS TRUE AS pulled,
-           greatest(wearables.day_of(e.wrote_from, p.zone), $3) AS first_day,
-           least(wearables.day_of(e.wrote_to, p.zone), $4 - 1) AS last_day
-    FROM person p
-    CROSS JOIN wearables_internal.visible_events e
-    WHERE e.user_id = $1 AND e.wrote_to >= (SELECT b.starts FROM bounds b)
-      AND e.wrote_from < (SELECT b.ends FROM bounds b)
-      -- no reading is later than a day after its event was made; two more for clocks
-      AND e.received_at >= (SELECT b.starts - interval '3 days' FROM bounds b)
-      AND ($5 IS NULL OR e.resource = $5)
-      AND e.wrote_metrics && ARRAY(SELECT m.metric_id FROM mine m)),
   -- of a document the event that its present state came from
   documents AS MATERIALIZED (
     SELECT DISTINCT s.event_id, s.event_received_at,
@@ -291,17 +278,53 @@ BEGIN ATOMIC
                         FROM wearables_internal.visible_events v
                         WHERE v.event_id = o.event_id AND v.received_at = o.event_received_at AND v.user_id = $1
                         LIMIT 1) e),
+  -- of a timeseries an event is behind what lies between the first and the last instant that it brought
+  spans AS (
+    SELECT e.event_id, starts_with(e.event_type, 'pulled.') IS TRUE AS pulled,
+           greatest(wearables.day_of(e.wrote_from, p.zone), $3) AS first_day,
+           least(wearables.day_of(e.wrote_to, p.zone), $4 - 1) AS last_day
+    FROM person p
+    CROSS JOIN wearables_internal.visible_events e
+    WHERE e.user_id = $1 AND e.wrote_to >= (SELECT b.starts FROM bounds b)
+      AND e.wrote_from < (SELECT b.ends FROM bounds b)
+      -- no reading is later than a day after its event was made; two more for clocks
+      AND e.received_at >= (SELECT b.starts - interval '3 days' FROM bounds b)
+      AND ($5 IS NULL OR e.resource = $5)
+      AND e.wrote_metrics && ARRAY(SELECT m.metric_id FROM mine m)
+      -- its resource was a timeseries before: it counts once
+      AND e.event_id NOT IN (SELECT o.event_id FROM origins o)),
+  -- Events times days would be too many, for one event may span all of the days. Of each span the blocks of 1, 2, 4, ...
+  -- days that make it up, at most two of a size: what is behind a block is behind each of its days.
+  blocks AS MATERIALIZED (
+    SELECT k.level, b.block, bool_or(s.pulled) AS pulled, bool_or(NOT s.pulled) AS sent, count(*) AS events,
+           (array_agg(s.event_id ORDER BY s.event_id DESC))[1:least($6, 1000)] AS event_ids
+    FROM spans s
+    CROSS JOIN generate_series(0, 11) k (level)  -- 2^12 days are more than check_coverage() allows
+    CROSS JOIN LATERAL (
+      SELECT ((s.first_day - $3) + (1 << k.level) - 1) >> k.level AS first,
+             ((s.last_day - $3) + 1) >> k.level AS beyond) x
+    CROSS JOIN LATERAL (
+      SELECT x.first WHERE x.first & 1 = 1
+      UNION ALL SELECT x.beyond - 1 WHERE x.beyond & 1 = 1) b (block)
+    WHERE x.first < x.beyond
+    GROUP BY k.level, b.block),
+  behind_part AS MATERIALIZED (
+    SELECT h.day, b.pulled, b.sent, b.events, b.event_ids
+    FROM held h
+    CROSS JOIN generate_series(0, 11) k (level)
+    JOIN blocks b ON b.level = k.level AND b.block = (h.day - $3) >> k.level
+    WHERE h.instants
+    UNION ALL
+    SELECT d.day, bool_or(o.pulled), bool_or(NOT o.pulled), count(*),
+           (array_agg(d.event_id ORDER BY d.event_id DESC))[1:least($6, 1000)]
+    FROM documents d JOIN origins o ON o.event_id = d.event_id
+    GROUP BY d.day),
   behind AS (
-    SELECT x.day, bool_or(x.pulled) AS pulled, bool_or(NOT x.pulled) AS sent, count(*) AS events,
-           array_agg(x.event_id ORDER BY x.event_id DESC) AS event_ids
-    FROM (
-      SELECT h.day, s.event_id, s.pulled
-      FROM spans s
-      CROSS JOIN LATERAL (SELECT s.first_day + i AS day FROM generate_series(0, s.last_day - s.first_day) i) d
-      JOIN held h ON h.day = d.day AND h.instants
-      UNION
-      SELECT d.day, d.event_id, o.pulled FROM documents d JOIN origins o ON o.event_id = d.event_id) x
-    GROUP BY x.day),
+    SELECT p.day, bool_or(p.pulled) AS pulled, bool_or(p.sent) AS sent, sum(p.events)::bigint AS events
+    FROM behind_part p GROUP BY p.day),
+  newest AS (
+    SELECT p.day, array_agg(i.event_id ORDER BY i.event_id DESC) AS event_ids
+    FROM behind_part p CROSS JOIN LATERAL unnest(p.event_ids) i (event_id) GROUP BY p.day),
   refused AS (
     SELECT DISTINCT coalesce(q.day, wearables.day_of(q.ts, p.zone)) AS day
     FROM person p
@@ -320,10 +343,11 @@ BEGIN ATOMIC
               WHEN d.ends > statement_timestamp() - wearables_internal.longest_request() THEN 'open'
               WHEN (SELECT t.spans FROM told t) @> tstzrange(d.starts, d.ends) THEN 'empty'
               ELSE 'unknown' END,
-         coalesce(b.event_ids[1:least($6, 1000)], '{}'), coalesce(b.events, 0)
+         coalesce(n.event_ids[1:least($6, 1000)], '{}'), coalesce(b.events, 0)
   FROM days d
   JOIN held h ON h.day = d.day
   LEFT JOIN behind b ON b.day = d.day
+  LEFT JOIN newest n ON n.day = d.day
   LEFT JOIN refused r ON r.day = d.day
   ORDER BY d.day;
 END;
@@ -340,5 +364,6 @@ COMMENT ON FUNCTION wearables.coverage(bigint, text, date, date, text, integer) 
   'day is not over, or has been for less than an hour; unknown: no samples, and no such backfills. An event of a '
   'timeseries counts for each day with samples between the first and the last that it wrote; of a document, the '
   'event of its present version counts. An unknown or erased user has no rows. The cost is one index lookup for '
-  'each day and metric, and one row for each event and each page of these backfills. Example: SELECT day, how FROM '
-  'wearables.coverage(1, ''steps'', date ''2026-03-01'', date ''2026-04-01'');';
+  'each day and metric, and grows with the number of days, events and pages of these backfills, not with their '
+  'product. Example: SELECT day, how FROM wearables.coverage(1, ''steps'', date ''2026-03-01'', date '
+  '''2026-04-01'');';
