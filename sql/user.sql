@@ -58,6 +58,29 @@ SELECT wearables.register_user(NULL);
 SELECT wearables.register_user('');
 \echo :SQLSTATE
 \set VERBOSITY terse
+-- The bound of ids is that of bodies: whoever had a longer one, or one that shows nothing, was registered and never found.
+SELECT wearables.register_user(repeat('ä', 251));
+\echo :SQLSTATE
+SELECT wearables.register_user('carol', repeat('x', 501));
+\echo :SQLSTATE
+SELECT wearables.register_user(E'carol\n');
+\echo :SQLSTATE
+SELECT wearables.register_user('  ');
+\echo :SQLSTATE
+INSERT INTO wearables.users (client_user_id) VALUES (repeat('x', 501));
+\echo :SQLSTATE
+SELECT wearables.create_vendor_user(repeat('ä', 251), 'junction');
+\echo :SQLSTATE
+SELECT wearables.add_endpoint('far', base_url => 'https://' || repeat('x', 2000));
+\echo :SQLSTATE
+SELECT wearables.set_secret('junction', 'api_key', 0, repeat('x', 4097));
+\echo :SQLSTATE
+SELECT wearables.request_backfill(1, repeat('x', 101), 'steps', '2026-01-01', '2026-01-02');
+\echo :SQLSTATE
+SELECT wearables.sync(1, repeat('x', 101));
+\echo :SQLSTATE
+INSERT INTO wearables.samples (user_id, metric, ts, value, provider) VALUES (1, 'heartrate', '2026-01-01Z', 60, repeat('x', 101));
+\echo :SQLSTATE
 SELECT wearables.register_user('carol', '');
 \set VERBOSITY default
 \echo :SQLSTATE

@@ -94,7 +94,7 @@ class Readings {
 
  private:
   static constexpr std::size_t kNoRow = Record::kNotListed;
-  static constexpr std::size_t kMaxName = 100;  // bytes, of a provider, a source type, a type
+  static constexpr std::size_t kMaxName = kMaxSourceName;  // also of a type
   static constexpr std::size_t kMaxDetail = 64;
   static constexpr std::size_t kMaxNames = 4 * kMaxName;  // of provider, type and channel together
   static constexpr int kNoTime = -1;

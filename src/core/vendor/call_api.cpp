@@ -3,6 +3,7 @@
 #include "core/base/bytes.h"
 #include "core/base/text.h"
 #include "core/json/storable_json.h"
+#include "core/vendor/envelope.h"
 #include "core/vendor/first_value.h"
 
 #include <algorithm>
@@ -13,7 +14,6 @@ namespace wearables {
 namespace {
 
 constexpr std::size_t kMaxWords = 200;
-constexpr std::size_t kMaxId = 500;  // bytes, as of ids in events
 constexpr int kLeastRefusal = 400;
 constexpr int kNotFound = 404;
 
@@ -131,7 +131,7 @@ CallEnd end_of_good(const CallApi& api, const CallShape& shape, std::string_view
   const bool is_empty = body.find_first_not_of(kBlanks) == std::string_view::npos;
   if (!is_empty && !is_object(body)) return CallEnd::kUnreadable;
   if (!is_empty && says_no(api, body)) return CallEnd::kRefused;
-  answer.external_user_id = text_at(body, shape.user_id, kMaxId);
+  answer.external_user_id = text_at(body, shape.user_id, kMaxNamedText);
   answer.link_url = text_at(body, shape.link_url, kMaxCallLink);
   answer.link_token = text_at(body, shape.link_token, kMaxCallLink);
   if (shape.holds_document) {
@@ -155,7 +155,7 @@ CallEnd end_of(const CallApi& api, const CallShape& shape, int status, std::stri
     case Reply::kRefused:
       break;
   }
-  answer.external_user_id = text_at(body, shape.existing_user_id, kMaxId);
+  answer.external_user_id = text_at(body, shape.existing_user_id, kMaxNamedText);
   if (!answer.external_user_id.empty()) return CallEnd::kDone;
   // a refusal that is none of the vendor's words may be that of something before it
   if (status >= kLeastRefusal && !is_object(body)) return CallEnd::kUnreadable;

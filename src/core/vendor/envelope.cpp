@@ -12,8 +12,6 @@
 namespace wearables {
 namespace {
 
-constexpr std::size_t kMaxText = 500;
-
 // The paths of some fields, and where a walk puts what stands there.
 using Slots = std::vector<std::uint16_t>;
 
@@ -96,7 +94,7 @@ const VendorFields& fields_of(const Vendor& vendor) {
 
 // What a column can hold, else nothing.
 std::string storable_text(const Value& value) {
-  const bool usable = value.kind == Kind::kString && is_printable(value.text, kMaxText);
+  const bool usable = value.kind == Kind::kString && is_printable(value.text, kMaxNamedText);
   return usable ? std::string(value.text) : std::string();
 }
 
@@ -104,7 +102,7 @@ std::string storable_text(const Value& value) {
 // else.
 std::string_view id_in(const Value& value) {
   const bool may_name = value.kind == Kind::kNumber || value.kind == Kind::kString;
-  const bool named = may_name && is_printable(value.text, kMaxText) && !shows_nothing(value.text);
+  const bool named = may_name && is_printable(value.text, kMaxNamedText) && !shows_nothing(value.text);
   return named ? value.text : std::string_view();
 }
 

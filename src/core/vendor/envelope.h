@@ -14,6 +14,8 @@ namespace wearables {
 struct Vendor;
 
 inline constexpr std::size_t kMaxEventType = 200;  // bytes
+// Bytes of an id of a person, and of what else a body names. wearables_internal.is_id() has the same bound.
+inline constexpr std::size_t kMaxNamedText = 500;
 
 // Empty strings where the body does not say. An id is a text that is not blank, or a number, as it
 // is written; one that no text column holds is none. Of a list of events, what all of them agree on.

@@ -104,6 +104,8 @@ struct NewMetric {
 // channel is "timeseries", the summary resource, or that of a mapping of its own.
 struct SourceRef {
   std::string provider;
+inline constexpr std::size_t kMaxSourceName = 100;  // bytes, of a provider, a source type or a channel
+
   std::string type;
   std::string channel;
   bool operator==(const SourceRef&) const = default;

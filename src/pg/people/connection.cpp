@@ -143,7 +143,6 @@ bool note(const Said& said) {
 
 constexpr std::string_view kSettable[] = {"connected", "disconnected", "deregistered", "error"};
 constexpr std::string_view kActors[] = {"application", "user", "operator"};
-constexpr size_t kMaxText = 500;  // bytes, as of what events say
 
 std::string_view text_argument(FunctionCallInfo fcinfo, int number) {
   if (PG_ARGISNULL(number)) return {};
@@ -163,9 +162,9 @@ void require_one_of(const std::string_view (&choices)[N], std::string_view given
 
 void require_storable(std::string_view given, const char* what, bool may_be_missing) {
   if (given.empty() && may_be_missing) return;
-  if (is_printable(given, kMaxText) && !shows_nothing(given)) return;
+  if (is_printable(given, kMaxNamedText) && !shows_nothing(given)) return;
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid value for %s", what),
-                  errdetail("It must have 1 to %zu bytes and no control characters.", kMaxText)));
+                  errdetail("It must have 1 to %zu bytes and no control characters.", kMaxNamedText)));
 }
 
 // The order key of R3, with what is said in the place of a message id: the same call about the same instant is the

@@ -24,7 +24,6 @@ namespace {
 
 constexpr std::string_view kFile = "file:";
 constexpr std::string_view kEnvironment = "env:";
-constexpr off_t kMaxSecretFile = 4096;
 
 bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
@@ -77,12 +76,12 @@ bool read_file(std::string_view path, MemoryContext context, std::string_view* s
     return false;
   }
   struct stat status;
-  char buffer[kMaxSecretFile];
+  char buffer[kMaxSecretBytes];
   ssize_t length = -1;
   if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
     *cause = "its file is not a regular file";
-  } else if (status.st_size > kMaxSecretFile) {
-    *cause = psprintf("its file is larger than %d bytes", static_cast<int>(kMaxSecretFile));
+  } else if (status.st_size > kMaxSecretBytes) {
+    *cause = psprintf("its file is larger than %d bytes", kMaxSecretBytes);
   } else if ((length = read(file, buffer, sizeof buffer)) < 0) {
     *cause = psprintf("its file cannot be read: %s", strerror(errno));
   }
@@ -163,6 +162,11 @@ void check_environment_value(std::string_view name) {
 }  // namespace
 
 void check_secret_value(const SignatureScheme& scheme, SecretKind kind, std::string_view value) {
+  if (value.size() > kMaxSecretBytes) {
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a secret is longer than %d bytes", kMaxSecretBytes),
+             errhint("Copy the secret from the vendor again.")));
+  }
   if (starts_with(value, kFile)) return check_file_value(value.substr(kFile.size()));
   if (starts_with(value, kEnvironment)) return check_environment_value(value.substr(kEnvironment.size()));
   if (kind == SecretKind::kWebhook) {

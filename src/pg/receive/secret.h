@@ -14,6 +14,8 @@ namespace wearables::pg {
 // "webhook": the scheme says what is one. "api_key": any text but an empty one.
 enum class SecretKind { kWebhook, kApiKey };
 
+inline constexpr int kMaxSecretBytes = 4096;  // of one, given or in a file
+
 // Raises unless the caller may set this value as a secret of this kind.
 void check_secret_value(const SignatureScheme& scheme, SecretKind kind, std::string_view value);
 

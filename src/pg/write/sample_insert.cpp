@@ -5,6 +5,7 @@
 // A pending insert lives in TopTransactionContext until its statement has ended, and is forgotten when its transaction
 // or subtransaction aborts. Users are locked before the first name is made, names before the first row is written.
 #include "core/base/clock.h"
+#include "core/base/text.h"
 #include "core/write/sample.h"
 #include "core/write/version.h"
 
@@ -140,6 +141,13 @@ std::string_view source_column(const Tuple& tuple, Column which, const char* nam
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" of a sample must not be empty", name),
              errhint("Leave it out to get the default.")));
+  }
+  // as of what events name
+  if (!is_printable(text, kMaxSourceName)) {
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" of a sample is not a valid name", name),
+             errdetail("It must have 1 to %zu bytes and no control characters.", kMaxSourceName),
+             errhint("Give a short name: what is long belongs into a table of your own.")));
   }
   return text;
 }

@@ -170,11 +170,7 @@ BEGIN
               HINT = 'Name the endpoint, or add one with wearables.add_endpoint().';
     END IF;
   END IF;
-  IF length($1) > 500 OR $1 ~ '[[:cntrl:]]' THEN
-    RAISE EXCEPTION 'client_user_id contains a control character, or is longer than 500 characters'
-      USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give the reference of your application to the user.';
-  END IF;
+  IF $1 <> '' THEN PERFORM wearables_internal.check_id('client_user_id', $1); END IF;
   PERFORM wearables_internal.check_callable(sender);
   person := wearables.register_user($1);
   RETURN wearables_internal.make_call('create_vendor_user', sender, person, $1, '{}', NULL, NULL);

@@ -100,7 +100,8 @@ BEGIN
     RAISE EXCEPTION 'client_user_id must not be null or empty'
       USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the id by which your application knows the user.';
   END IF;
-  PERFORM wearables_internal.zone($4);
+  PERFORM wearables_internal.check_id('client_user_id', $1), wearables_internal.check_id('external_user_id', $2),
+          wearables_internal.zone($4);
   IF $2 IS NOT NULL AND sender IS NULL THEN
     IF (SELECT count(*) FROM wearables.endpoints) <> 1 THEN
       RAISE EXCEPTION 'endpoint must be given'

@@ -103,6 +103,7 @@ BEGIN
             DETAIL = 'The start must lie before the end, and both between 1900 and 2200.',
             HINT = 'An empty provider stands for every provider that the user has connected.';
   END IF;
+  IF $2 <> '' THEN PERFORM wearables_internal.check_provider($2); END IF;
   PERFORM wearables_internal.check_pullable($3);
   link := wearables_internal.only_link($1, $6);
   asked := wearables_internal.ask_for_history(
@@ -162,6 +163,7 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Give a time in the past, or null for the default of each resource.';
   END IF;
+  IF $2 <> '' THEN PERFORM wearables_internal.check_provider($2); END IF;
   FOREACH name IN ARRAY coalesce($3, '{}') LOOP
     PERFORM wearables_internal.check_pullable(name);
   END LOOP;

@@ -14,7 +14,7 @@ CREATE TABLE wearables.endpoints (
   vendor         text NOT NULL DEFAULT wearables_internal.default_vendor()
                  CHECK (wearables_internal.check_vendor(vendor)),
   environment    text NOT NULL DEFAULT 'production' CHECK (environment IN ('production', 'sandbox')),
-  base_url       text,
+  base_url       text CHECK (octet_length(base_url) <= 2000),
   tolerance      interval NOT NULL DEFAULT '300 seconds' CHECK (tolerance BETWEEN '0' AND '100 years'),
   success_status smallint NOT NULL DEFAULT 202 CHECK (success_status BETWEEN 200 AND 299),
   enabled        boolean NOT NULL DEFAULT true,
