@@ -100,6 +100,20 @@ CALL wearables.drain();
 SELECT summary_id, superseded, session_end FROM wearables.summaries WHERE summary_id = 'equal-1';
 SELECT ts, value FROM wearables.samples WHERE metric = 'total_sleep_time' AND value = 26000;
 
+-- A bedtime may be written in any form that the time of a reading may have: this was no session, although its reading
+-- was taken.
+CREATE FUNCTION pg_temp.sleep(made text, members text) RETURNS text LANGUAGE sql AS $$
+  SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body,
+                                                     'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body)).status
+  FROM convert_to(format('{"event_type":"daily.data.sleep.created","client_user_id":"alice","data":{"source":{"provider":"oura"},%s}}', members), 'UTF8') body $$;
+SELECT pg_temp.sleep('2t20', '"id":"seconds","bedtime_start":1716238800,"bedtime_stop":1716267600,"total":26000');
+SELECT pg_temp.sleep('2t21', '"id":"milliseconds","bedtime_start":1716325200000,"bedtime_stop":"2024-05-22T05:00:00Z","total":26000');
+SELECT pg_temp.sleep('2t22', '"id":"nonsense","bedtime_start":1e300,"bedtime_stop":"2024-05-23T05:00:00Z","total":26000');
+CALL wearables.drain();
+SELECT summary_id, session_start, session_end, cardinality(samples) > 0 AS has_readings FROM wearables.summaries
+WHERE summary_id IN ('seconds', 'milliseconds', 'nonsense') ORDER BY 1;
+SELECT day, started_at, ended_at, total_sleep_time FROM wearables.nights(1, '2024-05-21', '2024-05-23');
+
 -- two paths or none, and no lists
 UPDATE wearables.resources SET session_end = NULL WHERE name = 'sleep';
 UPDATE wearables.resources SET session_end = 'stages.*.end' WHERE name = 'sleep';

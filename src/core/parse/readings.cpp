@@ -333,14 +333,22 @@ bool Readings::set_end(const PlanMapping& mapping, Sample& sample) {
 // Leaves the instant in instant_.
 [[gnu::always_inline]] inline bool Readings::read_instant(int slot) {
   if (instant_.slot == slot) return true;
-  const Value& value = field(slot);
-  std::optional<ParsedInstant> parsed;
-  if (value.kind == Kind::kString) {
-    parsed = instants_.read(value.text);
-  } else if (value.kind == Kind::kNumber) {
-    if (const auto at = instant_from_epoch(value.number)) parsed = ParsedInstant{*at, false, true};
-  }
+  const auto parsed = parsed_instant(field(slot));
   return parsed ? place_instant(*parsed, slot) : fail(Reason::kBadTimestamp, slot);
+}
+
+// A text, or a number of seconds, milliseconds or microseconds since 1970.
+[[gnu::always_inline]] inline std::optional<ParsedInstant> Readings::parsed_instant(const Value& value) noexcept {
+  if (value.kind == Kind::kString) return instants_.read(value.text);
+  if (value.kind != Kind::kNumber) return std::nullopt;
+  const auto at = instant_from_epoch(value.number);
+  return at ? std::optional(ParsedInstant{*at, false, true}) : std::nullopt;
+}
+
+Micros Readings::plausible_instant(int slot) noexcept {
+  const auto parsed = parsed_instant(field(slot));
+  const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
+  return plausible ? parsed->at : kNoInstant;
 }
 
 [[gnu::always_inline]] inline bool Readings::place_instant(const ParsedInstant& parsed, int slot) {

@@ -10,6 +10,7 @@
 #include "core/write/sample.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -150,6 +151,7 @@ class Readings {
   std::uint8_t zone_named(std::string_view text);
   bool is_midnight_of_document(const ParsedInstant& parsed) const noexcept;
   [[gnu::always_inline]] bool fail(Reason reason, int slot, std::string_view detail = {}) noexcept {
+  std::optional<ParsedInstant> parsed_instant(const Value& value) noexcept;
     rejection_.reason = reason;
     rejection_.slot = slot;
     rejection_.detail = detail;

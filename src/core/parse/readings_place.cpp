@@ -19,17 +19,10 @@ bool usable_zone(std::string_view text) noexcept {
 
 }  // namespace
 
-Micros Readings::plausible_instant(int slot) noexcept {
-  const Value& value = field(slot);
-  if (value.kind != Kind::kString) return kNoInstant;
-  const auto parsed = instants_.read(value.text);
-  const bool plausible = parsed && parsed->at >= kEarliestInstant && parsed->at <= kLatestInstant;
-  return plausible ? parsed->at : kNoInstant;
-}
-
 std::string_view Readings::calendar_date(int slot) noexcept {
   constexpr std::size_t kDateLength = 10;
-  return plausible_instant(slot) == kNoInstant ? std::string_view() : field(slot).text.substr(0, kDateLength);
+  if (field(slot).kind != Kind::kString || plausible_instant(slot) == kNoInstant) return {};
+  return field(slot).text.substr(0, kDateLength);
 }
 
 std::uint8_t Readings::zone_named(std::string_view text) {
