@@ -114,6 +114,19 @@ SELECT summary_id, session_start, session_end, cardinality(samples) > 0 AS has_r
 WHERE summary_id IN ('seconds', 'milliseconds', 'nonsense') ORDER BY 1;
 SELECT day, started_at, ended_at, total_sleep_time FROM wearables.nights(1, '2024-05-21', '2024-05-23');
 
+-- The document says whether it is a nap, not the readings it has: a nap without any was a part of the night, and took
+-- away from it what it contained.
+SELECT pg_temp.sleep('2t24', '"id":"before","bedtime_start":"2024-05-24T21:00:00Z","bedtime_stop":"2024-05-25T05:00:00Z","total":26000');
+SELECT pg_temp.sleep('2t25', '"id":"empty-nap","type":"acknowledged_nap","bedtime_start":"2024-05-24T20:00:00Z","bedtime_stop":"2024-05-25T06:00:00Z"');
+CALL wearables.drain();
+SELECT s.summary_id, o.channel, s.superseded, cardinality(s.samples) AS samples FROM wearables.summaries s
+JOIN wearables.sources o ON o.source_id = s.samples_source_id WHERE s.summary_id IN ('before', 'empty-nap') ORDER BY 1;
+SELECT day, summary_id, parts, naps, (SELECT string_agg(x ->> 'kind', ' ') FROM jsonb_array_elements(sessions) x) AS kinds
+FROM wearables.nights(1, '2024-05-24', '2024-05-26');
+-- its source stays, although no sample is of it
+SELECT wearables.reclaim_names() IS NOT NULL, wearables.reclaim_names() IS NOT NULL;
+SELECT day, summary_id, naps FROM wearables.nights(1, '2024-05-24', '2024-05-26');
+
 -- two paths or none, and no lists
 UPDATE wearables.resources SET session_end = NULL WHERE name = 'sleep';
 UPDATE wearables.resources SET session_end = 'stages.*.end' WHERE name = 'sleep';

@@ -106,6 +106,7 @@ class DocumentSink final : public RecordSink {
   std::string id() const;
   std::string identity_in(const SourceRef& source);
   Session session();
+  void note_channel(std::uint32_t index, std::string_view provider);
   std::string_view provider() const;
   std::string_view source_type() const;
   bool holds_stream(const Record& record) const;
@@ -176,6 +177,18 @@ Session DocumentSink::session() {
   return is_one ? session : Session{};
 }
 
+// A session belongs to the channel that the document says, and not to that of the readings it happens to have: a nap
+// without any is none of the night.
+void DocumentSink::note_channel(std::uint32_t index, std::string_view provider) {
+  if (!batch_.documents[index].session.exists()) return;
+  const std::string_view channel = readings_.channel_of(resource_.mappings_for(provider));
+  if (channel.empty()) return;
+  const SourceRef of = batch_.sources[batch_.documents[index].source];  // by value: another source may move it
+  const std::uint16_t source = readings_.source(of.provider, of.type, channel);
+  if (!readings_.is_source(source)) return readings_.reject_source(source);
+  batch_.documents[index].session_source = source;
+}
+
 // Whether an object stands where the document may hold its stream, and in it any of the lists that are read. Most
 // documents hold null there, and an empty object says no more than that.
 bool DocumentSink::holds_stream(const Record& record) const {
@@ -205,6 +218,7 @@ void DocumentSink::add_stream(std::uint32_t holder) {
   stream.is_stream = true;
   readings_.limit_to(stream.session.start, stream.session.end);
   stream.session = {};
+  stream.session_source = kNoSessionSource;
   documents.push_back(std::move(stream));
   readings_.add(resource_.stream_mappings_for(of.provider), source, index);
   readings_.limit_to(kNoInstant, kNoInstant);
@@ -236,6 +250,7 @@ void DocumentSink::record(const Record& record) {
   document.length = record.length;
   document.session = session();
   readings_.add(resource_.mappings_for(provider), source, index);
+  note_channel(index, provider);
   if (holds_stream(record)) add_stream(index);
 }
 
@@ -285,8 +300,9 @@ bool is_consistent(const Batch& batch, std::size_t body_size) {
          std::all_of(batch.samples.begin(), batch.samples.end(),
                      [&](const Sample& sample) { return is_consistent(batch, sample); }) &&
          std::all_of(batch.documents.begin(), batch.documents.end(), [&](const Document& document) {
-           return document.source < batch.sources.size() && document.offset <= body_size &&
-                  document.length <= body_size - document.offset;
+           return document.source < batch.sources.size() &&
+                  (document.session_source < batch.sources.size() || document.session_source == kNoSessionSource) &&
+                  document.offset <= body_size && document.length <= body_size - document.offset;
          });
 }
 

@@ -68,7 +68,12 @@ class Readings {
   }
   std::uint16_t source(std::string_view provider, std::string_view type, std::string_view channel);
 
-  // What a field says of a time, by itself; kNoInstant when that is nothing plausible.
+  // The channel that a condition of the mappings sets, whatever they yield; empty: none does, so that the record is of
+  // its resource's own. Of several the first, in the order in which the rows are tried.
+  std::string_view channel_of(const Mappings& mappings) const noexcept;
+
+  // What a field says of a time, by itself, in any form that a reading's may have; kNoInstant when that is nothing
+  // plausible.
   Micros plausible_instant(int slot) noexcept;
 
   // The calendar date, as yyyy-mm-dd, with which the text of a field begins; empty when it begins with none.

@@ -20,6 +20,14 @@ const PlanMapping* Readings::chosen(const PlanChoice& choice) const noexcept {
   return nullptr;
 }
 
+std::string_view Readings::channel_of(const Mappings& mappings) const noexcept {
+  for (const PlanChoice& choice : mappings.choices) {
+    const PlanMapping* taken = chosen(choice);
+    if (taken != nullptr && !taken->channel.empty()) return taken->channel;
+  }
+  return {};
+}
+
 bool Readings::is_left_for(const PlanChoice& choice, const PlanMapping* taken,
                            const PlanMapping& mapping) const noexcept {
   return taken == nullptr || (mapping.metric != taken->metric && mapping.metric != choice.root);

@@ -125,6 +125,8 @@ struct Session {
 // A summary object of the body. offset and length cut its text out of the body.
 struct Document {
   std::string id;
+inline constexpr std::uint16_t kNoSessionSource = 0xffff;  // no condition decides
+
   std::string identity;  // what it replaces its former self by: its id, or what ResourceDef::one_per says
   std::int16_t part;     // of its readings
   std::uint16_t source;
@@ -136,6 +138,8 @@ struct Document {
 };
 
 struct Rejected {
+  // The source under whose channel a condition puts the session, such as that of naps, whether or not it has readings.
+  std::uint16_t session_source = kNoSessionSource;
   std::uint32_t ordinal;
   Reason reason;
   std::int16_t metric_id;  // of the plan; kNoMetric when not known

@@ -278,7 +278,10 @@ Names find_names(const Batch& batch, MissingNames* missing) {
               static_cast<int16*>(palloc0(sizeof(int16) * (batch.new_metrics.size() + 1)))};
   auto* used = static_cast<bool*>(palloc0(batch.sources.size() + 1));
   for (const Sample& sample : batch.samples) used[sample.source] = true;
-  for (const Document& document : batch.documents) used[document.source] = true;
+  for (const Document& document : batch.documents) {
+    used[document.source] = true;
+    if (document.session_source != kNoSessionSource) used[document.session_source] = true;
+  }
   for (size_t i = 0; i < batch.sources.size(); ++i) {
     const SourceRef& source = batch.sources[i];
     if (!used[i] || find_source(source.provider, source.type, source.channel, &names.sources[i])) continue;

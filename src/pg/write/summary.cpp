@@ -25,9 +25,9 @@ namespace wearables::pg {
 
 namespace {
 
-// $1 to $13 of upsert_document: user, resource, identity, id, version, source, part, doc, event, version of the event,
-// start and end of the session, when the event was received.
-constexpr int kFirstClaimParameter = 14;
+// $1 to $14 of upsert_document: user, resource, identity, id, version, source, part, doc, event, version of the event,
+// start and end of the session, when the event was received, the source that a condition gives the session.
+constexpr int kFirstClaimParameter = 15;
 
 // Which of two states of a document stands is decided by version, event_version and id (R3, core/write/document.h).
 // Nothing is written for an equal document of an equal version: a replay leaves no trace.
@@ -38,7 +38,7 @@ constexpr auto kUpsertDocument = static_text([](TextWriter& out) {
       << ColumnNames{kClaimColumns, "c."} << R"()::wearables.summary_sample ORDER BY )" << ColumnNames{kKeyOfUser, "c."}
       << R"(), '{}') AS samples,
            min(c.ts) AS first_ts, max(c.ts) AS last_ts,
-           CASE WHEN min(c.source_id) = max(c.source_id) THEN min(c.source_id) ELSE $6 END AS source_id
+           coalesce($14, CASE WHEN min(c.source_id) = max(c.source_id) THEN min(c.source_id) END, $6) AS source_id
     FROM unnest()"
       << ArrayParameters{kClaimColumns, kFirstClaimParameter} << R"() AS c ()" << ColumnNames{kClaimColumns} << R"()),
   former AS (
@@ -106,7 +106,8 @@ struct DocumentRow {
   int64 version;
   int16 source_id, part;
   Session session;
-  const Row* rows;  // what it claims, settled
+  int16 session_source_id;  // 0: no condition decides
+  const Row* rows;          // what it claims, settled
   int row_count;
 };
 
@@ -140,7 +141,8 @@ bool store_document(const Event& event, std::string_view resource, int64 user_id
        {arg_int8(user_id), arg_text(resource), arg_text(document.identity), arg_text(document.summary_id),
         arg_int8(document.version), arg_int2(document.source_id), arg_int2(document.part), arg_text(document.doc),
         arg_int8(event.event_id), arg_int8(event.version), arg_instant_or_null(document.session.start),
-        arg_instant_or_null(document.session.end), arg_instant(event.received_at)}) {
+        arg_instant_or_null(document.session.end), arg_instant(event.received_at),
+        arg_datum(INT2OID, Int16GetDatum(document.session_source_id), document.session_source_id == 0)}) {
     args.add(arg);
   }
   Assert(args.count == kFirstClaimParameter - 1);
@@ -199,15 +201,17 @@ bool* store_documents(const Event& event, const DocumentResources& resources, in
     MemoryContextSwitchTo(scratch);
     const std::uint32_t which = documents.order[i];
     const Document& document = batch.documents[which];
-    const DocumentRow row{document.identity,
-                          document.id,
-                          storable_document(event, document),
-                          documents.version[which],
-                          names.sources[document.source].source_id,
-                          document.part,
-                          document.session,
-                          rows + documents.first[which],
-                          static_cast<int>(documents.count[which])};
+    const DocumentRow row{
+        document.identity,
+        document.id,
+        storable_document(event, document),
+        documents.version[which],
+        names.sources[document.source].source_id,
+        document.part,
+        document.session,
+        document.session_source == kNoSessionSource ? int16{0} : names.sources[document.session_source].source_id,
+        rows + documents.first[which],
+        static_cast<int>(documents.count[which])};
     stop_point("document");
     Assert(!document.is_stream || !resources.stream.empty());
     live[i] = store_document(event, document.is_stream ? resources.stream : resources.own, user_id, row, after);

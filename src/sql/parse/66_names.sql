@@ -79,6 +79,7 @@ BEGIN
   INTO used_sources, used_metrics
   FROM (SELECT DISTINCT p.source_id, p.metric_id FROM wearables.sample_points p
         UNION ALL SELECT DISTINCT s.source_id, NULL::smallint FROM wearables.summaries s
+        UNION ALL SELECT DISTINCT s.samples_source_id, NULL::smallint FROM wearables.summaries s
         UNION ALL SELECT DISTINCT c.source_id, c.metric_id
                   FROM wearables.summaries s CROSS JOIN LATERAL unnest(s.samples) c) u;
 

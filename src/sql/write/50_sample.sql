@@ -102,7 +102,8 @@ COMMENT ON COLUMN wearables.summaries.session_start IS
 COMMENT ON COLUMN wearables.summaries.session_end IS
   'End of the session. Null: not a session, or longer than 48 hours.';
 COMMENT ON COLUMN wearables.summaries.samples_source_id IS
-  'Source of its samples if they all have the same: its own, or that of the channel that mappings set.';
+  'For a session of which a condition of a mapping with a channel holds, such as a nap: the source of that channel. '
+  'Else the source of its samples if they all have the same, or its own.';
 COMMENT ON COLUMN wearables.summaries.superseded IS
   'True: a newer session of the same samples_source_id contains this session or equals it, so none of its samples '
   'is stored.';
