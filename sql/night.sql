@@ -127,6 +127,31 @@ FROM wearables.nights(1, '2024-05-24', '2024-05-26');
 SELECT wearables.reclaim_names() IS NOT NULL, wearables.reclaim_names() IS NOT NULL;
 SELECT day, summary_id, naps FROM wearables.nights(1, '2024-05-24', '2024-05-26');
 
+-- A night that is issued again and again under new ids costs what the first did: the one after 300 read 602 documents.
+SELECT count(pg_temp.sleep('2u' || lpad(i::text, 3, '0'), format('"id":"again-%s","bedtime_start":"2024-05-27T21:00:00Z","bedtime_stop":"2024-05-28T05:00:00Z","total":26000', i)))
+FROM generate_series(1, 300) i;
+CALL wearables.drain();
+ANALYZE wearables.summaries;
+BEGIN;
+SELECT pg_temp.sleep('2u400', '"id":"again-at-last","bedtime_start":"2024-05-27T21:00:00Z","bedtime_stop":"2024-05-28T05:00:00Z","total":26100');
+SELECT sum(pg_stat_get_xact_tuples_fetched(r) + pg_stat_get_xact_tuples_returned(r)) AS before
+FROM (SELECT 'wearables.summaries'::regclass UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = 'wearables.summaries'::regclass) x (r) \gset
+SELECT (wearables.replay(event_id)).inserted FROM wearables.webhook_events WHERE message_id LIKE 'msg_2u400%';
+SELECT sum(pg_stat_get_xact_tuples_fetched(r) + pg_stat_get_xact_tuples_returned(r)) - :before < 60 AS few
+FROM (SELECT 'wearables.summaries'::regclass UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = 'wearables.summaries'::regclass) x (r);
+COMMIT;
+SELECT count(*) FILTER (WHERE superseded) AS superseded, string_agg(summary_id, ' ') FILTER (WHERE NOT superseded) AS stands
+FROM wearables.summaries WHERE summary_id LIKE 'again-%';
+-- what stands leaves, and comes back within itself: the next newest stands, then both
+SELECT pg_temp.sleep('2u401', '"id":"again-at-last","bedtime_start":"2024-05-28T00:00:00Z","bedtime_stop":"2024-05-28T06:00:00Z","total":20000');
+CALL wearables.drain();
+SELECT string_agg(summary_id, ' ' ORDER BY summary_id) FILTER (WHERE NOT superseded) AS stand FROM wearables.summaries WHERE summary_id LIKE 'again-%';
+SELECT pg_temp.sleep('2u402', '"id":"again-at-last","bedtime_start":"2024-05-27T20:00:00Z","bedtime_stop":"2024-05-28T06:00:00Z","total":26000');
+CALL wearables.drain();
+SELECT string_agg(summary_id, ' ' ORDER BY summary_id) FILTER (WHERE NOT superseded) AS stand FROM wearables.summaries WHERE summary_id LIKE 'again-%';
+SELECT (SELECT count(*) FROM wearables.samples WHERE channel IN ('sleep', 'nap')) = sum(cardinality(samples)) AS as_claimed
+FROM wearables.summaries WHERE NOT superseded;
+
 -- two paths or none, and no lists
 UPDATE wearables.resources SET session_end = NULL WHERE name = 'sleep';
 UPDATE wearables.resources SET session_end = 'stages.*.end' WHERE name = 'sleep';

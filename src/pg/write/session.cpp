@@ -3,6 +3,10 @@
 // sessions within the spans that have changed are judged; and as none is longer than kLongestSession, the one that
 // contains it ends within that time after it. Those are read once each, and the core decides (n log n).
 //
+// What is superseded is superseded by a session that is not: what contains and is newer than another is also contained
+// in, and older than, whatever supersedes that. So the superseded ones need not be read, except where one that was not
+// has left: a night that is issued again and again under new ids would cost more with each.
+//
 // Runs under the user's lock, after the documents of the event are stored. Those whose state changes are updated in one
 // statement.
 #include "core/write/session.h"
@@ -24,14 +28,24 @@ static_assert(kLongestSession == 2 * kMicrosPerDay);
 
 // The newest first. Spans that touch are one, so that each session is read once.
 Statement select_sessions{R"(
+  WITH g AS MATERIALIZED (
+    SELECT range_agg(tstzrange(k.from_at, k.to_at, '[]')) AS spans,
+           range_agg(tstzrange(k.from_at, k.to_at + interval '48 hours', '[]')) AS around,
+           range_agg(tstzrange(k.from_at, k.to_at, '[]')) FILTER (WHERE k.is_left) AS spans_left
+    FROM unnest($3::timestamptz[], $4::timestamptz[], $5::boolean[]) k (from_at, to_at, is_left)),
+  d AS (
+    SELECT s.identity, s.samples_source_id, s.session_start, s.session_end, s.superseded, s.version, s.event_version
+    FROM g CROSS JOIN LATERAL unnest(g.around) a (span)
+    JOIN wearables.summaries s ON s.user_id = $1 AND s.resource = $2 AND NOT s.superseded
+      AND s.session_end BETWEEN lower(a.span) AND upper(a.span)
+    UNION ALL
+    SELECT s.identity, s.samples_source_id, s.session_start, s.session_end, s.superseded, s.version, s.event_version
+    FROM g CROSS JOIN LATERAL unnest(g.spans_left) a (span)
+    JOIN wearables.summaries s ON s.user_id = $1 AND s.resource = $2 AND s.superseded
+      AND s.session_end BETWEEN lower(a.span) AND upper(a.span))
   SELECT d.identity, d.samples_source_id::bigint, d.session_start, d.session_end, d.superseded,
          g.spans @> tstzrange(d.session_start, d.session_end, '[]')
-  FROM (SELECT range_agg(tstzrange(k.from_at, k.to_at, '[]')),
-               range_agg(tstzrange(k.from_at, k.to_at + interval '48 hours', '[]'))
-        FROM unnest($3::timestamptz[], $4::timestamptz[]) k (from_at, to_at)) AS g (spans, around)
-  CROSS JOIN LATERAL unnest(g.around) a (span)
-  JOIN wearables.summaries d ON d.user_id = $1 AND d.resource = $2
-    AND d.session_end BETWEEN lower(a.span) AND upper(a.span)
+  FROM d CROSS JOIN g
   ORDER BY d.version >> 20 DESC, d.event_version DESC, d.identity DESC)"};
 
 enum SessionColumn { kIdentity = 1, kSource, kStart, kEnd, kSuperseded, kWithin };
@@ -53,25 +67,27 @@ Statement select_superseded{R"(
 
 }  // namespace
 
-void add_session_span(TimestampTz from, TimestampTz to, SessionSpans* spans) {
+void add_session_span(TimestampTz from, TimestampTz to, bool left, SessionSpans* spans) {
   if (spans->count == spans->capacity) {
     constexpr int kFirst = 16;
     spans->capacity = spans->capacity == 0 ? kFirst : 2 * spans->capacity;
     const Size size = sizeof(Datum) * spans->capacity;
-    for (Datum** column : {&spans->from, &spans->to}) {
+    for (Datum** column : {&spans->from, &spans->to, &spans->left}) {
       *column = static_cast<Datum*>(*column == nullptr ? MemoryContextAllocHuge(spans->context, size)
                                                        : repalloc_huge(*column, size));
     }
   }
   spans->from[spans->count] = TimestampTzGetDatum(from);
-  spans->to[spans->count++] = TimestampTzGetDatum(to);
+  spans->to[spans->count] = TimestampTzGetDatum(to);
+  spans->left[spans->count++] = BoolGetDatum(left);
 }
 
 void judge_sessions(int64 user_id, std::string_view resource, const SessionSpans& spans, GivenUp* given_up) {
   if (spans.count == 0) return;
   const uint64 rows = run(select_sessions, {arg_int8(user_id), arg_text(resource),
                                             arg_array(TIMESTAMPTZOID, spans.from, nullptr, spans.count),
-                                            arg_array(TIMESTAMPTZOID, spans.to, nullptr, spans.count)});
+                                            arg_array(TIMESTAMPTZOID, spans.to, nullptr, spans.count),
+                                            arg_array(BOOLOID, spans.left, nullptr, spans.count)});
   auto* sessions = owned_by<std::vector<SessionAt>>(CurrentMemoryContext);
   auto* superseded = owned_by<std::vector<char>>(CurrentMemoryContext);
   call_core([&]() -> Result<Done> { return sessions->resize(rows), Done{}; });

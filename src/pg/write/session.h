@@ -13,17 +13,19 @@ struct DocumentSet;
 
 namespace wearables::pg {
 
-// Where sessions have come, moved or gone; the spans live in `context`.
+// Where sessions have come, moved or gone; the spans live in `context`. left: one that was not superseded is no longer
+// there, so that what it superseded may stand again.
 struct SessionSpans {
   MemoryContext context;
-  Datum *from, *to;
+  Datum *from, *to, *left;
   int count, capacity;
 };
 
-void add_session_span(TimestampTz from, TimestampTz to, SessionSpans* spans);
+void add_session_span(TimestampTz from, TimestampTz to, bool left, SessionSpans* spans);
 
 // Finds out anew which sessions within the spans are superseded, and adds the keys that the others of them claim, or
-// that they claimed until now, to `given_up`.
+// that they claimed until now, to `given_up`. The sessions that have come are stored as not superseded. The cost grows
+// with the sessions that stand around the spans, and with the superseded ones within those that were left.
 void judge_sessions(int64 user_id, std::string_view resource, const SessionSpans& spans, GivenUp* given_up);
 
 // Of the documents that are live, by their places in `documents.order`: those that are superseded are no longer.

@@ -63,14 +63,20 @@ constexpr auto kUpsertDocument = static_text([](TextWriter& out) {
           last_ts = excluded.last_ts, event_id = excluded.event_id, event_version = excluded.event_version,
           session_start = excluded.session_start, session_end = excluded.session_end,
           event_received_at = excluded.event_received_at, samples_source_id = excluded.samples_source_id,
-          superseded = s.superseded AND excluded.session_end IS NOT NULL
+          superseded = false
       WHERE (s.version, s.event_version, s.summary_id)
             <= (excluded.version, excluded.event_version, excluded.summary_id)
     RETURNING 1)
   SELECT NOT coalesce((SELECT f.newer FROM former f), false), EXISTS (SELECT FROM stored),
-         (SELECT f.session_start FROM former f), (SELECT f.session_end FROM former f), )"
+         l.session_start, l.session_end, )"
       << ColumnNames{kKeyOfUser, "g."} << R"(
   FROM (SELECT 1) one
+  LEFT JOIN LATERAL (
+    SELECT f.session_start, f.session_end FROM former f, claims n
+    WHERE NOT f.superseded
+      AND (f.samples_source_id <> n.source_id
+           OR (tstzrange($11, $12, '[]') @> tstzrange(f.session_start, f.session_end, '[]')
+               AND $12 IS NOT NULL) IS NOT TRUE)) l ON true
   LEFT JOIN LATERAL (
     SELECT )"
       << ColumnNames{kKeyOfUser, "o."} << R"( FROM former f, unnest(f.samples) o
@@ -89,16 +95,17 @@ constexpr auto kDeleteDocuments = static_text([](TextWriter& out) {
   WITH gone AS (
     DELETE FROM wearables.summaries s
     WHERE s.user_id = $1 AND s.resource = $2 AND s.event_id = $3 AND s.identity <> ALL ($4)
-    RETURNING s.samples, s.session_start, s.session_end)
+    RETURNING s.samples, CASE WHEN NOT s.superseded THEN s.session_start END AS session_start,
+              CASE WHEN NOT s.superseded THEN s.session_end END AS session_end)
   SELECT true, true, g.session_start, g.session_end, )"
       << ColumnNames{kKeyOfUser, "o."} << R"( FROM gone g LEFT JOIN LATERAL unnest(g.samples) o ON true)";
 });
 Statement delete_documents{kDeleteDocuments.data};
 
 // Of upsert_document and delete_documents: a row for each key that was given up, of a document that gave up none one
-// row without a key. Whether the document is the current one, whether anything was written, where its former self lay,
-// key.
-enum StoredColumn { kLive = 1, kStored, kFormerStart, kFormerEnd, kFirstGivenUp };
+// row without a key. Whether the document is the current one, whether anything was written, the span of its former
+// self if that could supersede what its present self does not, key.
+enum StoredColumn { kLive = 1, kStored, kLeftStart, kLeftEnd, kFirstGivenUp };
 
 struct DocumentRow {
   std::string_view identity, summary_id;
@@ -120,8 +127,8 @@ struct Aftermath {
 // Of a result of upsert_document or delete_documents.
 void note_aftermath(uint64 rows, Aftermath* after) {
   for (uint64 row = 0; row < rows; ++row) {
-    const TimestampTz end = get_instant(row, kFormerEnd, DT_NOEND);
-    if (end != DT_NOEND) add_session_span(get_instant(row, kFormerStart), end, &after->sessions);
+    const TimestampTz end = get_instant(row, kLeftEnd, DT_NOEND);
+    if (end != DT_NOEND) add_session_span(get_instant(row, kLeftStart), end, true, &after->sessions);
   }
   add_given_up(rows, kFirstGivenUp, &after->given_up);
 }
@@ -153,7 +160,7 @@ bool store_document(const Event& event, std::string_view resource, int64 user_id
   if (!get_bool(0, kStored)) return live;
   note_aftermath(results, after);
   if (document.session.exists()) {
-    add_session_span(to_server(document.session.start), to_server(document.session.end), &after->sessions);
+    add_session_span(to_server(document.session.start), to_server(document.session.end), false, &after->sessions);
   }
   return live;
 }

@@ -169,7 +169,8 @@ BEGIN ATOMIC
     SELECT e.resource AS name FROM wearables.webhook_events e
     WHERE e.user_id = $1 AND e.wrote_to >= $4 - interval '31 days' AND e.received_at >= $4 - interval '34 days'
     UNION
-    SELECT s.resource FROM wearables.summaries s WHERE s.user_id = $1 AND s.last_ts >= $4 - interval '31 days') o
+    SELECT s.resource FROM wearables.summaries s
+    WHERE s.user_id = $1 AND s.last_ts >= $4 - interval '31 days' AND NOT s.superseded) o
   JOIN wearables.resources r ON r.name = o.name
   WHERE r.kind <> 'skipped' AND r.rest_path IS NOT NULL AND r.rest_range <> 'none';
 END;

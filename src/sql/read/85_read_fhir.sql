@@ -199,7 +199,7 @@ LEFT JOIN LATERAL (
   SELECT s.event_id, s.event_received_at, s.session_start, s.session_end
   FROM wearables.summaries s
   WHERE o.channel <> 'timeseries' AND s.user_id = p.user_id AND s.last_ts >= p.ts AND s.first_ts <= p.ts
-    AND s.version = p.version AND s.part = p.part
+    AND s.version = p.version AND s.part = p.part AND NOT s.superseded
   LIMIT 1) d ON true
 -- The heartrate of a night is its lowest, resting or mean one, and is here under that name: as a heart rate at the
 -- moment of waking it would be wrong.

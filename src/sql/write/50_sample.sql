@@ -107,8 +107,11 @@ COMMENT ON COLUMN wearables.summaries.samples_source_id IS
 COMMENT ON COLUMN wearables.summaries.superseded IS
   'True: a newer session of the same samples_source_id contains this session or equals it, so none of its samples '
   'is stored.';
-CREATE INDEX summaries_sessions ON wearables.summaries (user_id, resource, session_end) WHERE session_end IS NOT NULL;
-CREATE INDEX summaries_claims ON wearables.summaries (user_id, last_ts, first_ts);
+-- Superseded documents are apart: a vendor that issues a night again under a new id adds one each time.
+CREATE INDEX summaries_sessions ON wearables.summaries (user_id, resource, session_end)
+  WHERE session_end IS NOT NULL AND NOT superseded;
+CREATE INDEX summaries_superseded ON wearables.summaries (user_id, resource, session_end) WHERE superseded;
+CREATE INDEX summaries_claims ON wearables.summaries (user_id, last_ts, first_ts) WHERE NOT superseded;
 SELECT pg_extension_config_dump('wearables.summaries', '');
 
 CREATE TABLE wearables.quarantine (
