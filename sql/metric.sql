@@ -75,4 +75,16 @@ UPDATE wearables.metrics SET name = 'bar', highest = 9 WHERE name = 'foo';
 DELETE FROM wearables.sample_points;
 DELETE FROM wearables.metrics WHERE name = 'bar';
 
+-- No reading is larger than 1e100, whatever the range of its metric: of two of 1.7e308 each chart of their day failed
+-- with "value out of range: overflow", for ever.
+INSERT INTO wearables.metrics (name, unit, aggregate, lowest, highest) VALUES ('joules', 'J', 'sum', '-infinity', 1e200);
+INSERT INTO wearables.resources (name, kind) VALUES ('energy', 'timeseries');
+INSERT INTO wearables.mappings (resource, metric, value_fields) VALUES ('energy', 'joules', '{value}');
+SELECT refused, value FROM wearables.normalize('daily.data.energy.created',
+  '{"data":{"source":{"provider":"acme"},"data":[{"timestamp":"2026-01-01T00:00:00Z","value":1.7e308},{"timestamp":"2026-01-01T00:01:00Z","value":-1.1e100},{"timestamp":"2026-01-01T00:02:00Z","value":-1e100}]}}'::jsonb);
+INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (1, 'joules', '2026-01-01 00:01Z', 1.7e308);
+\echo :SQLSTATE
+INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (1, 'joules', '2026-01-01 00:01Z', 1e100), (1, 'joules', '2026-01-01 00:02Z', 1e100), (1, 'joules', '2026-01-02 00:02Z', 1);
+SELECT bucket_start, value FROM wearables.timeseries(1, 'joules', date '2026-01-01', date '2026-01-03', 'day');
+
 DROP EXTENSION wearables_ingest CASCADE;

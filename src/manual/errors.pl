@@ -58,7 +58,7 @@ return (
 	null_value_not_allowed => [ '22004', 'A required argument is null or empty.',
 		'Give it a value.' ],
 	numeric_value_out_of_range => [ '22003', 'The value lies outside of the plausible range of its metric.',
-		'Check the unit. If the value is right, change lowest or highest of the metric.' ],
+		'Check the unit. If the value is right, change lowest or highest of the metric. No value can be larger than 1e100.' ],
 	object_not_in_prerequisite_state => [ '55000',
 		'The statement is not possible in this state: the library does not fit the schema, a shipped row '
 		  . 'was deleted, a setting is missing, samples of a summary channel were inserted, the user was erased, or '

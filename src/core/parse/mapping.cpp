@@ -39,6 +39,9 @@ Result<Done> add_metric(Plan::Impl& plan, const MetricDef& def) {
   plan.metric_indexes.emplace(def.metric_id, index);
   plan.metric_names.emplace(def.name, index);
   plan.metrics.push_back({def, {}});
+  MetricDef& added = plan.metrics.back().def;
+  added.lowest = std::max(added.lowest, -kLargestValue);
+  added.highest = std::min(added.highest, kLargestValue);
   return Done{};
 }
 

@@ -207,9 +207,9 @@ void Readings::take_row(const PlanMapping& mapping) {
     if (!find_unit(mapping, *result)) return false;
     *result = *result * unit_.factor + unit_.offset;
   }
-  // Open ranges are infinite, so infinity is asked about by itself. NaN fails every comparison.
+  // The range of a plan is finite (kLargestValue). NaN fails every comparison.
   const MetricDef& metric = choice_.metric->def;
-  const bool plausible = std::isfinite(*result) && *result >= metric.lowest && *result <= metric.highest;
+  const bool plausible = *result >= metric.lowest && *result <= metric.highest;
   return plausible || fail(Reason::kOutOfRange, slot);
 }
 

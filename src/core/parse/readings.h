@@ -151,12 +151,12 @@ class Readings {
   bool decode(const PlanMapping& mapping, int slot, double* result);
   bool read_time(const PlanMapping& mapping, int slot);
   bool read_instant(int slot);
+  std::optional<ParsedInstant> parsed_instant(const Value& value) noexcept;
   bool place_instant(const ParsedInstant& parsed, int slot);
   void read_place();
   std::uint8_t zone_named(std::string_view text);
   bool is_midnight_of_document(const ParsedInstant& parsed) const noexcept;
   [[gnu::always_inline]] bool fail(Reason reason, int slot, std::string_view detail = {}) noexcept {
-  std::optional<ParsedInstant> parsed_instant(const Value& value) noexcept;
     rejection_.reason = reason;
     rejection_.slot = slot;
     rejection_.detail = detail;

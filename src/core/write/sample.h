@@ -20,6 +20,9 @@ inline constexpr std::int16_t kCalendarDay = 32767;
 static_assert(kCalendarDay > kFarthestOffset && kNoOffset < -kFarthestOffset);
 inline constexpr std::uint32_t kNone = 0xffffffffU;
 inline constexpr std::int16_t kNoMetric = 0;
+// No reading is larger, in its canonical unit and either way: so the sums, products and squares of all that a table can
+// hold are finite, and no chart fails for one reading.
+inline constexpr double kLargestValue = 1e100;
 
 // The part of a reading that nothing sets apart from others of its instant and source: those of timeseries, as a rule.
 inline constexpr std::int16_t kWholePart = 0;
@@ -101,11 +104,11 @@ struct NewMetric {
   std::int16_t parent_id;
 };
 
+inline constexpr std::size_t kMaxSourceName = 100;  // bytes, of a provider, a source type or a channel
+
 // channel is "timeseries", the summary resource, or that of a mapping of its own.
 struct SourceRef {
   std::string provider;
-inline constexpr std::size_t kMaxSourceName = 100;  // bytes, of a provider, a source type or a channel
-
   std::string type;
   std::string channel;
   bool operator==(const SourceRef&) const = default;
@@ -122,11 +125,11 @@ struct Session {
   bool exists() const noexcept { return end != kNoInstant; }
 };
 
+inline constexpr std::uint16_t kNoSessionSource = 0xffff;  // no condition decides
+
 // A summary object of the body. offset and length cut its text out of the body.
 struct Document {
   std::string id;
-inline constexpr std::uint16_t kNoSessionSource = 0xffff;  // no condition decides
-
   std::string identity;  // what it replaces its former self by: its id, or what ResourceDef::one_per says
   std::int16_t part;     // of its readings
   std::uint16_t source;
@@ -135,11 +138,11 @@ inline constexpr std::uint16_t kNoSessionSource = 0xffff;  // no condition decid
   std::size_t offset;
   std::size_t length;
   Session session = {};
+  // The source under whose channel a condition puts the session, such as that of naps, whether or not it has readings.
+  std::uint16_t session_source = kNoSessionSource;
 };
 
 struct Rejected {
-  // The source under whose channel a condition puts the session, such as that of naps, whether or not it has readings.
-  std::uint16_t session_source = kNoSessionSource;
   std::uint32_t ordinal;
   Reason reason;
   std::int16_t metric_id;  // of the plan; kNoMetric when not known

@@ -340,8 +340,8 @@ bool is_names_missing(int sqlstate) noexcept { return sqlstate == kNamesMissing;
 
 bool find_metric(const char* name, Metric* metric) {
   if (run(select_metric_row, {arg_text(name)}) == 0) return false;
-  *metric = {get_int2(0, kMetricId), copy_text(0, kUnit, CurrentMemoryContext), get_float8(0, kLowest),
-             get_float8(0, kHighest)};
+  *metric = {get_int2(0, kMetricId), copy_text(0, kUnit, CurrentMemoryContext),
+             Max(get_float8(0, kLowest), -kLargestValue), Min(get_float8(0, kHighest), kLargestValue)};
   if (get_bool(0, kIsUnused)) run(keep_metric, {arg_text(name)});
   return true;
 }

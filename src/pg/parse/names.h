@@ -73,7 +73,7 @@ Source source_of(const SourceRef& source);
 struct Metric {
   int16 metric_id;
   const char* unit;
-  double lowest, highest;
+  double lowest, highest;  // finite: kLargestValue where the row sets no bound
 };
 
 // Finds the metric by its name; false when there is none. One that maintenance has found unused is in use from now on.

@@ -112,7 +112,7 @@ void check_unit(const Metric& metric, std::string_view name, const Tuple& tuple)
 }
 
 void check_value(const Metric& metric, std::string_view name, double value) {
-  if (std::isfinite(value) && value >= metric.lowest && value <= metric.highest) return;
+  if (value >= metric.lowest && value <= metric.highest) return;
   ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
                   errmsg("the value is outside the plausible range of metric \"%s\"", c_string(name)),
                   errdetail("The range is %g to %g.", metric.lowest, metric.highest)));
