@@ -73,6 +73,10 @@ DELETE FROM wearables.metrics WHERE name = 'foo';
 UPDATE wearables.metrics SET unit = 'v' WHERE name = 'foo';
 UPDATE wearables.metrics SET name = 'bar', highest = 9 WHERE name = 'foo';
 DELETE FROM wearables.sample_points;
+-- nor does it go where the snapshot may be older than its samples
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+DELETE FROM wearables.metrics WHERE name = 'bar';
+ROLLBACK;
 DELETE FROM wearables.metrics WHERE name = 'bar';
 
 -- No reading is larger than 1e100, whatever the range of its metric: of two of 1.7e308 each chart of their day failed

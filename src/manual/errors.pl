@@ -47,7 +47,8 @@ return (
 		'Look at webhook_events.payload. The sender, or a proxy in between, has changed it.' ],
 	invalid_transaction_termination => [ '2D000', 'drain() was called in a transaction block or a function.',
 		'CALL it as a statement of its own.' ],
-	lock_not_available => [ '55P03', 'Another session holds a lock for too long.',
+	lock_not_available => [ '55P03',
+		'Another session holds a lock for too long, or writes samples while a metric is to be deleted.',
 		'Try again later.' ],
 	name_too_long => [ '42622', 'The name of an endpoint is too long for a function of its own.',
 		'Let the proxy set the header wearables-endpoint instead.' ],
@@ -61,7 +62,8 @@ return (
 		'Check the unit. If the value is right, change lowest or highest of the metric. No value can be larger than 1e100.' ],
 	object_not_in_prerequisite_state => [ '55000',
 		'The statement is not possible in this state: the library does not fit the schema, a shipped row '
-		  . 'was deleted, a setting is missing, samples of a summary channel were inserted, the user was erased, or '
+		  . 'was deleted, a metric would be deleted in a REPEATABLE READ transaction, a setting is missing, samples '
+		  . 'of a summary channel were inserted, the user was erased, or '
 		  . 'a role cannot be limited or be of kind self.',
 		'Follow the hint.' ],
 	program_limit_exceeded => [ '54000',

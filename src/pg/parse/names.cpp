@@ -73,9 +73,13 @@ enum { kLabelName = 1, kLabelUnit };
 
 Statement select_extended{"SELECT m.metric_id FROM wearables.metrics m WHERE m.name = $1 AND m.unused_since IS NULL"};
 
-Statement select_metric_row{R"(
-  SELECT m.metric_id, m.unit, m.lowest, m.highest, m.unused_since IS NOT NULL
-  FROM wearables.metrics m WHERE m.name = $1)"};
+#define SELECT_METRIC_ROW                                                        \
+  "SELECT m.metric_id, m.unit, m.lowest, m.highest, m.unused_since IS NOT NULL " \
+  "FROM wearables.metrics m WHERE m.name = $1"
+Statement select_metric_row{SELECT_METRIC_ROW};
+// Where the snapshot may be older than hold_names(): a row that has been changed or deleted since is refused.
+Statement select_locked_metric_row{SELECT_METRIC_ROW " FOR SHARE"};
+#undef SELECT_METRIC_ROW
 
 enum MetricRowColumn { kMetricId = 1, kUnit, kLowest, kHighest, kIsUnused };
 
@@ -339,7 +343,8 @@ void end_for_names() { ereport(ERROR, (errcode(kNamesMissing), errmsg("names are
 bool is_names_missing(int sqlstate) noexcept { return sqlstate == kNamesMissing; }
 
 bool find_metric(const char* name, Metric* metric) {
-  if (run(select_metric_row, {arg_text(name)}) == 0) return false;
+  Statement& select = IsolationUsesXactSnapshot() ? select_locked_metric_row : select_metric_row;
+  if (run(select, {arg_text(name)}) == 0) return false;
   *metric = {get_int2(0, kMetricId), copy_text(0, kUnit, CurrentMemoryContext),
              Max(get_float8(0, kLowest), -kLargestValue), Min(get_float8(0, kHighest), kLargestValue)};
   if (get_bool(0, kIsUnused)) run(keep_metric, {arg_text(name)});

@@ -4,6 +4,7 @@
 #include "pg/store/event.h"
 
 #include "pg/parse/mapping.h"
+#include "pg/parse/names.h"
 #include "pg/receive/endpoint.h"
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
@@ -198,7 +199,10 @@ const StreamSubject* stream_subject_in(uint64 row, int column, MemoryContext con
   return subject;
 }
 
+// The names are held before the revision in force is read: a metric that is deleted meanwhile waits for what will be
+// written under this revision, or is gone from the one that is read.
 bool load_event(int64 event_id, TimestampTz received_at, Event* event) {
+  hold_names();
   lock_events();
   const uint64 rows = received_at == 0 ? run(select_event_anywhere, {arg_int8(event_id)})
                                        : run(select_event, {arg_int8(event_id), arg_instant(received_at)});

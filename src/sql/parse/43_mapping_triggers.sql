@@ -23,7 +23,10 @@ BEGIN
          lower(TG_OP) || ' ' || concat_ws(' ', doc ->> 'resource', doc ->> 'provider', doc ->> 'metric',
                                           CASE TG_TABLE_NAME WHEN 'mappings' THEN doc ->> 'channel' END,
                                           doc ->> 'name', doc ->> 'text', doc ->> 'path')
-  FROM wearables.revisions r;
+  FROM wearables.revisions r
+  -- In REPEATABLE READ the snapshot may be older than the lock and not show the last number. Then the server raises
+  -- serialization_failure, and not unique_violation as it would without this.
+  ON CONFLICT DO NOTHING;
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION wearables_internal.note_revision() IS
@@ -232,6 +235,10 @@ BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> 'metrics' THEN
     RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
       USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on tables of the parser.';
+DECLARE
+  tries CONSTANT integer := 60;
+  pause CONSTANT double precision := 0.05;  -- seconds
+  alone boolean := false;
   END IF;
   IF TG_OP = 'UPDATE' THEN
     -- a restore brings the row as it was when these samples were written
@@ -243,6 +250,29 @@ BEGIN
   IF EXISTS (SELECT FROM wearables.users u
              CROSS JOIN LATERAL (SELECT FROM wearables.sample_points p
                                  WHERE p.user_id = u.user_id AND p.metric_id = OLD.metric_id LIMIT 1) x) THEN
+  -- Whoever writes samples holds this table from before he reads the parser to the end of his transaction: so whoever
+  -- read of the metric has written, and whoever has not read yet will not find it. The lock is tried, not awaited,
+  -- because nobody could begin to write while this waited for a transaction that stays open.
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'a metric can be deleted, or get another unit, only in a READ COMMITTED transaction'
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = 'The snapshot of this transaction may be older than samples of the metric.',
+            HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED.';
+  END IF;
+  FOR try IN 1 .. tries LOOP
+    BEGIN
+      LOCK TABLE wearables.sources IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+      alone := true;
+    EXCEPTION WHEN lock_not_available THEN
+      PERFORM pg_sleep(pause);
+    END;
+    EXIT WHEN alone;
+  END LOOP;
+  IF NOT alone THEN
+    RAISE EXCEPTION 'metric "%" may be in use by another transaction', OLD.name
+      USING ERRCODE = 'lock_not_available', DETAIL = 'Other transactions are writing samples.',
+            HINT = 'Run the statement again when they have ended.';
+  END IF;
     RAISE EXCEPTION 'metric "%" has samples', OLD.name
       USING ERRCODE = 'dependent_objects_still_exist',
             DETAIL = 'They would be shown in another unit, or under the name of a later metric.',
