@@ -100,4 +100,31 @@ SELECT endpoint, kind, ordinal, value FROM wearables.endpoint_secrets ORDER BY k
 DELETE FROM wearables.endpoints WHERE name = 'junction';
 SELECT count(*) FROM wearables.endpoint_secrets;
 
+
+-- Under a new name it is the same endpoint: a message that is delivered again is a duplicate, what waits for a user is
+-- found by the vendor's id, what was sent before is still somebody's, and what was asked for goes on. All of it was left
+-- behind under the old name.
+SELECT wearables.add_endpoint('old', base_url => 'https://api.example.com'), wearables.set_secret('old', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+SELECT wearables.register_user('alice', 'ext-alice', 'old');
+CREATE FUNCTION pg_temp.pulse(made text, who text, endpoint text) RETURNS text LANGUAGE sql AS $$
+  SELECT (wearables.receive(wearables.signed_headers('msg_' || rpad(made, 27, '0'), now(), body, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), body, endpoint)).status
+  FROM convert_to(format('{"event_type":"daily.data.heartrate.created","user_id":"%s","data":{"source":{"provider":"garmin"},"data":[{"timestamp":"2024-05-01T08:00:00Z","value":60,"unit":"bpm"}]}}', who), 'UTF8') body $$;
+SELECT pg_temp.pulse('2t01', 'ext-alice', 'old'), pg_temp.pulse('2t02', 'ext-bob', 'old');
+SELECT wearables.request_backfill(1, '', 'heartrate', '2024-01-01', '2024-02-01') IS NOT NULL AS asked;
+CALL wearables.drain();
+UPDATE wearables.endpoints SET name = 'new' WHERE name = 'old';
+SELECT pg_temp.pulse('2t01', 'ext-alice', 'new');
+SELECT (wearables.replay(event_id)).unchanged FROM wearables.webhook_events WHERE message_id LIKE 'msg_2t01%';
+SELECT wearables.register_user('bob', 'ext-bob', 'new');
+CALL wearables.drain();
+SELECT message_id, endpoint, status, user_id FROM wearables.webhook_events ORDER BY event_id;
+SELECT endpoint, state FROM wearables.backfills;
+-- nothing names the old one, in any table that has such a column
+CREATE TEMP TABLE followers AS SELECT c.oid::regclass AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'endpoint' AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace);
+SELECT name AS names_the_old_one FROM followers
+WHERE query_to_xml(format('SELECT FROM %s WHERE endpoint = %L', name, 'old'), true, false, '')::text ~ '<row';
+SELECT name AS has_rows FROM followers WHERE query_to_xml(format('SELECT FROM %s WHERE endpoint = %L', name, 'new'), true, false, '')::text ~ '<row' ORDER BY name::text COLLATE "C";
+SELECT count(*) AS followers FROM followers;
+
 DROP EXTENSION wearables_ingest CASCADE;

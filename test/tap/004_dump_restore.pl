@@ -50,6 +50,8 @@ UPDATE wearables.units SET factor = 7.5 WHERE metric = 'blood_pressure' AND text
 UPDATE wearables.resources SET backfill_days = 11, window_days = 7, note = 'ours' WHERE name = 'sleep';
 UPDATE wearables.resources SET reconcile_days = 9, one_per = 'source', session_start = 'from', session_end = 'until' WHERE name = 'body';
 UPDATE wearables.metrics SET parent = NULL WHERE name = 'electrocardiogram_voltage/lead_1';
+UPDATE wearables.metrics SET name = 'swapped' WHERE name = 'vo2_max'; UPDATE wearables.metrics SET name = 'vo2_max' WHERE name = 'wheelchair_push'; UPDATE wearables.metrics SET name = 'wheelchair_push' WHERE name = 'swapped';
+UPDATE wearables.metrics SET name = 'daylight' WHERE name = 'uv_exposure';
 UPDATE wearables.known_fields SET texts = texts || 'acme'::text WHERE path = 'source.provider';
 UPDATE wearables.known_fields SET note = 'ours' WHERE resource = 'sleep' AND path = 'bedtime_start';
 INSERT INTO wearables.known_fields (resource, path) VALUES ('sleep', 'snoring'), (NULL, 'source.colour');

@@ -103,8 +103,12 @@ BEGIN
   IF TG_TABLE_NAME = 'revisions' THEN
     DELETE FROM wearables.revisions r WHERE r.revision = NEW.revision;
   ELSIF TG_TABLE_NAME = 'metrics' AND NEW.origin = 'changed' THEN
-    UPDATE wearables.metrics m SET (unit, ucum, codes, aggregate, kind, lowest, highest, parent, origin) =
-      ROW(NEW.unit, NEW.ucum, NEW.codes, NEW.aggregate, NEW.kind, NEW.lowest, NEW.highest, NEW.parent, 'changed')
+    -- It may have been renamed, and its new name may be that of a row that was renamed, too, and is restored later.
+    UPDATE wearables.metrics m SET name = 'shipped_' || m.metric_id
+    WHERE m.name = NEW.name AND m.metric_id <> NEW.metric_id AND m.origin = 'shipped';
+    UPDATE wearables.metrics m SET (name, unit, ucum, codes, aggregate, kind, lowest, highest, parent, origin) =
+      ROW(NEW.name, NEW.unit, NEW.ucum, NEW.codes, NEW.aggregate, NEW.kind, NEW.lowest, NEW.highest, NEW.parent,
+          'changed')
       WHERE m.metric_id = NEW.metric_id;
     RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
   ELSIF TG_TABLE_NAME = 'resources' AND NEW.origin = 'changed' THEN
@@ -231,14 +235,14 @@ COMMENT ON FUNCTION wearables_internal.check_channel() IS
 CREATE FUNCTION wearables_internal.keep_used_metric() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> 'metrics' THEN
-    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
-      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on tables of the parser.';
 DECLARE
   tries CONSTANT integer := 60;
   pause CONSTANT double precision := 0.05;  -- seconds
   alone boolean := false;
+BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> 'metrics' THEN
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on tables of the parser.';
   END IF;
   IF TG_OP = 'UPDATE' THEN
     -- a restore brings the row as it was when these samples were written
@@ -246,10 +250,6 @@ DECLARE
   ELSIF OLD.unused_since IS NOT NULL THEN
     RETURN OLD;  -- reclaim_names() has looked, under a lock
   END IF;
-  -- from one user to the next by the key, since no index begins with the metric
-  IF EXISTS (SELECT FROM wearables.users u
-             CROSS JOIN LATERAL (SELECT FROM wearables.sample_points p
-                                 WHERE p.user_id = u.user_id AND p.metric_id = OLD.metric_id LIMIT 1) x) THEN
   -- Whoever writes samples holds this table from before he reads the parser to the end of his transaction: so whoever
   -- read of the metric has written, and whoever has not read yet will not find it. The lock is tried, not awaited,
   -- because nobody could begin to write while this waited for a transaction that stays open.
@@ -273,6 +273,10 @@ DECLARE
       USING ERRCODE = 'lock_not_available', DETAIL = 'Other transactions are writing samples.',
             HINT = 'Run the statement again when they have ended.';
   END IF;
+  -- from one user to the next by the key, since no index begins with the metric
+  IF EXISTS (SELECT FROM wearables.users u
+             CROSS JOIN LATERAL (SELECT FROM wearables.sample_points p
+                                 WHERE p.user_id = u.user_id AND p.metric_id = OLD.metric_id LIMIT 1) x) THEN
     RAISE EXCEPTION 'metric "%" has samples', OLD.name
       USING ERRCODE = 'dependent_objects_still_exist',
             DETAIL = 'They would be shown in another unit, or under the name of a later metric.',

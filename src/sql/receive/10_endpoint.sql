@@ -24,7 +24,8 @@ COMMENT ON TABLE wearables.endpoints IS
   'Configured senders. One row is one webhook endpoint at the vendor, with its own signing secrets. Use '
   'add_endpoint() to add or change one.';
 COMMENT ON COLUMN wearables.endpoints.name IS
-  'Letters, digits, _ . and -, at most 63 bytes, beginning with a letter or digit.';
+  'Letters, digits, _ . and -, at most 63 bytes, beginning with a letter or digit. If it is changed, everything that '
+  'names the endpoint follows, each of its events and deliveries included: that takes long where there are many.';
 COMMENT ON COLUMN wearables.endpoints.vendor IS
   'Who sends: decides the signature scheme, the event types and the REST API.';
 COMMENT ON COLUMN wearables.endpoints.environment IS
