@@ -20,7 +20,7 @@ PARTS = {
     "summaries": f"""SELECT concat_ws(' | ', u.client_user_id, s.resource, s.identity, s.summary_id, {{version}}, s.superseded, o.provider, o.source_type, o.channel,
                        s.first_ts, s.last_ts, {SAMPLES}, s.doc)
                      FROM wearables.summaries s JOIN wearables.users u USING (user_id) JOIN wearables.sources o USING (source_id)""",
-    "connections": """SELECT concat_ws(' | ', u.client_user_id, c.provider, c.status, c.error_type, c.device, c.provider_user_id, c.connected_at, {last_data_at}, c.version)
+    "connections": """SELECT concat_ws(' | ', u.client_user_id, c.provider, c.status, c.error_type, c.provider_user_id, c.connected_at, {last_data_at}, c.version)
                       FROM wearables.connections c JOIN wearables.users u USING (user_id) WHERE {worth_it}""",
     "lifecycle": """SELECT concat_ws(' | ', coalesce(e.message_id, 'said'), u.client_user_id, c.provider, c.kind, c.actor, c.error_type, c.endpoint,
                       c.external_user_id, c.provider_user_id, c.at, c.version)

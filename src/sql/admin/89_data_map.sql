@@ -13,7 +13,7 @@ FROM (VALUES
   ('wearables.parked_events', 'personal', 'deleted', 'external_user_id client_user_id'),
   ('wearables.parked_events', 'technical', 'deleted', 'event_id received_at endpoint parked_at'),
   ('wearables.connections', 'personal', 'deleted',
-   'user_id provider status error_type device connected_at last_data_at provider_user_id'),
+   'user_id provider status error_type connected_at last_data_at provider_user_id'),
   ('wearables.connections', 'technical', 'deleted', 'version'),
   ('wearables.connection_events', 'personal', 'deleted',
    'user_id provider kind actor error_type external_user_id provider_user_id at'),

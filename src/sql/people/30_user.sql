@@ -98,7 +98,6 @@ CREATE TABLE wearables.connections (
   status       text NOT NULL DEFAULT 'unknown'
                CHECK (status IN ('unknown', 'connected', 'disconnected', 'deregistered', 'error')),
   error_type   text,
-  device       jsonb,
   connected_at timestamptz,
   last_data_at timestamptz,
   provider_user_id text COLLATE "C",
@@ -114,7 +113,6 @@ COMMENT ON COLUMN wearables.connections.status IS
   'receives nothing until the user connects again; unknown: readings have arrived, but no event about the '
   'connection.';
 COMMENT ON COLUMN wearables.connections.error_type IS 'The vendor''s code of the error. Null: none is known.';
-COMMENT ON COLUMN wearables.connections.device IS 'Reserved for data about the device. Not filled yet.';
 COMMENT ON COLUMN wearables.connections.connected_at IS 'When the user last connected.';
 COMMENT ON COLUMN wearables.connections.last_data_at IS
   'Newest timestamp of all readings that have arrived. Never moves backwards, unless a wrong link was corrected.';
