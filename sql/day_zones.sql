@@ -58,4 +58,20 @@ SELECT count(*) = (SELECT count(*) FROM documents) AS all_days, count(*) FILTER 
 FROM wearables.timeseries(1, 'steps', date '1971-01-01', date '2040-01-01', 'day', 'recorded') t
 LEFT JOIN documents d ON d.day = wearables.day_of(t.bucket_start, 'America/St_Johns') AND d.steps = t.value;
 
+
+-- A day that a zone left out is none that coverage() could know something of: it was empty, or unknown.
+INSERT INTO wearables.users (client_user_id, time_zone) SELECT 'in ' || name, name FROM zones;
+CREATE TEMP TABLE left_out AS
+SELECT u.user_id, u.time_zone, s.first, s.beyond, array_agg(r.day ORDER BY r.day) AS days
+FROM wearables.users u CROSS JOIN (VALUES (date '1993-08-19', date '1993-08-24'), ('1994-12-29', '1995-01-04'), ('2011-12-28', '2012-01-03')) s (first, beyond)
+CROSS JOIN LATERAL (SELECT s.first + i AS day FROM generate_series(0, s.beyond - s.first - 1) i) r
+WHERE wearables.first_instant(r.day::timestamp, u.time_zone) = wearables.first_instant((r.day + 1)::timestamp, u.time_zone)
+GROUP BY u.user_id, u.time_zone, s.first, s.beyond;
+SELECT l.time_zone, l.days, count(*) = l.beyond - l.first - cardinality(l.days) AS as_many, bool_or(c.day = ANY (l.days)) AS left_out_too,
+       (SELECT count(*) FROM wearables.coverage(l.user_id, 'heartrate', l.days[1], l.days[1] + 1)) AS alone
+FROM left_out l CROSS JOIN LATERAL wearables.coverage(l.user_id, 'heartrate', l.first, l.beyond) c
+GROUP BY l.user_id, l.time_zone, l.first, l.beyond, l.days ORDER BY l.time_zone COLLATE "C", l.first;
+-- what a document dates with it is known all the same
+UPDATE wearables.users SET time_zone = 'Pacific/Apia' WHERE user_id = 1;
+SELECT day, how FROM wearables.coverage(1, 'steps', '2011-12-29', '2012-01-01');
 DROP EXTENSION wearables_ingest CASCADE;

@@ -293,8 +293,8 @@ BEGIN ATOMIC
       AND e.wrote_metrics && ARRAY(SELECT m.metric_id FROM mine m)
       -- its resource was a timeseries before: it counts once
       AND e.event_id NOT IN (SELECT o.event_id FROM origins o)),
-  -- Events times days would be too many, for one event may span all of the days. Of each span the blocks of 1, 2, 4, ...
-  -- days that make it up, at most two of a size: what is behind a block is behind each of its days.
+  -- Events times days would be too many, for one event may span all of the days. Of each span the blocks of 1, 2,
+  -- 4, ... days that make it up, at most two of a size: what is behind a block is behind each of its days.
   blocks AS MATERIALIZED (
     SELECT k.level, b.block, bool_or(s.pulled) AS pulled, bool_or(NOT s.pulled) AS sent, count(*) AS events,
            (array_agg(s.event_id ORDER BY s.event_id DESC))[1:least($6, 1000)] AS event_ids
@@ -349,6 +349,8 @@ BEGIN ATOMIC
   LEFT JOIN behind b ON b.day = d.day
   LEFT JOIN newest n ON n.day = d.day
   LEFT JOIN refused r ON r.day = d.day
+  -- A day that the clocks skipped has no instant at which a reading or a pull could lie, but may be written as a date.
+  WHERE d.starts < d.ends OR h.of_day OR b.day IS NOT NULL OR r.day IS NOT NULL
   ORDER BY d.day;
 END;
 COMMENT ON FUNCTION wearables.coverage(bigint, text, date, date, text, integer) IS
@@ -363,7 +365,8 @@ COMMENT ON FUNCTION wearables.coverage(bigint, text, date, date, text, integer) 
   'nothing; open: no samples yet, and the '
   'day is not over, or has been for less than an hour; unknown: no samples, and no such backfills. An event of a '
   'timeseries counts for each day with samples between the first and the last that it wrote; of a document, the '
-  'event of its present version counts. An unknown or erased user has no rows. The cost is one index lookup for '
+  'event of its present version counts. A day that the user''s time zone skipped (30 December 2011 in Apia) has no '
+  'row, unless readings are dated with it. An unknown or erased user has no rows. The cost is one index lookup for '
   'each day and metric, and grows with the number of days, events and pages of these backfills, not with their '
   'product. Example: SELECT day, how FROM wearables.coverage(1, ''steps'', date ''2026-03-01'', date '
   '''2026-04-01'');';
