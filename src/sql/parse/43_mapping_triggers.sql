@@ -104,6 +104,7 @@ BEGIN
     DELETE FROM wearables.revisions r WHERE r.revision = NEW.revision;
   ELSIF TG_TABLE_NAME = 'metrics' AND NEW.origin = 'changed' THEN
     -- It may have been renamed, and its new name may be that of a row that was renamed, too, and is restored later.
+    PERFORM set_config('wearables_restore.metrics', 'on', true);
     UPDATE wearables.metrics m SET name = 'shipped_' || m.metric_id
     WHERE m.name = NEW.name AND m.metric_id <> NEW.metric_id AND m.origin = 'shipped';
     UPDATE wearables.metrics m SET (name, unit, ucum, codes, aggregate, kind, lowest, highest, parent, origin) =
@@ -246,20 +247,21 @@ BEGIN
   END IF;
   IF TG_OP = 'UPDATE' THEN
     -- a restore brings the row as it was when these samples were written
-    IF NEW.unit = OLD.unit OR pg_trigger_depth() > 1 THEN RETURN NEW; END IF;
+    IF NEW.unit = OLD.unit OR current_setting('wearables_restore.metrics', true) = 'on' THEN RETURN NEW; END IF;
   ELSIF OLD.unused_since IS NOT NULL THEN
     RETURN OLD;  -- reclaim_names() has looked, under a lock
   END IF;
-  -- Whoever writes samples holds this table from before he reads the parser to the end of his transaction: so whoever
-  -- read of the metric has written, and whoever has not read yet will not find it. The lock is tried, not awaited,
-  -- because nobody could begin to write while this waited for a transaction that stays open.
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'a metric can be deleted, or get another unit, only in a READ COMMITTED transaction'
       USING ERRCODE = 'object_not_in_prerequisite_state',
             DETAIL = 'The snapshot of this transaction may be older than samples of the metric.',
             HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED.';
   END IF;
-  FOR try IN 1 .. tries LOOP
+  -- Whoever writes samples holds this table from before he reads the parser to the end of his transaction: so whoever
+  -- read of the metric has written, and whoever has not read yet will not find it. The lock is taken when this
+  -- transaction commits, so that one that stays open stops nobody. It is tried, not awaited, because nobody could begin
+  -- to write while this waited for another that stays open.
+  FOR try IN 1 .. CASE TG_WHEN WHEN 'AFTER' THEN tries ELSE 0 END LOOP
     BEGIN
       LOCK TABLE wearables.sources IN SHARE ROW EXCLUSIVE MODE NOWAIT;
       alone := true;
@@ -268,10 +270,10 @@ BEGIN
     END;
     EXIT WHEN alone;
   END LOOP;
-  IF NOT alone THEN
+  IF TG_WHEN = 'AFTER' AND NOT alone THEN
     RAISE EXCEPTION 'metric "%" may be in use by another transaction', OLD.name
       USING ERRCODE = 'lock_not_available', DETAIL = 'Other transactions are writing samples.',
-            HINT = 'Run the statement again when they have ended.';
+            HINT = 'Run the transaction again when they have ended.';
   END IF;
   -- from one user to the next by the key, since no index begins with the metric
   IF EXISTS (SELECT FROM wearables.users u
@@ -285,9 +287,12 @@ BEGIN
   RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END $$;
 COMMENT ON FUNCTION wearables_internal.keep_used_metric() IS
-  'Trigger function: refuses to delete a metric that has samples, or to change its unit.';
+  'Trigger function: refuses to delete a metric that has samples, or to change its unit. It looks at the statement, and '
+  'once more when the transaction commits, for samples that were written meanwhile.';
 CREATE TRIGGER keep_used_metric BEFORE DELETE OR UPDATE OF unit ON wearables.metrics
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.keep_used_metric();
+CREATE CONSTRAINT TRIGGER keep_written_metric AFTER DELETE OR UPDATE OF unit ON wearables.metrics
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wearables_internal.keep_used_metric();
 
 CREATE TRIGGER check_mapping BEFORE INSERT OR UPDATE ON wearables.mappings
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.check_mapping();
