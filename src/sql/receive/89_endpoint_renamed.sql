@@ -27,6 +27,8 @@ BEGIN
   UPDATE wearables_internal.calls c SET endpoint = NEW.name WHERE c.endpoint = OLD.name;
   UPDATE wearables_internal.reconciled_spans r SET endpoint = NEW.name WHERE r.endpoint = OLD.name;
   UPDATE wearables_internal.erasure_ids i SET endpoint = NEW.name WHERE i.endpoint = OLD.name;
+  UPDATE wearables.jobs j SET argument = j.argument || jsonb_build_object('endpoint', NEW.name)
+  WHERE j.argument ->> 'endpoint' = OLD.name;
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION wearables_internal.follow_endpoint_name() IS
