@@ -13,12 +13,12 @@ namespace wearables::pg {
 
 namespace {
 
-#define SELECT_EVENT(body)                                                                                \
-  "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "                       \
-  "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, " REVISION_IN_FORCE \
-  ", e.status::text, e.quarantined, e.stale, "                                                            \
-  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged, e.user_zone, e.user_id, " STREAM_SUBJECT_OF_EVENT     \
-  " "                                                                                                     \
+#define SELECT_EVENT(body)                                                                                       \
+  "SELECT e.received_at, e.version, e.endpoint, e.event_type, e.external_user_id, "                              \
+  "e.client_user_id, " body ", e.revision, e.wrote_metrics, e.wrote_from, e.wrote_to, " REVISION_IN_FORCE        \
+  ", e.status::text, e.quarantined, e.stale, "                                                                   \
+  "e.inserted::bigint + e.changed + e.confirmed + e.unchanged, e.user_zone, e.user_id, " STREAM_SUBJECT_OF_EVENT \
+  " "                                                                                                            \
   "FROM wearables.webhook_events e WHERE e.event_id = $1"
 
 Statement select_event{SELECT_EVENT("e.payload") " AND e.received_at = $2"};

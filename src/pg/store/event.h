@@ -77,10 +77,10 @@ struct Outcome {
   const char* note;  // why skipped or parked
   int64 user_id;     // 0: unknown
   Counts counts;
-  int64 removed;          // samples a former handling wrote and this one does not yield
-  Touched* touched;       // what was done to samples; null: nothing
-  InstantRange freed;     // of what was removed the timeseries, whose keys other events may claim
-  int64 former_id;        // whose it was when it was handled last, where its ids name somebody else now; else 0
+  int64 removed;       // samples a former handling wrote and this one does not yield
+  Touched* touched;    // what was done to samples; null: nothing
+  InstantRange freed;  // of what was removed the timeseries, whose keys other events may claim
+  int64 former_id;     // whose it was when it was handled last, where its ids name somebody else now; else 0
   InstantRange freed_of_former;
   const char* user_zone;  // the user's time zone, where some instants hang on it; null: none does
   int16* metrics;         // timeseries metrics written, for a later replay

@@ -287,8 +287,8 @@ BEGIN
   RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END $$;
 COMMENT ON FUNCTION wearables_internal.keep_used_metric() IS
-  'Trigger function: refuses to delete a metric that has samples, or to change its unit. It looks at the statement, and '
-  'once more when the transaction commits, for samples that were written meanwhile.';
+  'Trigger function: refuses to delete a metric that has samples, or to change its unit. It looks at the statement, '
+  'and once more when the transaction commits, for samples that were written meanwhile.';
 CREATE TRIGGER keep_used_metric BEFORE DELETE OR UPDATE OF unit ON wearables.metrics
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.keep_used_metric();
 CREATE CONSTRAINT TRIGGER keep_written_metric AFTER DELETE OR UPDATE OF unit ON wearables.metrics

@@ -84,8 +84,9 @@ BEGIN ATOMIC
           = ($2, b.endpoint, b.external_user_id, b.provider, b.resource, b.range_from, b.range_to, b.intent));
   UPDATE wearables.stream_pulls p SET user_id = $2
   WHERE p.user_id = $1 AND p.endpoint = $3 AND p.external_user_id = $4
-    AND NOT EXISTS (SELECT FROM wearables.stream_pulls o
-                    WHERE (o.user_id, o.endpoint, o.resource, o.document_id) = ($2, p.endpoint, p.resource, p.document_id));
+    AND NOT EXISTS (
+      SELECT FROM wearables.stream_pulls o
+      WHERE (o.user_id, o.endpoint, o.resource, o.document_id) = ($2, p.endpoint, p.resource, p.document_id));
 END;
 COMMENT ON FUNCTION wearables_internal.move_pulls(bigint, bigint, text, text) IS
   'What was pulled, or is to be, for a vendor''s user is another person''s from now on.';
