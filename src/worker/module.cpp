@@ -4,6 +4,7 @@
 #include "pg/ingest/normalize_job.h"
 #include "pg/ingest/link_job.h"
 #include "pg/ingest/zone_job.h"
+#include "pg/live/live.h"
 #include "pg/parse/mapping.h"
 #include "pg/parse/names.h"
 #include "pg/people/erase_job.h"
@@ -29,6 +30,7 @@ namespace {
 // What a transaction has read of its own rows is right only if it commits. A prepared one may be rolled back later.
 void at_transaction_end(XactEvent event, void*) {
   activity_at_transaction_end(event);
+  live_at_transaction_end(event);
   if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT || event == XACT_EVENT_PREPARE) {
     forget_names();
     forget_plan();
@@ -42,7 +44,8 @@ void at_transaction_end(XactEvent event, void*) {
   }
 }
 
-void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId, void*) {
+void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void*) {
+  live_at_subtransaction_end(event, mine, parent);
   if (event != SUBXACT_EVENT_ABORT_SUB) return;
   forget_names();
   forget_plan();

@@ -4,6 +4,7 @@
 // turn ends, by an error or otherwise.
 #include <algorithm>
 
+#include "pg/live/live.h"
 #include "pg/queue/attempt.h"
 #include "pg/queue/drain.h"
 #include "pg/queue/flight.h"
@@ -311,12 +312,28 @@ void flush_counts(State* state) {
   if (error != nullptr && is_cancel(error)) state->cancel = error;
 }
 
+void notify_step(void* arg) { send_notices(*static_cast<Notices*>(arg)); }
+
+// What fails here is tried again later, and keeps no job waiting.
+void notify_listeners(State* state) {
+  if (next_notice_at() > GetCurrentTimestamp()) return;
+  auto* notices = static_cast<Notices*>(palloc(sizeof(Notices)));
+  copy_notices(notices);
+  ErrorData* error = in_transaction(notify_step, notices);
+  settle_notices(*notices, error == nullptr);
+  pfree(notices);
+  if (error == nullptr) return;
+  note_error(error->sqlerrcode, 0);
+  if (is_cancel(error)) state->cancel = error;
+}
+
 void work(State* state) {
   reclaim_all_lost(state);
   // first, or under a steady load they would never have their chance
   if (!is_spent(*state)) (void)claim_and_work(state, true);
   bool asked_for_room = false;
   while (!is_spent(*state)) {
+    notify_listeners(state);
     const bool landed = land_some(state);
     if (is_spent(*state) || claim_and_work(state, false)) continue;
     if (is_spent(*state) || claim_and_work(state, true)) continue;
@@ -348,7 +365,10 @@ Turn drain(const Budget& budget) {
   MemoryContextSwitchTo(state.cycle);
   begin_job_transactions();
   look_at_gate(&state);
-  if (state.turn.schema_fits) flush_counts(&state);
+  if (state.turn.schema_fits) {
+    flush_counts(&state);
+    notify_listeners(&state);
+  }
   if (state.turn.schema_fits && !state.turn.paused) work(&state);
   // a pause, and the end of a call, let what is outside come to its end
   while (flight_count() > 0 && state.cancel == nullptr && !QueryCancelPending && (budget.wait || state.turn.paused)) {
@@ -362,6 +382,7 @@ Turn drain(const Budget& budget) {
     release(&state);
   }
   state.turn.in_flight = flight_count();
+  if (state.turn.schema_fits) state.turn.due = std::min(state.turn.due, next_notice_at());
   if (state.cancel != nullptr) ReThrowError(state.cancel);
   CHECK_FOR_INTERRUPTS();
   MemoryContextSwitchTo(caller);

@@ -1,6 +1,7 @@
 // Latches and status of the workers, in shared memory under one lightweight lock that is held for a few stores. A
 // session that made work sets the latches after its commit, when what it made is visible. A worker writes its own
 // status without the lock: numbers that a reader may see of two moments.
+#include "pg/live/live.h"
 #include "pg/receive/activity.h"
 #include "pg/queue/wakeup.h"
 
@@ -40,7 +41,8 @@ void request_memory() {
   if (next_request != nullptr) next_request();
   RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
   RequestAddinShmemSpace(activity_size());
-  RequestNamedLWLockTranche(kName, 2);
+  RequestAddinShmemSpace(live_size());
+  RequestNamedLWLockTranche(kName, 3);
 }
 
 void make_memory() {
@@ -55,6 +57,8 @@ void make_memory() {
   }
   void* activity = ShmemInitStruct("wearables_ingest activity", activity_size(), &found);
   attach_activity(activity, !found, &GetNamedLWLockTranche(kName)[1].lock);
+  void* live = ShmemInitStruct("wearables_ingest live", live_size(), &found);
+  attach_live(live, !found, &GetNamedLWLockTranche(kName)[2].lock);
   LWLockRelease(AddinShmemInitLock);
 }
 
@@ -98,6 +102,10 @@ void wake_at_commit() {
     callback_registered = true;
   }
   wake_wanted = true;
+}
+
+void wake_now() noexcept {
+  if (shared != nullptr) set_latches();
 }
 
 WorkerStatus* register_worker() {

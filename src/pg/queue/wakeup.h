@@ -14,6 +14,9 @@ void request_wakeup_memory();
 // Once per transaction; the latches are set after the commit is visible.
 void wake_at_commit();
 
+// The same at once, for one whose transaction has ended.
+void wake_now() noexcept;
+
 // A worker puts its latch where committing sessions find it, and gets the slot of its status; null when all are taken.
 WorkerStatus* register_worker();
 // `by_error`: the session ends otherwise than by returning from its main function.

@@ -97,6 +97,9 @@ void define_settings() {
   define_int("wearables_ingest.max_sources",
              "Sets how many sources can exist. Readings of further ones are quarantined.", &current.max_sources, 10000,
              1, 32767, PGC_SUSET, 0);
+  define_int("wearables_ingest.notify_samples",
+             "Sets how many notifications wearables_samples are sent in one second in one database. 0: none.",
+             &current.notify_samples, 0, 0, 1000, PGC_SUSET, 0);
   define_int(
       "wearables_ingest.max_extended_metrics",
       "Sets how many metrics can be added automatically for sub-metrics. Readings of further ones are quarantined.",

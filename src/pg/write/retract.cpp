@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pg/live/live.h"
 #include "pg/rollup/rollup.h"
 #include "pg/server/boundary.h"
 #include "pg/server/instant.h"
@@ -160,6 +161,7 @@ InstantRange retract_samples(const Event& event, int64 user_id, const Row* rows,
                    &removed);
   }
   note_written(user_id, *touched);
+  note_changed(user_id, *touched);
   return removed;
 }
 

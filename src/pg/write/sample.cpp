@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "pg/live/live.h"
 #include "pg/rollup/rollup.h"
 #include "pg/server/boundary.h"
 #include "pg/server/lock.h"
@@ -99,6 +100,7 @@ int64 write_samples(int64 user_id, const Row* rows, size_t count, Touched* touch
   }
   MemoryContextDelete(scratch);
   note_written(user_id, *touched);
+  note_changed(user_id, *touched);
   Assert(at_own_version <= static_cast<int64>(count));
   return at_own_version;
 }

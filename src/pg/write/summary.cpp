@@ -11,6 +11,7 @@
 #include <array>
 #include <string>
 
+#include "pg/live/live.h"
 #include "pg/rollup/rollup.h"
 #include "pg/server/boundary.h"
 #include "pg/server/lock.h"
@@ -264,6 +265,7 @@ void retract_documents(const Event& event, const DocumentResources& resources, i
   remove_documents(event, resources, user_id, nullptr, &after);
   finish(user_id, resources.own, &after, touched);
   note_written(user_id, *touched);
+  note_changed(user_id, *touched);
 }
 
 }  // namespace wearables::pg

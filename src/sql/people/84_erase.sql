@@ -117,6 +117,7 @@ BEGIN
   END IF;
   INSERT INTO wearables.erasures (user_id, requested_by, delete_vendor) VALUES ($1, asker, wants_vendor);
   PERFORM wearables_internal.hide_user($1, person.client_user_id);
+  PERFORM wearables_internal.note_all_changed($1);
   PERFORM wearables_internal.queue_erasure($1, interval '0');
   RETURN true;
 END $$;
