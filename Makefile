@@ -71,12 +71,15 @@ wearables_ingest-reference.md: src/manual/reference.pl src/manual/errors.pl $(sq
 	perl $< src > $@ || { rm -f $@; exit 1; }
 all: wearables_ingest-reference.md
 
-.PHONY: help reference demo test one lint format tidy converge chaos bench bare catalogue pgspot fhir hostile sanitize sqlsmith asserts
+.PHONY: help reference demo demo-live test one lint format tidy converge chaos bench bare catalogue pgspot fhir hostile sanitize sqlsmith asserts
 help: ## shows this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 demo: ## installs missing packages, builds, sends signed deliveries to a temporary server and shows the results
 	@test/demo/run
+
+demo-live: ## shows in a browser how a heart rate moves as readings arrive, until Ctrl-C, at most ten minutes
+	@test/demo/live/run
 
 test: ## installs missing packages, builds and runs every test; STEPS="lint tidy unit regress bench isolation convergence chaos tap" selects some
 	@test/run
