@@ -191,10 +191,10 @@ wait_until($node, 'app', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backe
 send_heartrate('alice', 71);
 run_sql($node, 'app', insert($alice, 'body_weight', '2026-04-03T00:00:00Z', 70));
 quiet('without a worker what is written waits');
-run_sql($node, 'app', 'CALL wearables.drain()');
-my @drained = hear(1);
-push @drained, heard() if usleep(300_000);
-is_deeply([ sort { $a cmp $b } map { @{ $_->{metrics} } } @drained ], [ 'body_weight', 'heartrate' ], 'drain() tells of what waited and of what it has done');
+# what it has done itself may have to wait for the next call: so soon after the first nothing more is sent
+my @drained;
+for (1 .. 2) { run_sql($node, 'app', 'CALL wearables.drain()'); usleep(200_000); push @drained, heard(); }
+is_deeply([ sort { $a cmp $b } map { @{ $_->{metrics} } } @drained ], [ 'body_weight', 'heartrate' ], 'two calls of drain() tell of what waited and of what was done');
 
 $listener->quit;
 $node->stop;
