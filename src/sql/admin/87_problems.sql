@@ -307,6 +307,7 @@ FROM (
   UNION ALL SELECT * FROM wearables_internal.problems_of_erasures
   UNION ALL SELECT * FROM wearables_internal.problems_of_data
   UNION ALL SELECT * FROM wearables_internal.problems_of_tables
+  UNION ALL SELECT * FROM wearables_internal.problems_of_publications
   UNION ALL SELECT * FROM wearables_internal.problems_of_roles) p
 ORDER BY p.severity, p.rank, p.since;
 COMMENT ON VIEW wearables.problems IS
