@@ -64,12 +64,13 @@ RollupEntry& DayRollup::entry_of(std::int16_t source_id, std::uint8_t hour) {
   return entries_.back();
 }
 
+bool DayRollup::takes(const RollupReading& reading) const noexcept {
+  return (!reading.of_day || reading.ts == day_) && std::isfinite(reading.value) && !std::isinf(reading.secondary);
+}
+
 void DayRollup::add(const RollupReading& reading) {
   WEARABLES_ASSERT(reading.ts >= day_ && reading.ts < day_ + kMicrosPerDay);
-  // What SQL past the writer may have stored: a day that does not begin at 00:00 UTC, and numbers that are none.
-  if ((reading.of_day && reading.ts != day_) || !std::isfinite(reading.value) || std::isinf(reading.secondary)) {
-    return refuse();
-  }
+  if (!takes(reading)) return refuse();
   const auto hour = reading.of_day ? kWholeDay : static_cast<std::uint8_t>((reading.ts - day_) / kMicrosPerHour);
   RollupEntry& entry = entry_of(reading.source_id, hour);
   if (entry.values.count == 0 || is_later(reading, entry.last)) entry.last = reading;

@@ -74,6 +74,9 @@ class DayRollup {
   // Forgets what was added; `day` is the instant at which the day begins.
   void begin(Micros day) noexcept;
 
+  // Whether add() takes the reading. SQL past the writer may have stored a day that does not begin at 00:00 UTC, and
+  // numbers that are none.
+  bool takes(const RollupReading& reading) const noexcept;
   // The reading lies within the day. They come ascending by ts; of one ts in any order.
   void add(const RollupReading& reading);
   // A reading of the day cannot be added: the day is not rolled up.

@@ -8,11 +8,10 @@
 #include "core/rollup/day_rollup.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <string>
 
 #include "pg/queue/job.h"
+#include "pg/rollup/readings.h"
 #include "pg/rollup/rollup.h"
 #include "pg/rollup/rollup_tables.h"
 #include "pg/server/boundary.h"
@@ -32,7 +31,6 @@ namespace {
 
 // Samples that one transaction reads at most, but for the day that it is at. It takes some tens of milliseconds.
 constexpr int64 kMostReadings = 50'000;
-constexpr int kPageRows = 5'000;
 constexpr int kLowPriority = 10;
 
 Statement read_argument{R"(
@@ -70,12 +68,6 @@ Statement select_days{R"(
   SELECT r.day FROM wearables_internal.rollups r
   WHERE r.user_id = $1 AND r.metric_id = $2 AND r.day BETWEEN $3 AND $4 AND r.epoch = $5 ORDER BY r.day)"};
 
-Statement select_readings{R"(
-  SELECT p.ts, p.value, p.value_secondary, p.version, p.source_id, p.part, p.tz_offset
-  FROM wearables.sample_points p
-  WHERE p.user_id = $1 AND p.metric_id = $2 AND p.ts >= $3 AND p.ts < $4 ORDER BY p.ts)"};
-enum ReadingColumn { kTs = 1, kValue, kSecondary, kVersion, kSource, kPart, kTzOffset };
-
 Statement insert_rollup{R"(
   INSERT INTO wearables_internal.rollups AS r (user_id, metric_id, day, epoch, entries) VALUES ($1, $2, $3, $4, $5)
   ON CONFLICT (user_id, metric_id, day) DO UPDATE SET epoch = excluded.epoch, entries = excluded.entries)"};
@@ -111,12 +103,10 @@ struct Pass {
   DayRollup* rollup;  // of `open_day`
   DateADT open_day;
   std::string* bytes;
-  RollupReading* page;  // kPageRows
+  RollupReading* page;  // kReadingPage
 };
 
 constexpr DateADT kNoDay = DATEVAL_NOBEGIN;
-
-Arg arg_date(DateADT day) { return arg_datum(DATEOID, DateADTGetDatum(day)); }
 
 DateADT get_date(uint64 row, int column, DateADT if_null) {
   bool null;
@@ -124,15 +114,10 @@ DateADT get_date(uint64 row, int column, DateADT if_null) {
   return null ? if_null : DatumGetDateADT(value);
 }
 
-TimestampTz start_of(DateADT day) { return static_cast<TimestampTz>(day) * USECS_PER_DAY; }
-
 void close_day(Pass* pass, int16 metric_id) {
   if (pass->open_day != kNoDay && pass->rollup->stands_for(static_cast<size_t>(settings().rollup_readings))) {
     call_core([&]() -> Result<Done> { return pass->rollup->encode(*pass->bytes), Done{}; });
-    const Size size = VARHDRSZ + pass->bytes->size();
-    auto* entries = static_cast<bytea*>(palloc(size));
-    SET_VARSIZE(entries, size);
-    memcpy(VARDATA(entries), pass->bytes->data(), pass->bytes->size());
+    bytea* entries = copy_bytes(*pass->bytes);
     run(insert_rollup, {arg_int8(pass->user_id), arg_int2(metric_id), arg_date(pass->open_day), arg_int8(pass->epoch),
                         arg_datum(BYTEAOID, PointerGetDatum(entries))});
     pfree(entries);
@@ -144,24 +129,6 @@ void close_day(Pass* pass, int16 metric_id) {
 void open_day(Pass* pass, DateADT day) {
   pass->open_day = day;
   pass->rollup->begin(to_core(start_of(day)));
-}
-
-// Copies the page that was fetched: what a day comes to is stored while it is read.
-void copy_page(Pass* pass, uint64 rows) {
-  for (uint64 row = 0; row < rows; ++row) {
-    bool null;
-    RollupReading& reading = pass->page[row];
-    reading.ts = to_core(get_instant(row, kTs));
-    reading.value = get_float8(row, kValue);
-    const Datum secondary = get(row, kSecondary, &null);
-    reading.secondary = null ? std::numeric_limits<double>::quiet_NaN() : DatumGetFloat8(secondary);
-    // one that is not a number is a number to a chart
-    if (!null && std::isnan(reading.secondary)) reading.secondary = std::numeric_limits<double>::infinity();
-    reading.version = get_int8(row, kVersion);
-    reading.source_id = get_int2(row, kSource);
-    reading.part = get_int2(row, kPart);
-    reading.of_day = get_int2(row, kTzOffset, kNoOffset) == kCalendarDay;
-  }
 }
 
 Result<Done> add_all(DayRollup& rollup, const RollupReading* begin, const RollupReading* end) {
@@ -194,12 +161,10 @@ void add_page(Pass* pass, int16 metric_id, int count) {
 
 void roll_up_days(Pass* pass, int16 metric_id, const DayRange& days) {
   if (days.empty() || pass->stopped) return;
-  Cursor cursor = open_cursor(select_readings, {arg_int8(pass->user_id), arg_int2(metric_id),
-                                                arg_instant(start_of(days.from)), arg_instant(start_of(days.to + 1))});
-  for (uint64 rows; !pass->stopped && (rows = fetch(cursor, kPageRows)) > 0;) {
+  Cursor cursor = open_readings(pass->user_id, metric_id, start_of(days.from), start_of(days.to + 1));
+  for (int rows; !pass->stopped && (rows = fetch_readings(cursor, pass->page)) > 0;) {
     CHECK_FOR_INTERRUPTS();
-    copy_page(pass, rows);
-    add_page(pass, metric_id, static_cast<int>(rows));
+    add_page(pass, metric_id, rows);
   }
   close_day(pass, metric_id);
   close_cursor(cursor);
@@ -291,7 +256,7 @@ void roll_up(Job* job) {
   if (!can_hold || pass.days.empty()) return;
   pass.rollup = owned_by<DayRollup>(CurrentMemoryContext);
   pass.bytes = owned_by<std::string>(CurrentMemoryContext);
-  pass.page = static_cast<RollupReading*>(palloc(sizeof(RollupReading) * kPageRows));
+  pass.page = static_cast<RollupReading*>(palloc(sizeof(RollupReading) * kReadingPage));
   roll_up_metrics(&pass);
   if (!pass.rolled.empty()) {
     run(widen_rolled, {arg_int8(pass.user_id), arg_date(pass.rolled.from), arg_date(pass.rolled.to)});
