@@ -279,6 +279,15 @@ SELECT m.name, count(*) AS days, min(r.day), max(r.day) FROM wearables_internal.
 WHERE r.user_id = :dave GROUP BY 1 ORDER BY 1;
 SELECT differ(:dave, 'heartrate', '2025-01-01Z', '2026-01-01Z', 'day', 'Europe/Berlin'), differ(:dave, 'respiratory_rate', '2025-01-01Z', '2026-01-01Z', 'week', 'UTC');
 
+-- a chart of one line by hour leaves out totals of calendar days, from rollups, too: it had a row of 5000 at 00:00, too
+SET wearables_ingest.rollup_delay = 0;
+SET wearables_ingest.rollup_readings = 1;
+INSERT INTO wearables.samples (user_id, metric, ts, provider, value) VALUES (:dave, 'steps', '2025-03-01 05:00Z', 'garmin', 70);
+INSERT INTO wearables.samples (user_id, metric, day, provider, source_type, value) VALUES (:dave, 'steps', '2025-03-01', 'oura', 'ring', 5000);
+CALL wearables.drain();
+SELECT count(*) AS rolled FROM wearables_internal.rollups r JOIN wearables.metrics m USING (metric_id) WHERE r.user_id = :dave AND m.name = 'steps';
+SELECT bucket_start, provider, value FROM wearables.timeseries(:dave, 'steps', '2025-03-01Z', '2025-03-02Z', 'hour', 'UTC', merge => 'best');
+
 \c - -
 DROP VIEW rolled;
 DROP FUNCTION differ, charts, plain, send, beats;

@@ -27,6 +27,7 @@ my @chapters = (
 		qw(timeseries source_priorities latest nights timeseries_lttb timeseries_percentiles timeseries_histogram
 		   timeseries_time_weighted samples_page fhir_observations) ],
 	[ 'rollup', 'Rollups', 'What past days come to, so that charts are fast.', qw(rebuild_rollups set_rollups) ],
+	[ 'retention', 'Retention', 'How long what is kept.', qw(retention_policies retention_plan apply_retention) ],
 	[ 'write', 'Samples, documents and quarantine', 'Where readings are stored, and those that were refused.',
 		qw(samples sample_points) ],
 	[ 'store', 'Stored events', 'Every accepted message, byte for byte, and what became of it.', qw(webhook_events) ],

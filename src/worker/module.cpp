@@ -10,6 +10,7 @@
 #include "pg/people/erase_job.h"
 #include "pg/pull/pull_job.h"
 #include "pg/pull/stream_job.h"
+#include "pg/retention/retention_job.h"
 #include "pg/server/planning.h"
 #include "pg/rollup/rollup.h"
 #include "pg/write/write.h"
@@ -84,6 +85,7 @@ void _PG_init(void) {
   pg::register_call_job_kind();
   pg::register_erase_job_kind();
   pg::register_rollup_job_kind();
+  pg::register_retention_job_kind();
   pg::register_test_job_kinds();  // none without stop_point.h
   RegisterXactCallback(pg::at_transaction_end, nullptr);
   RegisterSubXactCallback(pg::at_subtransaction_end, nullptr);

@@ -254,7 +254,7 @@ for my $what (sort keys %reads)
 	my $kept = read_by('nurse', "$leak $reads{$what}");
 	unlike($kept->{out} . $kept->{err} =~ s/^LINE.*//mgr, qr/177\.25|bob|22012|22P02/, "$what tells a limited reader nothing") or diag $kept->{out} . $kept->{err};
 }
-for my $view (qw(visible_events visible_refusals visible_pulls visible_places visible_connections visible_spans visible_progress visible_assignments))
+for my $view (qw(visible_events visible_refusals visible_pulls visible_places visible_connections visible_spans visible_progress visible_assignments visible_frozen_rollups))
 {
 	is(read_by('nurse', "SELECT count(*) FROM wearables_internal.$view WHERE user_id <> 1")->{out}, 0, "$view shows a limited reader nobody else");
 }

@@ -18,6 +18,11 @@ my $kLostByCrash = "UPDATE wearables.jobs SET state = 'running', leased_by = 1, 
 my $kZoneChanged = "UPDATE wearables.users SET time_zone = 'Asia/Tokyo' WHERE user_id = (SELECT max(user_id) FROM wearables.users WHERE client_user_id LIKE '%alice')";
 # somebody who is no part of a run is due
 my $kRollupDue = q{SELECT wearables.rebuild_rollups(user_id) FROM wearables.users WHERE client_user_id = 'rolled up'};
+# something of each day is dropped again, as it is put back past the floor
+my $kRetentionDue = q{INSERT INTO wearables.retention_policies (target, metric, keep_days, enabled) VALUES ('samples', 'steps', 30, true) ON CONFLICT DO NOTHING;
+	INSERT INTO wearables.sample_points (user_id, metric_id, ts, source_id, part, value, version)
+	SELECT u.user_id, m.metric_id, '2024-05-01Z', 1, 0, 60, 1 FROM wearables.users u, wearables.metrics m WHERE u.client_user_id = 'rolled up' AND m.name = 'steps' ON CONFLICT DO NOTHING;
+	SELECT wearables.apply_retention()};
 # nothing is asked for a pull that nobody wants any more
 my $kPullCancelled = q{SELECT wearables.cancel_backfill(wearables.request_backfill(l.user_id, '', 'heartrate', '2024-05-01', '2024-05-02', l.endpoint))
 	FROM wearables.user_links l ORDER BY l.user_id DESC LIMIT 1};
@@ -77,6 +82,8 @@ my %points = (
 	'erased some' => { attempts => 0, before => [$kErased] },
 	'rollup locked' => { attempts => 0, before => [$kRollupDue] },
 	'rolled up' => { attempts => 0, before => [$kRollupDue] },
+	'frozen' => { attempts => 0, before => [$kRetentionDue] },
+	'retained some' => { attempts => 0, before => [$kRetentionDue] },
 	'pull ends' => { attempts => 0, before => [$kPullCancelled] },
 	'stream ends' => { attempts => 0, before => [$kStreamUnwanted] },
 	'after job' => { attempts => 0 },

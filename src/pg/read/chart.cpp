@@ -1,7 +1,9 @@
 // What a chart shows: the readings of a user's metric, one aggregate for each bucket and source. The rows are read by
 // one scan that hands each to receive_reading(), and no row is kept. They come mostly in the order of time, so the
 // bounds of the current bucket and its lines are at hand: zone arithmetic and the hash table are asked once a bucket.
-// Days that have a rollup are read from it, where buckets begin on whole hours of UTC; see pg/rollup/rollup.h.
+// Days that have a rollup are read from it, where buckets begin on whole hours of UTC; see pg/rollup/rollup.h. Days
+// whose samples were dropped by retention are read from frozen rollups, whatever the buckets are: nothing else is left
+// of them.
 //
 // Runs with the rights and row-level security of the caller, under the caller's snapshot, and locks nothing. The lines
 // lie in the memory of the call.
@@ -16,6 +18,7 @@
 #include "pg/rollup/rollup_read.h"
 #include "pg/server/instant.h"
 #include "pg/server/spi.h"
+#include "pg/write/floor.h"
 
 extern "C" {
 #include "funcapi.h"
@@ -144,6 +147,7 @@ void chart_reading(ChartQuery* chart, const Reading& reading) {
 // All readings of the entry lie in the bucket of its last one, and within the chart if that does.
 void chart_entry(ChartQuery* chart, const RollupEntry& entry) {
   const RollupReading& last = entry.last;
+  if (chart->without_days && last.of_day) return;
   Reading reading;
   reading.ts = to_server(last.ts);
   reading.at = charted_at(chart, reading.ts, last.of_day, kCalendarDay);
@@ -206,9 +210,26 @@ bool is_tiled(ChartQuery* chart, DateADT day) {
   return true;
 }
 
+// A day of which there are no samples any more. The bytes are a copy.
+struct FrozenDay {
+  DateADT day;
+  std::string_view entries;
+};
+
+// Frozen days of one metric, ascending.
+struct FrozenDays {
+  DestReceiver receiver;  // first: the executor knows this alone
+  MemoryContext context;
+  FrozenDay* days;
+  int count;
+  int capacity;
+};
+
 // Runs of days that are read from samples, of one metric.
 struct MetricChart {
   ChartQuery* chart;
+  FrozenDays* frozen;  // null: there are none
+  int next_frozen;
   TimestampTz from;  // of samples that are not read yet
   TimestampTz to;
   int runs;
@@ -227,17 +248,74 @@ void add_run(MetricChart* metric, TimestampTz to) {
   metric->run[metric->runs++] = {metric->from, to};
 }
 
-void receive_rollup(void* arg, DateADT day, std::string_view entries) {
-  auto* metric = static_cast<MetricChart*>(arg);
-  RollupDecoder decoder(entries, to_core(start_of(day)));
-  if (!decoder.is_known() || !is_tiled(metric->chart, day)) return;
+// The day is charted by these entries, and its samples are not read. False where they were cut off.
+bool chart_day(MetricChart* metric, DateADT day, RollupDecoder* decoder) {
   add_run(metric, start_of(day));
   metric->from = start_of(day + 1);
   RollupEntry entry;
-  while (decoder.next(&entry)) chart_entry(metric->chart, entry);
-  if (decoder.is_whole()) return;
+  while (decoder->next(&entry)) chart_entry(metric->chart, entry);
+  return decoder->is_whole();
+}
+
+// The frozen days before `day`. An hour counts where its last reading lies, as its other readings are not known.
+void chart_frozen_until(MetricChart* metric, DateADT day) {
+  for (; metric->frozen != nullptr && metric->next_frozen < metric->frozen->count; ++metric->next_frozen) {
+    const FrozenDay& frozen = metric->frozen->days[metric->next_frozen];
+    if (frozen.day >= day) return;
+    RollupDecoder decoder(frozen.entries, to_core(start_of(frozen.day)));
+    if (chart_day(metric, frozen.day, &decoder)) continue;
+    ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a frozen rollup cannot be read")));
+  }
+}
+
+void receive_rollup(void* arg, DateADT day, std::string_view entries) {
+  auto* metric = static_cast<MetricChart*>(arg);
+  chart_frozen_until(metric, day);
+  const bool frozen = metric->frozen != nullptr && metric->next_frozen < metric->frozen->count &&
+                      metric->frozen->days[metric->next_frozen].day == day;
+  RollupDecoder decoder(entries, to_core(start_of(day)));
+  if (frozen || !decoder.is_known() || !is_tiled(metric->chart, day) || chart_day(metric, day, &decoder)) return;
   ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a rollup is cut off"),
                   errhint("Run SELECT wearables.rebuild_rollups().")));
+}
+
+// --- Frozen rollups
+
+constexpr const char* kFrozenDays =
+    "SELECT r.day, r.entries FROM wearables_internal.visible_frozen_rollups r "
+    "WHERE r.user_id = $1 AND r.metric_id = $2 AND r.day BETWEEN $3 AND $4 ORDER BY r.day";
+enum FrozenColumn { kFrozenDay, kFrozenEntries };
+
+bool receive_frozen(TupleTableSlot* slot, DestReceiver* self) {
+  auto* frozen = reinterpret_cast<FrozenDays*>(self);
+  slot_getallattrs(slot);
+  MemoryContext caller = MemoryContextSwitchTo(frozen->context);
+  if (frozen->count == frozen->capacity) {
+    frozen->capacity *= 2;
+    frozen->days = static_cast<FrozenDay*>(repalloc_huge(frozen->days, sizeof(FrozenDay) * frozen->capacity));
+  }
+  const auto* entries = DatumGetByteaPCopy(slot->tts_values[kFrozenEntries]);
+  frozen->days[frozen->count++] = {DatumGetDateADT(slot->tts_values[kFrozenDay]),
+                                   {VARDATA_ANY(entries), VARSIZE_ANY_EXHDR(entries)}};
+  MemoryContextSwitchTo(caller);
+  return true;
+}
+
+// Of the days from `from` to before `to`; null where no policy of retention has reached them, which costs nothing.
+FrozenDays* find_frozen(int64 user_id, int16 metric_id, TimestampTz from, TimestampTz to) {
+  const Micros floor = current_floor(metric_id);
+  if (floor == kNoInstant || from >= to_server(floor)) return nullptr;
+  constexpr int kExpectedDays = 64;
+  auto* frozen = static_cast<FrozenDays*>(palloc0(sizeof(FrozenDays)));
+  init_receiver(&frozen->receiver, receive_frozen);
+  frozen->context = CurrentMemoryContext;
+  frozen->capacity = kExpectedDays;
+  frozen->days = static_cast<FrozenDay*>(palloc(sizeof(FrozenDay) * kExpectedDays));
+  scan(kFrozenDays,
+       {arg_int8(user_id), arg_int2(metric_id), arg_datum(DATEOID, DateADTGetDatum(utc_day(from))),
+        arg_datum(DATEOID, DateADTGetDatum(utc_day(to - 1)))},
+       &frozen->receiver);
+  return frozen;
 }
 
 // Many runs are read by one query: to plan each would take longer than to read it.
@@ -270,12 +348,16 @@ void chart_runs(const MetricChart& metric, int64 user_id, int16 metric_id) {
 // Rollups first: their days ascend, and so do those that are left.
 void chart_metric(ChartQuery* chart, const RollupReader* rollups, int64 user_id, int16 metric_id, TimestampTz from,
                   TimestampTz to) {
-  if (rollups == nullptr) return chart_samples(chart, user_id, metric_id, from, to);
+  FrozenDays* frozen = find_frozen(user_id, metric_id, from, to);
+  if (rollups == nullptr && frozen == nullptr) return chart_samples(chart, user_id, metric_id, from, to);
   constexpr int kExpectedRuns = 16;
-  MetricChart metric{chart, from, to, 0, kExpectedRuns, nullptr};
+  MetricChart metric{chart, frozen, 0, from, to, 0, kExpectedRuns, nullptr};
   metric.run = static_cast<MetricChart::Run*>(palloc(sizeof(MetricChart::Run) * kExpectedRuns));
   chart->tiled_until = DT_NOBEGIN;
-  read_rollups(*rollups, user_id, metric_id, {utc_day(from), utc_day(to - 1)}, receive_rollup, &metric);
+  if (rollups != nullptr) {
+    read_rollups(*rollups, user_id, metric_id, {utc_day(from), utc_day(to - 1)}, receive_rollup, &metric);
+  }
+  chart_frozen_until(&metric, DATEVAL_NOEND);
   add_run(&metric, to);
   chart_runs(metric, user_id, metric_id);
 }

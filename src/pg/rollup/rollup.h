@@ -37,6 +37,13 @@ inline constexpr int kUpsertEvents = 2;
 // Whether it is the trigger reset_rollups(), which changes nothing of what is written.
 bool is_rollup_trigger(const Trigger& trigger);
 
+// Stores what the user's metric came to on each day before `before`, which is 00:00 UTC, in frozen_rollups. Its samples
+// are to be deleted in the same transaction. Raises lock_not_available while SQL changes samples past the writer.
+void freeze_days(int64 user_id, int16 metric_id, TimestampTz before);
+
+// Deletes the rollups of these days, frozen ones not included.
+void drop_rollups(int64 user_id, int16 metric_id, TimestampTz before);
+
 // In _PG_init.
 void register_rollup_job_kind();
 

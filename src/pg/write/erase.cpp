@@ -29,7 +29,9 @@ Statement delete_range{R"(
 enum { kDeleted = 1 };
 
 // Whatever they are made of: with the first samples all of them go, and those that a job makes between two batches.
-Statement delete_rollups{"DELETE FROM wearables_internal.rollups r WHERE r.user_id = $1"};
+Statement delete_rollups{R"(
+  WITH frozen AS (DELETE FROM wearables.frozen_rollups f WHERE f.user_id = $1)
+  DELETE FROM wearables_internal.rollups r WHERE r.user_id = $1)"};
 
 // Deletes `most` samples from `place` on, and those that share the place of the last one; moves `place` there. Returns
 // how many.

@@ -6,6 +6,7 @@
 // order. What is asked for one key is freed before the next.
 #include "core/write/touched.h"
 
+#include "pg/write/floor.h"
 #include "pg/write/given_up.h"
 #include "pg/write/sample.h"
 #include "pg/write/sample_args.h"
@@ -111,6 +112,8 @@ void settle_given_up(int64 user_id, const GivenUp& given_up, Touched* touched) {
   for (int i = 0; i < count; ++i) {
     CHECK_FOR_INTERRUPTS();
     Assert(i == 0 || key_less(claims[i - 1].row, claims[i].row));
+    // what lies below a floor is dropped as it was when the floor moved
+    if (claims[i].row.ts < current_floor(claims[i].row.metric_id)) continue;
     if (claims[i].any) {
       reassign_sample(user_id, claims[i].row, touched);
     } else {

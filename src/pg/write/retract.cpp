@@ -14,6 +14,7 @@
 #include "pg/server/instant.h"
 #include "pg/server/lock.h"
 #include "pg/server/spi.h"
+#include "pg/write/floor.h"
 #include "pg/write/sample.h"
 #include "pg/write/sample_args.h"
 #include "pg/write/write.h"
@@ -130,9 +131,11 @@ void remove_page(const Event& event, int64 user_id, int16 metric, const Orphans&
 
 void retract_metric(const Event& event, int64 user_id, int16 metric, Yield yield, const bool* is_of_documents,
                     Touched* touched, InstantRange* removed) {
+  const Micros floor = current_floor(metric);
+  const TimestampTz from = floor == kNoInstant ? event.wrote.from : std::max(event.wrote.from, to_server(floor));
   MemoryContext caller = CurrentMemoryContext;
   MemoryContext scratch = AllocSetContextCreate(caller, "wearables orphans", ALLOCSET_DEFAULT_SIZES);
-  Cursor cursor = open_cursor(select_written, {arg_int8(user_id), arg_int2(metric), arg_instant(event.wrote.from),
+  Cursor cursor = open_cursor(select_written, {arg_int8(user_id), arg_int2(metric), arg_instant(from),
                                                arg_instant(event.wrote.to), arg_int8(event.version)});
   for (uint64 stored; (stored = fetch(cursor, kPageRows)) > 0;) {
     CHECK_FOR_INTERRUPTS();

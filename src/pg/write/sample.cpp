@@ -3,7 +3,7 @@
 // The user's lock keeps other writers of ours away from look to write. SQL that writes to the table past it may still
 // come between: the fast way then fails in a subtransaction, and the chunk is written again by the guarded upsert.
 // All memory of a chunk lives in one context that is reset after it, so a batch of any size needs that of a chunk.
-#include "core/write/touched.h"
+#include "core/write/floor.h"
 
 #include <algorithm>
 
@@ -14,6 +14,7 @@
 #include "pg/server/settings.h"
 #include "pg/server/stop_point.h"
 #include "pg/server/subtransaction.h"
+#include "pg/write/floor.h"
 #include "pg/write/sample.h"
 #include "pg/write/sample_table.h"
 #include "pg/write/write.h"
@@ -81,6 +82,16 @@ int64 write_chunk(int64 user_id, const Row* rows, int count, Touched* touched) {
   return call_core([&] { return note_chunk(chunk, touched); });
 }
 
+// Those of the rows that do not lie below a floor of retention, which is almost always all of them. The others are
+// stale.
+std::span<const Row> rows_above_floors(int64 user_id, const Row* rows, size_t count, Touched* touched) {
+  const Floors& floors = current_floors();
+  if (floors.empty() || !any_below({rows, count}, floors)) return {rows, count};
+  auto* kept = owned_by<std::vector<Row>>(CurrentMemoryContext);
+  call_core([&]() -> Result<Done> { return split_at_floors(user_id, {rows, count}, floors, *kept, *touched), Done{}; });
+  return *kept;
+}
+
 }  // namespace
 
 int64 write_samples(int64 user_id, const Row* rows, size_t count, Touched* touched) {
@@ -89,12 +100,14 @@ int64 write_samples(int64 user_id, const Row* rows, size_t count, Touched* touch
   Assert(std::all_of(rows, rows + count, [](const Row& row) { return row.version >= 0; }));
   MemoryContext caller = CurrentMemoryContext;
   MemoryContext scratch = AllocSetContextCreate(caller, "wearables chunk", ALLOCSET_DEFAULT_SIZES);
+  const std::span<const Row> kept = rows_above_floors(user_id, rows, count, touched);
   const auto step = static_cast<size_t>(chunk_rows());
   int64 at_own_version = 0;
-  for (size_t begin = 0; begin < count; begin += step) {
+  for (size_t begin = 0; begin < kept.size(); begin += step) {
     CHECK_FOR_INTERRUPTS();
     MemoryContextSwitchTo(scratch);
-    at_own_version += write_chunk(user_id, rows + begin, static_cast<int>(std::min(step, count - begin)), touched);
+    at_own_version +=
+        write_chunk(user_id, kept.data() + begin, static_cast<int>(std::min(step, kept.size() - begin)), touched);
     MemoryContextSwitchTo(caller);
     MemoryContextReset(scratch);
   }

@@ -15,8 +15,9 @@
 
 namespace wearables::pg {
 
-// Writes rows of one user by R2, each at its own version. They are settled: ascending by key, one per key. Returns how
-// many stood at their own version already: what a former handling of the event left of them.
+// Writes rows of one user by R2, each at its own version. They are settled: ascending by key, one per key. One below
+// the floor of its metric (floor.h) is stale, and no operation of this room but an erasure changes a sample there.
+// Returns how many stood at their own version already: what a former handling of the event left of them.
 int64 write_samples(int64 user_id, const Row* rows, size_t count, Touched* touched);
 
 // Removes what a former handling of the event wrote (the rows at exactly its version in the span that it remembers,

@@ -24,6 +24,12 @@ FROM (VALUES
   ('wearables_internal.rollups', 'personal', 'deleted', 'user_id'),
   ('wearables_internal.rollups', 'health', 'deleted', 'day metric_id entries'),
   ('wearables_internal.rollups', 'technical', 'deleted', 'epoch'),
+  ('wearables.frozen_rollups', 'personal', 'deleted', 'user_id'),
+  ('wearables.frozen_rollups', 'health', 'deleted', 'day metric_id source_ids entries'),
+  ('wearables.retention_policies', 'technical', 'kept',
+   'policy_id target metric endpoint resource keep_days keep_rollups enabled origin next_at applied_at dropped_rows '
+   'dropped_bytes blocked error'),
+  ('wearables.retention_floors', 'technical', 'kept', 'metric_id floor moved_at'),
   ('wearables_internal.rollup_users', 'personal', 'deleted', 'user_id'),
   ('wearables_internal.rollup_users', 'technical', 'deleted', 'due_at epoch due_from due_to rolled_from rolled_to'),
   ('wearables_internal.rollup_resets', 'technical', 'kept', 'reset_id made_at queued_to'),

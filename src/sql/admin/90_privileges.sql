@@ -83,7 +83,8 @@ DECLARE
   visible CONSTANT text :=
     'SELECT ON wearables_internal.visible_events, wearables_internal.visible_refusals,
      wearables_internal.visible_pulls, wearables_internal.visible_places, wearables_internal.visible_connections,
-     wearables_internal.visible_spans, wearables_internal.visible_progress';
+     wearables_internal.visible_spans, wearables_internal.visible_progress,
+     wearables_internal.visible_frozen_rollups';
   -- which users views and functions must not show
   erasing CONSTANT text := 'SELECT (user_id, finished_at) ON wearables.erasures';
   -- the view runs with the rights of whoever reads it
@@ -121,7 +122,10 @@ BEGIN
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.backfill_progress,
        wearables.stream_pulls, wearables.vendor_pulls, wearables.erasures, wearables.data_map, wearables.samples,
        wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift,
-       wearables.limited_roles, wearables.assigned_users',
+       wearables.limited_roles, wearables.assigned_users, wearables.retention_floors',
+      'SELECT, DELETE ON wearables.retention_policies',
+      'INSERT (target, metric, endpoint, resource, keep_days, keep_rollups, enabled),
+       UPDATE (target, metric, endpoint, resource, keep_days, keep_rollups, enabled) ON wearables.retention_policies',
       'SELECT, INSERT, UPDATE, DELETE ON wearables.source_priorities',
       'SELECT, INSERT, DELETE ON
        wearables.mappings, wearables.metrics, wearables.metric_codes, wearables.units, wearables.resources,
@@ -163,6 +167,7 @@ BEGIN
        wearables.normalize(bigint), wearables.normalize(text, bytea), wearables.normalize(text, jsonb),
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint),
        wearables.rebuild_rollups(bigint), wearables.set_rollups(text, boolean),
+       wearables.retention_plan(), wearables.apply_retention(), wearables.raise_retention_floor(date, text),
        wearables.body_fields(bytea), wearables.requeue_event(bigint),
        wearables.retry_failed(text, text, text, timestamptz, timestamptz, integer),
        wearables.discard_failed(text, text, text, timestamptz, timestamptz, integer),

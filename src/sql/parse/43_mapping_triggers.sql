@@ -278,7 +278,10 @@ BEGIN
   -- from one user to the next by the key, since no index begins with the metric
   IF EXISTS (SELECT FROM wearables.users u
              CROSS JOIN LATERAL (SELECT FROM wearables.sample_points p
-                                 WHERE p.user_id = u.user_id AND p.metric_id = OLD.metric_id LIMIT 1) x) THEN
+                                 WHERE p.user_id = u.user_id AND p.metric_id = OLD.metric_id
+                                 UNION ALL
+                                 SELECT FROM wearables.frozen_rollups r
+                                 WHERE r.user_id = u.user_id AND r.metric_id = OLD.metric_id LIMIT 1) x) THEN
     RAISE EXCEPTION 'metric "%" has samples', OLD.name
       USING ERRCODE = 'dependent_objects_still_exist',
             DETAIL = 'They would be shown in another unit, or under the name of a later metric.',

@@ -78,6 +78,8 @@ BEGIN
          coalesce(array_agg(DISTINCT u.metric_id) FILTER (WHERE u.metric_id IS NOT NULL), '{}')
   INTO used_sources, used_metrics
   FROM (SELECT DISTINCT p.source_id, p.metric_id FROM wearables.sample_points p
+        UNION ALL SELECT DISTINCT s.source_id, r.metric_id
+                  FROM wearables.frozen_rollups r CROSS JOIN LATERAL unnest(r.source_ids) s (source_id)
         UNION ALL SELECT DISTINCT s.source_id, NULL::smallint FROM wearables.summaries s
         UNION ALL SELECT DISTINCT s.samples_source_id, NULL::smallint FROM wearables.summaries s
         UNION ALL SELECT DISTINCT c.source_id, c.metric_id

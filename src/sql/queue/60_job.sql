@@ -1,13 +1,13 @@
 -- The queue.
 
 CREATE TYPE wearables.job_kind AS ENUM (
-  'normalize', 'replay', 'pull', 'zone', 'call', 'erase', 'rollup', 'stream', 'link');
+  'normalize', 'replay', 'pull', 'zone', 'call', 'erase', 'rollup', 'stream', 'link', 'retention');
 COMMENT ON TYPE wearables.job_kind IS
   'normalize: process an event. replay: process it again at low priority. pull: fetch one page of a backfill. '
   'zone: queue the events of a user whose time zone was changed. call: make a call to a vendor, see outbound_calls. '
   'erase: delete what is stored of a user, see erasures. rollup: roll up days of a user for charts, see '
   'rebuild_rollups(). stream: fetch the stream of a document, see stream_pulls. link: queue the events of a vendor''s '
-  'user that was linked to another person.';
+  'user that was linked to another person. retention: drop what retention_policies do not keep.';
 CREATE TYPE wearables.job_state AS ENUM ('ready', 'running', 'failed');
 COMMENT ON TYPE wearables.job_state IS
   'ready: due at run_at. running: claimed by a session. failed: given up, a dead letter.';
