@@ -6,6 +6,8 @@ OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/core/*/*.cpp src/pg/*/*.cpp sr
 DATA_built = wearables_ingest--$(EXTVERSION).sql
 # the chapters of the manual, the reference, which is made, and what dashboards and exporters read
 DOCS = $(sort $(wildcard src/manual/*.md)) wearables_ingest-reference.md $(sort $(wildcard src/grafana/*))
+# a program of its own, for a host that reaches the database and the archive
+SCRIPTS = src/archive/wearables-archive
 SHLIB_EXPORTS = src/exports.txt
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-unused-parameter -MMD -MP -DNDEBUG $(WERROR)
@@ -42,10 +44,11 @@ include $(PGXS)
 # Chapters have short names, so they get a folder beside the documents of other extensions. MODULEDIR would also move
 # the install script.
 docmoduledir := extension/wearables_ingest
-# PGXS removes a document by its path in the sources, not by its name.
+# PGXS removes a document and a program by the path in the sources, not by the name.
 uninstall: uninstall-manual
 uninstall-manual:
 	rm -f $(addprefix '$(DESTDIR)$(docdir)/$(docmoduledir)'/, $(notdir $(DOCS)))
+	rm -f $(addprefix '$(DESTDIR)$(bindir)'/, $(notdir $(SCRIPTS)))
 .PHONY: uninstall-manual
 else
 all install uninstall installcheck clean:

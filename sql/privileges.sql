@@ -36,7 +36,9 @@ WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnam
   AND p.oid <> ALL ('{wearables_internal.metric_id_of(text),wearables_internal.is_shown(bigint),"wearables_internal.metric_named(smallint,text)"}'::regprocedure[]);
 SELECT c.oid::regclass AS view_with_the_rights_of_its_owner FROM pg_class c
 WHERE c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND c.relkind = 'v'
-  AND 'security_invoker=true' <> ALL (coalesce(c.reloptions, '{}')) AND c.relname NOT IN ('health', 'problems', 'queue', 'workers', 'metrics_export', 'activity', 'refused', 'first_ready_jobs') AND c.relname !~ '^problems_of_'
+  AND 'security_invoker=true' <> ALL (coalesce(c.reloptions, '{}')) AND c.relname NOT IN ('health', 'problems', 'queue', 'workers', 'metrics_export', 'activity', 'refused', 'first_ready_jobs',
+    -- the kind archiver sees everybody
+    'archivable_events', 'exportable_samples') AND c.relname !~ '^problems_of_'
   -- these show whom the caller may see
   AND NOT (c.relname ~ '^visible_' AND 'security_barrier=true' = ANY (c.reloptions));
 SELECT p.oid::regprocedure AS trigger_function_for_others FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) a

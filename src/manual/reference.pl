@@ -33,6 +33,8 @@ my @chapters = (
 	[ 'store', 'Stored events', 'Every accepted message, byte for byte, and what became of it.', qw(webhook_events) ],
 	[ 'ingest', 'Explain and replay events', 'Find out why an event yielded what it did, and process it again.',
 		qw(explain_event body_fields normalize replay_preview replay) ],
+	[ 'archive', 'Archive', 'Old raw events and exports of samples as Parquet files, by the program wearables-archive.',
+		qw(archive_events restore_events verify_archives export_samples archives archived_files) ],
 	[ 'parse', 'The parser', 'The rows that decide which field becomes which metric. Changing them needs no restart.',
 		qw(mappings metrics metric_codes units sources resources known_fields drift) ],
 	[ 'pull', 'Pull history', 'Fetch older data over the REST API of the vendor.',

@@ -16,6 +16,8 @@ namespace wearables::pg {
 
 namespace {
 
+Statement tell_archived{"SELECT wearables_internal.tell_archived($1)"};
+
 struct EventIds {
   Datum* ids;
   int64 count, capacity;
@@ -199,6 +201,11 @@ Totals replay(const EventIds& ids) {
   return totals;
 }
 
+// Of a replay that found no event, too: those that were meant may be in the archive.
+void warn_of_archived(const EventIds& ids) {
+  run(tell_archived, {arg_array(INT8OID, ids.ids, nullptr, static_cast<int>(ids.count))});
+}
+
 Datum totals_datum(const Totals& totals, FunctionCallInfo fcinfo) {
   TupleDesc desc;
   if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE) {
@@ -249,11 +256,12 @@ Datum wearables_replay_step(PG_FUNCTION_ARGS) {
 Datum wearables_replay_final(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
   Totals totals{};
-  if (!PG_ARGISNULL(0)) {
-    SPI_connect();
-    totals = replay(*reinterpret_cast<EventIds*>(PG_GETARG_POINTER(0)));
-    SPI_finish();
-  }
+  EventIds none{nullptr, 0, 0};
+  const EventIds* ids = PG_ARGISNULL(0) ? &none : reinterpret_cast<EventIds*>(PG_GETARG_POINTER(0));
+  SPI_connect();
+  if (ids->count > 0) totals = replay(*ids);
+  warn_of_archived(*ids);
+  SPI_finish();
   return totals_datum(totals, fcinfo);
 }
 }

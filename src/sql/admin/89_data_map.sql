@@ -94,6 +94,12 @@ FROM (VALUES
   ('wearables.erased_ids', 'personal', 'kept', 'id_hash user_id'),
   ('wearables.erased_ids', 'technical', 'kept', 'erased_at again_at'),
   ('wearables_internal.erasure_salt', 'technical', 'kept', 'one salt'),
+  ('wearables.archives', 'technical', 'kept',
+   'archive_id task url before month state files rows note error requested_by requested_at worked_by started_at '
+   'finished_at'),
+  ('wearables.archived_files', 'technical', 'kept',
+   'file_id archive_id content state folder url endpoint range_from range_to rows bytes digest first_event_id '
+   'last_event_id resources oldest_revision archived_at verified_at swept_at rewritten_at restored_at damage'),
   ('wearables.endpoints', 'technical', 'kept',
    'name vendor environment base_url tolerance success_status enabled created_at'),
   ('wearables.endpoint_secrets', 'technical', 'kept', 'endpoint kind ordinal value set_at'),
@@ -193,10 +199,20 @@ BEGIN
       INTO rows_found USING ids, users;
     IF rows_found > 0 THEN RETURN NEXT; END IF;
   END LOOP;
+  -- files that have not been looked through since; of a user who is not erased, each may hold something
+  relation := 'wearables.archived_files';
+  attribute := 'url';
+  SELECT count(*) INTO rows_found FROM wearables.archived_files f
+  WHERE users <> '{}'
+    AND (EXISTS (SELECT FROM wearables.users u WHERE u.user_id = ANY (users) AND u.erased_at IS NULL)
+         OR f.swept_at IS NULL
+         OR f.swept_at < (SELECT max(t.erased_at) FROM wearables.erased_ids t WHERE t.user_id = ANY (users)));
+  IF rows_found > 0 THEN RETURN NEXT; END IF;
 END $$;
 COMMENT ON FUNCTION wearables.verify_erasure(text, text[]) IS
   'Looks for a user everywhere data_map says that something personal can be, bodies included. Arguments: '
   'client_user_id: the application''s own id of the user (null: not searched for); external_ids: the vendor''s ids of '
   'the user. Returns relation and attribute where one of the ids, or the number of the user, was found, and '
-  'rows_found. No row: nothing is left. It reads these tables in full. Example: SELECT * FROM '
+  'rows_found; and archived_files with the number of files that may hold the user and wait for the program '
+  'wearables-archive. No row: nothing is left. It reads these tables in full. Example: SELECT * FROM '
   'wearables.verify_erasure(''alice'', ARRAY[''0f3c6b1e'']);';

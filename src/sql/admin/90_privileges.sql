@@ -116,11 +116,31 @@ BEGIN
        wearables_internal.claimed_user()']
     WHEN 'monitor' THEN watch
     WHEN 'caller' THEN calling
+    -- what the program wearables-archive needs, and nothing to make requests with
+    WHEN 'archiver' THEN ARRAY[
+      'SELECT ON wearables.archives, wearables.archived_files, wearables_internal.archivable_events,
+       wearables_internal.exportable_samples',
+      'USAGE ON SCHEMA wearables_internal',
+      'EXECUTE ON FUNCTION
+       wearables_internal.us_of(timestamptz), wearables_internal.of_us(bigint),
+       wearables_internal.claim_archive(text[]), wearables_internal.leftover_files(text[]),
+       wearables_internal.forget_file(bigint), wearables_internal.weeks_to_archive(bigint),
+       wearables_internal.begin_file(bigint, text, text, timestamptz, timestamptz),
+       wearables_internal.finish_week(bigint, timestamptz, bigint[], bigint[], bigint[], bytea[]),
+       wearables_internal.finish_samples(bigint, bigint, bigint, bigint, bytea, timestamptz),
+       wearables_internal.begin_sweep(), wearables_internal.mark_swept(bigint, bigint, timestamptz),
+       wearables_internal.erased_among(text, bigint[], bigint[], bigint[], text[], text[]),
+       wearables_internal.replace_file(bigint, bigint, bigint, bigint, bigint, bytea, timestamptz, text[]),
+       wearables_internal.note_read(bigint, bigint, text), wearables_internal.prepare_restore(bigint, bigint),
+       wearables_internal.begin_restore(bigint), wearables_internal.restore_rows(bigint, bigint, jsonb, bytea[]),
+       wearables_internal.end_restore(bigint, bigint),
+       wearables_internal.end_archive(bigint, integer, bigint, text, text)']
     WHEN 'operator' THEN watch || calling || fhir || ARRAY[
       'SELECT ON wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,
        wearables.webhook_events, wearables.parked_events, wearables.quarantine, wearables.users, wearables.user_links,
        wearables.connections, wearables.connection_events, wearables.backfills, wearables.backfill_progress,
-       wearables.stream_pulls, wearables.vendor_pulls, wearables.erasures, wearables.data_map, wearables.samples,
+       wearables.stream_pulls, wearables.vendor_pulls, wearables.erasures, wearables.data_map, wearables.archives,
+       wearables.archived_files, wearables.samples,
        wearables.sample_points, wearables.summaries, wearables.sources, wearables.revisions, wearables.drift,
        wearables.limited_roles, wearables.assigned_users, wearables.retention_floors',
       'SELECT, DELETE ON wearables.retention_policies',
@@ -163,6 +183,8 @@ BEGIN
        wearables.assign_users(regrole, bigint[]), wearables.unassign_users(regrole, bigint[]),
        wearables.erase_user(bigint, boolean), wearables.export_user(bigint),
        wearables.verify_erasure(text, text[]),
+       wearables.archive_events(timestamptz, text), wearables.restore_events(text),
+       wearables.verify_archives(text), wearables.export_samples(date, text),
        wearables.delete_unassignable_events(interval),
        wearables.normalize(bigint), wearables.normalize(text, bytea), wearables.normalize(text, jsonb),
        wearables.replay(bigint), wearables.replay_preview(bigint), wearables.explain_event(bigint),
@@ -183,7 +205,8 @@ BEGIN
     END;
   IF rights IS NULL THEN
     RAISE EXCEPTION 'access "%" is not recognized', access
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give ingest, reader, self, monitor, caller or operator.';
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give ingest, reader, self, monitor, caller, archiver or operator.';
   END IF;
   IF access = 'self' THEN
     IF (SELECT r.rolcanlogin FROM pg_roles r WHERE r.oid = role) THEN
@@ -213,14 +236,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables.grant_access(regrole, text) IS
   'Grants a role the privileges for one kind of access. Arguments: role: the role; access: ingest, reader, self, '
-  'monitor, caller or operator. ingest can call receive(). reader can read samples, documents, charts, connections and '
-  'users; row-level security applies, see limit_reader(). self can call the functions wearables_api.my_*() for the '
-  'user of the token; the role must not be able to log in, because a session with SQL can set the claims of a token, '
-  'and a notice names the login roles that are members of it. monitor can read health, problems, queue, workers and '
-  'metrics_export: no readings and no ids of users. caller can make calls to the vendor about users, and read their '
-  'results and links. operator can use the queue, raw events, mappings, replay, backfills, calls to the vendor and '
-  'manual repairs. None of them can read a secret. Call it once for each kind of access. The caller must own the '
-  'extension or be a superuser. Example: SELECT wearables.grant_access(current_user::regrole, ''reader'');';
+  'monitor, caller, archiver or operator. ingest can call receive(). reader can read samples, documents, charts, '
+  'connections and users; row-level security applies, see limit_reader(). self can call the functions '
+  'wearables_api.my_*() for the user of the token; the role must not be able to log in, because a session with SQL '
+  'can set the claims of a token, and a notice names the login roles that are members of it. monitor can read health, '
+  'problems, queue, workers and metrics_export: no readings and no ids of users. caller can make calls to the vendor '
+  'about users, and read their results and links. archiver is for the login of the program wearables-archive, which '
+  'reads raw events and samples and moves them to and from files. operator can use the queue, raw events, mappings, '
+  'replay, backfills, calls to the vendor and manual repairs. None of them can read a secret. Call it once for each '
+  'kind of access. The caller must own the extension or be a superuser. Example: SELECT '
+  'wearables.grant_access(current_user::regrole, ''reader'');';
 
 -- Default privileges of the installing role may have granted rights on anything made above.
 DO $$

@@ -282,6 +282,8 @@ BEGIN
     IF done = 0 THEN
       r.step := CASE r.step WHEN 'samples' THEN 'documents' WHEN 'documents' THEN 'connections'
                             WHEN 'connections' THEN 'refused' WHEN 'refused' THEN 'events' ELSE 'vendor' END;
+      -- all ids are known, and no event is left that could still be archived
+      IF r.step = 'vendor' THEN PERFORM wearables_internal.request_sweeps(); END IF;
     END IF;
   END LOOP;
   IF r.step = 'vendor' THEN

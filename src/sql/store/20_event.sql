@@ -150,11 +150,58 @@ COMMENT ON FUNCTION wearables_internal.try_lock_maintenance() IS
   'Takes the maintenance lock until the transaction ends. Returns false if another session holds it. No other SQL '
   'function can take this lock.';
 
-CREATE FUNCTION wearables.make_event_partitions(ahead interval DEFAULT '21 days', most_moved integer DEFAULT 20000)
-RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Receivers wait while rows are moved.
+CREATE FUNCTION wearables_internal.make_event_partition(week timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 -- bounds are written as text and read again; whatever the site sets, the partitions are ordinary tables
 SET DateStyle = 'ISO, YMD' SET TimeZone = 'UTC' SET default_table_access_method = 'heap'
 -- whoever comes behind us waits for as long as we do
+SET lock_timeout = '100ms'
+AS $$
+DECLARE
+  part CONSTANT text := 'webhook_events_' || to_char(week AT TIME ZONE 'UTC', 'YYYYMMDD');
+BEGIN
+  -- A receiver that is about to fill the default partition waits here instead of failing the ATTACH, and so does
+  -- whoever is about to handle an event. At once as strong as the ATTACH needs it, or two could deadlock. Behind a
+  -- long reader everybody would wait: so it is tried, for a moment.
+  BEGIN
+    LOCK TABLE wearables.webhook_events IN SHARE UPDATE EXCLUSIVE MODE;
+    LOCK TABLE wearables.webhook_events_default IN ACCESS EXCLUSIVE MODE;
+  EXCEPTION WHEN lock_not_available THEN
+    RAISE EXCEPTION 'could not lock wearables.webhook_events to create a partition'
+      USING ERRCODE = 'lock_not_available',
+            HINT = 'Call make_event_partitions() again later. A worker does so by itself.';
+  END;
+  EXECUTE format(
+    'CREATE TABLE wearables.%I (LIKE wearables.webhook_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS '
+    'INCLUDING STORAGE INCLUDING COMPRESSION)', part);
+  PERFORM wearables_internal.revoke_from_others(format('wearables.%I', part)::regclass);
+  EXECUTE format(
+    'WITH moved AS (
+       DELETE FROM wearables.webhook_events_default WHERE received_at >= %L AND received_at < %L RETURNING *)
+     INSERT INTO wearables.%I SELECT * FROM moved', week, week + interval '7 days', part);
+  EXECUTE format('ALTER TABLE wearables.%I ADD CONSTRAINT %I PRIMARY KEY (event_id)', part, part || '_event_id');
+  EXECUTE format('CREATE INDEX %I ON wearables.%I (event_id) WHERE drift IS NOT NULL', part || '_drift', part);
+  EXECUTE format('CREATE INDEX %I ON wearables.%I (user_id, wrote_to) WHERE wrote_to IS NOT NULL',
+                 part || '_wrote', part);
+  EXECUTE format('CREATE INDEX %I ON wearables.%I (user_id, event_id) WHERE user_zone IS NOT NULL',
+                 part || '_user_zone', part);
+  EXECUTE format('CREATE INDEX %I ON wearables.%I (external_user_id) WHERE external_user_id IS NOT NULL',
+                 part || '_external', part);
+  EXECUTE format('CREATE INDEX %I ON wearables.%I (client_user_id) '
+                 'WHERE external_user_id IS NULL OR status IN (''skipped'', ''failed'')', part || '_client', part);
+  EXECUTE format('ALTER TABLE wearables.webhook_events ATTACH PARTITION wearables.%I FOR VALUES FROM (%L) TO (%L)',
+                 part, week, week + interval '7 days');
+  EXECUTE format('COMMENT ON TABLE wearables.%I IS %L', part,
+                 'Events received in the week beginning ' || (week AT TIME ZONE 'UTC')::date);
+END $$;
+COMMENT ON FUNCTION wearables_internal.make_event_partition(timestamptz) IS
+  'Creates the partition of webhook_events for the week that begins then, and moves its events from the default '
+  'partition into it. The caller holds the maintenance lock. Raises lock_not_available if another session holds '
+  'webhook_events for more than 100 ms.';
+
+CREATE FUNCTION wearables.make_event_partitions(ahead interval DEFAULT '21 days', most_moved integer DEFAULT 20000)
+RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '100ms'
 AS $$
 DECLARE
@@ -189,39 +236,7 @@ BEGIN
     CONTINUE WHEN week < this_week AND rows = 0;
     -- receivers wait while rows are moved: of many, only when told to. They do no harm where they are
     CONTINUE WHEN rows > most_moved;
-    -- A receiver that is about to fill the default partition waits here instead of failing the ATTACH, and so does
-    -- whoever is about to handle an event. At once as strong as the ATTACH needs it, or two could deadlock. Behind a
-    -- long reader everybody would wait: so it is tried, for a moment.
-    BEGIN
-      LOCK TABLE wearables.webhook_events IN SHARE UPDATE EXCLUSIVE MODE;
-      LOCK TABLE wearables.webhook_events_default IN ACCESS EXCLUSIVE MODE;
-    EXCEPTION WHEN lock_not_available THEN
-      RAISE EXCEPTION 'could not lock wearables.webhook_events to create a partition'
-        USING ERRCODE = 'lock_not_available',
-              HINT = 'Call make_event_partitions() again later. A worker does so by itself.';
-    END;
-    EXECUTE format(
-      'CREATE TABLE wearables.%I (LIKE wearables.webhook_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS '
-      'INCLUDING STORAGE INCLUDING COMPRESSION)', part);
-    PERFORM wearables_internal.revoke_from_others(format('wearables.%I', part)::regclass);
-    EXECUTE format(
-      'WITH moved AS (
-         DELETE FROM wearables.webhook_events_default WHERE received_at >= %L AND received_at < %L RETURNING *)
-       INSERT INTO wearables.%I SELECT * FROM moved', week, week + interval '7 days', part);
-    EXECUTE format('ALTER TABLE wearables.%I ADD CONSTRAINT %I PRIMARY KEY (event_id)', part, part || '_event_id');
-    EXECUTE format('CREATE INDEX %I ON wearables.%I (event_id) WHERE drift IS NOT NULL', part || '_drift', part);
-    EXECUTE format('CREATE INDEX %I ON wearables.%I (user_id, wrote_to) WHERE wrote_to IS NOT NULL',
-                   part || '_wrote', part);
-    EXECUTE format('CREATE INDEX %I ON wearables.%I (user_id, event_id) WHERE user_zone IS NOT NULL',
-                   part || '_user_zone', part);
-    EXECUTE format('CREATE INDEX %I ON wearables.%I (external_user_id) WHERE external_user_id IS NOT NULL',
-                   part || '_external', part);
-    EXECUTE format('CREATE INDEX %I ON wearables.%I (client_user_id) '
-                   'WHERE external_user_id IS NULL OR status IN (''skipped'', ''failed'')', part || '_client', part);
-    EXECUTE format('ALTER TABLE wearables.webhook_events ATTACH PARTITION wearables.%I FOR VALUES FROM (%L) TO (%L)',
-                   part, week, week + interval '7 days');
-    EXECUTE format('COMMENT ON TABLE wearables.%I IS %L', part,
-                   'Events received in the week beginning ' || (week AT TIME ZONE 'UTC')::date);
+    PERFORM wearables_internal.make_event_partition(week);
     made := made + 1;
   END LOOP;
   RETURN made;
