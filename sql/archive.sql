@@ -112,6 +112,12 @@ SELECT (SELECT string_agg(e::text, '' ORDER BY event_id) FROM wearables_internal
      = (SELECT string_agg(f::text, '' ORDER BY event_id) FROM file f WHERE message_id <> 'b1') AS the_same;
 SELECT state FROM wearables.archived_files;
 SELECT (wearables.replay(event_id)).events FROM wearables.webhook_events;
+-- under the name that the endpoint has by then (the file has the old one)
+DELETE FROM wearables.webhook_events WHERE received_at < '2024-06-01';
+UPDATE wearables.endpoints SET name = 'renamed' WHERE name = 'junction';
+SELECT wearables_internal.restore_rows(:id, 1, events, payloads) AS stored FROM heads;
+SELECT endpoint, count(*) FROM wearables.webhook_events GROUP BY 1;
+UPDATE wearables.endpoints SET name = 'junction' WHERE name = 'renamed';
 
 -- the erasure of another one is waited for by the file, until it is looked through or replaced
 SELECT archive_id AS sweep FROM wearables.archives WHERE task = 'erase' \gset

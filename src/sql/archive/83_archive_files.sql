@@ -172,7 +172,7 @@ BEGIN
     SELECT (r ->> 0)::bigint, wearables_internal.of_us((r ->> 1)::bigint), (r ->> 2)::bigint, (r ->> 3)::bigint,
            (r ->> 4)::bigint, wearables_internal.of_us((r ->> 5)::bigint), wearables_internal.of_us((r ->> 6)::bigint),
            wearables_internal.of_us((r ->> 7)::bigint), (r ->> 8)::integer, (r ->> 9)::integer, (r ->> 10)::integer,
-           (r ->> 11)::integer, (r ->> 12)::integer, (r ->> 13)::integer, (r ->> 14)::wearables.event_status, r ->> 15,
+           (r ->> 11)::integer, (r ->> 12)::integer, (r ->> 13)::integer, (r ->> 14)::wearables.event_status, $4,
            r ->> 16, r ->> 17, r ->> 18, r ->> 19, r ->> 20, r ->> 21, r ->> 22, r ->> 23,
            CASE WHEN r ->> 24 IS NOT NULL
                 THEN ARRAY(SELECT m::smallint FROM jsonb_array_elements_text((r ->> 24)::jsonb) m) END,
@@ -181,7 +181,7 @@ BEGIN
                                                                   (r ->> 25)::jsonb) d) END,
            (r ->> 26)::jsonb, x.payload
     FROM ROWS FROM (jsonb_array_elements($1), unnest($2)) x (r, payload)
-    WHERE (r ->> 0)::bigint <> ALL ($3) AND r ->> 15 = $4
+    WHERE (r ->> 0)::bigint <> ALL ($3)
     ON CONFLICT (event_id) DO NOTHING$f$, wearables_internal.partition_of_week(f.range_from))
   USING $3, $4, erased, f.endpoint;
   GET DIAGNOSTICS stored = ROW_COUNT;

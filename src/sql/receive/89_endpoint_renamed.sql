@@ -26,6 +26,8 @@ BEGIN
   UPDATE wearables.vendor_pulls v SET endpoint = NEW.name WHERE v.endpoint = OLD.name;
   UPDATE wearables_internal.calls c SET endpoint = NEW.name WHERE c.endpoint = OLD.name;
   UPDATE wearables_internal.reconciled_spans r SET endpoint = NEW.name WHERE r.endpoint = OLD.name;
+  -- a restore gives its events this name
+  UPDATE wearables.archived_files f SET endpoint = NEW.name WHERE f.endpoint = OLD.name;
   UPDATE wearables_internal.erasure_ids i SET endpoint = NEW.name WHERE i.endpoint = OLD.name;
   UPDATE wearables.jobs j SET argument = j.argument || jsonb_build_object('endpoint', NEW.name)
   WHERE j.argument ->> 'endpoint' = OLD.name;
