@@ -1,6 +1,7 @@
 // Whose an event is. Rows of users and links are found by key and not locked. make_link() and park() take the parking
-// lock: the session holds no user's lock then, or takes no other after it, so that no two wait for each other. What is
-// copied lives in the caller's context.
+// lock: the session holds no user's lock then, or takes no other after it, so that no two wait for each other. A row
+// that a registration is making is not waited for under that lock, which the registration wants when it commits. What
+// is copied lives in the caller's context.
 #include "pg/people/user.h"
 
 #include "pg/people/erasure.h"
@@ -26,7 +27,6 @@ Statement select_linked{R"(
 Statement select_by_client{R"(
   SELECT u.user_id, u.erased_at IS NOT NULL FROM wearables.users u WHERE u.client_user_id = $1)"};
 
-// Not of one who was erased while the parking lock was waited for.
 Statement insert_link{R"(
   INSERT INTO wearables.user_links (endpoint, external_user_id, user_id)
   SELECT $1, $2, u.user_id FROM wearables.users u WHERE u.user_id = $3 AND u.erased_at IS NULL
@@ -63,10 +63,27 @@ int64 found_user() { return get_bool(0, kUserErased) ? -1 : get_int8(0, kUserId)
 
 // An event that names the person both ways frees those that name them by the vendor's id alone.
 void make_link(const Event& event, int64 user_id) {
+  if (run(insert_link, {arg_text(event.endpoint), arg_text(event.external_user_id), arg_int8(user_id)}) == 0) return;
   lock_parking();
-  if (run(insert_link, {arg_text(event.endpoint), arg_text(event.external_user_id), arg_int8(user_id)}) > 0) {
-    run(free_parked, {arg_text(event.endpoint), arg_text(event.external_user_id)});
+  if (!is_user(user_id)) {
+    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the user of an event was erased concurrently")));
   }
+  run(free_parked, {arg_text(event.endpoint), arg_text(event.external_user_id)});
+}
+
+// As user_of(). `by_client`: found by client user id.
+int64 find_user(const Event& event, bool* by_client) {
+  *by_client = false;
+  if (!event.external_user_id.empty() &&
+      run(select_linked, {arg_text(event.endpoint), arg_text(event.external_user_id)}) > 0) {
+    return found_user();
+  }
+  if (event.client_user_id.empty() || run(select_by_client, {arg_text(event.client_user_id)}) == 0) {
+    // by whose ids nobody is found any more
+    return is_erased(event) ? -1 : 0;
+  }
+  *by_client = true;
+  return found_user();
 }
 
 }  // namespace
@@ -83,16 +100,9 @@ uint64 links_told() {
 }
 
 int64 user_of(const Event& event) {
-  if (!event.external_user_id.empty() &&
-      run(select_linked, {arg_text(event.endpoint), arg_text(event.external_user_id)}) > 0) {
-    return found_user();
-  }
-  if (event.client_user_id.empty() || run(select_by_client, {arg_text(event.client_user_id)}) == 0) {
-    // by whose ids nobody is found any more
-    return is_erased(event) ? -1 : 0;
-  }
-  const int64 user_id = found_user();
-  if (user_id > 0 && !event.external_user_id.empty()) make_link(event, user_id);
+  bool by_client;
+  const int64 user_id = find_user(event, &by_client);
+  if (by_client && user_id > 0 && !event.external_user_id.empty()) make_link(event, user_id);
   return user_id;
 }
 
@@ -103,7 +113,8 @@ int64 park(const Event& event) {
   stop_point("park");
   lock_parking();
   stop_point("parking");
-  const int64 user_id = user_of(event);
+  bool by_client;  // the next event of theirs makes the link
+  const int64 user_id = find_user(event, &by_client);
   if (user_id != 0) return user_id;
   run(insert_parked, {arg_int8(event.event_id), arg_instant(event.received_at), arg_text(event.endpoint),
                       arg_text_or_null(event.external_user_id), arg_text_or_null(event.client_user_id)});

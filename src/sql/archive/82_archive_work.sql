@@ -182,7 +182,7 @@ BEGIN
   FOR part, week IN
     SELECT c.oid, wearables_internal.week_of(c.oid)
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent = 'wearables.webhook_events'::regclass AND c.relname ~ '^webhook_events_\d{8}$'
+    WHERE i.inhparent = 'wearables.webhook_events'::regclass AND c.relname ~ '^webhook_events_[0-9]{8}$'
     ORDER BY c.relname LOOP
     EXIT WHEN week + interval '168 hours' > a.before;
     EXECUTE format('SELECT array_agg(DISTINCT e.endpoint::text) FROM %s e', part) INTO endpoints;

@@ -25,7 +25,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables_internal.free_parked(text, text, text) IS
   'Queues the events that are parked for a user, found by external user id at the endpoint or by client user id. '
-  'The caller holds lock_parking() if the user is new.';
+  'The caller holds lock_parking().';
 
 CREATE FUNCTION wearables_internal.free_registered() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -36,10 +36,20 @@ BEGIN
       USING ERRCODE = 'trigger_protocol_violated',
             DETAIL = 'Its function can only be used on wearables.users and wearables.user_links.';
   END IF;
+  -- of one who was there nothing is about to be parked: something may have been left by other means
+  IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'users' THEN
+    IF NEW.client_user_id = OLD.client_user_id AND NOT EXISTS (SELECT FROM wearables.parked_events p) THEN
+      RETURN NULL;
+    END IF;
+  END IF;
   -- A worker that is about to park an event holds the same lock while it looks for the person a last time.
   PERFORM wearables_internal.lock_parking();
   IF TG_TABLE_NAME = 'users' THEN
     PERFORM wearables_internal.free_parked(NULL, NULL, NEW.client_user_id);
+    IF TG_OP = 'UPDATE' THEN
+      PERFORM wearables_internal.free_parked(l.endpoint, l.external_user_id, NULL)
+      FROM wearables.user_links l WHERE l.user_id = NEW.user_id ORDER BY l.endpoint, l.external_user_id;
+    END IF;
   ELSE
     PERFORM wearables_internal.free_parked(NEW.endpoint, NEW.external_user_id, NULL);
   END IF;
@@ -48,7 +58,8 @@ END $$;
 COMMENT ON FUNCTION wearables_internal.free_registered() IS
   'Trigger function: queues what is parked for a new user or link. At the end of the transaction, so that one that '
   'registers somebody and stays open keeps nobody else from registering or parking.';
-CREATE CONSTRAINT TRIGGER free_registered AFTER INSERT OR UPDATE OF client_user_id ON wearables.users
+-- register_user() sets the time zone of one who is there
+CREATE CONSTRAINT TRIGGER free_registered AFTER INSERT OR UPDATE OF client_user_id, time_zone ON wearables.users
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.client_user_id IS NOT NULL)
   EXECUTE FUNCTION wearables_internal.free_registered();
 CREATE CONSTRAINT TRIGGER free_registered AFTER INSERT OR UPDATE OF external_user_id ON wearables.user_links
@@ -92,7 +103,6 @@ AS $$
 #variable_conflict use_column
 DECLARE
   person bigint;
-  is_new boolean;
   sender text := $3;
   linked bigint;
 BEGIN
@@ -121,7 +131,6 @@ BEGIN
   LOOP
     INSERT INTO wearables.users AS u (client_user_id, time_zone) VALUES ($1, coalesce($4, 'UTC'))
     ON CONFLICT (client_user_id) DO NOTHING RETURNING u.user_id INTO person;
-    is_new := FOUND;
     EXIT WHEN FOUND;
     UPDATE wearables.users u SET time_zone = coalesce($4, u.time_zone) WHERE u.client_user_id = $1
     RETURNING u.user_id INTO person;
@@ -130,7 +139,6 @@ BEGIN
   IF $2 IS NOT NULL THEN
     INSERT INTO wearables.user_links AS l (endpoint, external_user_id, user_id) VALUES (sender, $2, person)
     ON CONFLICT ON CONSTRAINT user_links_pkey DO NOTHING;
-    is_new := is_new OR FOUND;
     SELECT l.user_id INTO linked FROM wearables.user_links l WHERE l.endpoint = sender AND l.external_user_id = $2;
     IF linked <> person THEN
       RAISE EXCEPTION 'external user id "%" of endpoint "%" is linked to another user', $2, sender
@@ -144,9 +152,7 @@ BEGIN
 
   -- one who was erased while this waited for their row
   PERFORM wearables_internal.check_not_erased($1, sender, $2, $5);
-  -- else at the commit: see free_registered()
-  IF NOT is_new THEN PERFORM wearables_internal.free_parked(sender, $2, $1); END IF;
-  RETURN person;
+  RETURN person;  -- what is parked is freed at the commit: see free_registered()
 END $$;
 COMMENT ON FUNCTION wearables.register_user(text, text, text, text, boolean) IS
   'Registers a user, or changes one, and returns the user_id. Events that are parked for the user are queued '

@@ -45,9 +45,9 @@ CREATE FUNCTION wearables_internal.subscriber_function(function regprocedure) RE
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   SELECT regexp_replace(
-           regexp_replace(d.definition, 'wearables_internal\.plain_(first_instant|day_of|bucket_start|bucket_end)\M',
-                          'wearables.\1', 'g'),
-           'wearables_internal\.plain_', 'wearables_internal.', 'g')
+           regexp_replace(d.definition, E'wearables_internal\\.plain_(first_instant|day_of|bucket_start|bucket_end)\\M',
+                          E'wearables.\\1', 'g'),
+           'wearables_internal[.]plain_', 'wearables_internal.', 'g')
   FROM (
     SELECT pg_get_functiondef(p.oid) || E';\n'
            || CASE WHEN p.pronamespace = 'wearables'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NOT NULL

@@ -207,7 +207,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   least_number CONSTANT smallint := -32768;
-  parts CONSTANT text[] := regexp_match($1, '^(\d{1,5})\.(-?\d{1,16})\.(\d{1,5})\.(-?\d{1,5})$');
+  parts CONSTANT text[] := regexp_match($1, '^([0-9]{1,5})[.](-?[0-9]{1,16})[.]([0-9]{1,5})[.](-?[0-9]{1,5})$');
 BEGIN
   IF $1 IS NULL THEN
     metric_id := least_number; ts := '-infinity'; source_id := least_number; part := least_number;

@@ -74,8 +74,8 @@ DECLARE
 BEGIN
   FOR part, starts, ends IN
     SELECT b.part, b.starts, b.ends
-    FROM (SELECT c.oid::regclass AS part, substring(x.bound FROM 'FROM \(''([^'']+)''\)')::timestamptz AS starts,
-                 substring(x.bound FROM 'TO \(''([^'']+)''\)')::timestamptz AS ends
+    FROM (SELECT c.oid::regclass AS part, substring(x.bound FROM 'FROM [(]''([^'']+)''[)]')::timestamptz AS starts,
+                 substring(x.bound FROM 'TO [(]''([^'']+)''[)]')::timestamptz AS ends
           FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
           CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) x (bound)
           WHERE h.inhparent = 'wearables.webhook_events'::regclass AND c.relkind = 'r' AND NOT h.inhdetachpending) b
