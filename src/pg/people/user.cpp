@@ -66,7 +66,8 @@ void make_link(const Event& event, int64 user_id) {
   if (run(insert_link, {arg_text(event.endpoint), arg_text(event.external_user_id), arg_int8(user_id)}) == 0) return;
   lock_parking();
   if (!is_user(user_id)) {
-    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the user of an event was erased concurrently")));
+    ereport(ERROR,
+            (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the user of an event was erased concurrently")));
   }
   run(free_parked, {arg_text(event.endpoint), arg_text(event.external_user_id)});
 }

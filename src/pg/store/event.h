@@ -90,8 +90,8 @@ struct Outcome {
   int drift_count;       // of the texts
 };
 
-// Marks the event handled: status, revision, counts. False where another session handled it meanwhile and it neither has
-// nor had a user, whose lock would have been held: that session's mark stands. Within SPI.
+// Marks the event handled: status, revision, counts. False where another session handled it meanwhile and it neither
+// has nor had a user, whose lock would have been held: that session's mark stands. Within SPI.
 bool mark_event(const Event& event, const Outcome& outcome);
 
 // An attempt that came to nothing.

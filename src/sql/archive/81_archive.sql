@@ -102,7 +102,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   -- no query and no user: credentials are those of the program
-  IF url IS NULL OR url ~ '/\.\.?(/|$)'
+  IF url IS NULL OR url ~ '/[.][.]?(/|$)'
      OR url !~ '^(s3://[a-z0-9][a-z0-9.-]+(/[^/?#@:]+)*/?|file://(/[^/?#@:]+)+/?)$' THEN
     RAISE EXCEPTION 'url is not valid'
       USING ERRCODE = 'invalid_parameter_value',
