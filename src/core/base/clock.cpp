@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::int64_t kSecondsPerDay = 86'400;
 constexpr unsigned kMinutesPerHour = 60;
-constexpr Micros kMicrosPerMinute = 60 * kMicrosPerSecond;
 
 // Reads from the front of a text; every take_* leaves it alone when it does not fit.
 class Cursor {

@@ -16,6 +16,7 @@ namespace wearables {
 using Micros = std::int64_t;
 inline constexpr Micros kNoInstant = std::numeric_limits<Micros>::min();
 inline constexpr Micros kMicrosPerSecond = 1'000'000;
+inline constexpr Micros kMicrosPerMinute = 60 * kMicrosPerSecond;
 inline constexpr Micros kMicrosPerMillisecond = 1'000;
 inline constexpr Micros kMicrosPerDay = Micros{24} * 3600 * kMicrosPerSecond;
 

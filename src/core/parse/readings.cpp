@@ -14,19 +14,11 @@ namespace wearables {
 namespace {
 
 constexpr double kMaxOffsetSeconds = kFarthestOffset * 60.0;
-constexpr Micros kMicrosPerMinute = 60 * kMicrosPerSecond;
 
 // Of a field with seconds east of UTC; kNoOffset when it does not say.
 std::int16_t offset_in_seconds(const Value& value) noexcept {
   const bool says = value.kind == Kind::kNumber && std::fabs(value.number) <= kMaxOffsetSeconds;
   return says ? static_cast<std::int16_t>(value.number / 60) : kNoOffset;
-}
-
-// 00:00 UTC of the date that is written: of a timestamp, the date that its own clock shows.
-Micros date_of(const ParsedInstant& parsed) noexcept {
-  const Micros shown = parsed.at + parsed.offset_minutes * kMicrosPerMinute;
-  const Micros rest = shown % kMicrosPerDay;
-  return shown - (rest < 0 ? rest + kMicrosPerDay : rest);
 }
 
 }  // namespace
@@ -365,17 +357,6 @@ Micros Readings::plausible_instant(int slot) noexcept {
   instant_.is_date = is_date;
   instant_.is_day = is_date || is_midnight_of_document(parsed);
   return true;
-}
-
-// Vendors that know only the day of a document write it as midnight UTC.
-bool Readings::is_midnight_of_document(const ParsedInstant& parsed) const noexcept {
-  if (resource_.calendar_date == kNoSlot || parsed.offset_minutes != 0 || parsed.at % kMicrosPerDay != 0) return false;
-  for (const int slot : {resource_.calendar_date, resource_.date}) {
-    const Value& date = field(slot);
-    const auto own = date.kind == Kind::kString ? parse_instant(date.text) : std::nullopt;
-    if (own) return date_of(*own) == parsed.at;
-  }
-  return false;
 }
 
 [[gnu::always_inline]] inline void Readings::read_place() {

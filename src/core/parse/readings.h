@@ -24,6 +24,9 @@ struct RefusedAt {
   bool is_day = false;
 };
 
+// 00:00 UTC of the date that is written: of a timestamp, the date that its own clock shows.
+Micros date_of(const ParsedInstant& parsed) noexcept;
+
 class Readings {
  public:
   using Fields = std::span<const Value>;

@@ -1,6 +1,8 @@
 // When and where a record as a whole is: its own instants, its calendar date, the zone that it names.
 #include "core/parse/readings.h"
 
+#include "core/base/clock.h"
+
 #include <algorithm>
 
 namespace wearables {
@@ -19,10 +21,27 @@ bool usable_zone(std::string_view text) noexcept {
 
 }  // namespace
 
+Micros date_of(const ParsedInstant& parsed) noexcept {
+  const Micros shown = parsed.at + parsed.offset_minutes * kMicrosPerMinute;
+  const Micros rest = shown % kMicrosPerDay;
+  return shown - (rest < 0 ? rest + kMicrosPerDay : rest);
+}
+
 std::string_view Readings::calendar_date(int slot) noexcept {
   constexpr std::size_t kDateLength = 10;
   if (field(slot).kind != Kind::kString || plausible_instant(slot) == kNoInstant) return {};
   return field(slot).text.substr(0, kDateLength);
+}
+
+// Vendors that know only the day of a document write it as midnight UTC.
+bool Readings::is_midnight_of_document(const ParsedInstant& parsed) const noexcept {
+  if (resource_.calendar_date == kNoSlot || parsed.offset_minutes != 0 || parsed.at % kMicrosPerDay != 0) return false;
+  for (const int slot : {resource_.calendar_date, resource_.date}) {
+    const Value& date = field(slot);
+    const auto own = date.kind == Kind::kString ? parse_instant(date.text) : std::nullopt;
+    if (own) return date_of(*own) == parsed.at;
+  }
+  return false;
 }
 
 std::uint8_t Readings::zone_named(std::string_view text) {

@@ -8,7 +8,6 @@
 namespace wearables {
 namespace {
 
-constexpr Micros kMicrosPerMinute = 60 * kMicrosPerSecond;
 constexpr Micros kEver = std::numeric_limits<Micros>::max();
 // No clock is farther from UTC: local mean times, too.
 constexpr Micros kFarthestClock = kMicrosPerDay;

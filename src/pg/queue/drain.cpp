@@ -7,6 +7,7 @@
 #include "pg/live/live.h"
 #include "pg/queue/attempt.h"
 #include "pg/queue/drain.h"
+#include "pg/queue/feed.h"
 #include "pg/queue/flight.h"
 #include "pg/queue/gate.h"
 #include "pg/queue/job.h"
@@ -254,45 +255,10 @@ void look_at_gate(State* state) {
 
 // --- The turn
 
-Statement queue_no_more_names{"SELECT wearables_internal.queue_no_more_names(false)"};
-
-void queue_refused_step(void* arg) {
-  *static_cast<bool*>(arg) = run(queue_no_more_names, {}) > 0 && get_int4(0, 1) > 0;
-}
-
-// What there was no room for, once there is; returns whether there is something to do now. It is done later where
-// somebody holds what it needs.
-bool queue_refused(State* state) {
-  bool any = false;
-  ErrorData* error = in_transaction(queue_refused_step, &any);
-  if (error == nullptr) return any;
-  if (trouble_of(error->sqlerrcode) != Trouble::kEnvironment) end_with(state, error);
-  return false;
-}
-
-struct Feeding {
-  const State* state;
-  bool any;
-};
-
-void feed_step(void* arg) {
-  auto* feeding = static_cast<Feeding*>(arg);
-  for (int i = 0; i < job_kind_count(); ++i) {
-    const JobKind& kind = job_kind(i);
-    if (feeding->state->kinds.has[i] && kind.feed != nullptr && kind.feed()) feeding->any = true;
-  }
-}
-
-// Makes jobs of what is due by itself; returns whether there is something to do now. A worker, whose turns are many,
-// looks now and then.
-bool feed(State* state) {
-  constexpr int64 kBetween = 5 * USECS_PER_SEC;
-  constinit static TimestampTz next = 0;
-  const TimestampTz now = GetCurrentTimestamp();
-  if (!state->budget.wait && now < next && next <= now + kBetween) return false;
-  next = now + kBetween;
-  Feeding feeding{state, false};
-  ErrorData* error = in_transaction(feed_step, &feeding);
+// Whether the step has made something to do now. It is done later where somebody holds what it needs.
+bool comes_of(State* state, void (*step)(void* feeding)) {
+  Feeding feeding{state->kinds, false};
+  ErrorData* error = in_transaction(step, &feeding);
   if (error == nullptr) return feeding.any;
   if (trouble_of(error->sqlerrcode) != Trouble::kEnvironment) end_with(state, error);
   return false;
@@ -339,11 +305,11 @@ void work(State* state) {
     if (is_spent(*state) || claim_and_work(state, true)) continue;
     if (landed) continue;
     // once: what there is still no room for would come again and again
-    if (!asked_for_room && queue_refused(state)) {
+    if (!asked_for_room && comes_of(state, queue_refused)) {
       asked_for_room = true;
       continue;
     }
-    if (feed(state)) continue;
+    if (feed_is_due(state->budget.wait) && comes_of(state, feed)) continue;
     // before a later statement of this turn claims anything
     const TimestampTz skipped = claim_skipped_until(state->kinds);
     look_ahead(state);
