@@ -28,6 +28,8 @@ TABLES = ("deliveries", "webhook_events", "jobs", "parked_events", "quarantine",
 RECEIVE = "SELECT (wearables.receive(r.h, r.b, r.e)).status FROM unnest(%s::jsonb[], %s::bytea[], %s::text[]) AS r (h, b, e)"
 
 REGISTER = "SELECT wearables.register_user(%s, %s, %s, %s)"
+RELINK = """UPDATE wearables.user_links l SET user_id = u.user_id FROM wearables.users u
+            WHERE u.client_user_id = %s AND l.external_user_id = %s AND l.endpoint = %s"""
 
 PULL = """
 WITH page AS (
@@ -51,6 +53,14 @@ SAY = """
 SELECT wearables.set_connection(u.user_id, %(provider)s, %(status)s, %(actor)s, %(error_type)s, %(provider_user_id)s, %(at)s)
 FROM wearables.users u WHERE u.client_user_id = %(client)s"""
 
+
+# at once: an event that names both ids would make the link again
+RELINK_ANEW = """
+CREATE FUNCTION convergence_relink(client text, external text, endpoint text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM wearables.user_links l WHERE l.external_user_id = $2 AND l.endpoint = $3;
+  PERFORM wearables.register_user($1, $2, $3);
+END $$"""
 
 REQUEST = """
 SELECT wearables.request_backfill(u.user_id, %(provider)s, %(resource)s, %(begins)s::timestamptz, %(ends)s::timestamptz, %(endpoint)s)
@@ -152,6 +162,10 @@ def register(session, who):
     session.run(REGISTER, (who.client, who.external, who.endpoint, who.zone))
 
 
+def relink(session, link):
+    session.run("SELECT convergence_relink(%s, %s, %s)" if link.anew else RELINK, (link.client, link.external, link.endpoint))
+
+
 def make_template(options):
     """The database that every other one is copied from: the extension, two endpoints, the mappings."""
     with psycopg.connect(dbname="postgres", autocommit=True) as connection:
@@ -166,6 +180,7 @@ def make_template(options):
         connection.execute("SELECT wearables.make_event_partitions()")
         connection.execute(worlds.SETUP)
         connection.execute(PLAIN)
+        connection.execute(RELINK_ANEW)
         if options.extra_sql:
             connection.execute(Path(options.extra_sql).read_text())
 

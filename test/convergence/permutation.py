@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import arena
 import digest
 from arena import Broken
-from world import Manual, Message, Page, Pull, Register, Said
+from world import Manual, Message, Page, Pull, Register, Relink, Said
 
 POOL = ThreadPoolExecutor(max_workers=arena.Arena.CROWD)
 
@@ -23,6 +23,8 @@ HURRY = ("""UPDATE wearables.jobs SET run_at = clock_timestamp()
             WHERE job_id IN (SELECT j.job_id FROM wearables.jobs j WHERE j.kind = 'pull' AND j.state = 'ready' AND j.run_at > clock_timestamp()
                              FOR UPDATE SKIP LOCKED)""",
          "UPDATE wearables_internal.pull_hosts SET blocked_until = NULL, failures = 0 WHERE blocked_until IS NOT NULL")
+# nor until it is looked once more whether all events have followed a link
+HURRY_LINKS = ("UPDATE wearables.jobs SET run_at = clock_timestamp() WHERE kind = 'link' AND state = 'ready' AND run_at > clock_timestamp()",)
 CANCEL_SOME = """SELECT wearables.cancel_backfill(backfill_id) FROM wearables.backfills
                  WHERE hashtextextended(resource || range_to || intent, %s) %% %s = 0"""
 RETRY_CANCELLED = "SELECT wearables.retry_backfill(backfill_id) FROM wearables.backfills WHERE state = 'cancelled'"
@@ -63,6 +65,8 @@ def do(session, step):
         arena.write_by_hand(session, step)
     elif isinstance(step, Said):
         arena.say(session, step)
+    elif isinstance(step, Relink):
+        arena.relink(session, step)
     else:
         arena.register(session, step)
 
@@ -157,7 +161,19 @@ class Permutation:
         places = sorted(rng.randint(0, len(steps)) for _ in self.world.changes)
         for place, change in reversed(list(zip(places, self.world.changes))):
             steps.insert(place, change)
-        return self.with_moves(steps)
+        return self.with_links(self.with_moves(steps))
+
+    def with_links(self, steps):
+        """Once both are known; in their order, for the last one is right."""
+        links = self.world.links
+        if not links:
+            return steps
+        clients = {link.client for link in links}
+        known = max(place for place, step in enumerate(steps) if isinstance(step, Register) and step.client in clients)
+        places = sorted(self.rng.randint(known + 1, len(steps)) for _ in links)
+        for place, link in reversed(list(zip(places, links))):
+            steps.insert(place, link)
+        return steps
 
     def with_moves(self, steps):
         """Nobody moves before he lives somewhere; the last place counts."""
@@ -253,7 +269,7 @@ class Permutation:
     def finish(self, place):
         """What an operator does after a change: everything that it concerns is replayed; then there is one state."""
         session = place.main
-        hurry = ()
+        hurry = HURRY_LINKS if self.world.links else ()
         if self.world.pulls:
             hurry = HURRY
             place.tell_vendor(rules=[])

@@ -176,6 +176,15 @@ class Register:
 
 
 @dataclass(frozen=True)
+class Relink:
+    """A vendor's id is another person's from now on: by UPDATE, or anew."""
+    client: str
+    external: str
+    endpoint: str
+    anew: bool
+
+
+@dataclass(frozen=True)
 class Person:
     client: str
     externals: dict
@@ -192,6 +201,7 @@ class World:
     said: list = field(default_factory=list)
     changes: list = field(default_factory=list)
     moves: list = field(default_factory=list)    # Register: one person, who turns out to live in other time zones
+    links: list = field(default_factory=list)    # Relink: one id of a vendor that is somebody else's for a while; the last one is right
     bounded: bool = False                        # meets each bound on what one body, and all of them, can make
     pulls: list = field(default_factory=list)    # Pull: what is asked for by hand; where there are none, events ask for none, either
     clocks: list = field(default_factory=list)   # (pattern, Unix seconds): as of when a request is answered, by the first that it matches
@@ -266,6 +276,7 @@ class Maker:
             known = [p for p in self.people if p.known_by != "nothing"]
             self.move(rng.choice(known).client)
         self.plan_pulls()
+        self.stray()
         return self.world
 
     def plan_pulls(self):
@@ -308,6 +319,22 @@ class Maker:
             rows = tuple(row for row in manual.rows if row[0] != client or row[3] != "freestyle_libre")
             self.world.manuals[i] = Manual(manual.version, rows)
         self.world.manuals = [manual for manual in self.world.manuals if manual.rows]
+
+    def stray(self):
+        """Somebody is linked to another one's id, until that is corrected. By a seed of its own, as the pulls are. A row by hand of
+        that person which a strayed reading had overtaken would not come back."""
+        rng = random.Random(f"links of {self.world.seed}")
+        rights = [p for p in self.people if p.known_by == "both"]
+        if self.world.pulls or self.world.bounded or not rights or rng.random() >= 0.3:
+            return
+        right = rng.choice(rights)
+        wrong = rng.choice([p for p in self.people if p.known_by != "nothing" and p is not right])
+        endpoint = rng.choice(list(right.externals))
+        for _ in range(rng.randint(1, 2)):
+            for client in (wrong.client, right.client):
+                self.world.links.append(Relink(client, right.externals[endpoint], endpoint, rng.random() < 0.5))
+        kept = [(m.version, tuple(row for row in m.rows if row[0] != wrong.client)) for m in self.world.manuals]
+        self.world.manuals = [Manual(version, rows) for version, rows in kept if rows]
 
     def chance(self, probability):
         return self.rng.random() < probability

@@ -274,7 +274,7 @@ Outcome apply(const Event& event, const Handling& handling, const Told& told) {
   const Skip skip = why_skip(event, type, &kind);
   if (skip.reason != nullptr) return withdraw(event, type, skip, locks);
 
-  int64 user_id = user_of(event);
+  int64 user_id = locks == Locks::kTake ? identify(event) : user_of(event);
   if (user_id == 0 && locks == Locks::kTake) user_id = park(event);
   stop_point("user found");
   const int64 former_id = event.wrote.user_id == user_id ? 0 : event.wrote.user_id;

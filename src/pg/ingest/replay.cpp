@@ -27,6 +27,7 @@ struct Planned {
   int64 event_id;
   TimestampTz received_at;
   int64 user_id;
+  bool lacks_link;
   bool parked;  // before it was known whether the event holds anything for us
 };
 
@@ -65,30 +66,48 @@ EventIds* make_ids(MemoryContext context) {
 Planned* put_in_order(const EventIds& ids, MemoryContext context, int* count) {
   const EventKey* keys = find_events_newest_first(ids.ids, static_cast<int>(ids.count), count);
   auto* planned = static_cast<Planned*>(MemoryContextAllocHuge(context, sizeof(Planned) * (*count + 1)));
-  for (int i = 0; i < *count; ++i) planned[i] = {keys[i].event_id, keys[i].received_at, 0, false};
+  for (int i = 0; i < *count; ++i) planned[i] = {keys[i].event_id, keys[i].received_at, 0, false, false};
   return planned;
 }
 
-// All users are found, and what is unknown is parked, before the first lock of a user is taken: from then
-// on nothing is waited for that another writer could hold.
+// Calls for_each(event, planned) in `scratch`, which is reset after it, with the head of each event that is there.
+template <typename ForEach>
+void look_at_heads(Planned* planned, int count, MemoryContext scratch, ForEach for_each) {
+  for (int i = 0; i < count; ++i) {
+    MemoryContext old = MemoryContextSwitchTo(scratch);
+    Event event;
+    if (load_event_head(planned[i].event_id, planned[i].received_at, &event)) for_each(event, &planned[i], old);
+    MemoryContextSwitchTo(old);
+    MemoryContextReset(scratch);
+  }
+}
+
+// All users are found, links are made, and what is unknown is parked, in this order (user.h), before the first lock of a
+// user is taken: from then on nothing is waited for that another writer could hold.
 void lock_everybody(Planned* planned, int count, MemoryContext scratch) {
   // two of an event: the one whose rows it wrote may be another one than its ids name now
   auto* users = static_cast<int64*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int64) * (2 * count + 1)));
   int known = 0;
+  bool any_unknown = false;
+  NewLinks links{};
+  look_at_heads(planned, count, scratch, [&](const Event& event, Planned* plan, MemoryContext caller) {
+    plan->user_id = user_of(event, &plan->lacks_link);
+    any_unknown = any_unknown || plan->user_id == 0;
+    if (event.wrote.user_id > 0) users[known++] = event.wrote.user_id;
+    MemoryContextSwitchTo(caller);
+    if (plan->lacks_link) add_link(event, plan->user_id, &links);
+  });
+  if (links.count > 0) make_links(links);
+  if (links.count > 0 || any_unknown) {
+    look_at_heads(planned, count, scratch, [](const Event& event, Planned* plan, MemoryContext) {
+      if (plan->lacks_link || plan->user_id == 0) plan->user_id = user_of(event);
+      if (plan->user_id != 0 || !names_somebody(event)) return;
+      plan->user_id = park(event);
+      plan->parked = plan->user_id == 0;
+    });
+  }
   for (int i = 0; i < count; ++i) {
-    MemoryContext old = MemoryContextSwitchTo(scratch);
-    Event event;
-    if (load_event_head(planned[i].event_id, planned[i].received_at, &event)) {
-      planned[i].user_id = user_of(event);
-      if (planned[i].user_id == 0 && names_somebody(event)) {
-        planned[i].user_id = park(event);
-        planned[i].parked = planned[i].user_id == 0;
-      }
-      if (planned[i].user_id > 0) users[known++] = planned[i].user_id;
-      if (event.wrote.user_id > 0) users[known++] = event.wrote.user_id;
-    }
-    MemoryContextSwitchTo(old);
-    MemoryContextReset(scratch);
+    if (planned[i].user_id > 0) users[known++] = planned[i].user_id;
   }
   lock_users(users, known);
 }

@@ -1,5 +1,5 @@
-// Whose an event is. Rows of users and links are found by key and not locked. make_link() and park() take the parking
-// lock: the session holds no user's lock then, or takes no other after it, so that no two wait for each other. A row
+// Whose an event is. Rows of users and links are found by key and not locked. make_links() and park() take the parking
+// lock: the session holds no user's lock then, or takes no other after it, so that no two wait for each other. A link
 // that a registration is making is not waited for under that lock, which the registration wants when it commits. What
 // is copied lives in the caller's context.
 #include "pg/people/user.h"
@@ -27,10 +27,16 @@ Statement select_linked{R"(
 Statement select_by_client{R"(
   SELECT u.user_id, u.erased_at IS NOT NULL FROM wearables.users u WHERE u.client_user_id = $1)"};
 
-Statement insert_link{R"(
-  INSERT INTO wearables.user_links (endpoint, external_user_id, user_id)
-  SELECT $1, $2, u.user_id FROM wearables.users u WHERE u.user_id = $3 AND u.erased_at IS NULL
-  ON CONFLICT (endpoint, external_user_id) DO NOTHING)"};
+// In the order of the key: of two sessions neither waits for the other's.
+Statement insert_links{R"(
+  INSERT INTO wearables.user_links AS l (endpoint, external_user_id, user_id)
+  SELECT DISTINCT ON (n.endpoint COLLATE "C", n.external_user_id COLLATE "C") n.endpoint, n.external_user_id, u.user_id
+  FROM unnest($1::text[], $2::text[], $3::bigint[]) n (endpoint, external_user_id, user_id)
+  JOIN wearables.users u ON u.user_id = n.user_id AND u.erased_at IS NULL
+  ORDER BY n.endpoint COLLATE "C", n.external_user_id COLLATE "C"
+  ON CONFLICT (endpoint, external_user_id) DO NOTHING
+  RETURNING l.endpoint, l.external_user_id, l.user_id)"};
+enum { kMadeEndpoint = 1, kMadeExternalId, kMadeUser };
 
 Statement free_parked{"SELECT wearables_internal.free_parked($1, $2, NULL)"};
 
@@ -61,32 +67,6 @@ enum { kUserId = 1, kUserErased };
 
 int64 found_user() { return get_bool(0, kUserErased) ? -1 : get_int8(0, kUserId); }
 
-// An event that names the person both ways frees those that name them by the vendor's id alone.
-void make_link(const Event& event, int64 user_id) {
-  if (run(insert_link, {arg_text(event.endpoint), arg_text(event.external_user_id), arg_int8(user_id)}) == 0) return;
-  lock_parking();
-  if (!is_user(user_id)) {
-    ereport(ERROR,
-            (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the user of an event was erased concurrently")));
-  }
-  run(free_parked, {arg_text(event.endpoint), arg_text(event.external_user_id)});
-}
-
-// As user_of(). `by_client`: found by client user id.
-int64 find_user(const Event& event, bool* by_client) {
-  *by_client = false;
-  if (!event.external_user_id.empty() &&
-      run(select_linked, {arg_text(event.endpoint), arg_text(event.external_user_id)}) > 0) {
-    return found_user();
-  }
-  if (event.client_user_id.empty() || run(select_by_client, {arg_text(event.client_user_id)}) == 0) {
-    // by whose ids nobody is found any more
-    return is_erased(event) ? -1 : 0;
-  }
-  *by_client = true;
-  return found_user();
-}
-
 }  // namespace
 
 uint64 links_told() {
@@ -100,11 +80,72 @@ uint64 links_told() {
   return link_changes;
 }
 
-int64 user_of(const Event& event) {
-  bool by_client;
-  const int64 user_id = find_user(event, &by_client);
-  if (by_client && user_id > 0 && !event.external_user_id.empty()) make_link(event, user_id);
+int64 user_of(const Event& event, bool* lacks_link) {
+  *lacks_link = false;
+  if (!event.external_user_id.empty() &&
+      run(select_linked, {arg_text(event.endpoint), arg_text(event.external_user_id)}) > 0) {
+    return found_user();
+  }
+  if (event.client_user_id.empty() || run(select_by_client, {arg_text(event.client_user_id)}) == 0) {
+    // by whose ids nobody is found any more
+    return is_erased(event) ? -1 : 0;
+  }
+  const int64 user_id = found_user();
+  *lacks_link = user_id > 0 && !event.external_user_id.empty();
   return user_id;
+}
+
+int64 user_of(const Event& event) {
+  bool lacks_link;
+  return user_of(event, &lacks_link);
+}
+
+int64 identify(const Event& event) {
+  bool lacks_link;
+  const int64 user_id = user_of(event, &lacks_link);
+  if (!lacks_link) return user_id;
+  NewLinks links{};
+  add_link(event, user_id, &links);
+  make_links(links);
+  // another session may have made one of that id meanwhile
+  return user_of(event);
+}
+
+void add_link(const Event& event, int64 user_id, NewLinks* links) {
+  if (links->count == links->capacity) {
+    links->capacity = Max(8, 2 * links->capacity);
+    for (Datum** column : {&links->endpoints, &links->external_ids, &links->users}) {
+      const Size size = sizeof(Datum) * links->capacity;
+      *column = static_cast<Datum*>(*column == nullptr ? palloc(size) : repalloc_huge(*column, size));
+    }
+  }
+  links->endpoints[links->count] = arg_text(event.endpoint).value;
+  links->external_ids[links->count] = arg_text(event.external_user_id).value;
+  links->users[links->count++] = Int64GetDatum(user_id);
+}
+
+// An event that names the person both ways frees those that name them by the vendor's id alone.
+void make_links(const NewLinks& links) {
+  const uint64 made = run(insert_links, {arg_array(TEXTOID, links.endpoints, nullptr, links.count),
+                                         arg_array(TEXTOID, links.external_ids, nullptr, links.count),
+                                         arg_array(INT8OID, links.users, nullptr, links.count)});
+  if (made == 0) return;
+  auto* endpoints = static_cast<char**>(palloc(sizeof(char*) * made));
+  auto* external_ids = static_cast<char**>(palloc(sizeof(char*) * made));
+  auto* users = static_cast<int64*>(palloc(sizeof(int64) * made));
+  for (uint64 i = 0; i < made; ++i) {
+    endpoints[i] = copy_text(i, kMadeEndpoint, CurrentMemoryContext);
+    external_ids[i] = copy_text(i, kMadeExternalId, CurrentMemoryContext);
+    users[i] = get_int8(i, kMadeUser);
+  }
+  lock_parking();
+  for (uint64 i = 0; i < made; ++i) {
+    if (!is_user(users[i])) {
+      ereport(ERROR,
+              (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the user of an event was erased concurrently")));
+    }
+    run(free_parked, {arg_text(endpoints[i]), arg_text(external_ids[i])});
+  }
 }
 
 int64 park(const Event& event) {
@@ -114,8 +155,7 @@ int64 park(const Event& event) {
   stop_point("park");
   lock_parking();
   stop_point("parking");
-  bool by_client;  // the next event of theirs makes the link
-  const int64 user_id = find_user(event, &by_client);
+  const int64 user_id = user_of(event);
   if (user_id != 0) return user_id;
   run(insert_parked, {arg_int8(event.event_id), arg_instant(event.received_at), arg_text(event.endpoint),
                       arg_text_or_null(event.external_user_id), arg_text_or_null(event.client_user_id)});

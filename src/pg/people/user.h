@@ -6,9 +6,24 @@
 
 namespace wearables::pg {
 
-// The user of an event: by the link of its external user id at the endpoint, else by client user id, in
-// which case the link is made. 0 when unknown, -1 when the person was erased. Within SPI.
+// The user of an event: by the link of its external user id at the endpoint, else by client user id. 0 when unknown, -1
+// when the person was erased. Within SPI. `lacks_link`: found by client user id, although the event has an external one.
 int64 user_of(const Event& event);
+int64 user_of(const Event& event, bool* lacks_link);
+
+// The same, and makes the link that is lacking. Only before any lock of a user and the parking lock are held.
+int64 identify(const Event& event);
+
+// Links to be made at once, in the context in which the first was added.
+struct NewLinks {
+  Datum *endpoints, *external_ids, *users;
+  int count, capacity;
+};
+
+void add_link(const Event& event, int64 user_id, NewLinks* links);
+
+// Makes those that nobody has made meanwhile; see identify() for the locks. Within SPI.
+void make_links(const NewLinks& links);
 
 // Another number whenever this session has been told that a link was changed or deleted: while it is the same,
 // user_of() gives what it gave. Within SPI, as owner.

@@ -1,6 +1,6 @@
 // Days of a chart that are read from what they come to: rollups, where buckets begin on whole hours of UTC (see
-// pg/rollup/rollup.h), and frozen rollups, whatever the buckets are, where retention has dropped the samples and nothing
-// else is left. All other days are read from samples.
+// pg/rollup/rollup.h), and frozen rollups, whatever the buckets are, where retention has dropped the samples and
+// nothing else is left. All other days are read from samples.
 //
 // As chart.cpp: with the rights of the caller, under the caller's snapshot; locks nothing. Copies live as long as the
 // call.

@@ -33,8 +33,12 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     IF (OLD.user_id, OLD.external_user_id) = (NEW.user_id, NEW.external_user_id) THEN RETURN NULL; END IF;
   END IF;
-  -- who found the former user, and has the lock, commits before; who waits for it looks again
-  IF TG_OP <> 'INSERT' THEN PERFORM wearables_internal.lock_user(OLD.user_id); END IF;
+  -- Who found the former user, and has the lock, commits before; who waits for it looks again. The parking lock comes
+  -- before that of a user, and the transaction may register somebody yet.
+  IF TG_OP <> 'INSERT' THEN
+    PERFORM wearables_internal.lock_parking();
+    PERFORM wearables_internal.lock_user(OLD.user_id);
+  END IF;
   IF TG_OP <> 'DELETE' THEN
     -- an old snapshot may not show what was stored meanwhile
     IF TG_OP = 'UPDATE' OR EXISTS (
@@ -110,13 +114,12 @@ BEGIN
   DELETE FROM wearables.connections c
   WHERE c.user_id = $1 AND c.last_data_at IS NULL
     AND NOT EXISTS (SELECT FROM wearables.connection_events l WHERE l.user_id = $1 AND l.provider = c.provider);
-  -- a document of which there is one a day may have taken the place of the person's own
+  -- what came under that id may have taken the place of the person's own documents, such as that of a day
   SELECT array_agg(e.event_id), array_agg(e.received_at) INTO ids, seen
   FROM wearables.user_links l
   JOIN wearables.webhook_events e ON e.external_user_id = l.external_user_id AND e.endpoint = l.endpoint
-  JOIN wearables.resources r ON r.name = e.resource AND r.one_per IS NOT NULL
-  WHERE l.user_id = $1 AND e.user_id = $1 AND e.status = 'processed'
-    AND NOT EXISTS (SELECT FROM wearables.summaries s WHERE s.event_id = e.event_id AND s.user_id = $1);
+  JOIN wearables.resources r ON r.name = e.resource AND r.kind = 'summary'
+  WHERE l.user_id = $1 AND e.user_id = $1 AND e.status = 'processed';
   PERFORM wearables_internal.queue_events(ids, seen);
 END $$;
 COMMENT ON FUNCTION wearables_internal.settle_former(bigint) IS
