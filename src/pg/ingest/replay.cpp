@@ -82,8 +82,8 @@ void look_at_heads(Planned* planned, int count, MemoryContext scratch, ForEach f
   }
 }
 
-// All users are found, links are made, and what is unknown is parked, in this order (user.h), before the first lock of a
-// user is taken: from then on nothing is waited for that another writer could hold.
+// All users are found, links are made, and what is unknown is parked, in this order (user.h), before the first lock of
+// a user is taken: from then on nothing is waited for that another writer could hold.
 void lock_everybody(Planned* planned, int count, MemoryContext scratch) {
   // two of an event: the one whose rows it wrote may be another one than its ids name now
   auto* users = static_cast<int64*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int64) * (2 * count + 1)));

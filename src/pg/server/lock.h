@@ -19,8 +19,8 @@ bool holds_user_lock(std::int64_t user_id);
 // Takes the locks of many users in ascending order; sorts in place.
 void lock_users(std::int64_t* user_ids, int count);
 
-// While an event is parked or parked events are freed. Of those who may stay open for long, a registration takes it when
-// it commits; who corrects a link or erases somebody has it from then on.
+// While an event is parked or parked events are freed. Of those who may stay open for long, a registration takes it
+// when it commits; who corrects a link or erases somebody has it from then on.
 void lock_parking();
 
 // While known events are put in the queue again: two sessions that make the same jobs in other orders would deadlock.
