@@ -7,7 +7,8 @@
 namespace wearables::pg {
 
 // The user of an event: by the link of its external user id at the endpoint, else by client user id. 0 when unknown,
-// -1 when the person was erased. Within SPI. `lacks_link`: found by client user id, although the event has an external one.
+// -1 when the person was erased. `lacks_link`: found by client user id, although the event has an external one. Within
+// SPI.
 int64 user_of(const Event& event);
 int64 user_of(const Event& event, bool* lacks_link);
 
