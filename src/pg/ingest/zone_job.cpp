@@ -20,7 +20,7 @@ namespace wearables::pg {
 
 namespace {
 
-// Of one transaction: nobody else queues events again meanwhile.
+// Of one transaction: nobody parks an event meanwhile.
 constexpr int kMostEvents = 500;
 
 Statement read_argument{R"(
@@ -42,7 +42,8 @@ void queue_events_again(Job* job) {
   const char* wanted = copy_text(0, kTimeZone, CurrentMemoryContext);
   const int64 before = get_int8(0, kBefore, PG_INT64_MAX);
   lock_events();
-  lock_queueing();
+  // which making jobs takes: a replay that parks something holds it before it locks its users
+  lock_parking();
   lock_user(user_id);
   stop_point("zone locked");
   Zone zone;

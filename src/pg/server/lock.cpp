@@ -19,7 +19,6 @@ constexpr uint32 kSuspects = kStripes + 2;
 constexpr uint32 kMaintenance = kStripes + 3;
 constexpr uint32 kActivity = kStripes + 4;
 constexpr uint32 kRollups = kStripes + 5;
-constexpr uint32 kQueueing = kStripes + 6;
 // 1 and 2 are what SQL can reach
 constexpr uint16 kLockClass = 5;
 constexpr uint16 kNameClass = 6;
@@ -64,8 +63,6 @@ void lock_users(int64* user_ids, int count) {
 
 void lock_parking() { acquire(kParking); }
 
-void lock_queueing() { acquire(kQueueing); }
-
 void lock_events() {
   const Oid relation = get_relname_relid("webhook_events_default", get_namespace_oid("wearables", false));
   if (OidIsValid(relation)) LockRelationOid(relation, RowExclusiveLock);
@@ -103,17 +100,11 @@ bool try_lock_maintenance() { return acquire(kMaintenance, false); }
 
 extern "C" {
 PG_FUNCTION_INFO_V1(wearables_lock_parking);
-PG_FUNCTION_INFO_V1(wearables_lock_queueing);
 PG_FUNCTION_INFO_V1(wearables_lock_user);
 PG_FUNCTION_INFO_V1(wearables_try_lock_maintenance);
 
 Datum wearables_lock_parking(PG_FUNCTION_ARGS) {
   wearables::pg::lock_parking();
-  PG_RETURN_VOID();
-}
-
-Datum wearables_lock_queueing(PG_FUNCTION_ARGS) {
-  wearables::pg::lock_queueing();
   PG_RETURN_VOID();
 }
 

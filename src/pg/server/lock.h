@@ -1,8 +1,8 @@
 // Who waits for whom, and in which order, so that nothing here can deadlock:
 //   job row -> events -> user locks (ascending) -> names (ascending) -> rows of samples, summaries, connections,
 //   quarantine, events.
-// The parking lock, then that of queueing, come before the locks of users, but for claimants that are queued
-// (claimant.cpp) and a registration in a transaction that has locked a user by another call before.
+// The parking lock comes before the locks of users, but for claimants that are queued (claimant.cpp) and a registration
+// in a transaction that has locked a user by another call before.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +19,10 @@ bool holds_user_lock(std::int64_t user_id);
 // Takes the locks of many users in ascending order; sorts in place.
 void lock_users(std::int64_t* user_ids, int count);
 
-// While an event is parked or parked events are freed. Of those who may stay open for long, a registration takes it
-// when it commits; who corrects a link or erases somebody has it from then on.
+// While an event is parked, parked events are freed, or known events are put in the queue again: two sessions that make
+// the same jobs in other orders would deadlock. Of those who may stay open for long, a registration takes it when it
+// commits; who corrects a link, erases somebody or queues an event again has it from then on.
 void lock_parking();
-
-// While known events are put in the queue again: two sessions that make the same jobs in other orders would deadlock.
-void lock_queueing();
 
 // Until the transaction ends: make_event_partitions() moves no event. To be held before the snapshot that
 // looks for one is taken: to an older one a moved event is neither where it was nor where it is.

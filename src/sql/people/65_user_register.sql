@@ -176,7 +176,7 @@ BEGIN
       USING ERRCODE = 'trigger_protocol_violated', DETAIL = 'Its function can only be used on wearables.users.';
   END IF;
   -- A job for each change, whatever others there are: one that runs may be past an event that this change concerns. And
-  -- without lock_queueing(): whoever has that may wait for the row of users, which is ours here.
+  -- without lock_parking(): whoever has that may wait for the row of users, which is ours here.
   INSERT INTO wearables.jobs (kind, dedupe_key, argument, subject, priority)
   VALUES ('zone', format('zone:%s:%s:change:%s', NEW.user_id, NEW.time_zone, pg_current_xact_id()),
           jsonb_build_object('user_id', NEW.user_id, 'time_zone', NEW.time_zone), NEW.user_id, 10)

@@ -74,7 +74,7 @@ BEGIN ATOMIC
   SELECT wearables_internal.wake_workers();
 END;
 COMMENT ON FUNCTION wearables_internal.queue_events(bigint[], timestamptz[]) IS
-  'Queues events once more, at low priority. The caller holds lock_queueing().';
+  'Queues events once more, at low priority. The caller holds lock_parking().';
 
 CREATE FUNCTION wearables_internal.move_pulls(
   former_id bigint, user_id bigint, endpoint text, external_user_id text) RETURNS void
@@ -137,7 +137,7 @@ DECLARE
   ids bigint[];
   seen timestamptz[];
 BEGIN
-  PERFORM wearables_internal.lock_queueing();
+  PERFORM wearables_internal.lock_parking();
   SELECT l.user_id INTO person FROM wearables.user_links l WHERE l.endpoint = $1 AND l.external_user_id = $2;
   IF NOT FOUND THEN RETURN; END IF;  -- whoever makes the link again makes the next job
   SELECT array_agg(s.event_id), array_agg(s.received_at), array_agg(DISTINCT s.user_id) INTO ids, seen, holders

@@ -126,18 +126,13 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_wake_worker
 COMMENT ON FUNCTION wearables_internal.wake_workers() IS
   'Wakes the workers of this database when the transaction commits.';
 
-CREATE FUNCTION wearables_internal.lock_queueing() RETURNS void
-LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_lock_queueing';
-COMMENT ON FUNCTION wearables_internal.lock_queueing() IS
-  'Takes the lock of those who queue known events again, until the transaction ends.';
-
 CREATE FUNCTION wearables_internal.enqueue_event(
   event_id bigint, received_at timestamptz, kind text, priority integer)
 RETURNS boolean LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   -- one session at a time makes jobs that others may make too: two with many of them would deadlock
-  PERFORM wearables_internal.lock_queueing();
+  PERFORM wearables_internal.lock_parking();
   -- a job that is there is not run into: its holder would be waited for
   IF EXISTS (SELECT FROM wearables.jobs j WHERE j.dedupe_key = 'event:' || $1 AND j.state IN ('ready', 'running')) THEN
     RETURN false;
@@ -160,7 +155,7 @@ AS $$
 DECLARE
   job bigint;
 BEGIN
-  -- without lock_queueing(), unlike enqueue_event(): an event of a user makes such jobs, too, whose lock is held then,
+  -- without lock_parking(), unlike enqueue_event(): an event of a user makes such jobs, too, whose lock is held then,
   -- and who parks an event locks its user after that
   IF EXISTS (SELECT FROM wearables.jobs j WHERE j.dedupe_key = $2 AND j.state IN ('ready', 'running')) THEN
     RETURN NULL;
