@@ -91,7 +91,8 @@ ROLLED_DAYS = """SELECT count(*) FROM wearables_internal.rollups r
 
 
 def sql_of(part, changed, pulled):
-    # data that came in before a mapping was changed has come in, although the final mapping yields none of it
+    # data that came in before a mapping was changed has come in, although the final mapping yields none of it; and of whom
+    # strayed readings have left, it is said by what is stored
     names = {"last_data_at": "NULL", "worth_it": "c.version > 0"} if changed else {"last_data_at": "c.last_data_at", "worth_it": "true"}
     # of a page's version all but the milliseconds hangs on the number of its pull
     return PARTS[part].format(version="s.version >> 20" if pulled else "s.version", **names)

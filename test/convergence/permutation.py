@@ -36,7 +36,7 @@ WAITING = "SELECT count(*) FROM wearables.jobs WHERE state IN ('ready', 'running
 
 
 def state_of(session, world):
-    row, = session.run(digest.query(bool(world.changes or world.moves), bool(world.pulls)))
+    row, = session.run(digest.query(bool(world.changes or world.moves or world.links), bool(world.pulls)))
     return dict(zip(digest.PARTS, row))
 
 

@@ -25,6 +25,9 @@ COMMENT ON FUNCTION wearables_internal.strayed_events(text, text) IS
 CREATE FUNCTION wearables_internal.queue_link_change() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  place wearables.user_links;
+  queues boolean;
 BEGIN
   IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME <> 'user_links' THEN
     RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
@@ -39,19 +42,24 @@ BEGIN
     PERFORM wearables_internal.lock_parking();
     PERFORM wearables_internal.lock_user(OLD.user_id);
   END IF;
-  IF TG_OP <> 'DELETE' THEN
+  IF TG_OP = 'DELETE' THEN
+    place := OLD;
+    queues := NOT wearables_internal.is_being_erased(OLD.user_id);
+  ELSE
+    place := NEW;
     -- an old snapshot may not show what was stored meanwhile
-    IF TG_OP = 'UPDATE' OR EXISTS (
-      SELECT FROM wearables_internal.strayed_events(NEW.endpoint, NEW.external_user_id)) THEN
-      -- one for each change, for the job of an earlier one may be past this
-      INSERT INTO wearables.jobs (kind, dedupe_key, argument, subject, priority)
-      VALUES ('link', format('link:%s:%s:change:%s', NEW.endpoint, md5(NEW.external_user_id), pg_current_xact_id()),
-              jsonb_build_object('endpoint', NEW.endpoint, 'external_user_id', NEW.external_user_id, 'formers',
-                                 CASE TG_OP WHEN 'UPDATE' THEN ARRAY[OLD.user_id] ELSE ARRAY[]::bigint[] END),
-              NEW.user_id, 10)
-      ON CONFLICT (dedupe_key) WHERE state IN ('ready', 'running') DO NOTHING;
-      PERFORM wearables_internal.wake_workers();
-    END IF;
+    queues := TG_OP = 'UPDATE' OR EXISTS (
+      SELECT FROM wearables_internal.strayed_events(NEW.endpoint, NEW.external_user_id));
+  END IF;
+  IF queues THEN
+    -- one for each change, for the job of an earlier one may be past this
+    INSERT INTO wearables.jobs (kind, dedupe_key, argument, subject, priority)
+    VALUES ('link', format('link:%s:%s:change:%s', place.endpoint, md5(place.external_user_id), pg_current_xact_id()),
+            jsonb_build_object('endpoint', place.endpoint, 'external_user_id', place.external_user_id, 'formers',
+                               CASE TG_OP WHEN 'INSERT' THEN ARRAY[]::bigint[] ELSE ARRAY[OLD.user_id] END),
+            place.user_id, 10)
+    ON CONFLICT (dedupe_key) WHERE state IN ('ready', 'running') DO NOTHING;
+    PERFORM wearables_internal.wake_workers();
   END IF;
   RETURN NULL;
 END $$;
