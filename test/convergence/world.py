@@ -324,11 +324,12 @@ class Maker:
         """Somebody is linked to another one's id, until that is corrected. By a seed of its own, as the pulls are. A row by hand of
         that person which a strayed reading had overtaken would not come back."""
         rng = random.Random(f"links of {self.world.seed}")
-        rights = [p for p in self.people if p.known_by == "both"]
-        if self.world.pulls or self.world.bounded or not rights or rng.random() >= 0.3:
+        known = [p for p in self.people if p.known_by != "nothing"]
+        rights = [p for p in known if p.known_by == "both"]
+        if self.world.pulls or self.world.bounded or not rights or len(known) < 2 or rng.random() >= 0.3:
             return
         right = rng.choice(rights)
-        wrong = rng.choice([p for p in self.people if p.known_by != "nothing" and p is not right])
+        wrong = rng.choice([p for p in known if p is not right])
         endpoint = rng.choice(list(right.externals))
         for _ in range(rng.randint(1, 2)):
             for client in (wrong.client, right.client):

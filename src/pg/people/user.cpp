@@ -27,16 +27,20 @@ Statement select_linked{R"(
 Statement select_by_client{R"(
   SELECT u.user_id, u.erased_at IS NOT NULL FROM wearables.users u WHERE u.client_user_id = $1)"};
 
-// In the order of the key: of two sessions neither waits for the other's.
+// In the order of the key: of two sessions neither waits for the other's. Who erases the user at this moment is waited
+// for, and then there is none.
 Statement insert_links{R"(
   INSERT INTO wearables.user_links AS l (endpoint, external_user_id, user_id)
-  SELECT DISTINCT ON (n.endpoint COLLATE "C", n.external_user_id COLLATE "C") n.endpoint, n.external_user_id, u.user_id
-  FROM unnest($1::text[], $2::text[], $3::bigint[]) n (endpoint, external_user_id, user_id)
+  SELECT n.endpoint, n.external_user_id, u.user_id
+  FROM (SELECT DISTINCT ON (x.endpoint COLLATE "C", x.external_user_id COLLATE "C") x.*
+        FROM unnest($1::text[], $2::text[], $3::bigint[]) x (endpoint, external_user_id, user_id)
+        ORDER BY x.endpoint COLLATE "C", x.external_user_id COLLATE "C") n
   JOIN wearables.users u ON u.user_id = n.user_id AND u.erased_at IS NULL
   ORDER BY n.endpoint COLLATE "C", n.external_user_id COLLATE "C"
+  FOR KEY SHARE OF u
   ON CONFLICT (endpoint, external_user_id) DO NOTHING
-  RETURNING l.endpoint, l.external_user_id, l.user_id)"};
-enum { kMadeEndpoint = 1, kMadeExternalId, kMadeUser };
+  RETURNING l.endpoint, l.external_user_id)"};
+enum { kMadeEndpoint = 1, kMadeExternalId };
 
 Statement free_parked{"SELECT wearables_internal.free_parked($1, $2, NULL)"};
 
@@ -132,20 +136,12 @@ void make_links(const NewLinks& links) {
   if (made == 0) return;
   auto* endpoints = static_cast<char**>(palloc(sizeof(char*) * made));
   auto* external_ids = static_cast<char**>(palloc(sizeof(char*) * made));
-  auto* users = static_cast<int64*>(palloc(sizeof(int64) * made));
   for (uint64 i = 0; i < made; ++i) {
     endpoints[i] = copy_text(i, kMadeEndpoint, CurrentMemoryContext);
     external_ids[i] = copy_text(i, kMadeExternalId, CurrentMemoryContext);
-    users[i] = get_int8(i, kMadeUser);
   }
   lock_parking();
-  for (uint64 i = 0; i < made; ++i) {
-    if (!is_user(users[i])) {
-      ereport(ERROR,
-              (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the user of an event was erased concurrently")));
-    }
-    run(free_parked, {arg_text(endpoints[i]), arg_text(external_ids[i])});
-  }
+  for (uint64 i = 0; i < made; ++i) run(free_parked, {arg_text(endpoints[i]), arg_text(external_ids[i])});
 }
 
 int64 park(const Event& event) {

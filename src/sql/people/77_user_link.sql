@@ -124,10 +124,16 @@ BEGIN
     AND NOT EXISTS (SELECT FROM wearables.connection_events l WHERE l.user_id = $1 AND l.provider = c.provider);
   -- what came under that id may have taken the place of the person's own documents, such as that of a day
   SELECT array_agg(e.event_id), array_agg(e.received_at) INTO ids, seen
-  FROM wearables.user_links l
-  JOIN wearables.webhook_events e ON e.external_user_id = l.external_user_id AND e.endpoint = l.endpoint
+  FROM (
+    SELECT x.* FROM wearables.user_links l
+    JOIN wearables.webhook_events x ON x.external_user_id = l.external_user_id AND x.endpoint = l.endpoint
+    WHERE l.user_id = $1
+    UNION ALL
+    SELECT x.* FROM wearables.users u
+    JOIN wearables.webhook_events x ON x.client_user_id = u.client_user_id AND x.external_user_id IS NULL
+    WHERE u.user_id = $1) e
   JOIN wearables.resources r ON r.name = e.resource AND r.kind = 'summary'
-  WHERE l.user_id = $1 AND e.user_id = $1 AND e.status = 'processed';
+  WHERE e.user_id = $1 AND e.status = 'processed';
   PERFORM wearables_internal.queue_events(ids, seen);
 END $$;
 COMMENT ON FUNCTION wearables_internal.settle_former(bigint) IS
@@ -160,9 +166,9 @@ BEGIN
     PERFORM wearables_internal.move_pulls(former, person, $1, $2);
   END LOOP;
   PERFORM wearables_internal.queue_events(ids, seen);
-  -- until none is left
+  -- Until none is left. A key of its own: the job of another change knows other persons.
   PERFORM wearables_internal.enqueue_job(
-    'link', format('link:%s:%s:rest', $1, md5($2)),
+    'link', format('link:%s:%s:rest:%s', $1, md5($2), pg_current_xact_id()),
     jsonb_build_object('endpoint', $1, 'external_user_id', $2,
                        'formers', ARRAY(SELECT DISTINCT f FROM unnest($3 || holders) f)),
     person::text, 10, clock_timestamp() + pause);
