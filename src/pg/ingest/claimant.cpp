@@ -24,7 +24,8 @@ struct Claimants {
   int count, capacity;
 };
 
-// Those handled under older mappings are behind, and a replay finds them by that.
+// Those handled under older mappings are behind, and a replay finds them by that. Those whose ids name somebody else now
+// would give up keys in turn: they have jobs of their own (link_job.cpp).
 Statement select_claimants{R"(
   SELECT e.event_id, e.received_at, e.version
   FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS f (user_id, from_ts, to_ts)
@@ -34,7 +35,10 @@ Statement select_claimants{R"(
     WHERE x.user_id = f.user_id AND x.wrote_to >= f.from_ts AND x.wrote_from <= f.to_ts
       AND (x.user_zone IS NULL OR x.user_zone = u.time_zone)
       AND x.status = 'processed' AND x.revision = )" REVISION_IN_FORCE R"(
-    OFFSET 0) e)"};
+    OFFSET 0) e
+  WHERE f.user_id = coalesce((SELECT l.user_id FROM wearables.user_links l
+                              WHERE l.endpoint = e.endpoint AND l.external_user_id = e.external_user_id),
+                             CASE WHEN u.client_user_id = e.client_user_id THEN u.user_id END))"};
 enum { kEventId = 1, kReceivedAt, kVersion };
 
 Statement queue_claimant{"SELECT wearables_internal.enqueue_event($1, $2, 'normalize', 10)"};
