@@ -24,8 +24,8 @@ struct Claimants {
   int count, capacity;
 };
 
-// Those handled under older mappings are behind, and a replay finds them by that. Those whose ids name somebody else now
-// would give up keys in turn: they have jobs of their own (link_job.cpp).
+// Those handled under older mappings are behind, and a replay finds them by that. Those whose ids name somebody else
+// now would give up keys in turn: they have jobs of their own (link_job.cpp).
 Statement select_claimants{R"(
   SELECT e.event_id, e.received_at, e.version
   FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS f (user_id, from_ts, to_ts)
