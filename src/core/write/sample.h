@@ -133,13 +133,14 @@ struct Document {
   std::string identity;  // what it replaces its former self by: its id, or what ResourceDef::one_per says
   std::int16_t part;     // of its readings
   std::uint16_t source;
+  // The source under whose channel a condition puts the session, such as that of naps, whether or not it has readings.
+  // Here, where it takes no room: a body may hold 50,000 documents.
+  std::uint16_t session_source = kNoSessionSource;
   bool is_stream = false;  // stands within the document before it, and is one of the resource that reads it as a stream
   Micros updated_at;       // kNoInstant when it has none
   std::size_t offset;
   std::size_t length;
   Session session = {};
-  // The source under whose channel a condition puts the session, such as that of naps, whether or not it has readings.
-  std::uint16_t session_source = kNoSessionSource;
 };
 
 struct Rejected {
