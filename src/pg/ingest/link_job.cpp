@@ -17,7 +17,8 @@ namespace {
 
 Statement follow_statement{R"(
   SELECT wearables_internal.follow_link($1 ->> 'endpoint', $1 ->> 'external_user_id',
-    ARRAY(SELECT f::bigint FROM jsonb_array_elements_text(coalesce($1 -> 'formers', '[]')) f)))"};
+    ARRAY(SELECT f::bigint FROM jsonb_array_elements_text(coalesce($1 -> 'formers', '[]')) f),
+    ($1 ->> 'paused')::interval))"};
 
 void follow(Job* job) {
   lock_events();
@@ -26,17 +27,7 @@ void follow(Job* job) {
   stop_point("link followed");
 }
 
-constexpr JobKind link_kind() {
-  JobKind kind{};
-  kind.name = "link";
-  kind.work = follow;
-  kind.concurrency = {nullptr, false, 1};
-  constexpr double kLongestRetryDelay = 3600.0;
-  kind.retry = {0, -1.0, kLongestRetryDelay, 0.5, nullptr, 0};
-  return kind;
-}
-
-constexpr JobKind kLink = link_kind();
+constexpr JobKind kLink = background_kind("link", follow, 1);
 
 }  // namespace
 

@@ -27,7 +27,7 @@ Statement read_argument{R"(
   SELECT ($1 ->> 'user_id')::bigint, $1 ->> 'time_zone', ($1 ->> 'before')::bigint)"};
 enum { kUserId = 1, kTimeZone, kBefore };
 
-Statement queue_event{"SELECT wearables_internal.enqueue_event($1, $2, 'replay', 10)"};
+Statement queue_found{"SELECT wearables_internal.queue_events($1, $2)"};
 
 // The same argument with the event that it has come to.
 Statement queue_rest{R"(
@@ -52,22 +52,20 @@ void queue_events_again(Job* job) {
   if (strcmp(zone.name, wanted) != 0) return;
   int found;
   const EventKey* events = find_events_of_other_zone(user_id, zone.name, before, kMostEvents, &found);
-  for (int i = 0; i < found; ++i) run(queue_event, {arg_int8(events[i].event_id), arg_instant(events[i].received_at)});
+  auto* ids = static_cast<Datum*>(palloc(sizeof(Datum) * (found + 1)));
+  auto* received = static_cast<Datum*>(palloc(sizeof(Datum) * (found + 1)));
+  for (int i = 0; i < found; ++i) {
+    ids[i] = Int64GetDatum(events[i].event_id);
+    received[i] = TimestampTzGetDatum(events[i].received_at);
+  }
+  if (found > 0) {
+    run(queue_found, {arg_array(INT8OID, ids, nullptr, found), arg_array(TIMESTAMPTZOID, received, nullptr, found)});
+  }
   if (found == kMostEvents) run(queue_rest, {argument, arg_int8(events[found - 1].event_id)});
   stop_point("zone queued");
 }
 
-constexpr JobKind zone_kind() {
-  JobKind kind{};
-  kind.name = "zone";
-  kind.work = queue_events_again;
-  kind.concurrency = {nullptr, false, kMaxClaim};
-  constexpr double kLongestRetryDelay = 3600.0;
-  kind.retry = {0, -1.0, kLongestRetryDelay, 0.5, nullptr, 0};
-  return kind;
-}
-
-constexpr JobKind kZone = zone_kind();
+constexpr JobKind kZone = background_kind("zone", queue_events_again, kMaxClaim);
 
 }  // namespace
 

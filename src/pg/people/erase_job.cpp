@@ -23,17 +23,7 @@ void erase_some(Job* job) {
   stop_point("erased some");
 }
 
-constexpr JobKind erase_kind() {
-  JobKind kind{};
-  kind.name = "erase";
-  kind.work = erase_some;
-  kind.concurrency = {nullptr, false, 1};
-  constexpr double kLongestRetryDelay = 3600.0;
-  kind.retry = {0, -1.0, kLongestRetryDelay, 0.5, nullptr, 0};
-  return kind;
-}
-
-constexpr JobKind kErase = erase_kind();
+constexpr JobKind kErase = background_kind("erase", erase_some, 1);
 
 }  // namespace
 

@@ -146,8 +146,8 @@ void make_links(const NewLinks& links) {
 
 int64 park(const Event& event) {
   Assert(names_somebody(event));
-  // register_user() holds this lock while it frees what is parked: without a second look under it, an event
-  // could be parked just after, and lie there for ever
+  // A registration frees what is parked under this lock when it commits: without a second look under it, an event could
+  // be parked just after, and lie there for ever.
   stop_point("park");
   lock_parking();
   stop_point("parking");

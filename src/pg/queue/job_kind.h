@@ -92,6 +92,18 @@ struct JobKind {
 inline constexpr int kMaxJobKinds = 32;
 inline constexpr int kMaxClaim = 64;
 
+// A kind of one transaction for whose end nobody waits: attempts come up to an hour apart. `max_claimed` as in
+// ConcurrencyRule.
+constexpr JobKind background_kind(const char* name, void (*work)(Job* job), int max_claimed) {
+  constexpr double kLongestRetryDelay = 3600.0;
+  JobKind kind{};
+  kind.name = name;
+  kind.work = work;
+  kind.concurrency = {nullptr, false, max_claimed};
+  kind.retry = {0, -1.0, kLongestRetryDelay, 0.5, nullptr, 0};
+  return kind;
+}
+
 // In _PG_init. The descriptor lives for ever.
 void register_job_kind(const JobKind* kind);
 

@@ -40,14 +40,9 @@ bool queue_due_policies() {
 }
 
 constexpr JobKind retention_kind() {
-  JobKind kind{};
-  kind.name = "retention";
-  kind.work = apply_some;
+  JobKind kind = background_kind("retention", apply_some, 1);
   kind.give_up = give_up;
   kind.feed = queue_due_policies;
-  kind.concurrency = {nullptr, false, 1};
-  constexpr double kLongestRetryDelay = 3600.0;
-  kind.retry = {0, -1.0, kLongestRetryDelay, 0.5, nullptr, 0};
   return kind;
 }
 

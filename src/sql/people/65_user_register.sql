@@ -155,11 +155,12 @@ BEGIN
   RETURN person;  -- what is parked is freed at the commit: see free_registered()
 END $$;
 COMMENT ON FUNCTION wearables.register_user(text, text, text, text, boolean) IS
-  'Registers a user, or changes one, and returns the user_id. Events that are parked for the user are queued '
-  'again. Arguments: client_user_id: the application''s own id of the user, as it is given to the vendor; '
-  'external_user_id: the vendor''s id of the user (null: it is learned from the first event that names both ids); '
-  'endpoint: where that id is valid (null: the only endpoint); time_zone: an IANA region (Europe/Berlin), UTC, or '
-  'an ISO offset such as +02:00, two hours east of UTC (null: UTC for a new user, unchanged for a known one); again: '
+  'Registers a user, or changes one, and returns the user_id. Events that are parked for the user are queued again '
+  'when the transaction commits. Arguments: client_user_id: the application''s own id of the user, as it is given to '
+  'the vendor; external_user_id: the vendor''s id of the user (null: it is learned from the first event that names '
+  'both ids); endpoint: where that id is valid (null: the only endpoint); time_zone: an IANA region (Europe/Berlin), '
+  'UTC, or an ISO offset such as +02:00, two hours east of UTC (null: UTC for a new user, unchanged for a known one); '
+  'again: '
   'true to register a user who was erased; the user gets a new user_id, and events that the vendor created before '
   'are still not stored. '
   'Calling it again with the same arguments changes nothing. Raises unique_violation if external_user_id is linked '

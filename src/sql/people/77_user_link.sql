@@ -68,22 +68,6 @@ COMMENT ON FUNCTION wearables_internal.queue_link_change() IS
 CREATE TRIGGER queue_link_change AFTER INSERT OR DELETE OR UPDATE OF user_id, external_user_id ON wearables.user_links
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.queue_link_change();
 
-CREATE FUNCTION wearables_internal.queue_events(event_ids bigint[], received_ats timestamptz[]) RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-  -- The last event comes first, as in a replay. A job that is there is not run into: its holder would be waited for.
-  INSERT INTO wearables.jobs (event_id, received_at, kind, priority, dedupe_key)
-  SELECT e.event_id, e.received_at, 'replay', 10, 'event:' || e.event_id
-  FROM unnest($1, $2) e (event_id, received_at)
-  WHERE NOT EXISTS (SELECT FROM wearables.jobs j
-                    WHERE j.dedupe_key = 'event:' || e.event_id AND j.state IN ('ready', 'running'))
-  ORDER BY e.event_id DESC
-  ON CONFLICT (dedupe_key) WHERE state IN ('ready', 'running') DO NOTHING;
-  SELECT wearables_internal.wake_workers();
-END;
-COMMENT ON FUNCTION wearables_internal.queue_events(bigint[], timestamptz[]) IS
-  'Queues events once more, at low priority. The caller holds lock_parking().';
-
 CREATE FUNCTION wearables_internal.move_pulls(
   former_id bigint, user_id bigint, endpoint text, external_user_id text) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -140,16 +124,19 @@ COMMENT ON FUNCTION wearables_internal.settle_former(bigint) IS
   'When the events of a vendor''s user have left a person to whom it was linked by mistake: what their connections say '
   'of the newest reading, and the documents whose place was taken.';
 
-CREATE FUNCTION wearables_internal.follow_link(endpoint text, external_user_id text, formers bigint[]) RETURNS void
+CREATE FUNCTION wearables_internal.follow_link(
+  endpoint text, external_user_id text, formers bigint[], paused interval) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  pause CONSTANT interval := '5 seconds';
+  shortest CONSTANT interval := '5 seconds';
+  longest CONSTANT interval := '10 minutes';
   person bigint;
   former bigint;
   holders bigint[];
   ids bigint[];
   seen timestamptz[];
+  pause CONSTANT interval := least(greatest(2 * $4, shortest), longest);
 BEGIN
   PERFORM wearables_internal.lock_parking();
   SELECT l.user_id INTO person FROM wearables.user_links l WHERE l.endpoint = $1 AND l.external_user_id = $2;
@@ -166,13 +153,15 @@ BEGIN
     PERFORM wearables_internal.move_pulls(former, person, $1, $2);
   END LOOP;
   PERFORM wearables_internal.queue_events(ids, seen);
-  -- Until none is left. A key of its own: the job of another change knows other persons.
+  -- Until none is left, and less often the longer that takes. A key of its own: the job of another change knows other
+  -- persons.
   PERFORM wearables_internal.enqueue_job(
     'link', format('link:%s:%s:rest:%s', $1, md5($2), pg_current_xact_id()),
     jsonb_build_object('endpoint', $1, 'external_user_id', $2,
-                       'formers', ARRAY(SELECT DISTINCT f FROM unnest($3 || holders) f)),
+                       'formers', ARRAY(SELECT DISTINCT f FROM unnest($3 || holders) f), 'paused', pause),
     person::text, 10, clock_timestamp() + pause);
 END $$;
-COMMENT ON FUNCTION wearables_internal.follow_link(text, text, bigint[]) IS
+COMMENT ON FUNCTION wearables_internal.follow_link(text, text, bigint[], interval) IS
   'The work of a job of kind link: queues the events of a vendor''s user that are stored for another person than the '
-  'one who is linked now, and comes again until there are none. formers: the persons whom they have left.';
+  'one who is linked now, and comes again until there are none. formers: the persons whom they have left. paused: how '
+  'long the job has waited since it came last (null: it is the first).';

@@ -147,6 +147,22 @@ END $$;
 COMMENT ON FUNCTION wearables_internal.enqueue_event(bigint, timestamptz, text, integer) IS
   'Queues an event. Returns false if a job for it is ready or running.';
 
+CREATE FUNCTION wearables_internal.queue_events(event_ids bigint[], received_ats timestamptz[]) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  -- The last event comes first, as in a replay. A job that is there is not run into: its holder would be waited for.
+  INSERT INTO wearables.jobs (event_id, received_at, kind, priority, dedupe_key)
+  SELECT e.event_id, e.received_at, 'replay', 10, 'event:' || e.event_id
+  FROM unnest($1, $2) e (event_id, received_at)
+  WHERE NOT EXISTS (SELECT FROM wearables.jobs j
+                    WHERE j.dedupe_key = 'event:' || e.event_id AND j.state IN ('ready', 'running'))
+  ORDER BY e.event_id DESC
+  ON CONFLICT (dedupe_key) WHERE state IN ('ready', 'running') DO NOTHING;
+  SELECT wearables_internal.wake_workers();
+END;
+COMMENT ON FUNCTION wearables_internal.queue_events(bigint[], timestamptz[]) IS
+  'Queues events once more, at low priority. The caller holds lock_parking().';
+
 CREATE FUNCTION wearables_internal.enqueue_job(
   kind text, dedupe_key text, argument jsonb DEFAULT NULL, subject text DEFAULT NULL, priority integer DEFAULT 0,
   run_at timestamptz DEFAULT NULL)
