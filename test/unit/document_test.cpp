@@ -13,7 +13,7 @@ namespace {
 constexpr std::int64_t kEventVersion = std::int64_t{1000} << kVersionLowBits | 7;
 
 Document document(std::string id, Micros updated_at = kNoInstant) {
-  return {id, id, part_of(id), 0, false, updated_at, 0, 0};
+  return {id, id, part_of(id), 0, kNoSessionSource, false, updated_at, 0, 0};
 }
 
 Row row(std::uint32_t of_document, Micros ts, double value = 60, std::uint32_t ordinal = 0) {
