@@ -65,9 +65,11 @@ is(run_sql($node, 'app', q{SELECT count(*) FROM wearables.webhook_events WHERE e
 my $nights = run_sql($node, 'app', q{SELECT count(*) FROM wearables.summaries WHERE resource = 'sleep'});
 cmp_ok($nights, '>', 10, 'nights are there');
 # The repair of the manual finds pulled nights; by event_type LIKE 'daily.data.sleep.%' it found none
+# the sync that was cancelled may have stored pages of its own before
+my $stored = run_sql($node, 'app', q{SELECT count(*) FROM wearables.webhook_events WHERE resource = 'sleep'});
 run_sql($node, 'app', q{UPDATE wearables.mappings SET value_fields = '{hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate'});
 is(run_sql($node, 'app', q{SELECT events, processed, changed > 10 FROM (SELECT (wearables.replay(event_id)).* FROM wearables.webhook_events
-	WHERE resource = 'sleep' AND revision < wearables.revision()) r}), '1|1|t', 'a repair by resource reaches what was pulled');
+	WHERE resource = 'sleep' AND revision < wearables.revision()) r}), "$stored|$stored|t", 'a repair by resource reaches what was pulled');
 run_sql($node, 'app', q{UPDATE wearables.mappings SET value_fields = '{hr_lowest,hr_resting,hr_average}' WHERE resource = 'sleep' AND metric = 'heartrate';
 	SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE resource = 'sleep' AND revision < wearables.revision()});
 
