@@ -163,8 +163,30 @@ CALL wearables.drain();
 SELECT step, error FROM wearables.erasures WHERE user_id = 2;
 SELECT * FROM wearables.verify_erasure('bob', '{ext-bob}');
 
--- bodies in which no user can be read
+-- ids that are written in a special way in JSON; an endpoint with another name, and one of the vendor's other environment
 UPDATE wearables.endpoints SET enabled = true;
+SELECT wearables.register_user(E'the "zo\\\u00e9"', E'ext/"\u00fc\\') AS zoe \gset
+SELECT wearables.erase_user(:zoe);
+SELECT beat('zoe_2', E'the "zo\\\u00e9"', NULL, now()) AS by_client, beat('zoe_3', NULL, E'ext/"\u00fc\\', now()) AS by_external,
+       beat('zoe_4', E'the "zo\\\u00e9', E'ext/"\u00fc', now()) AS nearly;
+UPDATE wearables.endpoints SET name = 'renamed';
+SELECT beat('zoe_5', NULL, E'ext/"\u00fc\\', now()) AS renamed;
+UPDATE wearables.endpoints SET environment = 'sandbox';
+SELECT beat('zoe_6', NULL, E'ext/"\u00fc\\', now()) AS sandbox;
+UPDATE wearables.endpoints SET environment = 'production', name = 'junction';
+SELECT beat('zoe_7', NULL, E'ext/"\u00fc\\', now()) AS production;
+-- as a restore brings them, the ids before the salt
+CREATE TEMP TABLE salt AS SELECT * FROM wearables_internal.erasure_salt;
+DELETE FROM wearables_internal.erasure_salt;
+CREATE TEMP TABLE ids AS WITH d AS (DELETE FROM wearables.erased_ids RETURNING *) SELECT * FROM d;
+SELECT beat('zoe_8', NULL, E'ext/"\u00fc\\', now()) AS without;
+INSERT INTO wearables.erased_ids SELECT * FROM ids;
+SELECT beat('zoe_9', NULL, E'ext/"\u00fc\\', now()) AS without_salt;
+INSERT INTO wearables_internal.erasure_salt SELECT * FROM salt;
+SELECT beat('zoe_10', NULL, E'ext/"\u00fc\\', now()) AS restored;
+DELETE FROM wearables.webhook_events WHERE payload LIKE '%zo%' OR payload LIKE '%ext/%';
+
+-- bodies in which no user can be read
 SELECT send('nobody_1', now(), 'not json'), send('nobody_2', now(), '{"event_type": "daily.data.heartrate.created", "data": []}');
 CALL wearables.drain();
 SELECT wearables.delete_unassignable_events() AS too_young, wearables.delete_unassignable_events('1 us') AS deleted;

@@ -4,8 +4,13 @@
 // another session has erased meanwhile is told so. No lock is taken here.
 #include "pg/people/erasure.h"
 
+#include "core/base/bytes.h"
 #include "core/write/version.h"
 
+#include <cstring>
+
+#include "pg/receive/endpoint.h"
+#include "pg/server/boundary.h"
 #include "pg/server/spi.h"
 #include "pg/server/trigger.h"
 
@@ -17,21 +22,15 @@ namespace wearables::pg {
 
 namespace {
 
-Statement select_any{"SELECT EXISTS (SELECT FROM wearables.erased_ids)"};
-enum { kAny = 1 };
+// A dump may be restored in any order: the ids before the salt.
+Statement select_salt{R"(
+  SELECT EXISTS (SELECT FROM wearables.erased_ids), (SELECT s.salt FROM wearables_internal.erasure_salt s))"};
+enum { kAny = 1, kSalt };
 
-// The hashes are those of external_id_hash() and client_id_hash() (31_erasure.sql), written out: to call a function for
-// each costs more than all the rest.
 Statement select_erased{R"(
-  SELECT EXISTS (
-    SELECT FROM wearables.erased_ids t
-    WHERE t.id_hash = ANY (ARRAY[
-        (SELECT sha256(s.salt || convert_to(jsonb_build_array('external', e.vendor, e.environment, $2)::text, 'UTF8'))
-         FROM wearables_internal.erasure_salt s CROSS JOIN wearables.endpoints e
-         WHERE e.name = $1 AND $2 IS NOT NULL),
-        (SELECT sha256(s.salt || convert_to(jsonb_build_array('client', $3)::text, 'UTF8'))
-         FROM wearables_internal.erasure_salt s WHERE $3 IS NOT NULL)])
-      AND (t.again_at IS NULL OR $4 < extract(epoch FROM t.again_at) * 1000)))"};
+  SELECT EXISTS (SELECT FROM wearables.erased_ids t
+                 WHERE t.id_hash = ANY (ARRAY[$1, $2])
+                   AND (t.again_at IS NULL OR $3 < extract(epoch FROM t.again_at) * 1000)))"};
 enum { kErased = 1 };
 
 Statement erase_statement{"SELECT wearables_internal.erase_events(ARRAY[$1], ARRAY[$2])"};
@@ -39,6 +38,7 @@ Statement erase_statement{"SELECT wearables_internal.erase_events(ARRAY[$1], ARR
 struct Known {
   bool valid;
   bool any;
+  Digest salt;  // where any
 };
 
 constinit Known known{};
@@ -63,11 +63,35 @@ bool anybody_erased() {
   if (known.valid) return known.any;
   listen();
   const uint64 changes = changes_heard;
-  run(select_any, {});
+  run(select_salt, {});
   const bool any = get_bool(0, kAny);
+  bool null = true;
+  const Datum salt = get(0, kSalt, &null);
   // an old snapshot may have shown what a message told before has changed
-  known = {changes_heard == changes && !IsolationUsesXactSnapshot(), any};
-  return any;
+  known = {changes_heard == changes && !IsolationUsesXactSnapshot() && !(any && null), any && !null, {}};
+  if (known.any) memcpy(known.salt.data(), VARDATA_ANY(DatumGetByteaPP(salt)), known.salt.size());
+  return known.any;
+}
+
+// sha256(salt || convert_to(jsonb_build_array(words)::text, 'UTF8')) of SQL (31_erasure.sql), whose functions would
+// cost more than the look-up. In the current context.
+Arg hash_of(std::initializer_list<std::string_view> words) {
+  StringInfoData text;
+  initStringInfo(&text);
+  for (const std::string_view word : words) {
+    appendStringInfoString(&text, text.len == 0 ? "[" : ", ");
+    escape_json(&text, pnstrdup(word.data(), word.size()));
+  }
+  appendStringInfoChar(&text, ']');
+  StringInfoData salted;
+  initStringInfo(&salted);
+  appendBinaryStringInfo(&salted, reinterpret_cast<const char*>(known.salt.data()),
+                         static_cast<int>(known.salt.size()));
+  appendStringInfoString(&salted, pg_server_to_any(text.data, text.len, PG_UTF8));
+  const std::string_view message(salted.data, salted.len);
+  const Digest digest = call_core([&]() -> Result<Digest> { return sha256(message); });
+  const std::string_view hash = bytes_of(digest);
+  return arg_datum(BYTEAOID, PointerGetDatum(cstring_to_text_with_len(hash.data(), static_cast<int>(hash.size()))));
 }
 
 }  // namespace
@@ -75,8 +99,14 @@ bool anybody_erased() {
 bool is_erased(const NamedIds& ids, int64 origin_ms) {
   if (ids.external_user_id.empty() && ids.client_user_id.empty()) return false;
   if (!anybody_erased()) return false;
-  run(select_erased, {arg_text(ids.endpoint), arg_text_or_null(ids.external_user_id),
-                      arg_text_or_null(ids.client_user_id), arg_int8(origin_ms)});
+  const Arg none = arg_datum(BYTEAOID, Datum{0}, true);
+  // whose users an endpoint names, it tells by vendor and environment
+  const std::string_view environment = environment_of(ids.endpoint);
+  const bool named = !ids.external_user_id.empty() && !environment.empty();
+  const std::string_view vendor = vendor_of(ids.endpoint, SnapshotMode::kNew).name;
+  run(select_erased,
+      {named ? hash_of({"external", vendor, environment, ids.external_user_id}) : none,
+       ids.client_user_id.empty() ? none : hash_of({"client", ids.client_user_id}), arg_int8(origin_ms)});
   return get_bool(0, kErased);
 }
 

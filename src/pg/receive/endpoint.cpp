@@ -1,4 +1,5 @@
-// Endpoints, kept by the session: their rows with the secrets as they stand there, and the vendor of each. A trigger on
+// Endpoints, kept by the session: their rows with the secrets as they stand there, and the vendor of each with its
+// environment. A trigger on
 // both tables makes every session that sees a change forget them: at its commit, or at once for the session that
 // makes it; no lock is needed beside that of the statements. The rows live in contexts below TopMemoryContext, which
 // are replaced as a whole; they are read into a context of the caller's first, so that an error leaves what was kept.
@@ -32,8 +33,8 @@ Statement select_endpoints{R"(
   ORDER BY e.name, s.ordinal)"};
 enum { kEndpointName = 1, kEndpointVendor, kEndpointTolerance, kEndpointStatus, kEndpointSecret };
 
-Statement select_vendors{"SELECT e.name, e.vendor FROM wearables.endpoints e"};
-enum { kVendorsEndpoint = 1, kVendorsName };
+Statement select_vendors{"SELECT e.name, e.vendor, e.environment FROM wearables.endpoints e"};
+enum { kVendorsEndpoint = 1, kVendorsName, kVendorsEnvironment };
 
 Statement upsert_secret{R"(
   INSERT INTO wearables.endpoint_secrets (endpoint, kind, ordinal, value) VALUES ($1, $2, $3, $4)
@@ -53,6 +54,7 @@ struct EndpointCache {
 struct NamedVendor {
   const char* endpoint;
   const Vendor* vendor;
+  const char* environment;
 };
 
 struct VendorCache {
@@ -155,7 +157,8 @@ void read_vendors(SnapshotMode mode) {
   read.vendors = static_cast<NamedVendor*>(MemoryContextAllocZero(read.context, sizeof(NamedVendor) * (rows + 1)));
   for (uint64 row = 0; row < rows; ++row) {
     read.vendors[read.count++] = {copy_text(row, kVendorsEndpoint, read.context),
-                                  require_vendor(get_text(row, kVendorsName))};
+                                  require_vendor(get_text(row, kVendorsName)),
+                                  copy_text(row, kVendorsEnvironment, read.context)};
   }
   read.valid = is_current(changes, mode);
   replace(&vendor_cache, read);
@@ -207,13 +210,28 @@ Endpoint* load_endpoints(const char* name, int* count) {
   return endpoints;
 }
 
-const Vendor& vendor_of(std::string_view endpoint, SnapshotMode mode) {
+namespace {
+
+// Null where the endpoint is gone.
+const NamedVendor* find_named_vendor(std::string_view endpoint, SnapshotMode mode) {
   AcceptInvalidationMessages();
   if (!vendor_cache.valid) read_vendors(mode);
   for (int i = 0; i < vendor_cache.count; ++i) {
-    if (endpoint == vendor_cache.vendors[i].endpoint) return *vendor_cache.vendors[i].vendor;
+    if (endpoint == vendor_cache.vendors[i].endpoint) return &vendor_cache.vendors[i];
   }
-  return default_vendor();
+  return nullptr;
+}
+
+}  // namespace
+
+const Vendor& vendor_of(std::string_view endpoint, SnapshotMode mode) {
+  const NamedVendor* named = find_named_vendor(endpoint, mode);
+  return named == nullptr ? default_vendor() : *named->vendor;
+}
+
+std::string_view environment_of(std::string_view endpoint) {
+  const NamedVendor* named = find_named_vendor(endpoint, SnapshotMode::kNew);
+  return named == nullptr ? std::string_view() : std::string_view(named->environment);
 }
 
 namespace {

@@ -29,4 +29,8 @@ Endpoint* load_endpoints(const char* name, int* count);
 // Within SPI; no secret is read.
 const Vendor& vendor_of(std::string_view endpoint, SnapshotMode mode);
 
+// The vendor's environment of an endpoint, as the row has it; empty where the endpoint is gone. As long as the session
+// hears of no change. Within SPI; no secret is read.
+std::string_view environment_of(std::string_view endpoint);
+
 }  // namespace wearables::pg
