@@ -83,6 +83,7 @@ void Readings::reject_source(std::uint16_t index) {
 
 void Readings::reject_missing_value(const Mappings& mappings) {
   std::vector<const PlanMapping*> tried;
+  tried.reserve(mappings.mappings.size());
   for (const std::uint16_t number : mappings.mappings) tried.push_back(&resource_.mappings[number]);
   for (const PlanChoice& choice : mappings.choices) {
     const PlanMapping* taken = chosen(choice);
