@@ -22,7 +22,7 @@ Job* copy_of(const Job& job) {
   *copy = job;
   copy->context = context;
   if (job.argument != nullptr) {
-    copy->argument = reinterpret_cast<Jsonb*>(DatumGetPointer(PG_DETOAST_DATUM_COPY(JsonbPGetDatum(job.argument))));
+    copy->argument = reinterpret_cast<Jsonb*>(PG_DETOAST_DATUM_COPY(JsonbPGetDatum(job.argument)));
   }
   copy->state = palloc0(std::max<size_t>(job.kind->state_size, 1));
   MemoryContextSwitchTo(caller);

@@ -16,6 +16,7 @@
 #include "pg/server/spi.h"
 
 extern "C" {
+#include "common/int.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/hsearch.h"
