@@ -66,6 +66,7 @@ SELECT u.user_id, u.time_zone, s.first, s.beyond, array_agg(r.day ORDER BY r.day
 FROM wearables.users u CROSS JOIN (VALUES (date '1993-08-19', date '1993-08-24'), ('1994-12-29', '1995-01-04'), ('2011-12-28', '2012-01-03')) s (first, beyond)
 CROSS JOIN LATERAL (SELECT s.first + i AS day FROM generate_series(0, s.beyond - s.first - 1) i) r
 WHERE wearables.first_instant(r.day::timestamp, u.time_zone) = wearables.first_instant((r.day + 1)::timestamp, u.time_zone)
+  AND u.time_zone NOT IN ('Kwajalein', 'Pacific/Enderbury')  -- old names, which not every server has
 GROUP BY u.user_id, u.time_zone, s.first, s.beyond;
 SELECT l.time_zone, l.days, count(*) = l.beyond - l.first - cardinality(l.days) AS as_many, bool_or(c.day = ANY (l.days)) AS left_out_too,
        (SELECT count(*) FROM wearables.coverage(l.user_id, 'heartrate', l.days[1], l.days[1] + 1)) AS alone

@@ -78,12 +78,14 @@ DROP EXTENSION wearables_ingest;
 -- its owner's things are dropped with the extension among them
 DROP OWNED BY regress_dropper;
 RESET ROLE;
--- who may not drop it is told no more than that
+-- who may not drop it is told no more than that (PostgreSQL 16 and later add whose objects they are)
+\set VERBOSITY terse
 CREATE ROLE regress_stranger;
 SET ROLE regress_stranger;
 DROP EXTENSION wearables_ingest;
 DROP OWNED BY regress_dropper;
 DROP OWNED BY regress_stranger;
+\set VERBOSITY default
 RESET ROLE;
 -- CASCADE says that it is meant
 BEGIN;

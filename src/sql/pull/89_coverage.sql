@@ -141,7 +141,7 @@ COMMENT ON FUNCTION wearables_internal.channels_of(text) IS
 
 CREATE FUNCTION wearables_internal.check_coverage(
   metric text, from_day date, to_day date, resource text, resources text[])
-RETURNS boolean
+RETURNS integer
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -167,10 +167,10 @@ BEGIN
             DETAIL = format('Resources that do: %s.',
                             coalesce((SELECT string_agg(r, ', ' ORDER BY r) FROM unnest($5) r), 'none'));
   END IF;
-  RETURN true;
+  RETURN $3 - $2;
 END $$;
 COMMENT ON FUNCTION wearables_internal.check_coverage(text, date, date, text, text[]) IS
-  'Returns true. Raises an error if the metric does not exist, the range is not valid or longer than ten years, or '
+  'Returns the number of days. Raises an error if the metric does not exist, the range is not valid or longer than ten years, or '
   'the resource is not in resources.';
 
 CREATE FUNCTION wearables_internal.pulled_spans(user_id bigint, metric text, resource text)
@@ -221,10 +221,9 @@ BEGIN ATOMIC
   WITH person AS (
     -- first what is refused, for whomever
     SELECT u.time_zone AS zone,
-           CASE WHEN wearables_internal.check_coverage(
-                       $2, $3, $4, $5, ARRAY(SELECT r FROM wearables_internal.resources_of($2, NULL) r))
-                 AND u.user_id IS NOT NULL
-                THEN $4 - $3 ELSE 0 END AS days
+           wearables_internal.check_coverage(
+             $2, $3, $4, $5, ARRAY(SELECT r FROM wearables_internal.resources_of($2, NULL) r))
+           * (u.user_id IS NOT NULL)::integer AS days
     FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1 AND u.erased_at IS NULL),
   days AS MATERIALIZED (
     SELECT $3 + i AS day, wearables.first_instant(($3 + i)::timestamp, p.zone) AS starts,
