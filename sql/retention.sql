@@ -117,6 +117,15 @@ SELECT count(*) FROM wearables.samples WHERE user_id = :bob AND provider = 'pola
 SELECT wearables.raise_retention_floor('2100-01-01');
 SELECT wearables.raise_retention_floor('2020-01-01', 'nonsense');
 
+-- a metric that is kept longer than all others is so from the moment at which their floor moves: its policy comes later
+INSERT INTO wearables.metrics (name, unit) VALUES ('calm', '1');
+INSERT INTO wearables.retention_policies (target, metric, keep_days, enabled) VALUES ('samples', 'calm', 365, true);
+SELECT wearables.apply_retention() AS queued;
+CALL wearables.drain(1);
+INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (:bob, 'calm', day(200), 60);
+SELECT count(*) FROM wearables.samples WHERE metric = 'calm';
+CALL wearables.drain();
+
 -- neither the metric nor the source of frozen rollups can go
 INSERT INTO wearables.retention_policies (target, metric, keep_days, enabled) VALUES ('samples', 'heartrate/chest', 1, true);
 CALL wearables.drain();

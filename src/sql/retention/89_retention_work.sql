@@ -7,14 +7,18 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   INSERT INTO wearables.retention_floors AS f (metric_id, floor)
   SELECT m.metric_id, wearables_internal.retention_cutoff(m.keep_days)
-  FROM (SELECT g.metric_id, g.keep_days FROM wearables_internal.governed_metrics(false) g WHERE g.policy_id = $1
+  -- with the floor of all others moves that of a metric that is kept longer: without one of its own it would have that
+  FROM (SELECT g.metric_id, g.keep_days FROM wearables_internal.governed_metrics(false) g
+        WHERE g.policy_id = $1
+           OR EXISTS (SELECT FROM wearables.retention_policies p WHERE p.policy_id = $1 AND p.metric IS NULL)
         UNION ALL
         SELECT 0, p.keep_days FROM wearables.retention_policies p WHERE p.policy_id = $1 AND p.metric IS NULL) m
   ORDER BY m.metric_id
   ON CONFLICT (metric_id) DO UPDATE SET floor = excluded.floor, moved_at = clock_timestamp()
     WHERE f.floor < excluded.floor;
 END;
-COMMENT ON FUNCTION wearables_internal.raise_floors(integer) IS 'Moves the floors of the metrics of a policy.';
+COMMENT ON FUNCTION wearables_internal.raise_floors(integer) IS
+  'Moves the floors of the metrics of a policy; with that of all metrics, those of metrics with a policy of their own.';
 
 CREATE FUNCTION wearables_internal.drop_old_samples(
   metrics smallint[], keeps boolean, INOUT place bigint, OUT dropped bigint, OUT bytes bigint)
