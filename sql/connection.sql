@@ -151,5 +151,15 @@ SELECT wearables.set_connection(NULL, 'oura', 'connected');
 CREATE TEMP TABLE before AS SELECT c.ctid AS place, c.xmin AS writer FROM wearables.connections c UNION ALL SELECT e.ctid, e.xmin FROM wearables.connection_events e;
 SELECT (wearables.replay(event_id)).failed FROM wearables.webhook_events WHERE status = 'processed';
 SELECT count(*) FROM (TABLE before EXCEPT (SELECT c.ctid, c.xmin FROM wearables.connections c UNION ALL SELECT e.ctid, e.xmin FROM wearables.connection_events e)) moved;
+-- a message that the ledger of deliveries does not know any more is another event, and no other entry: the newest event has it
+SELECT count(*) AS entries FROM wearables.connection_events \gset
+DELETE FROM wearables.deliveries WHERE message_id LIKE '%2TZZ%';
+SELECT pg_temp.send('2TZZ', 'provider.connection.created', '{"provider":"fitbit"}', 'carol');
+CALL wearables.drain();
+SELECT count(*) = :entries AS same FROM wearables.connection_events;
+SELECT count(DISTINCT e.version) AS versions, count(*) AS events, count(c.event_id) AS entries, bool_and(c.event_id IS NULL OR e.event_id = (SELECT max(event_id) FROM wearables.webhook_events)) AS of_the_newest
+FROM wearables.webhook_events e LEFT JOIN wearables.connection_events c USING (event_id) WHERE e.message_id LIKE '%2TZZ%';
+SELECT (wearables.replay(event_id)).failed FROM wearables.webhook_events WHERE message_id LIKE '%2TZZ%';
+SELECT count(*) = :entries AS same, count(*) FILTER (WHERE event_id = (SELECT max(event_id) FROM wearables.webhook_events)) AS of_the_newest FROM wearables.connection_events;
 
 DROP EXTENSION wearables_ingest CASCADE;

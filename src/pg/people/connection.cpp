@@ -22,12 +22,18 @@ namespace wearables::pg {
 
 namespace {
 
+// A message whose row in the ledger of deliveries was dropped is another event when it is delivered again, of the same
+// version: the entry is the newest event's, for the older one may be dropped, too.
 Statement insert_ledger{R"(
+  WITH taken_over AS (
+    UPDATE wearables.connection_events o SET event_id = $1
+    WHERE o.user_id = $2 AND o.provider = $3 AND o.version = $11 AND o.event_id < $1)
   INSERT INTO wearables.connection_events AS l
     (event_id, user_id, provider, kind, actor, error_type, endpoint, external_user_id, provider_user_id, at, version)
   SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
   WHERE NOT EXISTS (SELECT FROM wearables.connection_events o
-                    WHERE o.user_id = $2 AND o.provider = $3 AND o.version = $11 AND o.event_id IS NOT DISTINCT FROM $1)
+                    WHERE o.user_id = $2 AND o.provider = $3 AND o.version = $11
+                      AND (o.event_id IS NULL) = ($1 IS NULL))
   ON CONFLICT (event_id) DO UPDATE SET user_id = excluded.user_id, provider = excluded.provider)"};
 
 // An external id belongs to an endpoint: that of another endpoint does not differ from it.
