@@ -163,6 +163,35 @@ CALL wearables.drain();
 SELECT step, error FROM wearables.erasures WHERE user_id = 2;
 SELECT * FROM wearables.verify_erasure('bob', '{ext-bob}');
 
+-- of many events a batch finds some without reading the others, and goes on in the week where the last ones were
+SELECT wearables.register_user('dora', 'ext-dora', 'junction', 'Europe/Berlin') AS dora \gset
+INSERT INTO wearables.webhook_events (received_at, version, user_id, wrote_from, wrote_to, user_zone, status, endpoint, message_id, external_user_id, payload)
+SELECT a.at, i, :dora, a.at, a.at, 'Europe/Berlin', 'processed', 'junction', 'many_' || i, 'ext-dora', '{}'
+FROM generate_series(0, 5999) i CROSS JOIN LATERAL (SELECT timestamptz '2024-01-01Z' + i * interval '5 minutes') a (at);
+SELECT wearables.make_event_partitions() > 0 AS partitions;
+ANALYZE wearables.webhook_events;
+CREATE FUNCTION pg_temp.buffers(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  plan json;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ' || query INTO plan;
+  EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ' || query INTO plan;
+  RETURN plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks';
+END $$;
+SELECT pg_temp.buffers(format('SELECT * FROM wearables_internal.find_events_of_user(%s, 10)', :dora)) < 100 AS few,
+       pg_temp.buffers('SELECT * FROM wearables_internal.find_events_of_id(''junction'', ''ext-dora'', 10)') < 100 AS few;
+SELECT wearables.erase_user(:dora);
+BEGIN;
+SELECT wearables_internal.lock_user(:dora);
+SELECT count(wearables_internal.erase_some(:dora)) FROM generate_series(1, 15);
+SELECT step, events, next_metric, next_ts FROM wearables.erasures WHERE user_id = :dora;
+COMMIT;
+-- behind that place, too, as long as something is found
+INSERT INTO wearables.webhook_events (received_at, version, status, endpoint, message_id, external_user_id, payload) VALUES ('2024-01-02Z', 1, 'skipped', 'junction', 'behind', 'ext-dora', '{}');
+CALL wearables.drain();
+SELECT step, events FROM wearables.erasures WHERE user_id = :dora;
+SELECT * FROM wearables.verify_erasure('dora', '{ext-dora}');
+
 -- ids that are written in a special way in JSON; an endpoint with another name, and one of the vendor's other environment
 UPDATE wearables.endpoints SET enabled = true;
 SELECT wearables.register_user(E'the "zo\\\u00e9"', E'ext/"\u00fc\\') AS zoe \gset

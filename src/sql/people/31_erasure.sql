@@ -28,7 +28,9 @@ COMMENT ON COLUMN wearables.erasures.delete_vendor IS 'Whether the vendor is to 
 COMMENT ON COLUMN wearables.erasures.step IS
   'What is deleted now, in this order: samples, documents, connections, refused (readings), events; vendor: waits '
   'until the vendor has deleted its user; rest: all other tables; done.';
-COMMENT ON COLUMN wearables.erasures.next_metric IS 'Samples below this metric, and of it below next_ts, are deleted.';
+COMMENT ON COLUMN wearables.erasures.next_metric IS
+  'In step samples: those below this metric, and of it below next_ts, are deleted. In step events: by which of the ids '
+  'they are looked for (0: by user_id), from the week of next_ts on.';
 COMMENT ON COLUMN wearables.erasures.next_ts IS 'See next_metric.';
 COMMENT ON COLUMN wearables.erasures.samples IS 'Deleted samples.';
 COMMENT ON COLUMN wearables.erasures.documents IS 'Deleted documents (rows of summaries).';

@@ -171,38 +171,54 @@ COMMENT ON FUNCTION wearables_internal.erase_rest(bigint) IS
   'The last batch of an erasure: what is stored of the user in small tables.';
 
 CREATE FUNCTION wearables_internal.erase_found(
-  user_id bigint, most integer, OUT events bigint, OUT erased bigint, OUT bytes bigint)
+  user_id bigint, most integer, INOUT way smallint, INOUT since timestamptz,
+  OUT events bigint, OUT erased bigint, OUT bytes bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   known record;
   ids bigint[];
   seen timestamptz[];
+  -- whether it has looked everywhere: others may store, or let go of, events behind the place
+  anew boolean := way = 0 AND since = '-infinity';
 BEGIN
-  SELECT array_agg(e.event_id), array_agg(e.received_at) INTO ids, seen
-  FROM wearables_internal.find_events_of_user($1, most) e;
-  IF ids IS NULL THEN
-    FOR known IN SELECT i.endpoint, i.id FROM wearables_internal.erasure_ids i WHERE i.user_id = $1 LOOP
+  LOOP
+    IF way = 0 THEN
       SELECT array_agg(e.event_id), array_agg(e.received_at) INTO ids, seen
-      FROM wearables_internal.find_events_of_id(known.endpoint, known.id, most) e;
-      CONTINUE WHEN ids IS NULL;
-      IF known.endpoint = '' THEN
+      FROM wearables_internal.find_events_of_user($1, most, since) e;
+    ELSE
+      SELECT i.endpoint, i.id INTO known FROM wearables_internal.erasure_ids i
+      WHERE i.user_id = $1 ORDER BY i.endpoint, i.id OFFSET way - 1 LIMIT 1;
+      IF NOT FOUND THEN
+        EXIT WHEN anew;
+        anew := true;
+        way := 0;
+        since := '-infinity';
+        CONTINUE;
+      END IF;
+      SELECT array_agg(e.event_id), array_agg(e.received_at) INTO ids, seen
+      FROM wearables_internal.find_events_of_id(known.endpoint, known.id, most, since) e;
+      IF known.endpoint = '' AND ids IS NOT NULL THEN
         -- an external id that nobody has linked, as its events held nothing for us
         PERFORM wearables_internal.remember_erased($1, e.sent_by, e.external_user_id)
         FROM (SELECT DISTINCT x.sent_by, x.external_user_id
-              FROM wearables_internal.find_events_of_id('', known.id, most) x) e
+              FROM wearables_internal.find_events_of_id('', known.id, most, since) x) e
         WHERE e.external_user_id IS NOT NULL;
       END IF;
-      EXIT;
-    END LOOP;
-  END IF;
+    END IF;
+    EXIT WHEN ids IS NOT NULL;
+    way := way + 1;
+    since := '-infinity';
+  END LOOP;
+  since := coalesce((SELECT date_trunc('week', max(x), 'UTC') FROM unnest(seen) x), since);
   SELECT r.erased, r.bytes INTO erased, bytes
   FROM wearables_internal.erase_events(coalesce(ids, '{}'), coalesce(seen, '{}')) r;
   events := coalesce(cardinality(ids), 0);
 END $$;
-COMMENT ON FUNCTION wearables_internal.erase_found(bigint, integer) IS
-  'Deletes some raw events of a user who is being erased. Returns how many were found and how many of them deleted: '
-  'fewer if other sessions work on them.';
+COMMENT ON FUNCTION wearables_internal.erase_found(bigint, integer, smallint, timestamptz) IS
+  'Deletes some raw events of a user who is being erased. way: 0 finds them by the user, others by the ids of the '
+  'user, in their order; since: of the week that begins then, and later ones. Returns where to go on, how many were '
+  'found (0: none are left), and how many of them deleted: fewer if other sessions work on them.';
 
 CREATE FUNCTION wearables_internal.vendor_is_done(user_id bigint, OUT waits boolean, OUT error text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -273,7 +289,9 @@ BEGIN
           DELETE FROM wearables.quarantine q WHERE q.user_id = $1 AND q.ts IS NOT NULL AND q.event_id = ANY (event_ids);
         END IF;
       WHEN 'events' THEN
-        SELECT e.* INTO part FROM wearables_internal.erase_found($1, most_events) e;
+        SELECT e.* INTO part FROM wearables_internal.erase_found($1, most_events, r.next_metric, r.next_ts) e;
+        r.next_metric := part.way;
+        r.next_ts := part.since;
         r.events := r.events + part.erased;
         r.bytes := r.bytes + part.bytes;
         done := part.events;
@@ -282,6 +300,10 @@ BEGIN
     IF done = 0 THEN
       r.step := CASE r.step WHEN 'samples' THEN 'documents' WHEN 'documents' THEN 'connections'
                             WHEN 'connections' THEN 'refused' WHEN 'refused' THEN 'events' ELSE 'vendor' END;
+      IF r.step = 'events' THEN
+        r.next_metric := 0;
+        r.next_ts := '-infinity';
+      END IF;
       -- all ids are known, and no event is left that could still be archived
       IF r.step = 'vendor' THEN PERFORM wearables_internal.request_sweeps(); END IF;
     END IF;

@@ -1,5 +1,6 @@
 -- Deleting raw events with all that hangs on them. Planned once and for indexes: each statement is over all partitions,
--- and may first be run while they are empty.
+-- and may first be run while they are empty. Who finds some at a time goes on in the week where the last ones were, and
+-- reads no bitmap, which would be of all events of the week: the entries of those that are deleted stay until vacuum.
 
 CREATE FUNCTION wearables_internal.erase_events(
   event_ids bigint[], received_ats timestamptz[], OUT erased bigint, OUT bytes bigint)
@@ -49,46 +50,51 @@ COMMENT ON FUNCTION wearables_internal.erase_events(bigint[], timestamptz[]) IS
   'may be null where it is not known. An event whose job another session has locked is left. Returns the number of '
   'deleted events and the size of their bodies.';
 
-CREATE FUNCTION wearables_internal.find_events_of_user(user_id bigint, most integer)
+CREATE FUNCTION wearables_internal.find_events_of_user(
+  user_id bigint, most integer, since timestamptz DEFAULT '-infinity')
 RETURNS TABLE (event_id bigint, received_at timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan
+SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
   RETURN QUERY
-  (SELECT e.event_id, e.received_at FROM wearables.webhook_events e
-   WHERE e.user_id = $1 AND e.wrote_to IS NOT NULL LIMIT $2)
-  UNION ALL
-  (SELECT e.event_id, e.received_at FROM wearables.webhook_events e
-   WHERE e.user_id = $1 AND e.user_zone IS NOT NULL AND e.wrote_to IS NULL LIMIT $2);
+  SELECT e.event_id, e.received_at FROM wearables.webhook_events e
+  WHERE e.user_id = $1 AND e.wrote_to IS NOT NULL AND e.received_at >= $3 LIMIT $2;
+  -- these only when none of the others is left: to find that there are none takes reading all that have a zone
+  IF FOUND AND $2 IS NOT NULL THEN RETURN; END IF;
+  RETURN QUERY
+  SELECT e.event_id, e.received_at FROM wearables.webhook_events e
+  WHERE e.user_id = $1 AND e.user_zone IS NOT NULL AND e.wrote_to IS NULL AND e.received_at >= $3 LIMIT $2;
 END $$;
-COMMENT ON FUNCTION wearables_internal.find_events_of_user(bigint, integer) IS
-  'Some events that wrote samples of a user, or were placed by the user''s time zone (most null: all). No row: there '
-  'are none.';
+COMMENT ON FUNCTION wearables_internal.find_events_of_user(bigint, integer, timestamptz) IS
+  'Some events that wrote samples of a user, or were placed by the user''s time zone (most null: all), received since '
+  'a time, week by week. No row: there are none.';
 
-CREATE FUNCTION wearables_internal.find_events_of_id(endpoint text, id text, most integer)
+CREATE FUNCTION wearables_internal.find_events_of_id(
+  endpoint text, id text, most integer, since timestamptz DEFAULT '-infinity')
 RETURNS TABLE (event_id bigint, received_at timestamptz, sent_by text, external_user_id text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan
+SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 BEGIN
   IF $1 <> '' THEN
     RETURN QUERY
     SELECT e.event_id, e.received_at, e.endpoint::text, e.external_user_id::text FROM wearables.webhook_events e
-    WHERE e.external_user_id = $2 AND e.endpoint = $1 LIMIT $3;
+    WHERE e.external_user_id = $2 AND e.endpoint = $1 AND e.received_at >= $4 LIMIT $3;
     RETURN;
   END IF;
   -- What was processed under an external user id too has linked it. Of what another user is linked to, it is theirs.
   RETURN QUERY
   SELECT e.event_id, e.received_at, e.endpoint::text, e.external_user_id::text FROM wearables.webhook_events e
   WHERE e.client_user_id = $2 AND (e.external_user_id IS NULL OR e.status IN ('skipped', 'failed'))
+    AND e.received_at >= $4
     AND NOT EXISTS (SELECT FROM wearables.user_links l
                     WHERE l.endpoint = e.endpoint AND l.external_user_id = e.external_user_id) LIMIT $3;
 END $$;
-COMMENT ON FUNCTION wearables_internal.find_events_of_id(text, text, integer) IS
+COMMENT ON FUNCTION wearables_internal.find_events_of_id(text, text, integer, timestamptz) IS
   'Some events that name an external user id at an endpoint or, with an empty endpoint, a client user id (most null: '
-  'all). Finds them through indexes.';
+  'all), received since a time, week by week. Finds them through indexes.';
 
 -- A body in which no user can be read may be about anybody: it is not kept for long.
 CREATE FUNCTION wearables.delete_unassignable_events(older_than interval DEFAULT NULL) RETURNS bigint
