@@ -142,6 +142,20 @@ SELECT metric_id AS chest FROM wearables.metrics WHERE name = 'heartrate/chest' 
 DELETE FROM wearables.metrics WHERE name = 'heartrate/chest';
 SELECT count(*) FROM wearables.retention_floors WHERE metric_id = :chest;
 
+-- nor can a metric that a reading has added, as long as it has a policy, or a floor that it would not have anew
+SELECT r.status FROM (SELECT convert_to(json_build_object('event_type', 'daily.data.cholesterol.created', 'client_user_id', 'alice', 'user_id', 'a-1', 'data',
+  json_build_object('source', json_build_object('provider', 'garmin'), 'data', json_agg(json_build_object('timestamp', day(12), 'value', 1, 'unit', 'mmol/L', 'type', k))))::text, 'UTF8') AS b
+  FROM unnest('{apo_a,apo_b,lp_a}'::text[]) k) x,
+  wearables.receive(wearables.signed_headers('lipids', now(), x.b, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'), x.b) r;
+CALL wearables.drain();
+INSERT INTO wearables.retention_policies (target, metric, keep_days, keep_rollups, enabled) VALUES ('samples', 'cholesterol/apo_a', 10, false, true);
+CALL wearables.drain();
+SELECT wearables.raise_retention_floor((day(10) AT TIME ZONE 'UTC')::date, 'cholesterol/apo_b');
+DELETE FROM wearables.sample_points s USING wearables.metrics m WHERE m.metric_id = s.metric_id AND m.name LIKE 'cholesterol/%';
+SELECT wearables.reclaim_names() IS NOT NULL, wearables.reclaim_names() IS NOT NULL;
+SELECT name FROM wearables.metrics WHERE name ~ '^cholesterol/(apo|lp)_' ORDER BY 1;
+SELECT metric FROM wearables.retention_policies WHERE metric LIKE 'chol%';
+
 -- an erasure takes them
 SELECT count(*) > 0 AS frozen FROM wearables.frozen_rollups WHERE user_id = :bob;
 SELECT wearables.erase_user(:bob);

@@ -84,6 +84,16 @@ BEGIN
         UNION ALL SELECT DISTINCT s.samples_source_id, NULL::smallint FROM wearables.summaries s
         UNION ALL SELECT DISTINCT c.source_id, c.metric_id
                   FROM wearables.summaries s CROSS JOIN LATERAL unnest(s.samples) c) u;
+  -- with the metric would go its policy of retention, and a floor that the metric would not have if it were added again
+  used_metrics := used_metrics || ARRAY(
+    SELECT m.metric_id FROM wearables.metrics m
+    WHERE m.origin = 'extended'
+      AND (EXISTS (SELECT FROM wearables.retention_policies p WHERE p.metric = m.name)
+           OR EXISTS (SELECT FROM wearables.retention_floors f
+                      WHERE f.metric_id = m.metric_id AND f.floor > coalesce(
+                        (SELECT g.floor FROM wearables.metrics p
+                         JOIN wearables.retention_floors g ON g.metric_id = p.metric_id WHERE p.name = m.parent),
+                        (SELECT g.floor FROM wearables.retention_floors g WHERE g.metric_id = 0), '-infinity'))));
 
   UPDATE wearables.sources s SET unused_since = NULL
   WHERE s.unused_since IS NOT NULL AND s.source_id = ANY (used_sources);
