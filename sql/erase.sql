@@ -191,6 +191,12 @@ INSERT INTO wearables.webhook_events (received_at, version, status, endpoint, me
 CALL wearables.drain();
 SELECT step, events FROM wearables.erasures WHERE user_id = :dora;
 SELECT * FROM wearables.verify_erasure('dora', '{ext-dora}');
+-- its end does not read the jobs of events
+SELECT pg_temp.buffers(format('SELECT wearables_internal.erase_rest(%s)', :dora)) AS few \gset
+INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key) SELECT i, now(), 'infinity', 'event:' || i FROM generate_series(100000, 120000) i;
+ANALYZE wearables.jobs;
+SELECT pg_temp.buffers(format('SELECT wearables_internal.erase_rest(%s)', :dora)) < :few + 100 AS few;
+DELETE FROM wearables.jobs WHERE event_id >= 100000;
 
 -- ids that are written in a special way in JSON; an endpoint with another name, and one of the vendor's other environment
 UPDATE wearables.endpoints SET enabled = true;

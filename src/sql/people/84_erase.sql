@@ -137,6 +137,8 @@ AS $$
 DECLARE
   ids CONSTANT text[] := ARRAY(SELECT i.id FROM wearables_internal.erasure_ids i
                                WHERE i.user_id = $1 AND i.endpoint <> '');
+  -- of jobs about a user
+  kinds CONSTANT wearables.job_kind[] := '{pull,zone,call,rollup,stream,link}';
   place text;
 BEGIN
   -- calls about several users
@@ -160,9 +162,14 @@ BEGIN
                               WHERE l.endpoint = s.endpoint AND l.external_user_id < s.asked_up_to), '')
   WHERE s.asked_up_to = ANY (ids);
   DELETE FROM wearables.quarantine q WHERE q.user_id = $1 AND q.ts IS NOT NULL;
+  -- by the indexes of each state: a queue may be long, and of events as a rule
   DELETE FROM wearables.jobs j WHERE j.job_id = ANY (ARRAY(
     SELECT x.job_id FROM wearables.jobs x
-    WHERE x.kind IN ('pull', 'zone', 'call', 'rollup', 'stream', 'link')
+    WHERE x.job_id = ANY (
+            ARRAY(SELECT r.job_id FROM wearables.jobs r WHERE r.state = 'ready' AND NOT r.suspect AND r.kind = ANY (kinds))
+            || ARRAY(SELECT r.job_id FROM wearables.jobs r
+                     WHERE (r.state = 'running' OR r.suspect) AND r.kind = ANY (kinds))
+            || ARRAY(SELECT r.job_id FROM wearables.jobs r WHERE r.state = 'failed' AND r.kind = ANY (kinds)))
       AND (x.subject = $1::text OR starts_with(x.subject, $1 || '/'))
     FOR UPDATE SKIP LOCKED));
   DELETE FROM wearables_internal.erasure_ids i WHERE i.user_id = $1;
