@@ -166,7 +166,8 @@ BEGIN
   DELETE FROM wearables.jobs j WHERE j.job_id = ANY (ARRAY(
     SELECT x.job_id FROM wearables.jobs x
     WHERE x.job_id = ANY (
-            ARRAY(SELECT r.job_id FROM wearables.jobs r WHERE r.state = 'ready' AND NOT r.suspect AND r.kind = ANY (kinds))
+            ARRAY(SELECT r.job_id FROM wearables.jobs r
+                  WHERE r.state = 'ready' AND NOT r.suspect AND r.kind = ANY (kinds))
             || ARRAY(SELECT r.job_id FROM wearables.jobs r
                      WHERE (r.state = 'running' OR r.suspect) AND r.kind = ANY (kinds))
             || ARRAY(SELECT r.job_id FROM wearables.jobs r WHERE r.state = 'failed' AND r.kind = ANY (kinds)))
