@@ -23,7 +23,8 @@ import client
 SECRET = "whsec_" + base64.b64encode(b"a secret for this test alone").decode()
 TEMPLATE = "convergence_template"
 TABLES = ("deliveries", "webhook_events", "jobs", "parked_events", "quarantine", "sample_points", "summaries", "connections",
-          "connection_events", "backfills", "user_links", "users")
+          "connection_events", "backfills", "user_links", "users", "retention_policies", "retention_floors", "frozen_rollups",
+          "archives", "archived_files")
 
 RECEIVE = "SELECT (wearables.receive(r.h, r.b, r.e)).status FROM unnest(%s::jsonb[], %s::bytea[], %s::text[]) AS r (h, b, e)"
 
@@ -60,6 +61,87 @@ CREATE FUNCTION convergence_relink(client text, external text, endpoint text) RE
 BEGIN
   DELETE FROM wearables.user_links l WHERE l.external_user_id = $2 AND l.endpoint = $3;
   PERFORM wearables.register_user($1, $2, $3);
+END $$"""
+
+# at once, so that each counts as the most specific one of its metrics from the start
+RETAIN = """
+INSERT INTO wearables.retention_policies AS p (target, metric, keep_days, keep_rollups, enabled)
+SELECT 'samples', r.metric, (clock_timestamp() AT TIME ZONE 'UTC')::date - r.floor, r.keep, true
+FROM unnest(%s::text[], %s::date[], %s::boolean[]) r (metric, floor, keep)
+ON CONFLICT (target, metric, endpoint, resource) DO UPDATE SET keep_days = excluded.keep_days, next_at = clock_timestamp()"""
+DROP_EVENTS = """
+INSERT INTO wearables.retention_policies AS p (target, keep_days, enabled) VALUES ('webhook_events', 100, true), ('deliveries', 100, true)
+ON CONFLICT (target, metric, endpoint, resource) DO UPDATE SET next_at = clock_timestamp()"""
+RAISE_FLOOR = "SELECT wearables.raise_retention_floor(%s::date, %s)"
+
+# Nobody else works meanwhile. Of events that name nobody the archive wants nothing.
+AGE = """
+CREATE FUNCTION convergence_age(salt bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE wearables.webhook_events e SET received_at = e.received_at - interval '200 days'
+  WHERE e.status IN ('processed', 'skipped') AND e.received_at > clock_timestamp() - interval '100 days'
+    AND coalesce(e.client_user_id, e.external_user_id) IS NOT NULL AND hashtextextended(e.message_id, salt) % 3 > 0
+    AND NOT EXISTS (SELECT FROM wearables.jobs j WHERE j.event_id = e.event_id);
+  UPDATE wearables.deliveries d SET received_at = e.received_at, last_seen = e.received_at
+  FROM wearables.webhook_events e WHERE e.event_id = d.event_id AND e.received_at < d.received_at;
+  UPDATE wearables.summaries s SET event_received_at = e.received_at
+  FROM wearables.webhook_events e WHERE e.event_id = s.event_id AND e.received_at <> s.event_received_at;
+  PERFORM wearables.make_event_partitions();
+END $$"""
+
+# What wearables-archive does, with a table as its files.
+SHELVE = """
+CREATE TABLE shelf (file_id bigint, event jsonb, payload bytea);
+CREATE FUNCTION convergence_archive() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  task record;
+  week record;
+  place text;
+  file bigint;
+  files bigint[];
+  found record;
+  counts bigint[];
+  digests bytea[];
+BEGIN
+  PERFORM wearables.archive_events(clock_timestamp() - interval '100 days', 'file:///shelf');
+  SELECT c.* INTO task FROM wearables_internal.claim_archive('{file:///shelf}') c;
+  FOR week IN SELECT w.* FROM wearables_internal.weeks_to_archive(task.archive_id) w WHERE w.reason IS NULL LOOP
+    files := NULL;
+    counts := NULL;
+    digests := NULL;
+    FOREACH place IN ARRAY week.endpoints LOOP
+      SELECT f.file_id INTO file FROM wearables_internal.begin_file(task.archive_id, 'events', place, week.week, week.week + interval '168 hours') f;
+      INSERT INTO shelf
+      SELECT file, jsonb_build_array(e.event_id, e.received_at, e.version, e.revision, e.user_id, e.processed_at, e.wrote_from, e.wrote_to, e.inserted,
+                                     e.changed, e.confirmed, e.unchanged, e.stale, e.quarantined, e.status, e.endpoint, e.message_id, e.event_type,
+                                     e.resource, e.external_user_id, e.client_user_id, e.note, e.error, e.user_zone, e.wrote_metrics, e.drift, e.headers), e.payload
+      FROM wearables_internal.archivable_events e
+      WHERE e.endpoint = place AND e.received >= week.week AND e.received < week.week + interval '168 hours';
+      SELECT d.* INTO found FROM wearables_internal.events_digest(wearables_internal.partition_of_week(week.week), place) d;
+      files := files || file;
+      counts := counts || found.rows;
+      digests := digests || found.digest;
+    END LOOP;
+    PERFORM wearables_internal.finish_week(task.archive_id, week.week, files, counts, counts, digests);
+  END LOOP;
+  PERFORM wearables_internal.end_archive(task.archive_id, 0, 0, NULL, NULL);
+END $$;
+CREATE FUNCTION convergence_restore() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  task record;
+  file bigint;
+BEGIN
+  IF NOT EXISTS (SELECT FROM wearables.archived_files f WHERE f.state = 'archived') THEN RETURN; END IF;
+  PERFORM wearables.restore_events('file:///shelf');
+  SELECT c.* INTO task FROM wearables_internal.claim_archive('{file:///shelf}') c;
+  FOR file IN SELECT f.file_id FROM wearables.archived_files f WHERE f.state = 'archived' LOOP
+    PERFORM wearables_internal.prepare_restore(task.archive_id, file);
+    PERFORM wearables_internal.begin_restore(task.archive_id);
+    PERFORM wearables_internal.restore_rows(task.archive_id, file, jsonb_agg(s.event ORDER BY s.event -> 0), array_agg(s.payload ORDER BY s.event -> 0))
+    FROM shelf s WHERE s.file_id = file;
+    PERFORM wearables_internal.end_restore(task.archive_id, file);
+  END LOOP;
+  PERFORM wearables_internal.end_archive(task.archive_id, 0, 0, NULL, NULL);
 END $$"""
 
 REQUEST = """
@@ -166,6 +248,14 @@ def relink(session, link):
     session.run("SELECT convergence_relink(%s, %s, %s)" if link.anew else RELINK, (link.client, link.external, link.endpoint))
 
 
+def retain(session, policies):
+    session.run(RETAIN, [list(column) for column in zip(*((p.metric, p.floor, p.keep_rollups) for p in policies))])
+
+
+def raise_floor(session, raised):
+    session.run(RAISE_FLOOR, (raised.floor, raised.metric))
+
+
 def make_template(options):
     """The database that every other one is copied from: the extension, two endpoints, the mappings."""
     with psycopg.connect(dbname="postgres", autocommit=True) as connection:
@@ -181,6 +271,8 @@ def make_template(options):
         connection.execute(worlds.SETUP)
         connection.execute(PLAIN)
         connection.execute(RELINK_ANEW)
+        connection.execute(AGE)
+        connection.execute(SHELVE)
         if options.extra_sql:
             connection.execute(Path(options.extra_sql).read_text())
 
@@ -275,6 +367,7 @@ class Arena:
             self.main.run("DELETE FROM wearables.metrics WHERE origin = 'extended'")
         else:
             self.main.run(";".join(f"DELETE FROM wearables.{table}" for table in TABLES))
+        self.main.run("TRUNCATE shelf")
         for table in ("pull_hosts", "refused_keys", "rollups", "rollup_users"):
             self.main.run(f"DELETE FROM wearables_internal.{table}")
 

@@ -22,7 +22,7 @@ PARTS = {
                      FROM wearables.summaries s JOIN wearables.users u USING (user_id) JOIN wearables.sources o USING (source_id)""",
     "connections": """SELECT concat_ws(' | ', u.client_user_id, c.provider, c.status, c.error_type, c.provider_user_id, c.connected_at, {last_data_at}, c.version)
                       FROM wearables.connections c JOIN wearables.users u USING (user_id) WHERE {worth_it}""",
-    "lifecycle": """SELECT concat_ws(' | ', coalesce(e.message_id, 'said'), u.client_user_id, c.provider, c.kind, c.actor, c.error_type, c.endpoint,
+    "lifecycle": """SELECT concat_ws(' | ', {message_id}, u.client_user_id, c.provider, c.kind, c.actor, c.error_type, c.endpoint,
                       c.external_user_id, c.provider_user_id, c.at, c.version)
                     FROM wearables.connection_events c JOIN wearables.users u USING (user_id) LEFT JOIN wearables.webhook_events e USING (event_id)""",
     "quarantine": f"""SELECT concat_ws(' | ', e.message_id, q.ordinal, q.pointer, q.reason, q.metric, q.detail)
@@ -65,7 +65,56 @@ WHERE t.value IS DISTINCT FROM (
   SELECT sum(s.value) FROM wearables.samples s
   WHERE s.user_id = u.user_id AND s.metric = 'steps' AND s.channel = 'activity'
     AND (s.provider, s.source_type, s.day) = (t.provider, t.source_type, wearables.day_of(t.bucket_start, c.zone)))
+  AND NOT EXISTS (SELECT FROM wearables.frozen_rollups r JOIN wearables.metrics m USING (metric_id)
+                  WHERE r.user_id = u.user_id AND m.name = 'steps' AND r.day = wearables.day_of(t.bucket_start, c.zone))
 """
+
+# By user, metric and day: what was frozen.
+FROZEN = "SELECT concat_ws(' | ', r.user_id, r.metric_id, r.day), md5(r.entries) FROM wearables.frozen_rollups r"
+
+# A metric without a floor of its own has that of all others.
+BELOW = """
+SELECT concat_ws(' | ', s.user_id, m.name, s.ts, f.floor) FROM wearables.sample_points s JOIN wearables.metrics m USING (metric_id)
+JOIN wearables.retention_floors f ON f.metric_id = CASE WHEN EXISTS (SELECT FROM wearables.retention_floors o WHERE o.metric_id = s.metric_id) THEN s.metric_id ELSE 0 END
+WHERE s.ts < f.floor"""
+
+# All that can be charted, where an hour lies in one bucket.
+CHARTS = """
+SELECT concat_ws(' | ', u.user_id, m.name, z.width, z.zone, t.bucket_start, t.provider, t.source_type, t.channel),
+       m.name, t.bucket_start, (t.readings, t.lowest, t.highest)::text, t.value, t.value_secondary, greatest(abs(t.lowest), abs(t.highest)) * t.readings
+FROM wearables.users u
+CROSS JOIN (SELECT x.name FROM wearables.metrics x JOIN (SELECT metric_id FROM wearables.sample_points UNION SELECT metric_id FROM wearables.frozen_rollups) s USING (metric_id)) m
+CROSS JOIN (VALUES ('hour', 'UTC'), ('day', 'Pacific/Kiritimati')) z (width, zone)
+CROSS JOIN LATERAL wearables.timeseries(u.user_id, m.name, '2024-01-01Z', '2026-01-01Z', z.width, z.zone) t"""
+
+
+def charts(session):
+    return {row[0]: row[1:] for row in session.run(CHARTS)}
+
+
+def unlike_charts(before, after, unkept):
+    """What is charted otherwise, but for metrics whose rollups are not kept."""
+    lines = []
+    for key in sorted(before.keys() | after.keys()):
+        one, other = before.get(key), after.get(key)
+        if (one or other)[0] in unkept:
+            continue
+        if one is None or other is None or one[2] != other[2] or not (close(one[3], other[3], one[5]) and close(one[4], other[4], one[5])):
+            lines.append(f"{key}: {one and one[2:5]} before, {other and other[2:5]} after")
+    return lines
+
+
+def close(one, other, size):
+    """Sums of the same readings in another order."""
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= 1e-9 * max(1, size)
+
+
+def unkept(session):
+    return {name for name, in session.run("""
+        SELECT m.name FROM wearables_internal.governed_metrics(false) g JOIN wearables.metrics m USING (metric_id) WHERE NOT g.keep_rollups""")}
+
 
 # What is charted of rollups is what is charted of all samples; sums may differ in their last bits, as may what they are
 # made of. Of each person and metric one zone and width, by chance.
@@ -90,29 +139,39 @@ ROLLED_DAYS = """SELECT count(*) FROM wearables_internal.rollups r
                  WHERE r.epoch = (SELECT coalesce(max(x.reset_id), 0) FROM wearables_internal.rollup_resets x)"""
 
 
-def sql_of(part, changed, pulled):
+# Of worlds whose raw events are dropped it is compared what there is.
+OF_EVENTS = ("events", "quarantine", "drift")
+
+
+def sql_of(part, changed, pulled, dropped):
     # data that came in before a mapping was changed has come in, although the final mapping yields none of it; and of whom
     # strayed readings have left, it is said by what is stored
     names = {"last_data_at": "NULL", "worth_it": "c.version > 0"} if changed else {"last_data_at": "c.last_data_at", "worth_it": "true"}
+    names["message_id"] = "CASE WHEN c.event_id IS NULL THEN 'said' ELSE 'event' END" if dropped else "coalesce(e.message_id, 'said')"
     # of a page's version all but the milliseconds hangs on the number of its pull
     return PARTS[part].format(version="s.version >> 20" if pulled else "s.version", **names)
 
 
-def query(changed, pulled):
+def query(changed, pulled, dropped):
     """One row, one column per part: all of its lines, sorted."""
     return "SELECT " + ", ".join(
-        f"(SELECT coalesce(string_agg(t.line, chr(10) ORDER BY t.line COLLATE \"C\"), '') FROM ({sql_of(part, changed, pulled)}) t (line)) AS {part}"
+        f"(SELECT coalesce(string_agg(t.line, chr(10) ORDER BY t.line COLLATE \"C\"), '') FROM ({sql_of(part, changed, pulled, dropped)}) t (line)) AS {part}"
         for part in PARTS)
 
 
-def difference(reference, state, limit=12):
+def difference(reference, state, dropped=False, limit=12):
     """Lines only the reference has (-) and lines only the state has (+), part by part."""
     out = []
     for part in PARTS:
         if reference[part] == state[part]:
             continue
         expected, got = Counter(reference[part].split("\n")), Counter(state[part].split("\n"))
+        if dropped and part in OF_EVENTS:
+            got = Counter({line: 1 for line in got if line not in expected})
+            expected = Counter()
         lines = [f"  - {line}" for line in (expected - got).elements()] + [f"  + {line}" for line in (got - expected).elements()]
+        if not lines:
+            continue
         out += [f"  {part}:", *sorted(lines, key=lambda line: line[4:])[:limit]]
         if len(lines) > limit:
             out.append(f"  ... and {len(lines) - limit} more")

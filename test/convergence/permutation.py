@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import arena
 import digest
 from arena import Broken
-from world import Manual, Message, Page, Pull, Register, Relink, Said
+from world import Manual, Message, Page, Pull, Raised, Register, Relink, Retain, Said
 
 POOL = ThreadPoolExecutor(max_workers=arena.Arena.CROWD)
 
 REPLAY_SOME = """SELECT wearables.replay(event_id) FROM wearables.webhook_events
                  WHERE hashtextextended(message_id, %s) %% %s = 0"""
+REPLAY_ALL = "SELECT (r).inserted, (r).changed, (r).confirmed, (r).removed FROM (SELECT wearables.replay(event_id) AS r FROM wearables.webhook_events) x"
+APPLY_RETENTION = "SELECT wearables.apply_retention()"
 REPLAY_BEHIND = "SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE revision < wearables.revision()"
 REQUEUE_SOME = """SELECT wearables.requeue_event(event_id) FROM wearables.webhook_events
                   WHERE hashtextextended(message_id, %s) %% %s = 0"""
@@ -36,7 +38,7 @@ WAITING = "SELECT count(*) FROM wearables.jobs WHERE state IN ('ready', 'running
 
 
 def state_of(session, world):
-    row, = session.run(digest.query(bool(world.changes or world.moves or world.links), bool(world.pulls)))
+    row, = session.run(digest.query(bool(world.changes or world.moves or world.links), bool(world.pulls), world.old_events == "dropped"))
     return dict(zip(digest.PARTS, row))
 
 
@@ -67,6 +69,10 @@ def do(session, step):
         arena.say(session, step)
     elif isinstance(step, Relink):
         arena.relink(session, step)
+    elif isinstance(step, Retain):
+        arena.retain(session, step.policies)
+    elif isinstance(step, Raised):
+        arena.raise_floor(session, step)
     else:
         arena.register(session, step)
 
@@ -81,7 +87,14 @@ def in_version_order(session, world):
     for step in sorted(world.events + world.manuals + world.said + world.pulls, key=lambda step: step.version):
         do(session, step)
         drain_all(session, hurry)
+    for step in floor_steps(world):
+        do(session, step)
+        drain_all(session)
     return state_of(session, world)
+
+
+def floor_steps(world):
+    return [*world.raised, Retain(world.policies)] if world.policies else []
 
 
 def shuffled(rng, steps):
@@ -132,6 +145,7 @@ class Permutation:
         self.world, self.options = world, options
         self.log = []
         self.accidents = []  # kills and crashes
+        self.frozen = {}     # what was frozen, by its key
         self.rolled_days = 0
 
     def chance(self, probability):
@@ -161,7 +175,7 @@ class Permutation:
         places = sorted(rng.randint(0, len(steps)) for _ in self.world.changes)
         for place, change in reversed(list(zip(places, self.world.changes))):
             steps.insert(place, change)
-        return self.with_links(self.with_moves(steps))
+        return self.with_floors(self.with_links(self.with_moves(steps)))
 
     def with_links(self, steps):
         """Once both are known; in their order, for the last one is right."""
@@ -186,6 +200,13 @@ class Permutation:
         cuts = sorted(self.rng.randint(0, len(steps)) for _ in range(self.rng.randint(0, 4)))
         return [steps[a:b] for a, b in zip([0, *cuts], [*cuts, len(steps)])]
 
+    def with_floors(self, steps):
+        """The floors may move at any moment, and again and again."""
+        for step in floor_steps(self.world):
+            for _ in range(self.rng.choice((0, 1, 1, 2))):
+                steps.insert(self.rng.randint(0, len(steps)), step)
+        return steps
+
     def apply(self, place):
         place.reset(thorough=self.world.bounded)
         place.take_road(self.chance(0.15))
@@ -198,7 +219,49 @@ class Permutation:
         for steps in self.rounds(self.plan()):
             self.turn_vendor(place)
             self.play_round(place, steps)
+            if self.world.policies:
+                self.between_rounds(place.main)
         return self.finish(place)
+
+    def between_rounds(self, session):
+        """What is dropped while nobody else works shows in no chart; what was frozen once stays; old events go."""
+        if self.chance(0.2):
+            self.drop_alone(session)
+        self.check_frozen(session)
+        if self.world.old_events and self.chance(0.5):
+            salt = self.rng.getrandbits(31)
+            self.note(f"old events {salt}")
+            session.run("SELECT convergence_age(%s)", (salt,))
+            if self.world.old_events == "dropped":
+                session.run(arena.DROP_EVENTS)
+            else:
+                if self.chance(0.4):
+                    self.note("restore")
+                    session.run("SELECT convergence_restore()")
+                self.note("archive")
+                session.run("SELECT convergence_archive()")
+
+    def drop_alone(self, session):
+        drain_all(session, self.hurry())
+        before = digest.charts(session)
+        self.note("drop alone")
+        for step in floor_steps(self.world):
+            do(session, step)
+        drain_all(session, self.hurry())
+        unlike = digest.unlike_charts(before, digest.charts(session), digest.unkept(session))
+        if unlike:
+            raise Broken(["  charts that a drop has changed:", *(f"  {line}" for line in unlike[:5])])
+
+    def check_frozen(self, session):
+        now = dict(session.run(digest.FROZEN))
+        lost = [] if all(policy.keep_rollups for policy in self.world.policies) else self.frozen.keys() - now.keys()
+        changed = [key for key, entries in self.frozen.items() if key not in lost and now.get(key) != entries]
+        if changed:
+            raise Broken(["  frozen days that have changed:", *(f"  {key}" for key in changed[:5])])
+        self.frozen = now
+
+    def hurry(self):
+        return HURRY if self.world.pulls else HURRY_LINKS if self.world.links else ()
 
     def turn_vendor(self, place):
         """Pages end elsewhere, and some requests fail."""
@@ -230,8 +293,9 @@ class Permutation:
         """What a session of the crowd does next; mostly it drains."""
         salt, part = self.rng.getrandbits(31), self.rng.choice((1, 2, 3, 8))
         tasks = [("CALL wearables.drain()", None), ("CALL wearables.drain(%s)", (self.rng.randint(1, 20),)),
-                 (REPLAY_SOME, (salt, part)), (REQUEUE_SOME, (salt, part)), (digest.ROLLUPS, (salt,)), (CANCEL_SOME, (salt, part))]
-        task = self.rng.choices(tasks, (6, 6, 2, 1, 1, 3 if self.world.pulls else 0))[0]
+                 (REPLAY_SOME, (salt, part)), (REQUEUE_SOME, (salt, part)), (digest.ROLLUPS, (salt,)), (CANCEL_SOME, (salt, part)),
+                 (APPLY_RETENTION, None)]
+        task = self.rng.choices(tasks, (6, 6, 2, 1, 1, 3 if self.world.pulls else 0, 2 if self.world.policies else 0))[0]
         self.note(f"crowd: {task[0].split('FROM')[0]} {task[1]}")
         return task
 
@@ -269,9 +333,10 @@ class Permutation:
     def finish(self, place):
         """What an operator does after a change: everything that it concerns is replayed; then there is one state."""
         session = place.main
-        hurry = HURRY_LINKS if self.world.links else ()
+        hurry = self.hurry()
+        if self.world.old_events == "archived":
+            session.run("SELECT convergence_restore()")
         if self.world.pulls:
-            hurry = HURRY
             place.tell_vendor(rules=[])
             session.run(RETRY_CANCELLED)
         drain_all(session, hurry)
@@ -288,8 +353,41 @@ class Permutation:
             drain_all(session)
         if self.chance(0.3):
             self.check_books(session)
+        if self.world.policies:
+            self.settle_floors(session, hurry)
         self.check_rollups(session)
         return state_of(session, self.world)
+
+    def settle_floors(self, session, hurry):
+        """Whatever comes after the drop, even everything once more, brings nothing back and leaves no trace."""
+        for step in floor_steps(self.world):
+            do(session, step)
+        drain_all(session, hurry)
+        self.check_frozen(session)
+        if self.world.old_events == "archived":
+            session.run(REPLAY_ALL)
+            drain_all(session)
+        if self.world.old_events == "dropped":
+            # of some the ledger does not know any more that they were there
+            self.receive(session, [step for step in self.world.events if isinstance(step, Message)])
+            drain_all(session)
+        self.check_below(session)
+        if not self.chance(0.5):
+            return
+        before = state_of(session, self.world)
+        written = session.run(REPLAY_ALL)
+        drain_all(session)
+        found = digest.difference(before, state_of(session, self.world))
+        self.check_frozen(session)
+        self.check_below(session)
+        if found or written not in ([], [(0, 0, 0, 0)]):
+            raise Broken([f"  what a replay of everything has written: {written}", *found])
+
+    @staticmethod
+    def check_below(session):
+        below = session.run(digest.BELOW)
+        if below:
+            raise Broken(["  samples below a floor:", *(f"  {line}" for line, in below[:5])])
 
     def check_rollups(self, session):
         """As the crowd left them, then all of them made anew."""

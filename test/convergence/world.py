@@ -5,6 +5,7 @@ A world is a set of steps. Applied in any order, any number of times, they must 
 
 import hashlib
 import json
+import os
 import random
 import re
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 BASE = datetime(2025, 6, 1, tzinfo=UTC)
 DAY = datetime(2025, 5, 20, 5, 0, tzinfo=UTC)  # the readings lie within this morning
+MIDNIGHT = datetime(2025, 5, 19, 23, 55, tzinfo=UTC)  # or, where a floor is to pass between them, on both sides of this midnight
 KSUID_EPOCH = 1_400_000_000
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ENDPOINTS = ("junction", "other")
@@ -96,6 +98,8 @@ CHANGES = (
     ("INSERT INTO wearables.resources (name, kind, note) VALUES ('aura', 'skipped', 'none of ours') ON CONFLICT DO NOTHING",
      "DELETE FROM wearables.resources WHERE name = 'aura'"),
 )
+
+FLOORED = float(os.environ.get("FLOORED", "0.15"))  # of the worlds have floors
 
 SAME_PART = ("n-1329", "n-1704", "n-15432")
 
@@ -185,6 +189,27 @@ class Relink:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """Samples before a date are dropped."""
+    metric: str | None  # None: of all metrics without a policy of their own
+    floor: str
+    keep_rollups: bool
+
+
+@dataclass(frozen=True)
+class Retain:
+    """All policies of the world are there from now on, and are due."""
+    policies: tuple
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A floor that is moved by hand."""
+    metric: str | None
+    floor: str
+
+
+@dataclass(frozen=True)
 class Person:
     client: str
     externals: dict
@@ -205,6 +230,9 @@ class World:
     bounded: bool = False                        # meets each bound on what one body, and all of them, can make
     pulls: list = field(default_factory=list)    # Pull: what is asked for by hand; where there are none, events ask for none, either
     clocks: list = field(default_factory=list)   # (pattern, Unix seconds): as of when a request is answered, by the first that it matches
+    policies: tuple = ()                         # Policy: what is dropped at some moment
+    raised: tuple = ()                           # Raised: floors that move before their policies do
+    old_events: str | None = None                # what becomes of raw events that have become old: dropped or archived
 
 
 UPDATE = re.compile(r"(daily|historical)\.(data|timeseries)\.[^.]+\.updated|provider\.connection\.updated")
@@ -245,7 +273,15 @@ def ksuid(rng, origin_ms):
 
 
 class Maker:
-    def __init__(self, seed, names=("alice", "bob", "carol", "dave"), steps=(35, 60), changed=0.5, bounded=0.12, pulled=0):
+    def __init__(self, seed, names=("alice", "bob", "carol", "dave"), steps=(35, 60), changed=0.5, bounded=0.12, pulled=0, floored=0):
+        # by a seed of its own: worlds without floors are what they were
+        self.floors = random.Random(f"floors of {seed}")
+        self.floored = self.floors.random() < floored
+        # nothing in it asks that an event is read again, so that events may go
+        self.plain = self.floored and self.floors.random() < 0.3
+        if self.plain:
+            changed = bounded = pulled = 0
+        self.day = MIDNIGHT if self.floored else DAY
         self.rng = random.Random(f"world {seed}")
         self.names, self.steps, self.changed, self.bounded, self.pulled = names, steps, changed, bounded, pulled
         self.world = World(seed)
@@ -272,12 +308,28 @@ class Maker:
             self.long_readings()
         if rng.random() < self.bounded:
             self.meet_bounds()
-        if rng.random() < 0.35:
+        if rng.random() < 0.35 and not self.plain:
             known = [p for p in self.people if p.known_by != "nothing"]
             self.move(rng.choice(known).client)
         self.plan_pulls()
-        self.stray()
+        if not self.plain:
+            self.stray()
+        if self.floored:
+            self.plan_floors()
         return self.world
+
+    # A floor of everything, or of some metrics; a metric may be kept longer than everything, or shorter.
+    FLOORS = ("2025-05-20",) * 5 + ("2025-05-21", "2025-05-19", "2025-03-30", "2025-06-05")
+    METRICS = ("heartrate", "heartrate", "hrv_rmssd", "respiratory_rate", "oxygen_saturation", "steps", "cholesterol", "strength", "workout_duration")
+
+    def plan_floors(self):
+        rng, world = self.floors, self.world
+        metrics = ([None] if rng.random() < 0.7 else []) + sorted(set(rng.sample(self.METRICS, rng.randint(0, 3))))
+        world.policies = tuple(Policy(metric, rng.choice(self.FLOORS), rng.random() < 0.75) for metric in metrics or [None])
+        if rng.random() < 0.3:
+            world.raised = (Raised(rng.choice(world.policies).metric, rng.choice(self.FLOORS)),)
+        if not world.bounded and rng.random() < 0.6:
+            world.old_events = "dropped" if self.plain else "archived"
 
     def plan_pulls(self):
         """From the real puller, of a vendor who knows what the events until then say. By a seed of its own: with or without it the
@@ -303,7 +355,7 @@ class Maker:
             at = clock(origin)
             pull = Pull(version_of(at * 1000, endpoint, f"pull {seconds}"), at, seconds, endpoint, person.client,
                         rng.choice(("", "", "", "garmin")), resource,
-                        rng.choice(("2025-05-19T00:00:00Z", "2025-05-20T05:04:00Z", f"2025-03-01T03:07:{seconds:02d}Z")))
+                        rng.choice(("2025-05-19T00:00:00Z", f"{self.day + timedelta(minutes=4):%Y-%m-%dT%H:%M:%SZ}", f"2025-03-01T03:07:{seconds:02d}Z")))
             self.world.pulls.append(pull)
             self.world.clocks.append((pull.pattern, at))
         # what events ask for: of two endpoints at one second neither is newer
@@ -398,7 +450,7 @@ class Maker:
     # -- readings
 
     def instant(self, minutes=10):
-        at = DAY + timedelta(minutes=self.rng.randrange(minutes))
+        at = self.day + timedelta(minutes=self.rng.randrange(minutes))
         shape = self.rng.randrange(4)
         if shape == 0:
             return at.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -455,7 +507,7 @@ class Maker:
 
     def long_readings(self):
         """More than the smallest chunk, each key twice."""
-        samples = [{"timestamp": (DAY + timedelta(seconds=20 * (i // 2))).isoformat(), "value": 50 + i % 7, "unit": "bpm", "peak": 60 + i % 5}
+        samples = [{"timestamp": (self.day + timedelta(seconds=20 * (i // 2))).isoformat(), "value": 50 + i % 7, "unit": "bpm", "peak": 60 + i % 5}
                    for i in range(self.rng.randint(150, 350))]
         self.rng.shuffle(samples)
         self.send("daily.data.heartrate.created", self.person(), {"source": self.source(self.rng.choice(DEVICES)), "data": samples})
@@ -465,7 +517,7 @@ class Maker:
         self.world.bounded = True
         # a row by hand is refused for good where there is no room for its source
         self.world.manuals = []
-        reading = {"timestamp": DAY.isoformat(), "value": 61}
+        reading = {"timestamp": self.day.isoformat(), "value": 61}
         self.send("daily.data.heartrate.created", self.person(),
                   {"source": self.source(DEVICES[0]), "data": [1] * 700 + [reading] + [2] * 700 + [{**reading, "unit": "furlong"}]})
         for _ in range(2):
@@ -473,11 +525,11 @@ class Maker:
             self.rng.shuffle(names)
             self.send_groups([{"source": {"provider": name}, "data": [reading]} for name in names])
         for types in (540, 30):
-            samples = [{"timestamp": DAY.isoformat(), "value": 20, "type": f"lift {number}"} for number in range(types)]
+            samples = [{"timestamp": self.day.isoformat(), "value": 20, "type": f"lift {number}"} for number in range(types)]
             self.rng.shuffle(samples)
             self.send("daily.data.strength.created", self.person(), {"source": self.source(DEVICES[1]), "data": samples})
         person = self.person()
-        documents = [{"id": f"short-{number % 7}", "source_provider": "oura", "bedtime_stop": DAY.isoformat(), "hr_lowest": 50 + number % 3}
+        documents = [{"id": f"short-{number % 7}", "source_provider": "oura", "bedtime_stop": self.day.isoformat(), "hr_lowest": 50 + number % 3}
                      for number in range(50_020)]
         self.send("daily.data.sleep.created", person, documents)
 
@@ -811,13 +863,13 @@ class Maker:
         rows = []
         for _ in range(rng.randint(1, 5)):
             metric, (provider, kind) = rng.choice(metrics), rng.choice(DEVICES)
-            rows.append((rng.choice(people).client, metric, DAY + timedelta(minutes=rng.randrange(10)), provider, kind or "unknown",
+            rows.append((rng.choice(people).client, metric, self.day + timedelta(minutes=rng.randrange(10)), provider, kind or "unknown",
                          float(rng.choice((60, 66, 71, 90))), 77.0 if metric == "blood_pressure" else None, version))
         self.world.manuals.append(Manual(version, tuple(rows)))
 
 
 def make(seed):
-    return Maker(seed, pulled=0.7).make()
+    return Maker(seed, pulled=0.7, floored=FLOORED).make()
 
 
 def from_directory(path):

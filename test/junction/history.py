@@ -358,10 +358,10 @@ class History:
         }
 
 
-def world_with_history(seed, days, until, density, people, crowd=0, only=()):
+def world_with_history(seed, days, until, density, people, crowd=0, only=(), floored=0):
     """The world of that seed, and so many days more for so many of its people, and for a crowd of others at the first
     endpoint."""
-    maker = worlds.Maker(seed)
+    maker = worlds.Maker(seed, floored=floored)
     world = maker.make()
     if days:
         known = History(maker, maker.people[:people], days, until, density, only)

@@ -149,7 +149,7 @@ class Junction:
 
     def set_world(self, seed, floating):
         """Another one, without a history; and the providers whose instants are taken literally."""
-        self.world = history.world_with_history(seed, 0, None, 0, 0)
+        self.world = history.world_with_history(seed, 0, None, 0, 0, floored=worlds.FLOORED)
         link_base = self.vendor.link_base
         self.vendor = Vendor(self.world, worlds.ENDPOINTS, floating)
         self.vendor.link_base = link_base
