@@ -90,6 +90,9 @@ BEGIN
   SELECT o.* INTO old FROM wearables_internal.old_partitions(false) o
   WHERE o.policy_id = $1 AND o.blocked IS NULL ORDER BY o.ends LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
+  -- The DROP takes the default partition, too, which who stores events takes before its parent: so they are kept out
+  -- first. Readers, who take the parent first, are not.
+  LOCK TABLE wearables.webhook_events_default IN SHARE ROW EXCLUSIVE MODE;
   -- both at once as strong as the DROP needs them: nobody handles an event there, or begins to, from here on
   LOCK TABLE ONLY wearables.webhook_events IN ACCESS EXCLUSIVE MODE;
   EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', old.part);
