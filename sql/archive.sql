@@ -65,20 +65,27 @@ SELECT digest AS before FROM stored \gset
 CREATE VIEW contents AS SELECT d.* FROM wearables_internal.events_digest(wearables_internal.partition_of_week('2024-05-01'), 'junction') d;
 SELECT rows, octet_length(digest) AS bytes, first_event_id < last_event_id AS ids, resources FROM contents;
 SELECT * FROM wearables_internal.begin_file(1, 'events', 'junction', '2024-04-29', '2024-05-06');
-CREATE FUNCTION finish(changed boolean) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE c record;
+CREATE FUNCTION finish(changed text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE c record; versions bigint;
 BEGIN
   SELECT * INTO c FROM contents;
-  IF changed THEN UPDATE wearables.webhook_events SET note = 'changed' WHERE message_id = 'b1'; END IF;
-  PERFORM wearables_internal.finish_week(1, '2024-04-29', '{1}', ARRAY[c.rows], '{1}', ARRAY[c.digest]);
+  IF changed = 'before' THEN UPDATE wearables.webhook_events SET note = 'changed' WHERE message_id = 'b1'; END IF;
+  versions := wearables_internal.check_week(1, '2024-04-29', '{1}', ARRAY[c.rows], '{1}', ARRAY[c.digest]);
+  IF changed = 'after' THEN UPDATE wearables.webhook_events SET note = note WHERE message_id = 'b1'; END IF;
+  IF changed = 'deleted' THEN DELETE FROM wearables.webhook_events WHERE message_id = 'b1'; END IF;
+  IF changed = 'queued' THEN
+    INSERT INTO wearables.jobs (event_id, received_at, run_at, dedupe_key, priority) SELECT event_id, received_at, 'infinity', 'event:' || event_id, 5 FROM wearables.webhook_events WHERE message_id = 'a1';
+  END IF;
+  PERFORM wearables_internal.finish_week(1, '2024-04-29', '{1}', versions);
   RETURN 'dropped';
 EXCEPTION WHEN OTHERS THEN RETURN sqlstate || ' ' || sqlerrm; END $$;
-SELECT finish(true), (SELECT state FROM wearables.archived_files) AS state, (SELECT count(*) FROM stored WHERE count = 3) AS kept;
+SELECT changed, finish(changed), (SELECT state FROM wearables.archived_files) AS state, (SELECT count(*) FROM stored WHERE count = 3) AS kept
+FROM unnest('{before,after,deleted,queued}'::text[]) changed;
 -- an event that no file has: another endpoint's
 UPDATE wearables.webhook_events SET endpoint = 'other' WHERE message_id = 'b1';
-SELECT finish(false);
+SELECT finish('');
 UPDATE wearables.webhook_events SET endpoint = 'junction' WHERE message_id = 'b1';
-SELECT finish(false);
+SELECT finish('');
 SELECT wearables_internal.partition_of_week('2024-05-01') AS partition, (SELECT count FROM stored) AS events;
 SELECT state, rows, oldest_revision = wearables.revision() AS revision, swept_at IS NOT NULL AS swept, url FROM wearables.archived_files;
 SELECT wearables_internal.end_archive(1, 1, 3, NULL, NULL);
@@ -103,10 +110,12 @@ CREATE VIEW heads AS
            quarantined, status, endpoint, message_id, event_type, resource, external_user_id, client_user_id, note, error, user_zone, wrote_metrics, drift, headers) ORDER BY event_id) AS events,
          array_agg(payload ORDER BY event_id) AS payloads
   FROM file;
-SELECT wearables_internal.begin_restore(:id);
+SELECT wearables_internal.begin_sweep() AS since \gset
 SELECT wearables_internal.restore_rows(:id, 1, events, payloads) AS stored FROM heads;
 SELECT wearables_internal.restore_rows(:id, 1, events, payloads) AS again FROM heads;
-SELECT wearables_internal.end_restore(:id, 1);
+-- bob was erased since
+SELECT tried(format('SELECT wearables_internal.end_restore(%s, 1, %L)', :id, '2024-06-01'));
+SELECT wearables_internal.end_restore(:id, 1, :'since');
 SELECT message_id, wrote_metrics, drift, status FROM wearables.webhook_events WHERE received_at < '2024-06-01' ORDER BY event_id;
 SELECT (SELECT string_agg(e::text, '' ORDER BY event_id) FROM wearables_internal.archivable_events e WHERE received < '2024-06-01')
      = (SELECT string_agg(f::text, '' ORDER BY event_id) FROM file f WHERE message_id <> 'b1') AS the_same;
@@ -137,7 +146,7 @@ SELECT count(*) AS files, (SELECT count(*) FROM wearables.deliveries WHERE messa
 SELECT wearables_internal.note_read(:sweep, :new, 'its content is not what was written'), wearables_internal.end_archive(:sweep, 0, 0, NULL, 'it failed');
 UPDATE wearables.archives SET requested_at = now() - interval '2 days' WHERE task = 'export';
 SELECT problem, object, what, remedy, statement FROM wearables.problems WHERE problem LIKE 'archive%' ORDER BY 1;
-DROP FUNCTION finish(boolean), tried(text), beat(text, text);
+DROP FUNCTION finish(text), tried(text), beat(text, text);
 DROP VIEW contents, heads, stored;
 DROP TABLE file;
 DROP EXTENSION wearables_ingest CASCADE;

@@ -269,7 +269,7 @@ for my $statement (q{SELECT wearables.archive_events('2026-01-01', 'file:///tmp'
 {
 	is_deeply(as_role($node, 'postgres', 'archiver', $statement)->{states}, ['42501'], "the role of the program may not: $statement");
 }
-is_deeply(as_role($node, 'postgres', 'archiver', q{SELECT wearables_internal.finish_week(1, '2026-02-02Z', '{}', '{}', '{}', '{}')})->{states}, ['55000'], 'nor finish what it has not taken');
+is_deeply(as_role($node, 'postgres', 'archiver', q{SELECT wearables_internal.finish_week(1, '2026-02-02Z', '{}', 0)})->{states}, ['55000'], 'nor finish what it has not taken');
 
 $moto->kill_kill;
 $node->stop;

@@ -126,14 +126,15 @@ BEGIN
        wearables_internal.claim_archive(text[]), wearables_internal.leftover_files(text[]),
        wearables_internal.forget_file(bigint), wearables_internal.weeks_to_archive(bigint),
        wearables_internal.begin_file(bigint, text, text, timestamptz, timestamptz),
-       wearables_internal.finish_week(bigint, timestamptz, bigint[], bigint[], bigint[], bytea[]),
+       wearables_internal.check_week(bigint, timestamptz, bigint[], bigint[], bigint[], bytea[]),
+       wearables_internal.finish_week(bigint, timestamptz, bigint[], bigint),
        wearables_internal.finish_samples(bigint, bigint, bigint, bigint, bytea, timestamptz),
        wearables_internal.begin_sweep(), wearables_internal.mark_swept(bigint, bigint, timestamptz),
        wearables_internal.erased_among(text, bigint[], bigint[], bigint[], text[], text[]),
        wearables_internal.replace_file(bigint, bigint, bigint, bigint, bigint, bytea, timestamptz, text[]),
        wearables_internal.note_read(bigint, bigint, text), wearables_internal.prepare_restore(bigint, bigint),
-       wearables_internal.begin_restore(bigint), wearables_internal.restore_rows(bigint, bigint, jsonb, bytea[]),
-       wearables_internal.end_restore(bigint, bigint),
+       wearables_internal.restore_rows(bigint, bigint, jsonb, bytea[]),
+       wearables_internal.end_restore(bigint, bigint, timestamptz),
        wearables_internal.end_archive(bigint, integer, bigint, text, text)']
     WHEN 'operator' THEN watch || calling || fhir || ARRAY[
       'SELECT ON wearables.endpoint_activity, wearables.jobs, wearables.endpoints, wearables.deliveries,

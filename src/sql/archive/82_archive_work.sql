@@ -1,9 +1,10 @@
 -- What the program wearables-archive calls. A crash anywhere loses nothing: a file has a row before it is written, the
 -- partition goes in the transaction that makes its files the archive, and a file that is replaced is deleted after the
--- commit that replaces it. Nothing is locked while a file is written or read. The digest that decides is made here,
--- under the lock that keeps the events as they are.
+-- commit that replaces it. Nothing is locked while a file is written or read, nor while the digest is made that decides.
+-- Afterwards, under the lock that keeps the events as they are, it is enough to see that no row is another version.
 -- Locks: the partition, then erased_ids, then webhook_events. Others take them in another order, so each is waited for
--- only briefly, and the program tries again.
+-- only briefly, and the program tries again. Where one has been held for long, it is not waited for at all: receivers
+-- stand behind whoever waits for webhook_events, and whoever handles any event stands behind the partition.
 
 CREATE FUNCTION wearables_internal.us_of(instant timestamptz) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -142,6 +143,23 @@ END $$;
 COMMENT ON FUNCTION wearables_internal.begin_file(bigint, text, text, timestamptz, timestamptz) IS
   'Adds a file to the catalogue before it is written. Returns its id and where it is to be.';
 
+CREATE FUNCTION wearables_internal.why_not_dropped(part regclass) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  reason text;
+BEGIN
+  EXECUTE format('SELECT ''it holds events with queued jobs'' '
+                 'WHERE EXISTS (SELECT FROM wearables.jobs j JOIN %s e ON e.event_id = j.event_id)', part) INTO reason;
+  IF reason IS NULL AND EXISTS (SELECT FROM wearables.erasures r
+                                WHERE r.finished_at IS NULL AND r.step NOT IN ('vendor', 'rest', 'done')) THEN
+    reason := 'the events of a user are being erased';
+  END IF;
+  RETURN reason;
+END $$;
+COMMENT ON FUNCTION wearables_internal.why_not_dropped(regclass) IS
+  'What of other tables is in the way of archiving a partition of webhook_events now. Null: nothing.';
+
 CREATE FUNCTION wearables_internal.why_not_archived(part regclass) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -153,17 +171,25 @@ BEGIN
        WHEN EXISTS (SELECT FROM %1$s e WHERE e.status IN (''received'', ''parked'', ''failed''))
          THEN ''it holds events that are received, parked or failed''
        WHEN EXISTS (SELECT FROM %1$s e WHERE e.client_user_id IS NULL AND e.external_user_id IS NULL)
-         THEN ''it holds events in which no user can be read: see delete_unassignable_events()''
-       WHEN EXISTS (SELECT FROM wearables.jobs j JOIN %1$s e ON e.event_id = j.event_id)
-         THEN ''it holds events with queued jobs'' END', part) INTO reason;
-  IF reason IS NULL AND EXISTS (SELECT FROM wearables.erasures r
-                                WHERE r.finished_at IS NULL AND r.step NOT IN ('vendor', 'rest', 'done')) THEN
-    reason := 'the events of a user are being erased';
-  END IF;
-  RETURN reason;
+         THEN ''it holds events in which no user can be read: see delete_unassignable_events()'' END', part)
+  INTO reason;
+  RETURN coalesce(reason, wearables_internal.why_not_dropped(part));
 END $$;
 COMMENT ON FUNCTION wearables_internal.why_not_archived(regclass) IS
   'Why a partition of webhook_events must not be archived now. Null: it may be.';
+
+CREATE FUNCTION wearables_internal.is_used_for_long(relations regclass[]) RETURNS boolean
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT EXISTS (
+    SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY ($1) AND l.pid <> pg_backend_pid()
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND a.xact_start < clock_timestamp() - interval '1 second');
+END;
+COMMENT ON FUNCTION wearables_internal.is_used_for_long(regclass[]) IS
+  'Whether a transaction that is older than a second holds a lock on one of these tables, so that to wait for it would '
+  'hold up others in vain.';
 
 CREATE FUNCTION wearables_internal.week_of(part regclass) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -217,18 +243,31 @@ END $$;
 COMMENT ON FUNCTION wearables_internal.events_digest(regclass, text) IS
   'What the catalogue says of the events of an endpoint in a partition, and the digest that a file of them has.';
 
-CREATE FUNCTION wearables_internal.finish_week(
+CREATE FUNCTION wearables_internal.row_versions(part regclass, OUT rows bigint, OUT versions bigint)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = on
+AS $$
+BEGIN
+  -- bodies are not read: where a row lies and who wrote it changes with any change of it
+  EXECUTE format('SELECT count(*), coalesce(bit_xor(hash_record_extended(ROW(e.ctid, e.xmin), 0)), 0) FROM %s e', part)
+  INTO rows, versions;
+END $$;
+COMMENT ON FUNCTION wearables_internal.row_versions(regclass) IS
+  'The number of rows of a partition, and a hash of the versions of them: if it is the same later, no row was changed, '
+  'added or deleted meanwhile.';
+
+CREATE FUNCTION wearables_internal.check_week(
   archive_id bigint, week timestamptz, file_ids bigint[], rows bigint[], bytes bigint[], digests bytea[])
-RETURNS void
+RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '100ms'
+SET enable_seqscan = on SET enable_sort = on
 AS $$
 #variable_conflict use_column
 DECLARE
   part CONSTANT regclass := wearables_internal.partition_of_week($2);
   file record;
   found record;
-  held bigint;
+  held record;
+  matching bigint := 0;
   reason text;
 BEGIN
   PERFORM wearables_internal.check_claim($1);
@@ -236,7 +275,8 @@ BEGIN
     RAISE EXCEPTION 'the partition of the week is gone'
       USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'There is nothing to archive any more.';
   END IF;
-  EXECUTE format('LOCK TABLE %s IN SHARE MODE', part);
+  -- before all that is read of them
+  held := wearables_internal.row_versions(part);
   FOR file IN
     SELECT f.file_id, f.endpoint, x.rows, x.bytes, x.digest
     FROM unnest($3, $4, $5, $6) x (file_id, rows, bytes, digest)
@@ -244,33 +284,79 @@ BEGIN
       AND f.content = 'events' AND f.range_from = $2 LOOP
     SELECT d.* INTO found FROM wearables_internal.events_digest(part, file.endpoint) d;
     CONTINUE WHEN found.rows <> file.rows OR found.digest <> file.digest;
+    matching := matching + file.rows;
     UPDATE wearables.archived_files f
-    SET state = 'archived', rows = file.rows, bytes = file.bytes, digest = found.digest,
-        first_event_id = found.first_event_id, last_event_id = found.last_event_id, resources = found.resources,
-        oldest_revision = found.oldest_revision, archived_at = clock_timestamp(), verified_at = clock_timestamp()
+    SET rows = file.rows, bytes = file.bytes, digest = found.digest, first_event_id = found.first_event_id,
+        last_event_id = found.last_event_id, resources = found.resources, oldest_revision = found.oldest_revision,
+        verified_at = clock_timestamp()
     WHERE f.file_id = file.file_id;
-    -- a week that was restored, and is archived again
-    UPDATE wearables.archived_files f SET state = 'obsolete'
-    WHERE f.content = 'events' AND f.state = 'restored' AND f.endpoint = file.endpoint AND f.range_from = $2;
   END LOOP;
-  EXECUTE format('SELECT count(*) FROM %s', part) INTO held;
-  IF held <> (SELECT coalesce(sum(f.rows), 0) FROM wearables.archived_files f
-              WHERE f.file_id = ANY ($3) AND f.state = 'archived') THEN
+  IF held.rows <> matching THEN
     RAISE EXCEPTION 'the events of the week have changed'
       USING ERRCODE = 'serialization_failure', HINT = 'wearables-archive writes the files again.';
   END IF;
-  LOCK TABLE wearables.erased_ids IN SHARE MODE;
   reason := wearables_internal.why_not_archived(part);
   IF reason IS NOT NULL THEN
     RAISE EXCEPTION 'the week cannot be archived: %', reason
       USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Request it again later.';
   END IF;
+  RETURN held.versions;
+END $$;
+COMMENT ON FUNCTION wearables_internal.check_week(bigint, timestamptz, bigint[], bigint[], bigint[], bytea[]) IS
+  'Notes what files of a week hold, if the digests of the files are those of the events. Returns row_versions() of '
+  'these events, for finish_week(). Raises serialization_failure if they are not the same events, '
+  'object_not_in_prerequisite_state if the week must not be archived.';
+
+CREATE FUNCTION wearables_internal.finish_week(archive_id bigint, week timestamptz, file_ids bigint[], versions bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '100ms'
+AS $$
+#variable_conflict use_column
+DECLARE
+  part CONSTANT regclass := wearables_internal.partition_of_week($2);
+  held record;
+  noted bigint;
+  reason text;
+BEGIN
+  PERFORM wearables_internal.check_claim($1);
+  IF part IS NULL THEN
+    RAISE EXCEPTION 'the partition of the week is gone'
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'There is nothing to archive any more.';
+  END IF;
+  IF wearables_internal.is_used_for_long(ARRAY['wearables.webhook_events'::regclass, part]) THEN
+    RAISE EXCEPTION 'another session uses webhook_events'
+      USING ERRCODE = 'lock_not_available', HINT = 'wearables-archive tries again.';
+  END IF;
+  EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', part);
+  held := wearables_internal.row_versions(part);
+  SELECT coalesce(sum(f.rows), 0) INTO noted
+  FROM wearables.archived_files f
+  WHERE f.file_id = ANY ($3) AND f.archive_id = $1 AND f.state = 'writing' AND f.content = 'events'
+    AND f.range_from = $2;
+  IF held.versions IS DISTINCT FROM $4 OR held.rows <> noted THEN
+    RAISE EXCEPTION 'the events of the week have changed'
+      USING ERRCODE = 'serialization_failure', HINT = 'wearables-archive writes the files again.';
+  END IF;
+  LOCK TABLE wearables.erased_ids IN SHARE MODE;
+  reason := wearables_internal.why_not_dropped(part);
+  IF reason IS NOT NULL THEN
+    RAISE EXCEPTION 'the week cannot be archived: %', reason
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Request it again later.';
+  END IF;
+  -- a week that was restored, and is archived again
+  UPDATE wearables.archived_files f SET state = 'obsolete'
+  WHERE f.content = 'events' AND f.state = 'restored' AND f.range_from = $2
+    AND f.endpoint IN (SELECT n.endpoint FROM wearables.archived_files n WHERE n.file_id = ANY ($3));
   -- of all who were erased the events are deleted, so none of theirs is in the files
-  UPDATE wearables.archived_files f SET swept_at = clock_timestamp() WHERE f.file_id = ANY ($3);
+  UPDATE wearables.archived_files f
+  SET state = 'archived', archived_at = clock_timestamp(), swept_at = clock_timestamp()
+  WHERE f.file_id = ANY ($3);
+  -- last, for receivers wait from here to the commit
   LOCK TABLE ONLY wearables.webhook_events IN ACCESS EXCLUSIVE MODE;
   EXECUTE format('DROP TABLE %s', part);
 END $$;
-COMMENT ON FUNCTION wearables_internal.finish_week(bigint, timestamptz, bigint[], bigint[], bigint[], bytea[]) IS
-  'Makes complete files the archive of a week and drops its partition, if the digests of the files are those of the '
-  'events. Raises serialization_failure if they are not, object_not_in_prerequisite_state if the week must not be '
-  'archived, lock_not_available if another session is in the way.';
+COMMENT ON FUNCTION wearables_internal.finish_week(bigint, timestamptz, bigint[], bigint) IS
+  'Makes complete files the archive of a week and drops its partition, if its events are those that check_week() saw. '
+  'Raises serialization_failure if they are not, object_not_in_prerequisite_state if the week must not be archived, '
+  'lock_not_available if another session is in the way.';

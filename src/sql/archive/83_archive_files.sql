@@ -125,6 +125,10 @@ BEGIN
   PERFORM wearables_internal.check_claim($1);
   SELECT x.* INTO STRICT f FROM wearables.archived_files x WHERE x.file_id = $2 AND x.content = 'events';
   IF wearables_internal.partition_of_week(f.range_from) IS NOT NULL THEN RETURN; END IF;
+  IF wearables_internal.is_used_for_long(ARRAY['wearables.webhook_events_default'::regclass]) THEN
+    RAISE EXCEPTION 'another session uses webhook_events'
+      USING ERRCODE = 'lock_not_available', HINT = 'wearables-archive tries again.';
+  END IF;
   IF NOT wearables_internal.try_lock_maintenance() THEN
     RAISE EXCEPTION 'another session makes partitions'
       USING ERRCODE = 'lock_not_available', HINT = 'wearables-archive tries again.';
@@ -133,19 +137,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables_internal.prepare_restore(bigint, bigint) IS
   'Makes the partition for the events of a file. Raises lock_not_available if another session is in the way.';
-
-CREATE FUNCTION wearables_internal.begin_restore(archive_id bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '5s'
-AS $$
-BEGIN
-  PERFORM wearables_internal.check_claim($1);
-  -- as lock_events() does; then nobody is erased until the events are there, where the erasure finds them
-  LOCK TABLE wearables.webhook_events_default IN ROW EXCLUSIVE MODE;
-  LOCK TABLE wearables.erased_ids IN SHARE MODE;
-END $$;
-COMMENT ON FUNCTION wearables_internal.begin_restore(bigint) IS
-  'Begins the transaction in which the events of a file are stored.';
 
 CREATE FUNCTION wearables_internal.restore_rows(
   archive_id bigint, file_id bigint, events jsonb, payloads bytea[]) RETURNS bigint
@@ -191,15 +182,23 @@ COMMENT ON FUNCTION wearables_internal.restore_rows(bigint, bigint, jsonb, bytea
   'Stores events of a file, but none of an erased user, and none that is there. Each is an array of the columns of '
   'archivable_events without received, with the bodies apart. Returns their number.';
 
-CREATE FUNCTION wearables_internal.end_restore(archive_id bigint, file_id bigint) RETURNS void
+CREATE FUNCTION wearables_internal.end_restore(archive_id bigint, file_id bigint, since timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '5s'
 AS $$
 #variable_conflict use_column
 BEGIN
   PERFORM wearables_internal.check_claim($1);
+  -- until the events are there, where the next erasure finds them; not from the first row on, for erasures would wait
+  LOCK TABLE wearables.erased_ids IN SHARE MODE;
+  IF EXISTS (SELECT FROM wearables.erased_ids t WHERE t.erased_at >= $3) THEN
+    RAISE EXCEPTION 'a user was erased while the file was restored'
+      USING ERRCODE = 'serialization_failure', HINT = 'wearables-archive restores it again.';
+  END IF;
   UPDATE wearables.archived_files f
   SET state = 'restored', restored_at = clock_timestamp(), verified_at = clock_timestamp(), damage = NULL
   WHERE f.file_id = $2;
 END $$;
-COMMENT ON FUNCTION wearables_internal.end_restore(bigint, bigint) IS
-  'Notes that the events of a file are in the database, in the transaction that stores them.';
+COMMENT ON FUNCTION wearables_internal.end_restore(bigint, bigint, timestamptz) IS
+  'Notes that the events of a file are in the database, in the transaction that stores them. since: what begin_sweep() '
+  'returned before it. Raises serialization_failure if a user was erased meanwhile.';
