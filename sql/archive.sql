@@ -121,6 +121,23 @@ SELECT (SELECT string_agg(e::text, '' ORDER BY event_id) FROM wearables_internal
      = (SELECT string_agg(f::text, '' ORDER BY event_id) FROM file f WHERE message_id <> 'b1') AS the_same;
 SELECT state FROM wearables.archived_files;
 SELECT (wearables.replay(event_id)).events FROM wearables.webhook_events;
+-- of which a link was corrected meanwhile: they follow it, and so do their readings
+DELETE FROM wearables.webhook_events WHERE received_at < '2024-06-01';
+SELECT wearables.register_user('erin') AS erin;
+UPDATE wearables.user_links SET user_id = (SELECT user_id FROM wearables.users WHERE client_user_id = 'erin') WHERE external_user_id = 'ext-alice';
+CALL wearables.drain();
+CREATE VIEW whose AS
+  SELECT (SELECT string_agg(format('%s of %s', e.message_id, u.client_user_id), ', ' ORDER BY e.event_id) FROM wearables.webhook_events e JOIN wearables.users u USING (user_id) WHERE e.received_at < '2024-06-01') AS events,
+         (SELECT string_agg(DISTINCT u.client_user_id, ', ') FROM wearables.samples s JOIN wearables.users u USING (user_id)) AS readings_of,
+         (SELECT string_agg(j.kind::text, ', ') FROM wearables.jobs j WHERE j.state = 'ready') AS jobs;
+SELECT wearables_internal.restore_rows(:id, 1, events, payloads) AS stored FROM heads;
+SELECT * FROM whose;
+SELECT wearables_internal.end_restore(:id, 1, :'since');
+SELECT * FROM whose;
+CALL wearables.drain();
+UPDATE wearables.jobs SET run_at = now();
+CALL wearables.drain();
+SELECT * FROM whose;
 -- under the name that the endpoint has by then (the file has the old one)
 DELETE FROM wearables.webhook_events WHERE received_at < '2024-06-01';
 UPDATE wearables.endpoints SET name = 'renamed' WHERE name = 'junction';
@@ -147,6 +164,6 @@ SELECT wearables_internal.note_read(:sweep, :new, 'its content is not what was w
 UPDATE wearables.archives SET requested_at = now() - interval '2 days' WHERE task = 'export';
 SELECT problem, object, what, remedy, statement FROM wearables.problems WHERE problem LIKE 'archive%' ORDER BY 1;
 DROP FUNCTION finish(text), tried(text), beat(text, text);
-DROP VIEW contents, heads, stored;
+DROP VIEW contents, heads, stored, whose;
 DROP TABLE file;
 DROP EXTENSION wearables_ingest CASCADE;

@@ -187,18 +187,33 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_
 SET lock_timeout = '5s'
 AS $$
 #variable_conflict use_column
+DECLARE
+  f wearables.archived_files;
 BEGIN
   PERFORM wearables_internal.check_claim($1);
-  -- until the events are there, where the next erasure finds them; not from the first row on, for erasures would wait
+  -- from here on no link is corrected, and below nobody is erased, until the events are there, where both find them;
+  -- not from the first row on, for whoever does it would wait
+  PERFORM wearables_internal.lock_parking();
   LOCK TABLE wearables.erased_ids IN SHARE MODE;
   IF EXISTS (SELECT FROM wearables.erased_ids t WHERE t.erased_at >= $3) THEN
     RAISE EXCEPTION 'a user was erased while the file was restored'
       USING ERRCODE = 'serialization_failure', HINT = 'wearables-archive restores it again.';
   END IF;
-  UPDATE wearables.archived_files f
+  UPDATE wearables.archived_files x
   SET state = 'restored', restored_at = clock_timestamp(), verified_at = clock_timestamp(), damage = NULL
-  WHERE f.file_id = $2;
+  WHERE x.file_id = $2 RETURNING x.* INTO STRICT f;
+  -- whose link was corrected while they lay in the archive
+  EXECUTE format($f$
+    SELECT wearables_internal.enqueue_job(
+      'link', format('link:%%s:%%s:restored:%%s', s.endpoint, md5(s.external_user_id), $2),
+      jsonb_build_object('endpoint', s.endpoint, 'external_user_id', s.external_user_id, 'formers', s.formers),
+      s.user_id::text, 10)
+    FROM (SELECT l.endpoint, l.external_user_id, l.user_id, array_agg(DISTINCT e.user_id) AS formers
+          FROM %s e JOIN wearables.user_links l ON l.endpoint = e.endpoint AND l.external_user_id = e.external_user_id
+          WHERE e.endpoint = $1 AND e.user_id <> l.user_id GROUP BY l.endpoint, l.external_user_id, l.user_id) s$f$,
+    wearables_internal.partition_of_week(f.range_from)) USING f.endpoint, $2;
 END $$;
 COMMENT ON FUNCTION wearables_internal.end_restore(bigint, bigint, timestamptz) IS
-  'Notes that the events of a file are in the database, in the transaction that stores them. since: what begin_sweep() '
-  'returned before it. Raises serialization_failure if a user was erased meanwhile.';
+  'Notes that the events of a file are in the database, in the transaction that stores them, and queues those that '
+  'another person is linked to by now. since: what begin_sweep() returned before it. Raises serialization_failure if a '
+  'user was erased meanwhile.';
