@@ -228,6 +228,22 @@ start_server() {
     { cat "$area/$name.log"; echo "the server did not start" >&2; return 1; }
 }
 
+# What the program wearables-archive needs, an S3 of its own and a reader that is not ours; from PyPI, without which their
+# tests and their line of the bench are skipped. Sets archive_python, or in no_archive_python why not.
+archive_packages() {
+  [ -z "${archive_python:-}${no_archive_python:-}" ] || return 0
+  need python3-venv
+  if /usr/bin/python3 -m venv "$area/archive" >"$area/archive.log" 2>&1 &&
+    "$area/archive/bin/pip" install --quiet --disable-pip-version-check 'pyarrow>=20' 'psycopg[binary]>=3.2' 'duckdb>=1.2' \
+      'moto[s3]>=5' flask flask-cors >>"$area/archive.log" 2>&1; then
+    archive_python=$area/archive/bin/python
+    chmod -R a+rX "$area/archive"
+  else
+    no_archive_python="PyPI has not delivered pyarrow, psycopg, duckdb and moto"
+    tail -n 3 "$area/archive.log"
+  fi
+}
+
 cleanup() {
   local status=$? data
   for data in "$area"/*/postmaster.pid; do
