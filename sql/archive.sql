@@ -1,4 +1,4 @@
--- archive: requests, and what the program wearables-archive calls; the program itself is run by test/tap/034_archive.pl
+-- archive: requests, and what the program wearables-archive calls; the program itself is run by test/tap/035_archive.pl
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
@@ -81,6 +81,11 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN RETURN sqlstate || ' ' || sqlerrm; END $$;
 SELECT changed, finish(changed), (SELECT state FROM wearables.archived_files) AS state, (SELECT count(*) FROM stored WHERE count = 3) AS kept
 FROM unnest('{before,after,deleted,queued}'::text[]) changed;
+-- whoever handles an event locks all partitions to write: nobody waits while the digest is made
+BEGIN;
+SELECT count(wearables_internal.check_week(1, '2024-04-29', '{1}', ARRAY[c.rows], '{1}', ARRAY[c.digest])) AS checked FROM contents c;
+SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = wearables_internal.partition_of_week('2024-05-01');
+ROLLBACK;
 -- an event that no file has: another endpoint's
 UPDATE wearables.webhook_events SET endpoint = 'other' WHERE message_id = 'b1';
 SELECT finish('');

@@ -49,7 +49,7 @@ def in_fork(program, steps):
         steps_left, status = steps, 1
         try:
             status = program.main()
-        except Exception as error:  # noqa: BLE001 (whatever ends the program)
+        except Exception as error:  # whatever ends the program
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         finally:
             sys.stdout.flush()
