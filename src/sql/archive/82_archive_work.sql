@@ -1,7 +1,8 @@
 -- What the program wearables-archive calls. A crash anywhere loses nothing: a file has a row before it is written, the
 -- partition goes in the transaction that makes its files the archive, and a file that is replaced is deleted after the
--- commit that replaces it. Nothing is locked while a file is written or read, nor while the digest is made that decides.
--- Afterwards, under the lock that keeps the events as they are, it is enough to see that no row is another version.
+-- commit that replaces it. Nothing is locked while a file is written or read, nor while the digest is made that
+-- decides. Afterwards, under the lock that keeps the events as they are, it is enough to see that no row is another
+-- version.
 -- Locks: the partition, then erased_ids, then webhook_events. Others take them in another order, so each is waited for
 -- only briefly, and the program tries again. Where one has been held for long, it is not waited for at all: receivers
 -- stand behind whoever waits for webhook_events, and whoever handles any event stands behind the partition.
