@@ -1,8 +1,5 @@
-// Reads who a request claims to be, from the setting request.jwt.claims that an HTTP proxy sets for its transaction.
-// The proxy has verified the token; what is decided here is only that a text which is no plain answer names nobody.
-//
-// It never raises for what the claims hold: a policy calls it for each statement, and an error would show a caller more
-// than an empty result does. Takes no lock; all it allocates is in the caller's context.
+#include "pg/people/claim.h"
+
 #include "pg/server/server.h"
 #include "pg/server/settings.h"
 
@@ -82,17 +79,19 @@ const char* find_claim(const char* claims, const char* name) {
 
 }  // namespace
 
+const char* claimed_id() {
+  // after a transaction of the proxy the setting is there, and empty
+  const char* claims = GetConfigOption(kClaimsSetting, true, false);
+  return claims == nullptr || *claims == '\0' ? nullptr : find_claim(claims, settings().user_claim);
+}
+
 }  // namespace wearables::pg
 
 extern "C" {
 PG_FUNCTION_INFO_V1(wearables_claimed_id);
 
 Datum wearables_claimed_id(PG_FUNCTION_ARGS) {
-  using namespace wearables::pg;
-  // after a transaction of the proxy the setting is there, and empty
-  const char* claims = GetConfigOption(kClaimsSetting, true, false);
-  if (claims == nullptr || *claims == '\0') PG_RETURN_NULL();
-  const char* id = find_claim(claims, settings().user_claim);
+  const char* id = wearables::pg::claimed_id();
   if (id == nullptr) PG_RETURN_NULL();
   PG_RETURN_TEXT_P(cstring_to_text(id));
 }
