@@ -23,6 +23,7 @@ FROM unnest('{alice,bob}'::text[]) who;
 CALL wearables.drain();
 INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (1, 'body_weight', '2024-05-01 07:00Z', 71);
 INSERT INTO wearables_internal.reconciled_users VALUES (1, now());
+INSERT INTO wearables.accesses (first_at, last_at, session_role, role, claim, function, user_id, reads) VALUES (now(), now(), 'proxy', 'clinician', 'bob', 'latest', 1, 1);
 CREATE TABLE export AS SELECT e FROM wearables.export_user(1) e;
 SELECT e ->> 'table' AS "table", CASE WHEN e ->> 'table' <> 'wearables.backfills' THEN count(*) END AS objects FROM export GROUP BY e ->> 'table' ORDER BY 1;
 -- nothing of anybody else, and every table of the map that can hold something of a user

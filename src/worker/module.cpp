@@ -7,6 +7,7 @@
 #include "pg/live/live.h"
 #include "pg/parse/mapping.h"
 #include "pg/parse/names.h"
+#include "pg/people/access.h"
 #include "pg/people/erase_job.h"
 #include "pg/pull/pull_job.h"
 #include "pg/pull/stream_job.h"
@@ -32,6 +33,7 @@ namespace {
 void at_transaction_end(XactEvent event, void*) {
   activity_at_transaction_end(event);
   live_at_transaction_end(event);
+  accesses_at_transaction_end(event);
   if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT || event == XACT_EVENT_PREPARE) {
     forget_names();
     forget_plan();
@@ -48,6 +50,7 @@ void at_transaction_end(XactEvent event, void*) {
 void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void*) {
   live_at_subtransaction_end(event, mine, parent);
   if (event != SUBXACT_EVENT_ABORT_SUB) return;
+  forget_written_accesses();
   forget_names();
   forget_plan();
   forget_pending_inserts(mine);

@@ -11,7 +11,7 @@ use Wearables;
 my $node = make_node('matrix', "wearables_ingest.databases = ''", 'restart_after_crash = on');
 $node->start;
 install($node, 'postgres', 'alice');
-my %role = (ingest => 'door', reader => 'charts', self => 'app', monitor => 'watch', caller => 'backend', archiver => 'mover', operator => 'keeper', stranger => hostile_name());
+my %role = (ingest => 'door', reader => 'charts', self => 'app', monitor => 'watch', auditor => 'inspector', caller => 'backend', archiver => 'mover', operator => 'keeper', stranger => hostile_name());
 run_sql($node, 'postgres', join '', map {
 		# of kind self a role without a login alone can be; here it gets one afterwards
 		sprintf "CREATE ROLE %s NOLOGIN; GRANT CREATE ON DATABASE postgres TO %s;%s ALTER ROLE %s LOGIN;\n", (quoted($role{$_})) x 2,
@@ -65,7 +65,7 @@ for my $kind (sort keys %role)
 is(restart_count($node), 0, 'the server has not crashed');
 
 # A role's rights are its list, so what is let in for PUBLIC stands once, under the stranger.
-for my $kind (qw(ingest reader self monitor caller archiver operator))
+for my $kind (qw(ingest reader self monitor auditor caller archiver operator))
 {
 	delete @allowed{ grep { /^$kind: (.*)/ && $allowed{"stranger: $1"} } keys %allowed };
 }

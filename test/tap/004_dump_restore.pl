@@ -57,6 +57,7 @@ UPDATE wearables.known_fields SET note = 'ours' WHERE resource = 'sleep' AND pat
 INSERT INTO wearables.known_fields (resource, path) VALUES ('sleep', 'snoring'), (NULL, 'source.colour');
 INSERT INTO wearables.metrics (name, unit, aggregate, kind) VALUES ('mood', '1', 'last', 'instant'), ('sauna', 'min', 'sum', 'interval');
 INSERT INTO wearables.source_priorities (user_id, metric, rank, provider, source_type, channel) VALUES (NULL, NULL, 1, NULL, 'ring', NULL), (NULL, 'sauna', 1, 'oura', NULL, 'timeseries'), (1, 'heartrate', 1, 'garmin', NULL, NULL);
+INSERT INTO wearables.accesses (first_at, last_at, session_role, role, claim, function, user_id, reads) VALUES (now(), now(), 'proxy', 'clinician', 'dr-carol', 'latest', 1, 3);
 INSERT INTO wearables.units (metric, text, factor) VALUES ('sauna', 'hour', 60), ('heartrate', 'beats', 1);
 INSERT INTO wearables.resources (name, kind) VALUES ('mood', 'timeseries'), ('sauna', 'timeseries');
 INSERT INTO wearables.mappings (resource, metric, value_fields, unit_field, extends) VALUES ('mood', 'mood', '{value}', NULL, '{type}'), ('sauna', 'sauna', '{value}', 'unit', '{}');
@@ -97,7 +98,7 @@ run_sql($node, 'app', join "\n", move('pulse', -30), move('night 1', -30), move(
 	statement_for('still in the queue', samples_event('alice', 'heartrate', 'garmin', 'watch', [ $now, 61 ])));
 
 my $overview = 'SELECT ' . join ', ', map { "(SELECT count(*) > 0 FROM wearables.$_)" }
-  'sample_points', 'summaries', 'connections', 'connection_events', 'backfills', 'parked_events', 'quarantine', 'source_priorities',
+  'sample_points', 'summaries', 'connections', 'connection_events', 'backfills', 'parked_events', 'quarantine', 'source_priorities', 'accesses',
   "jobs WHERE state = 'ready'", "jobs WHERE state = 'failed'", 'webhook_events_default', "metrics WHERE origin = 'extended'",
   "metrics WHERE origin = 'changed'", "known_fields WHERE origin = 'changed'", 'drift', "units WHERE origin = 'changed'", "metric_codes WHERE origin = 'changed'", "metric_codes WHERE origin = 'user'", "resources WHERE origin = 'changed'", 'mappings WHERE NOT enabled',
   "webhook_events WHERE tableoid <> 'wearables.webhook_events_default'::regclass AND received_at < now() - interval '20 days'";

@@ -13,6 +13,7 @@
 #include "pg/server/confidential.h"
 #include "pg/parse/mapping.h"
 #include "pg/parse/names.h"
+#include "pg/people/access.h"
 #include "pg/receive/endpoint.h"
 #include "pg/server/instant.h"
 #include "pg/server/spi.h"
@@ -48,9 +49,9 @@ constexpr wearables::Micros kNoLatest = PG_INT64_MAX;
 
 constexpr auto kSnapshot = SnapshotMode::kCallers;
 
-Statement select_body{"SELECT e.endpoint, e.event_type, e.payload, e.version, " STREAM_SUBJECT_OF_EVENT
+Statement select_body{"SELECT e.endpoint, e.event_type, e.payload, e.version, e.user_id, " STREAM_SUBJECT_OF_EVENT
                       " FROM wearables.webhook_events e WHERE e.event_id = $1"};
-enum { kBodyEndpoint = 1, kBodyEventType, kBodyPayload, kBodyVersion, kBodySubject };
+enum { kBodyEndpoint = 1, kBodyEventType, kBodyPayload, kBodyVersion, kBodyUser, kBodySubject };
 
 // Names and units, read once each.
 class MetricLabels {
@@ -206,6 +207,8 @@ void normalize_stored(int64 event_id, ReturnSetInfo* result) {
   if (run(select_body, {arg_int8(event_id)}, kSnapshot) == 0) {
     ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no event " INT64_FORMAT, event_id)));
   }
+  // 0: it names nobody who is known
+  if (const int64 user_id = get_int8(0, kBodyUser); user_id != 0) note_access("normalize", user_id);
   const char* endpoint = copy_text(0, kBodyEndpoint, caller);
   const char* event_type = copy_text(0, kBodyEventType, caller);
   const StreamSubject* subject = stream_subject_in(0, kBodySubject, caller);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "pg/live/live.h"
+#include "pg/people/access.h"
 #include "pg/queue/attempt.h"
 #include "pg/queue/drain.h"
 #include "pg/queue/feed.h"
@@ -278,9 +279,15 @@ void flush_counts(State* state) {
   if (error != nullptr && is_cancel(error)) state->cancel = error;
 }
 
+// What failed is tried again later, and keeps no job waiting.
+void note_for_later(State* state, ErrorData* error) {
+  if (error == nullptr) return;
+  note_error(error->sqlerrcode, 0);
+  if (is_cancel(error)) state->cancel = error;
+}
+
 void notify_step(void* arg) { send_notices(*static_cast<Notices*>(arg)); }
 
-// What fails here is tried again later, and keeps no job waiting.
 void notify_listeners(State* state) {
   if (next_notice_at() > GetCurrentTimestamp()) return;
   auto* notices = static_cast<Notices*>(palloc(sizeof(Notices)));
@@ -288,9 +295,7 @@ void notify_listeners(State* state) {
   ErrorData* error = in_transaction(notify_step, notices);
   settle_notices(*notices, error == nullptr);
   pfree(notices);
-  if (error == nullptr) return;
-  note_error(error->sqlerrcode, 0);
-  if (is_cancel(error)) state->cancel = error;
+  note_for_later(state, error);
 }
 
 void work(State* state) {
@@ -333,6 +338,7 @@ Turn drain(const Budget& budget) {
   look_at_gate(&state);
   if (state.turn.schema_fits) {
     flush_counts(&state);
+    note_for_later(&state, write_accesses(budget.wait));
     notify_listeners(&state);
   }
   if (state.turn.schema_fits && !state.turn.paused) work(&state);
@@ -348,7 +354,7 @@ Turn drain(const Budget& budget) {
     release(&state);
   }
   state.turn.in_flight = flight_count();
-  if (state.turn.schema_fits) state.turn.due = std::min(state.turn.due, next_notice_at());
+  if (state.turn.schema_fits) state.turn.due = std::min({state.turn.due, next_notice_at(), next_access_write_at()});
   if (state.cancel != nullptr) ReThrowError(state.cancel);
   CHECK_FOR_INTERRUPTS();
   MemoryContextSwitchTo(caller);

@@ -9,7 +9,7 @@ namespace {
 
 // Goes up with every change of the tables or functions that this library uses. An update script changes
 // wearables_internal.schema_version() with them.
-constexpr int kSchemaVersion = 9;
+constexpr int kSchemaVersion = 10;
 
 // A row for each kind that the schema knows.
 Statement gate_statement{R"(

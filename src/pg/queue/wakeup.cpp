@@ -2,6 +2,7 @@
 // session that made work sets the latches after its commit, when what it made is visible. A worker writes its own
 // status without the lock: numbers that a reader may see of two moments.
 #include "pg/live/live.h"
+#include "pg/people/access.h"
 #include "pg/receive/activity.h"
 #include "pg/queue/wakeup.h"
 
@@ -42,7 +43,8 @@ void request_memory() {
   RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
   RequestAddinShmemSpace(activity_size());
   RequestAddinShmemSpace(live_size());
-  RequestNamedLWLockTranche(kName, 3);
+  RequestAddinShmemSpace(accesses_size());
+  RequestNamedLWLockTranche(kName, 4);
 }
 
 void make_memory() {
@@ -59,6 +61,7 @@ void make_memory() {
   attach_activity(activity, !found, &GetNamedLWLockTranche(kName)[1].lock);
   void* live = ShmemInitStruct("wearables_ingest live", live_size(), &found);
   attach_live(live, !found, &GetNamedLWLockTranche(kName)[2].lock);
+  attach_accesses(&GetNamedLWLockTranche(kName)[3].lock);
   LWLockRelease(AddinShmemInitLock);
 }
 

@@ -19,6 +19,7 @@ constexpr uint32 kSuspects = kStripes + 2;
 constexpr uint32 kMaintenance = kStripes + 3;
 constexpr uint32 kActivity = kStripes + 4;
 constexpr uint32 kRollups = kStripes + 5;
+constexpr uint32 kAccesses = kStripes + 6;
 // 1 and 2 are what SQL can reach
 constexpr uint16 kLockClass = 5;
 constexpr uint16 kNameClass = 6;
@@ -88,6 +89,8 @@ bool try_lock_number(bool of_source, int number) {
 }
 
 bool try_lock_activity() { return acquire(kActivity, false); }
+
+bool try_lock_accesses() { return acquire(kAccesses, false); }
 
 // Two modes that conflict with each other and not with themselves.
 void lock_out_rollups() { (void)acquire_tag(kSpace, kRollups, kLockClass, true, RowExclusiveLock); }

@@ -43,6 +43,9 @@ bool try_lock_number(bool of_source, int number);
 // While what was counted of deliveries is written; false when another session does that.
 bool try_lock_activity();
 
+// While noted reads are written; false when another session does that.
+bool try_lock_accesses();
+
 // SQL that changes sample_points past the writer, and whoever rolls up what is stored, keep each other out until their
 // transactions end; neither keeps out its like. The former waits, the latter only tries. Who rolls up holds the lock of
 // the user, too, and takes this one after it.

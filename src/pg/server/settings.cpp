@@ -59,6 +59,15 @@ void define_vendor_settings() {
       &current.http_ca_file, GUC_SUPERUSER_ONLY);
 }
 
+// The configuration file alone sets them: for no session, a superuser's neither, can the record be switched off.
+void define_access_settings() {
+  define_flag("wearables_ingest.access_record", "Records which role read whose data by which function, in accesses.",
+              &current.access_record, PGC_SIGHUP);
+  define_int("wearables_ingest.access_record_interval",
+             "Sets for how long equal reads are counted together before they are written to accesses.",
+             &current.access_seconds, 60, 1, 3600, PGC_SIGHUP, GUC_UNIT_S);
+}
+
 }  // namespace
 
 const Settings& settings() noexcept { return current; }
@@ -85,6 +94,7 @@ void define_settings() {
              "Sets how long workers keep a processed event in which no user could be read. 0: for ever.",
              &current.unassignable_minutes, 30 * 24 * 60, 0, 10 * 365 * 24 * 60, PGC_SIGHUP, GUC_UNIT_MIN);
   define_vendor_settings();
+  define_access_settings();
   define_int("wearables_ingest.rollup_delay",
              "Sets how long after a write the days that it touched are rolled up, for faster charts.",
              &current.rollup_delay_seconds, 600, 0, 86400, PGC_SUSET, GUC_UNIT_S);

@@ -22,6 +22,8 @@ struct Settings {
   bool use_rollups;          // by charts of this session
   bool allow_loopback_http;  // plain http to an address of the machine itself
   bool notify_progress;      // NOTIFY wearables_progress; each takes a lock of the whole cluster at commit
+  bool access_record;        // reads of people's data are noted
+  int access_seconds;        // that they are gathered for
   int notify_samples;        // NOTIFY wearables_samples a second, in the database; 0: none
   char* http_ca_file;        // authorities to trust; empty: those of the system
   int max_sources;           // in the whole database

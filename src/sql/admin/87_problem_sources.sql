@@ -1,4 +1,5 @@
--- Problems of what is asked of vendors: pulls and calls; and of erasures. The view problems puts all together.
+-- Problems of what is asked of vendors: pulls and calls; of erasures; and of the record of who read. The view problems
+-- puts all together.
 
 CREATE VIEW wearables_internal.problems_of_pulls AS
 SELECT 3 AS rank, 'failing' AS severity, 'pull_stopped' AS problem, h.endpoint AS object,
@@ -119,3 +120,32 @@ FROM wearables.erasures r
 WHERE r.finished_at IS NULL AND r.error IS NULL AND r.requested_at < clock_timestamp() - interval '1 day'
 HAVING count(*) > 0;
 COMMENT ON VIEW wearables_internal.problems_of_erasures IS 'Problems: users whose erasure does not come to its end.';
+
+CREATE VIEW wearables_internal.problems_of_accesses AS
+WITH state AS MATERIALIZED (SELECT s.* FROM wearables_internal.access_state() s)
+SELECT 4 AS rank, 'warning' AS severity, 'access_record_off' AS problem, NULL::text AS object,
+       'wearables_ingest.access_record is on, but no read is recorded, because the library is not preloaded' AS what,
+       NULL::timestamptz AS since,
+       'add wearables_ingest to shared_preload_libraries, and restart the server' AS remedy, NULL::text AS statement
+FROM state s WHERE s.wanted AND NOT s.ready
+UNION ALL
+SELECT 4, 'warning', 'access_unwritten', 'wearables.accesses',
+       format('reads are not written to accesses: %s row(s) wait in memory, and a crash of the server would lose them',
+              s.waiting),
+       s.due_at,
+       CASE WHEN pg_is_in_recovery() THEN 'a standby cannot write them: they wait until it is promoted'
+            ELSE 'start a worker, or call drain(); if that is done, see the server log' END,
+       CASE WHEN NOT pg_is_in_recovery() THEN 'CALL wearables.drain()' END
+FROM state s WHERE s.due_at < clock_timestamp() - interval '10 minutes'
+UNION ALL
+SELECT 4, 'warning', 'access_lost', 'wearables.accesses',
+       format('%s read(s) could not be recorded in the last week, because the memory was full', sum(l.reads)),
+       min(l.first_at), 'run a worker, so that accesses are written in time; nothing brings them back',
+       'SELECT first_at, last_at, reads FROM wearables.accesses WHERE function IS NULL'
+FROM (SELECT s.lost AS reads, s.lost_from AS first_at FROM state s WHERE s.lost > 0
+      UNION ALL
+      (SELECT a.reads, a.first_at FROM wearables.accesses a
+       WHERE a.function IS NULL AND a.last_at > clock_timestamp() - interval '7 days'
+       ORDER BY a.last_at DESC LIMIT 1000)) l
+HAVING count(*) > 0;
+COMMENT ON VIEW wearables_internal.problems_of_accesses IS 'Problems: reads that are not recorded, or not written.';

@@ -305,6 +305,7 @@ FROM (
   UNION ALL SELECT * FROM wearables_internal.problems_of_pulls
   UNION ALL SELECT * FROM wearables_internal.problems_of_calls
   UNION ALL SELECT * FROM wearables_internal.problems_of_erasures
+  UNION ALL SELECT * FROM wearables_internal.problems_of_accesses
   UNION ALL SELECT * FROM wearables_internal.problems_of_archives
   UNION ALL SELECT * FROM wearables_internal.problems_of_data
   UNION ALL SELECT * FROM wearables_internal.problems_of_tables

@@ -26,6 +26,10 @@ FROM (VALUES
   ('wearables_internal.rollups', 'technical', 'deleted', 'epoch'),
   ('wearables.frozen_rollups', 'personal', 'deleted', 'user_id'),
   ('wearables.frozen_rollups', 'health', 'deleted', 'day metric_id source_ids entries'),
+  -- who read what is evidence, of the time before an erasure too; user_id leads to nobody then
+  ('wearables.accesses', 'personal', 'kept', 'user_id'),
+  ('wearables.accesses', 'personal', 'emptied', 'claim'),
+  ('wearables.accesses', 'technical', 'kept', 'access_id first_at last_at session_role role function reads'),
   ('wearables.retention_policies', 'technical', 'kept',
    'policy_id target metric endpoint resource keep_days keep_rollups enabled origin next_at applied_at dropped_rows '
    'dropped_bytes blocked error'),

@@ -34,6 +34,7 @@ DECLARE
      wearables_internal.members_of(regrole),
      wearables_internal.refusal_remedy(text), wearables_internal.concerns_endpoint(text),
      wearables_internal.utc_second(timestamptz), wearables_internal.partition_of_week(timestamptz),
+     wearables_internal.access_state(),
      wearables_internal.schema_version(), wearables_internal.library_version()'];
   chart CONSTANT text :=
     'EXECUTE ON FUNCTION
@@ -43,7 +44,8 @@ DECLARE
      wearables_internal.source_places(bigint, text, text, smallint[]),
      wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text, text),
      wearables.timeseries(bigint, text, date, date, text, text, text, text, text, text),
-     wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text),
+     wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text, text),
+     wearables_internal.note_access(text, bigint),
      wearables_internal.charted_at(timestamptz, smallint, text, boolean),
      wearables_internal.downsample(bigint, smallint[], timestamptz, timestamptz, integer, interval),
      wearables.timeseries_lttb(bigint, text, timestamptz, timestamptz, integer, interval, text, text, text),
@@ -113,8 +115,11 @@ BEGIN
        wearables_api.my_timeseries(text, text, text, text, text, text, text, text), wearables_api.my_latest(),
        wearables_api.my_nights(text, text, text), wearables_api.my_samples(text, text, text, integer),
        wearables_api.my_connections(), wearables_api.my_sync(text),
+       wearables_api.my_accesses(text, text, integer),
        wearables_internal.claimed_user()']
     WHEN 'monitor' THEN watch
+    -- not the operator, whose own reads are in it
+    WHEN 'auditor' THEN ARRAY['SELECT ON wearables.accesses']
     WHEN 'caller' THEN calling
     -- what the program wearables-archive needs, and nothing to make requests with
     WHEN 'archiver' THEN ARRAY[
@@ -207,7 +212,7 @@ BEGIN
   IF rights IS NULL THEN
     RAISE EXCEPTION 'access "%" is not recognized', access
       USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give ingest, reader, self, monitor, caller, archiver or operator.';
+            HINT = 'Give ingest, reader, self, monitor, auditor, caller, archiver or operator.';
   END IF;
   IF access = 'self' THEN
     IF (SELECT r.rolcanlogin FROM pg_roles r WHERE r.oid = role) THEN
@@ -237,16 +242,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables.grant_access(regrole, text) IS
   'Grants a role the privileges for one kind of access. Arguments: role: the role; access: ingest, reader, self, '
-  'monitor, caller, archiver or operator. ingest can call receive(). reader can read samples, documents, charts, '
-  'connections and users; row-level security applies, see limit_reader(). self can call the functions '
+  'monitor, auditor, caller, archiver or operator. ingest can call receive(). reader can read samples, documents, '
+  'charts, connections and users; row-level security applies, see limit_reader(). self can call the functions '
   'wearables_api.my_*() for the user of the token; the role must not be able to log in, because a session with SQL '
   'can set the claims of a token, and a notice names the login roles that are members of it. monitor can read health, '
-  'problems, queue, workers and metrics_export: no readings and no ids of users. caller can make calls to the vendor '
-  'about users, and read their results and links. archiver is for the login of the program wearables-archive, which '
-  'reads raw events and samples and moves them to and from files. operator can use the queue, raw events, mappings, '
-  'replay, backfills, calls to the vendor and manual repairs. None of them can read a secret. Call it once for each '
-  'kind of access. The caller must own the extension or be a superuser. Example: SELECT '
-  'wearables.grant_access(current_user::regrole, ''reader'');';
+  'problems, queue, workers and metrics_export: no readings and no ids of users. auditor can read accesses, which no '
+  'other kind can. caller can make calls to the vendor about users, and read their results and links. archiver is for '
+  'the login of the program wearables-archive, which reads raw events and samples and moves them to and from files. '
+  'operator can use the queue, raw events, mappings, replay, backfills, calls to the vendor and manual repairs. None '
+  'of them can read a secret. Call it once for each kind of access. The caller must own the extension or be a '
+  'superuser. Example: SELECT wearables.grant_access(current_user::regrole, ''reader'');';
 
 -- Default privileges of the installing role may have granted rights on anything made above.
 DO $$

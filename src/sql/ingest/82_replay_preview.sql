@@ -24,6 +24,7 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'event % does not exist', $1 USING ERRCODE = 'no_data_found';
   END IF;
+  PERFORM wearables_internal.note_access('replay_preview', e.user_id);
   -- where the event has written, would write, and where former versions of its documents lie; with a margin for
   -- wall-clock time, of which normalize() shows what is written
   SELECT min(i) - interval '2 days', max(i) + interval '2 days' INTO from_ts, to_ts

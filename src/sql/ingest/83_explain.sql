@@ -89,6 +89,7 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'event % does not exist', $1 USING ERRCODE = 'no_data_found';
   END IF;
+  PERFORM wearables_internal.note_access('explain_event', e.user_id);
   SELECT r.* INTO shape FROM wearables.resources r
   WHERE r.name = wearables_internal.resource_of(e.event_type, e.endpoint);
 

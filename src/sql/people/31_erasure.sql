@@ -7,7 +7,8 @@ CREATE TABLE wearables.erasures (
   requested_by  text NOT NULL,
   delete_vendor boolean NOT NULL,
   step          text NOT NULL DEFAULT 'samples'
-                CHECK (step IN ('samples', 'documents', 'connections', 'refused', 'events', 'vendor', 'rest', 'done')),
+                CHECK (step IN ('samples', 'documents', 'connections', 'refused', 'events', 'accesses', 'vendor',
+                                'rest', 'done')),
   next_metric   smallint NOT NULL DEFAULT -32768,
   next_ts       timestamptz NOT NULL DEFAULT '-infinity',
   samples       bigint NOT NULL DEFAULT 0,
@@ -26,8 +27,9 @@ COMMENT ON COLUMN wearables.erasures.user_id IS 'The erased user: a number that 
 COMMENT ON COLUMN wearables.erasures.requested_by IS 'The role that called erase_user().';
 COMMENT ON COLUMN wearables.erasures.delete_vendor IS 'Whether the vendor is to delete its user, too.';
 COMMENT ON COLUMN wearables.erasures.step IS
-  'What is deleted now, in this order: samples, documents, connections, refused (readings), events; vendor: waits '
-  'until the vendor has deleted its user; rest: all other tables; done.';
+  'What is deleted now, in this order: samples, documents, connections, refused (readings), events, accesses '
+  '(what they tell of the user as a reader); vendor: waits until the vendor has deleted its user; rest: all other '
+  'tables; done.';
 COMMENT ON COLUMN wearables.erasures.next_metric IS
   'In step samples: those below this metric, and of it below next_ts, are deleted. In step events: by which of the ids '
   'they are looked for (0: by user_id), from the week of next_ts on.';

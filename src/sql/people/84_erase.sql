@@ -304,10 +304,17 @@ BEGIN
         r.bytes := r.bytes + part.bytes;
         done := part.events;
         IF part.events > 0 AND part.erased = 0 THEN pause := '1 second'; END IF;
+      WHEN 'accesses' THEN
+        UPDATE wearables.accesses a SET claim = NULL
+        WHERE a.access_id = ANY (ARRAY(
+          SELECT x.access_id FROM wearables_internal.erasure_ids i JOIN wearables.accesses x ON x.claim = i.id
+          WHERE i.user_id = $1 LIMIT most_samples));
+        GET DIAGNOSTICS done = ROW_COUNT;
     END CASE;
     IF done = 0 THEN
       r.step := CASE r.step WHEN 'samples' THEN 'documents' WHEN 'documents' THEN 'connections'
-                            WHEN 'connections' THEN 'refused' WHEN 'refused' THEN 'events' ELSE 'vendor' END;
+                            WHEN 'connections' THEN 'refused' WHEN 'refused' THEN 'events'
+                            WHEN 'events' THEN 'accesses' ELSE 'vendor' END;
       IF r.step = 'events' THEN
         r.next_metric := 0;
         r.next_ts := '-infinity';

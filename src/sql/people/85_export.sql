@@ -24,6 +24,7 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_ca
 AS $$
 #variable_conflict use_column
 DECLARE
+  noted CONSTANT boolean := wearables_internal.note_access('export_user', $1);
   place text;
 BEGIN
   IF NOT EXISTS (SELECT FROM wearables.users u WHERE u.user_id = $1 AND u.erased_at IS NULL) THEN
@@ -33,12 +34,18 @@ BEGIN
   FOR place IN
     SELECT m.relation FROM wearables.data_map m
     WHERE m.attribute = 'user_id' AND m.class = 'personal'
-      AND m.relation NOT IN ('wearables.sample_points', 'wearables.webhook_events', 'wearables.erased_ids')
+      AND m.relation NOT IN ('wearables.sample_points', 'wearables.webhook_events', 'wearables.erased_ids',
+                             'wearables.accesses')
     ORDER BY m.relation <> 'wearables.users', m.relation LOOP
     RETURN QUERY EXECUTE format(
       'SELECT jsonb_build_object(''table'', %L, ''row'', to_jsonb(x)) FROM %s x WHERE x.user_id = $1',
       place, place::regclass) USING $1;
   END LOOP;
+
+  -- that somebody read it is of the person; who that was is of somebody else
+  RETURN QUERY
+  SELECT jsonb_build_object('table', 'wearables.accesses', 'row', to_jsonb(a) - 'claim')
+  FROM wearables.accesses a WHERE a.user_id = $1;
 
   -- A sample has the version of its event or, if it follows from a document, of that. With no such event it was
   -- inserted by hand, or the event is deleted.
@@ -69,5 +76,6 @@ COMMENT ON FUNCTION wearables.export_user(bigint) IS
   'All that is stored of a user, one JSON object for each row. Arguments: user_id: the user. Each object has table, '
   'the table or view, and row, its columns. An object of samples has event_id, the event that the reading came from '
   '(null: inserted by hand, or the event is not stored any more). An object of webhook_events has payload_base64, the '
-  'body as it was received, and delivery, its row in deliveries. The rows are written to a temporary file if they are '
+  'body as it was received, and delivery, its row in deliveries. An object of accesses lacks the claim, which names '
+  'who read. The rows are written to a temporary file if they are '
   'many. Raises no_data_found for an unknown or erased user. Example: SELECT wearables.export_user(1);';

@@ -37,6 +37,12 @@ COMMENT ON FUNCTION wearables_internal.plain_rules(text) IS
   'What AT TIME ZONE takes for a time zone: an IANA region or ISO offset. Raises invalid_parameter_value for anything '
   'else.';
 
+CREATE FUNCTION wearables_internal.plain_note_access(function text, user_id bigint) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN true;
+COMMENT ON FUNCTION wearables_internal.plain_note_access(text, bigint) IS
+  'Notes nothing: a subscriber has no shared memory of the library.';
+
 CREATE FUNCTION wearables_internal.plain_offset(ts timestamptz, rules text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ts AT TIME ZONE rules - ts AT TIME ZONE 'UTC';

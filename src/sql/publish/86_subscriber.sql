@@ -136,7 +136,8 @@ DECLARE
     'wearables_internal.plain_chart(bigint, smallint[], text, timestamptz[], interval, text, boolean, boolean)',
     'wearables_internal.is_being_erased(bigint)',
     'wearables_internal.source_places(bigint, text, text, smallint[])',
-    'wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text)',
+    'wearables_internal.plain_note_access(text, bigint)',
+    'wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text, text)',
     'wearables_internal.merged_chart(
        bigint, smallint, smallint[], timestamptz[], interval, text, boolean, text[], text)',
     'wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text, text)',

@@ -224,7 +224,8 @@ BEGIN ATOMIC
            wearables_internal.check_coverage(
              $2, $3, $4, $5, ARRAY(SELECT r FROM wearables_internal.resources_of($2, NULL) r))
            * (u.user_id IS NOT NULL)::integer AS days
-    FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1 AND u.erased_at IS NULL),
+    FROM (SELECT 1) one LEFT JOIN wearables.users u ON u.user_id = $1 AND u.erased_at IS NULL
+    WHERE wearables_internal.note_access('coverage', $1)),
   days AS MATERIALIZED (
     SELECT $3 + i AS day, wearables.first_instant(($3 + i)::timestamp, p.zone) AS starts,
            wearables.first_instant(($3 + i + 1)::timestamp, p.zone) AS ends

@@ -79,6 +79,7 @@ BEGIN ATOMIC
           FILTER (WHERE m.error IS NOT NULL))[1]
   FROM mine m
   LEFT JOIN span s ON s.provider = m.provider AND s.resource = m.resource
+  WHERE wearables_internal.note_access('connection_progress', $1)
   GROUP BY GROUPING SETS ((m.provider, m.resource), ())
   HAVING count(*) > 0
   ORDER BY m.provider NULLS FIRST, m.resource;

@@ -104,7 +104,7 @@ SELECT pg_extension_config_dump('wearables_internal.queue_pause', '');
 
 CREATE FUNCTION wearables_internal.schema_version() RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN 9;
+RETURN 10;
 COMMENT ON FUNCTION wearables_internal.schema_version() IS
   'Increases with every change of the schema that the library depends on. A library of another version does not '
   'work on the queue until ALTER EXTENSION UPDATE.';

@@ -34,13 +34,14 @@ COMMENT ON FUNCTION wearables.bucket_end(timestamptz, interval, text) IS
   'wearables.bucket_end(now(), ''1 day'', ''Europe/Berlin'');';
 
 CREATE FUNCTION wearables_internal.chart_question(
-  user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bucket text, time_zone text,
+  user_id bigint, metric text, from_ts timestamptz, to_ts timestamptz, bucket text, time_zone text, reader text,
   OUT metric_id smallint, OUT family smallint[], OUT unit text, OUT aggregate text, OUT zone text, OUT width interval,
   OUT recorded boolean, OUT scan_from timestamptz, OUT scan_to timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+  noted CONSTANT boolean := wearables_internal.note_access($7, $1);
   m record;
 BEGIN
   recorded := coalesce($6 = 'recorded', false);
@@ -95,10 +96,11 @@ BEGIN
     family := ARRAY[m.metric_id];
   END IF;
 END $$;
-COMMENT ON FUNCTION wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text) IS
+COMMENT ON FUNCTION wearables_internal.chart_question(bigint, text, timestamptz, timestamptz, text, text, text) IS
   'Checks the arguments of a chart, and returns the metric with its unit and aggregate; family, the ids of the metric '
   'and of its sub-metrics of the same unit (none of a user who is being erased); the time zone; the width of a bucket; '
-  'whether readings count by their recorded local time; and between which stored times they lie.';
+  'whether readings count by their recorded local time; and between which stored times they lie. reader is the '
+  'function that reads them, for accesses.';
 
 CREATE FUNCTION wearables_internal.chart(
   user_id bigint, metric_ids smallint[], aggregate text, bounds timestamptz[], width interval, zone text,
@@ -192,7 +194,7 @@ BEGIN
     RAISE EXCEPTION 'merge "%" is not recognized', $10
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give all, best or blend.';
   END IF;
-  q := wearables_internal.chart_question($1, $2, $3, $4, $5, $6);
+  q := wearables_internal.chart_question($1, $2, $3, $4, $5, $6, 'timeseries');
   IF $10 <> 'all' THEN
     RETURN QUERY
     SELECT c.bucket_start, c.provider, c.source_type, c.channel, c.value, c.value_secondary, c.lowest, c.highest,
@@ -263,7 +265,9 @@ BEGIN ATOMIC
   -- from one metric of the user's to the next by the key: what others have named costs nothing here
   WITH RECURSIVE mine (metric_id) AS (
     (SELECT p.metric_id FROM wearables.sample_points p
-     WHERE p.user_id = $1 AND NOT wearables_internal.is_being_erased($1) ORDER BY p.metric_id LIMIT 1)
+     WHERE p.user_id = $1 AND wearables_internal.note_access('latest', $1)
+       AND NOT wearables_internal.is_being_erased($1)
+     ORDER BY p.metric_id LIMIT 1)
     UNION ALL
     SELECT (SELECT p.metric_id FROM wearables.sample_points p
             WHERE p.user_id = $1 AND p.metric_id > o.metric_id ORDER BY p.metric_id LIMIT 1)

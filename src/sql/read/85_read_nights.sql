@@ -23,7 +23,7 @@ BEGIN ATOMIC
             WHERE m.name = 'sleep_efficiency' LIMIT 1) AS efficiency
     FROM z
     JOIN wearables.summaries s ON s.user_id = $1 AND s.resource = 'sleep' AND NOT s.superseded
-      AND NOT wearables_internal.is_being_erased($1)
+      AND wearables_internal.note_access('nights', $1) AND NOT wearables_internal.is_being_erased($1)
       AND s.session_end >= wearables.first_instant($2::timestamp, z.zone) - interval '1 day'
       AND s.session_end < wearables.first_instant($3::timestamp, z.zone) + interval '1 day'
     JOIN wearables.sources o ON o.source_id = s.samples_source_id AND o.provider = coalesce($4, o.provider)),

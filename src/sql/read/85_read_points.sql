@@ -31,7 +31,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   SELECT d.ts, CASE WHEN d.is_day THEN (d.ts AT TIME ZONE 'UTC')::date END, s.provider, s.source_type, s.channel,
          d.value, d.value_secondary, q.unit, d.after_gap
-  FROM wearables_internal.chart_question($1, $2, $3, $4, 'hour', 'UTC') q
+  FROM wearables_internal.chart_question($1, $2, $3, $4, 'hour', 'UTC', 'timeseries_lttb') q
   CROSS JOIN LATERAL wearables_internal.downsample($1, q.family, $3, $4, $5, $6) d
   JOIN wearables.sources s ON s.source_id = d.source_id
     AND s.provider = coalesce($7, s.provider) AND s.source_type = coalesce($8, s.source_type)
@@ -64,7 +64,7 @@ BEGIN ATOMIC
   FROM (
     SELECT wearables.bucket_start(r.at, q.width, q.zone) AS bucket_start, r.source_id, q.unit, q.width, q.zone,
            percentile_cont($6) WITHIN GROUP (ORDER BY r.value) AS percentiles, count(*) AS readings
-    FROM wearables_internal.chart_question($1, $2, $3, $4, $5, $7) q
+    FROM wearables_internal.chart_question($1, $2, $3, $4, $5, $7, 'timeseries_percentiles') q
     CROSS JOIN LATERAL (
       SELECT wearables_internal.charted_at(p.ts, p.tz_offset, q.zone, q.recorded) AS at, p.source_id, p.value
       FROM wearables.sample_points p
@@ -107,7 +107,7 @@ BEGIN ATOMIC
     FROM (
       SELECT wearables.bucket_start(r.at, q.width, q.zone) AS bucket_start, r.source_id, q.unit, q.width, q.zone,
              width_bucket(r.value, $5) AS bin, count(*) AS count
-      FROM wearables_internal.chart_question($1, $2, $3, $4, $6, $7) q
+      FROM wearables_internal.chart_question($1, $2, $3, $4, $6, $7, 'timeseries_histogram') q
       CROSS JOIN LATERAL (
         SELECT wearables_internal.charted_at(p.ts, p.tz_offset, q.zone, q.recorded) AS at, p.source_id, p.value
         FROM wearables.sample_points p
@@ -142,7 +142,9 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   WITH q AS MATERIALIZED (
     -- a reading counts where it is true, so its recorded local time says nothing
-    SELECT c.* FROM wearables_internal.chart_question($1, $2, $3, $4, $5, nullif($7, 'recorded')) c),
+    SELECT c.*
+    FROM wearables_internal.chart_question(
+      $1, $2, $3, $4, $5, nullif($7, 'recorded'), 'timeseries_time_weighted') c),
   held AS (
     SELECT p.source_id, p.value, greatest(p.ts, $3) AS start,
            least(coalesce(p.ts_end, p.ts + $6),
@@ -237,7 +239,7 @@ BEGIN ATOMIC
   SELECT concat_ws('.', p.metric_id, (extract(epoch FROM p.ts) * 1000000)::bigint, p.source_id, p.part),
          m.name, p.ts, CASE p.tz_offset WHEN 32767 THEN (p.ts AT TIME ZONE 'UTC')::date END, s.provider, s.source_type,
          s.channel, p.value, p.value_secondary, m.unit, p.ts_end, nullif(p.tz_offset, 32767::smallint), p.part
-  FROM wearables_internal.chart_question($1, $2, $3, $4, 'hour', 'UTC') q
+  FROM wearables_internal.chart_question($1, $2, $3, $4, 'hour', 'UTC', 'samples_page') q
   CROSS JOIN LATERAL wearables_internal.page_key($5) k
   CROSS JOIN LATERAL unnest(q.family) f (metric_id)
   CROSS JOIN LATERAL (

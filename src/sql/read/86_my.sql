@@ -153,6 +153,7 @@ DECLARE
   -- a calendar day is stored at 00:00 UTC, which is less than a day from where it begins in any zone
   day_shift CONSTANT interval := '1 day';
   person CONSTANT wearables.users := wearables_internal.claiming_user();
+  noted CONSTANT boolean := wearables_internal.note_access('my_samples', person.user_id);
   from_ts CONSTANT timestamptz := wearables_internal.read_bound($2, person.time_zone);
   to_ts CONSTANT timestamptz := wearables_internal.read_bound($3, person.time_zone);
 BEGIN
@@ -192,6 +193,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
   person CONSTANT wearables.users := wearables_internal.claiming_user();
+  noted CONSTANT boolean := wearables_internal.note_access('my_connections', person.user_id);
 BEGIN
   RETURN QUERY
   SELECT c.provider, c.status, c.error_type, c.connected_at, c.last_data_at
@@ -201,6 +203,37 @@ COMMENT ON FUNCTION wearables_api.my_connections() IS
   'For PostgREST: the connections of the user of the token, as in wearables.connections. Raises '
   'invalid_authorization_specification if the token names no registered user. Example: SELECT provider, status FROM '
   'wearables_api.my_connections();';
+
+CREATE FUNCTION wearables_api.my_accesses(from_time text, to_time text, most integer DEFAULT 1000)
+RETURNS TABLE (first_at timestamptz, last_at timestamptz, function text, role text, own boolean, reads bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  most_rows CONSTANT integer := 10000;
+  person CONSTANT wearables.users := wearables_internal.claiming_user();
+BEGIN
+  IF $3 IS NULL OR $3 NOT BETWEEN 1 AND most_rows THEN
+    RAISE EXCEPTION 'invalid number of rows %', $3
+      USING ERRCODE = 'invalid_parameter_value', HINT = format('Give a number from 1 to %s.', most_rows);
+  END IF;
+  RETURN QUERY
+  SELECT a.first_at, a.last_at, a.function::text, a.role::text, a.claim IS NOT DISTINCT FROM person.client_user_id,
+         a.reads
+  FROM wearables.accesses a
+  WHERE a.user_id = person.user_id AND a.last_at >= wearables_internal.read_bound($1, person.time_zone)
+    AND a.last_at < wearables_internal.read_bound($2, person.time_zone)
+  ORDER BY a.last_at DESC, a.access_id DESC
+  LIMIT $3;
+END $$;
+COMMENT ON FUNCTION wearables_api.my_accesses(text, text, integer) IS
+  'For PostgREST: who read the data of the user of the token, the newest first, as in wearables.accesses. Arguments: '
+  'from_time: start of the range, inclusive: a date, which is the day in the user''s time zone, or an ISO 8601 time '
+  'with its offset; to_time: end of the range, exclusive, in the same forms; most: how many rows at most, up to 10000. '
+  'Returns first_at; last_at; function; role; own, true if the token named the user, false if somebody else read; and '
+  'reads. Who else that was is not told. Raises invalid_authorization_specification if the token names no registered '
+  'user, invalid_datetime_format for another form of time. Example: SELECT last_at, function, role FROM '
+  'wearables_api.my_accesses(''2026-03-29'', ''2026-03-30'');';
 
 CREATE TABLE wearables_internal.own_syncs (
   user_id bigint PRIMARY KEY REFERENCES wearables.users ON DELETE CASCADE,

@@ -44,6 +44,7 @@ RETURN CASE target
     'OR x.last_seen < date_trunc(''day'', statement_timestamp(), ''UTC'') - interval ''2160 hours'') '
     'AND ($2 IS NULL OR x.endpoint = $2)'
   WHEN 'quarantine' THEN 'x.refused_at < $1 AND $2 IS NULL'
+  WHEN 'accesses' THEN 'x.last_at < $1 AND $2 IS NULL'
   -- a former id of a person stays, since an erasure finds it there alone
   WHEN 'connection_events' THEN
     'x.at < $1 AND ($2 IS NULL OR x.endpoint = $2) AND (x.external_user_id IS NULL OR EXISTS ('
@@ -51,8 +52,8 @@ RETURN CASE target
     'AND l.user_id = x.user_id))'
   END;
 COMMENT ON FUNCTION wearables_internal.retention_condition(text) IS
-  'The condition under which a retention policy drops a row of deliveries, quarantine or connection_events. Of these '
-  'the most specific policy is that of the endpoint.';
+  'The condition under which a retention policy drops a row of deliveries, quarantine, connection_events or accesses. '
+  'Of these the most specific policy is that of the endpoint.';
 
 CREATE FUNCTION wearables_internal.old_partitions(all_policies boolean)
 RETURNS TABLE (part regclass, ends timestamptz, policy_id integer, rows bigint, bytes bigint, blocked text)
@@ -146,7 +147,7 @@ BEGIN
   FROM wearables_internal.old_partitions(true) o ORDER BY o.policy_id, o.ends;
   FOR p IN
     SELECT x.* FROM wearables.retention_policies x
-    WHERE x.target IN ('deliveries', 'quarantine', 'connection_events') ORDER BY x.policy_id LOOP
+    WHERE x.target IN ('deliveries', 'quarantine', 'connection_events', 'accesses') ORDER BY x.policy_id LOOP
     policy_id := p.policy_id;
     target := p.target;
     object := p.endpoint;
@@ -169,7 +170,7 @@ COMMENT ON FUNCTION wearables.retention_plan() IS
 CREATE FUNCTION wearables_internal.left_to_others(target text, endpoint text, all_policies boolean) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-  SELECT CASE WHEN $1 = 'quarantine' OR $2 IS NOT NULL OR count(*) = 0 THEN 'true'
+  SELECT CASE WHEN $1 IN ('quarantine', 'accesses') OR $2 IS NOT NULL OR count(*) = 0 THEN 'true'
          ELSE format('(x.endpoint IS NULL OR x.endpoint <> ALL (%L::text[]))', array_agg(p.endpoint::text)) END
   FROM wearables.retention_policies p
   WHERE p.target = $1 AND p.endpoint IS NOT NULL AND (p.enabled OR $3);

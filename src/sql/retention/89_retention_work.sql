@@ -132,8 +132,8 @@ BEGIN
   place := CASE WHEN place + blocks < pages THEN place + blocks END;
 END $$;
 COMMENT ON FUNCTION wearables_internal.drop_old_rows(integer, bigint) IS
-  'Drops what a policy does not keep of deliveries, quarantine or connection_events, in the pages from place on. '
-  'Returns the page to go on with (null: it was the last one), and what was dropped.';
+  'Drops what a policy does not keep of deliveries, quarantine, connection_events or accesses, in the pages from '
+  'place on. Returns the page to go on with (null: it was the last one), and what was dropped.';
 
 CREATE FUNCTION wearables_internal.apply_some_retention(argument jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
