@@ -75,7 +75,7 @@ sub keep_as_printed
 }
 
 my $node = make_node(
-	'manual', "wearables_ingest.databases = ''", "timezone = 'UTC'",
+	'manual', "wearables_ingest.databases = ''", "timezone = 'UTC'", 'wearables_ingest.access_record = on',
 	# a chapter reads an API key from the environment
 	"wearables_ingest.secret_env_prefix = 'WEARABLES_'");
 $node->start;
