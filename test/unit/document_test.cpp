@@ -13,7 +13,7 @@ namespace {
 constexpr std::int64_t kEventVersion = std::int64_t{1000} << kVersionLowBits | 7;
 
 Document document(std::string id, Micros updated_at = kNoInstant) {
-  return {id, id, part_of(id), 0, kNoSessionSource, false, updated_at, 0, 0};
+  return {id, {}, part_of(id), 0, kNoSessionSource, false, updated_at, 0, 0};
 }
 
 Row row(std::uint32_t of_document, Micros ts, double value = 60, std::uint32_t ordinal = 0) {
@@ -53,7 +53,7 @@ TEST(OrderDocuments, GoesByOriginThenPlace) {
 TEST(OrderDocuments, OfOneIdentityAndOriginTheLaterPlaceStands) {
   Batch batch;
   batch.documents = {document("z", 9'000'000), document("a", 9'000'000)};
-  batch.documents[0].identity = batch.documents[1].identity = "fitbit/watch/2026-05-04";
+  batch.documents[0].instead_of_id = batch.documents[1].instead_of_id = "fitbit/watch/2026-05-04";
   std::vector<Row> rows = {row(0, 10), row(1, 20)};
   DocumentSet documents;
   EXPECT_EQ(order_documents(batch, kEventVersion, rows, documents).value(), 1U);

@@ -46,7 +46,7 @@ TEST(Stream, IsOfItsDocument) {
             "temperature 2023-11-14T22:13:30 21 oura/ring/ride of t1\n");
   ASSERT_EQ(batch.documents.size(), 1U);
   EXPECT_EQ(batch.documents[0].id, "t1");
-  EXPECT_EQ(batch.documents[0].identity, "t1");
+  EXPECT_EQ(batch.documents[0].identity(), "t1");
   EXPECT_FALSE(batch.documents[0].is_stream);
   EXPECT_EQ(batch.documents[0].offset, 1U);
   EXPECT_EQ(batch.documents[0].length, kBody.size() - 2);
@@ -101,7 +101,7 @@ TEST(Stream, WithinADocumentIsADocumentOfItsOwn) {
   ASSERT_EQ(batch.documents.size(), 2U);
   EXPECT_FALSE(batch.documents[0].is_stream);
   EXPECT_TRUE(batch.documents[1].is_stream);
-  EXPECT_EQ(batch.documents[1].identity, "t1");
+  EXPECT_EQ(batch.documents[1].identity(), "t1");
   EXPECT_EQ(batch.documents[1].offset, kTrip.size());
   EXPECT_EQ(batch.documents[1].length, kInside.size());
   EXPECT_FALSE(batch.documents[1].session.exists());

@@ -103,8 +103,8 @@ class DocumentSink final : public RecordSink {
   bool is_balanced() const noexcept { return true; }
 
  private:
-  std::string id() const;
-  std::string identity_in(const SourceRef& source);
+  std::string_view id() const;
+  std::string instead_of_id(const SourceRef& source);
   Session session();
   void note_channel(std::uint32_t index, std::string_view provider);
   std::string_view provider() const;
@@ -120,12 +120,16 @@ class DocumentSink final : public RecordSink {
 };
 
 // A name, or a whole number as it is written; empty when there is neither.
-std::string DocumentSink::id() const {
-  if (subject_ != nullptr) return is_printable(subject_->id, kMaxId) ? std::string(subject_->id) : std::string();
-  const Value& value = readings_.field(resource_.id);
-  const bool integer = value.kind == Kind::kNumber && value.text.find_first_of(".eE") == std::string_view::npos;
-  if (value.kind != Kind::kString && !integer) return {};
-  return is_printable(value.text, kMaxId) ? std::string(value.text) : std::string();
+std::string_view DocumentSink::id() const {
+  std::string_view id;
+  if (subject_ != nullptr) {
+    id = subject_->id;
+  } else {
+    const Value& value = readings_.field(resource_.id);
+    const bool integer = value.kind == Kind::kNumber && value.text.find_first_of(".eE") == std::string_view::npos;
+    if (value.kind == Kind::kString || integer) id = value.text;
+  }
+  return is_printable(id, kMaxId) ? id : std::string_view();
 }
 
 std::string_view DocumentSink::provider() const {
@@ -158,7 +162,7 @@ std::string escaped(std::string_view name) {
 
 // By which a document of a day or a source is known; empty where it is known by its id, as one of a day is that does
 // not say which.
-std::string DocumentSink::identity_in(const SourceRef& source) {
+std::string DocumentSink::instead_of_id(const SourceRef& source) {
   const OnePer one_per = resource_.def.one_per;
   if (one_per == OnePer::kId) return {};
   std::string identity = escaped(source.provider) + '/' + escaped(source.type);
@@ -210,7 +214,7 @@ void DocumentSink::add_stream(std::uint32_t holder) {
   if (documents.size() == kMaxDocuments) return readings_.reject_reading(Reason::kTooManyDocuments);
   Document stream = documents[holder];
   const auto index = static_cast<std::uint32_t>(documents.size());
-  stream.identity = stream.id;
+  stream.instead_of_id.clear();
   stream.part = part_of(stream.id);
   stream.source = source;
   stream.offset = static_cast<std::size_t>(readings_.field(resource_.stream_field).number);
@@ -228,7 +232,7 @@ void DocumentSink::record(const Record& record) {
   readings_.start(record);
   readings_.begin_series();
   if (!record.is_object) return readings_.reject_form(record);
-  std::string id = this->id();
+  const std::string_view id = this->id();
   if (id.empty()) return readings_.reject_reading(Reason::kMissingId);
   const std::string_view provider = this->provider();
   const std::uint16_t source = readings_.source(provider, source_type(), resource_.def.name);
@@ -236,14 +240,11 @@ void DocumentSink::record(const Record& record) {
   std::vector<Document>& documents = batch_.documents;
   if (documents.size() == kMaxDocuments) return readings_.reject_reading(Reason::kTooManyDocuments);
   const auto index = static_cast<std::uint32_t>(documents.size());
-  std::string identity = identity_in(batch_.sources[source]);
-  const std::int16_t part = identity.empty() ? part_of(id) : kWholePart;
-  if (identity.empty()) identity = id;
   // filled in place, as samples are
   Document& document = documents.emplace_back();
-  document.id = std::move(id);
-  document.identity = std::move(identity);
-  document.part = part;
+  document.id = id;
+  document.instead_of_id = instead_of_id(batch_.sources[source]);
+  document.part = document.instead_of_id.empty() ? part_of(id) : kWholePart;
   document.source = source;
   document.updated_at = readings_.plausible_instant(resource_.updated_at);
   document.offset = record.offset;

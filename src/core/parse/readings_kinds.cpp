@@ -109,7 +109,7 @@ std::int16_t Readings::part_in(const PlanMapping& mapping, std::uint32_t documen
     identity_.append(value.text);
   }
   if (identity_.empty()) return whole;
-  if (whole != kWholePart) identity_.append(batch_.documents[document].identity);
+  if (whole != kWholePart) identity_.append(batch_.documents[document].identity());
   if (identity_ != last_part_.identity) last_part_ = {identity_, part_of(identity_)};
   return last_part_.part;
 }

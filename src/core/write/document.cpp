@@ -18,7 +18,7 @@ std::size_t drop_former_states(const Batch& batch, DocumentSet& documents) {
   std::vector<std::uint32_t> kept;
   for (auto which = documents.order.rbegin(); which != documents.order.rend(); ++which) {
     const Document& document = batch.documents[*which];
-    if (standing[document.is_stream ? 1 : 0].insert(document.identity).second) {
+    if (standing[document.is_stream ? 1 : 0].insert(document.identity()).second) {
       kept.push_back(*which);
     } else {
       overtaken += documents.count[*which];
@@ -54,7 +54,7 @@ Result<std::size_t> order_documents(const Batch& batch, std::int64_t event_versi
   for (std::uint32_t i = 0; i < count; ++i) {
     documents.order.push_back(i);
     const Document& document = batch.documents[i];
-    documents.version.push_back(version_of_document(origin_ms_of(document, event_version), document.identity));
+    documents.version.push_back(version_of_document(origin_ms_of(document, event_version), document.identity()));
     documents.first[i] = next;
     for (; next < rows.size() && rows[next].document == i; ++next) rows[next].version = documents.version[i];
     const std::size_t all = next - documents.first[i];

@@ -9,6 +9,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace wearables {
@@ -130,8 +131,8 @@ inline constexpr std::uint16_t kNoSessionSource = 0xffff;  // no condition decid
 // A summary object of the body. offset and length cut its text out of the body.
 struct Document {
   std::string id;
-  std::string identity;  // what it replaces its former self by: its id, or what ResourceDef::one_per says
-  std::int16_t part;     // of its readings
+  std::string instead_of_id;  // what it is known by where it is one a day or a source (ResourceDef::one_per); or empty
+  std::int16_t part;          // of its readings
   std::uint16_t source;
   // The source under whose channel a condition puts the session, such as that of naps, whether or not it has readings.
   // Here, where it takes no room: a body may hold 50,000 documents.
@@ -141,6 +142,9 @@ struct Document {
   std::size_t offset;
   std::size_t length;
   Session session = {};
+
+  // What it replaces its former self by.
+  std::string_view identity() const noexcept { return instead_of_id.empty() ? id : instead_of_id; }
 };
 
 struct Rejected {

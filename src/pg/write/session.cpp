@@ -118,7 +118,7 @@ void drop_superseded(int64 user_id, std::string_view resource, const Batch& batc
     const Document& document = batch.documents[documents.order[i]];
     any_session = any_session || (live[i] && document.session.exists());
     // the stream of a superseded night is a document of another resource, and stays: no document has an empty identity
-    const std::string_view identity = document.is_stream ? std::string_view() : document.identity;
+    const std::string_view identity = document.is_stream ? std::string_view() : document.identity();
     identities[i] = PointerGetDatum(cstring_to_text_with_len(identity.data(), static_cast<int>(identity.size())));
   }
   if (!any_session) return;

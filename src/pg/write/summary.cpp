@@ -182,7 +182,7 @@ void remove_documents_of(const Event& event, std::string_view resource, bool str
   int count = 0;
   for (size_t i = 0; i < most; ++i) {
     if (batch->documents[i].is_stream != streams) continue;
-    const std::string& identity = batch->documents[i].identity;
+    const std::string_view identity = batch->documents[i].identity();
     stay[count++] = PointerGetDatum(cstring_to_text_with_len(identity.data(), static_cast<int>(identity.size())));
   }
   note_aftermath(run(delete_documents, {arg_int8(user_id), arg_text(resource), arg_int8(event.event_id),
@@ -210,7 +210,7 @@ bool* store_documents(const Event& event, const DocumentResources& resources, in
     const std::uint32_t which = documents.order[i];
     const Document& document = batch.documents[which];
     const DocumentRow row{
-        document.identity,
+        document.identity(),
         document.id,
         storable_document(event, document),
         documents.version[which],
