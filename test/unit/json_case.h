@@ -49,8 +49,7 @@ class Notes final : public RecordSink {
   void end_list() override { text_ << "end\n"; }
 
   void record(const Record& record) override {
-    text_ << record.list;
-    if (record.index != Record::kNotListed) text_ << '/' << record.index;
+    text_ << record.pointer();
     if (!record.is_object) text_ << (record.too_deep ? " too deep" : " no object");
     if (record.is_object) {
       for (const Value& value : record.fields) text_ << ' ' << shown(value);

@@ -21,17 +21,27 @@
 
 namespace wearables {
 
+// Where a list or an object stands in a body. The walk holds these while it is within; the text of a pointer is made
+// when somebody asks for it.
+struct BodyPath {
+  const BodyPath* above;  // of the object that it is a member of, or of the list that holds this object; null: the root
+  std::size_t index;      // of the object in that list; Record::kNotListed when it stands in none
+  std::string_view name;  // of the member
+};
+
 struct Record {
   bool is_object;
   std::span<const Value> fields;  // by slot; meaningless when it is not an object
   std::span<const Places> lists;  // of the field set
-  std::string_view list;          // RFC 6901 pointer to the list that holds it
-  std::size_t index;              // in that list; kNotListed when `list` points to the record itself
+  const BodyPath* list;           // that holds it; null: the root
+  std::size_t index;              // in that list; kNotListed when `list` is where the record itself stands
   std::size_t offset;             // of its text in the body
   std::size_t length;             // of that text; 0 for a sample
   bool too_deep = false;          // an object that is nested too deep to be read: counts as none
 
   static constexpr std::size_t kNotListed = static_cast<std::size_t>(-1);
+
+  std::string pointer() const;  // RFC 6901, into the body
 };
 
 // Takes the records of a walk, in the order of the body.

@@ -26,7 +26,7 @@ class DocumentWalk : public Walk {
   // An object that is a document, or stands around documents: the members tell.
   struct Holder {
     bool is_event;
-    std::string_view base;  // pointer; with index, where it stands
+    const BodyPath* path;  // with index, where it stands
     std::size_t index;
     std::size_t offset;
     int depth;
@@ -40,7 +40,7 @@ class DocumentWalk : public Walk {
   bool document(od::object& object, Holder self);
   bool container(od::field& field, Holder& self);
   bool documents(const Name& name, od::value& value, Holder& self);
-  bool list(od::value& value, std::string_view pointer, int depth);
+  bool list(od::value& value, const BodyPath& path, int depth);
   bool element(od::value& value, const Holder& self);
   bool around_null(od::object& object, const Holder& self, bool* is_null);
   bool has_id(od::value& value, int depth, bool* has);
@@ -57,13 +57,13 @@ class DocumentWalk : public Walk {
 Result<WalkFindings> DocumentWalk::run() {
   const auto done = Walk::run(
       [&](od::object& object) {
-        return event(object, {true, "", Record::kNotListed, start_of_root(), 1});
+        return event(object, {true, nullptr, Record::kNotListed, start_of_root(), 1});
       },
       [&](od::array& array) {
         bool empty = true;
         const bool walked = each_element(array, [&](od::value& value, std::size_t index) {
           empty = false;
-          return element(value, {true, "", index, offset_of(value), 2});
+          return element(value, {true, nullptr, index, offset_of(value), 2});
         });
         any_ = any_ || empty;
         return walked;
@@ -84,7 +84,7 @@ bool DocumentWalk::element(od::value& value, const Holder& self) {
   if (!check(value, self.depth)) return false;
   if (self.is_event) return true;
   any_ = true;
-  sink_.record({false, {}, {}, self.base, self.index, self.offset, 0, is_object});
+  sink_.record({false, {}, {}, self.path, self.index, self.offset, 0, is_object});
   return true;
 }
 
@@ -123,7 +123,7 @@ bool DocumentWalk::document(od::object& object, Holder self) {
   any_ = true;
   WEARABLES_ASSERT(end_of_object() > self.offset);
   const std::size_t length = end_of_object() - self.offset;
-  sink_.record({true, found_.values, found_.lists, self.base, self.index, self.offset, length});
+  sink_.record({true, found_.values, found_.lists, self.path, self.index, self.offset, length});
   return true;
 }
 
@@ -171,19 +171,19 @@ bool DocumentWalk::has_id(od::value& value, int depth, bool* has) {
 
 bool DocumentWalk::documents(const Name& name, od::value& value, Holder& self) {
   self.holds_documents = true;
-  const std::string pointer = member_pointer(self.base, self.index, name.text);
-  if (*start(value) == '[') return list(value, pointer, self.depth + 1);
-  Holder inside{false, pointer, Record::kNotListed, offset_of(value), self.depth + 1};
+  const BodyPath path{self.path, self.index, name.text};
+  if (*start(value) == '[') return list(value, path, self.depth + 1);
+  Holder inside{false, &path, Record::kNotListed, offset_of(value), self.depth + 1};
   inside.is_inside = !self.is_event;
   return element(value, inside);
 }
 
-bool DocumentWalk::list(od::value& value, std::string_view pointer, int depth) {
+bool DocumentWalk::list(od::value& value, const BodyPath& path, int depth) {
   any_ = true;
   od::array array;
   if (!passed(value.get_array().get(array))) return false;
   return each_element(array, [&](od::value& document, std::size_t index) {
-    return element(document, {false, pointer, index, offset_of(document), depth + 1});
+    return element(document, {false, &path, index, offset_of(document), depth + 1});
   });
 }
 

@@ -35,7 +35,7 @@ class ObjectWalk : public Walk {
     found_.clear();
     if (!take_members(members, wanted_, 2)) return false;
     WEARABLES_ASSERT(end_of_object() > offset);
-    sink_.record({true, found_.values, found_.lists, "", index, offset, end_of_object() - offset});
+    sink_.record({true, found_.values, found_.lists, nullptr, index, offset, end_of_object() - offset});
     return true;
   }
 

@@ -20,7 +20,6 @@ class TimeseriesWalk : public Walk {
         found_(room_for(fields)),
         destination_(destination_of(fields, found_.values.data(), found_.lists.data(), "")),
         wanted_{&destination_, &fields.root()},
-        no_source_(source_fields.size()),
         record_{true, found_.values, found_.lists, {}, 0, 0, 0} {}
 
   Result<WalkFindings> run();
@@ -31,7 +30,7 @@ class TimeseriesWalk : public Walk {
   // An object that holds a list of samples, or is itself a sample: the members tell.
   struct Holder {
     Role role;
-    std::string_view base;  // pointer; with index, where it stands
+    const BodyPath* path;  // with index, where it stands
     std::size_t index;
     int depth;
     std::string_view group;     // the provider, where the source does not say
@@ -41,7 +40,7 @@ class TimeseriesWalk : public Walk {
     od::object_iterator end = {};
   };
 
-  bool event(od::object& object, std::string_view base, std::size_t index, int depth);
+  bool event(od::object& object, const BodyPath* path, std::size_t index, int depth);
   bool holder(od::object& object, Holder& self);
   bool take_member(const Name& name, od::value& value, Holder& self);
   static std::string_view path_of_data(const Holder& self);
@@ -52,33 +51,32 @@ class TimeseriesWalk : public Walk {
   bool take_provider(od::value& value, Holder& self);
   bool is_sample(od::value& value, int depth, bool* is);
   bool samples(od::value& value, const Holder& self);
-  bool element(od::value& value, std::string_view list, std::size_t index, int depth);
-  bool element_with_list(od::object& object, std::string_view list, std::size_t index, int depth);
+  bool element(od::value& value, const BodyPath* list, std::size_t index, int depth);
+  bool element_with_list(od::object& object, const BodyPath* list, std::size_t index, int depth);
   bool container(od::field& field, int depth, bool* is_list);
   bool groups(od::value& value, const Holder& self);
   bool group(od::value& value, Holder self);
-  bool too_deep(od::value& value, std::string_view list, std::size_t index, int depth);
+  bool too_deep(od::value& value, const BodyPath* list, std::size_t index, int depth);
 
   const FieldSet& source_fields_;
   RecordSink& sink_;
   FoundFields found_;
   const Destination destination_;
   const WantedValue wanted_;
-  const std::vector<Value> no_source_;
   Record record_;  // filled in place: to copy it right after its members were written would stall on store forwarding
   bool any_ = false;
   int lists_ahead_ = 0;  // the holders that are being walked and have looked ahead
 };
 
 Result<WalkFindings> TimeseriesWalk::run() {
-  const auto done = Walk::run([&](od::object& object) { return event(object, "", Record::kNotListed, 1); },
+  const auto done = Walk::run([&](od::object& object) { return event(object, nullptr, Record::kNotListed, 1); },
                               [&](od::array& array) {
                                 bool empty = true;
                                 const bool walked = each_element(array, [&](od::value& value, std::size_t index) {
                                   empty = false;
                                   if (*start(value) != '{') return check(value, 2);
                                   od::object object;
-                                  return passed(value.get_object().get(object)) && event(object, "", index, 2);
+                                  return passed(value.get_object().get(object)) && event(object, nullptr, index, 2);
                                 });
                                 any_ = any_ || empty;
                                 return walked;
@@ -86,8 +84,8 @@ Result<WalkFindings> TimeseriesWalk::run() {
   return findings(done, any_, "no list in \"data\", \"data.data\" or \"groups\"");
 }
 
-bool TimeseriesWalk::event(od::object& object, std::string_view base, std::size_t index, int depth) {
-  Holder self{Role::kEvent, base, index, depth, {}, {}};
+bool TimeseriesWalk::event(od::object& object, const BodyPath* path, std::size_t index, int depth) {
+  Holder self{Role::kEvent, path, index, depth, {}, {}};
   return holder(object, self);
 }
 
@@ -110,8 +108,8 @@ bool TimeseriesWalk::take_member(const Name& name, od::value& value, Holder& sel
       bool is_sample = false;
       if (self.role == Role::kGroup && !this->is_sample(value, self.depth + 1, &is_sample)) return false;
       if (is_sample) return take_data(value, self);
-      const std::string base = member_pointer(self.base, self.index, "data");
-      return group(value, {Role::kGroup, base, Record::kNotListed, self.depth + 1, self.group, {}});
+      const BodyPath path{self.path, self.index, "data"};
+      return group(value, {Role::kGroup, &path, Record::kNotListed, self.depth + 1, self.group, {}});
     }
     if (self.role != Role::kElement) note_instead(value, path_of_data(self), "a list or an object");
   }
@@ -135,11 +133,13 @@ std::string_view TimeseriesWalk::path_of_data(const Holder& self) {
 bool TimeseriesWalk::take_data(od::value& value, Holder& self) {
   if (self.source.empty() && !self.looked_ahead) {
     if (lists_ahead_ == kMaxListsAhead) {
-      return too_deep(value, member_pointer(self.base, self.index, "data"), Record::kNotListed, self.depth + 1);
+      const BodyPath path{self.path, self.index, "data"};
+      return too_deep(value, &path, Record::kNotListed, self.depth + 1);
     }
     if (!look_for_source(value, self)) return false;
   }
-  sink_.begin_list(self.source.empty() ? no_source_ : self.source, self.group);
+  if (self.source.empty()) self.source.resize(source_fields_.size());  // nothing is known of it
+  sink_.begin_list(self.source, self.group);
   const bool walked = samples(value, self);
   sink_.end_list();
   return walked;
@@ -205,16 +205,16 @@ bool TimeseriesWalk::is_sample(od::value& value, int depth, bool* is) {
 
 bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   any_ = true;
-  const std::string pointer = member_pointer(self.base, self.index, "data");
-  if (*start(value) == '{') return element(value, pointer, Record::kNotListed, self.depth + 1);
+  const BodyPath path{self.path, self.index, "data"};
+  if (*start(value) == '{') return element(value, &path, Record::kNotListed, self.depth + 1);
   od::array array;
   if (!passed(value.get_array().get(array))) return false;
   return each_element(array, [&](od::value& sample, std::size_t index) {
-    return !stopped() && element(sample, pointer, index, self.depth + 2);
+    return !stopped() && element(sample, &path, index, self.depth + 2);
   });
 }
 
-[[gnu::flatten]] inline bool TimeseriesWalk::element(od::value& value, std::string_view list, std::size_t index,
+[[gnu::flatten]] inline bool TimeseriesWalk::element(od::value& value, const BodyPath* list, std::size_t index,
                                                      int depth) {
   const std::size_t offset = offset_of(value);
   const bool is_object = *start(value) == '{';
@@ -251,7 +251,7 @@ bool TimeseriesWalk::samples(od::value& value, const Holder& self) {
   return !*is_list && take(value, name == kNameSource ? WantedValue{} : member_of(wanted_, name), depth);
 }
 
-[[gnu::noinline]] bool TimeseriesWalk::element_with_list(od::object& object, std::string_view list, std::size_t index,
+[[gnu::noinline]] bool TimeseriesWalk::element_with_list(od::object& object, const BodyPath* list, std::size_t index,
                                                          int depth) {
   bool filled = false;
   if (!passed(object.reset().get(filled))) return false;
@@ -264,33 +264,33 @@ bool TimeseriesWalk::groups(od::value& value, const Holder& self) {
   any_ = true;
   od::object object;
   if (!passed(value.get_object().get(object))) return false;
-  const std::string base = member_pointer(self.base, self.index, "groups");
+  const BodyPath above{self.path, self.index, "groups"};
   return each_member(object, [&](const Name& name, od::value& member) {
-    const std::string pointer = member_pointer(base, Record::kNotListed, name.text);
+    const BodyPath path{&above, Record::kNotListed, name.text};
     if (*start(member) != '[') {
-      return group(member, {Role::kGroup, pointer, Record::kNotListed, self.depth + 2, name.text, {}});
+      return group(member, {Role::kGroup, &path, Record::kNotListed, self.depth + 2, name.text, {}});
     }
     od::array array;
     if (!passed(member.get_array().get(array))) return false;
     return each_element(array, [&](od::value& element, std::size_t index) {
-      return group(element, {Role::kGroup, pointer, index, self.depth + 3, name.text, {}});
+      return group(element, {Role::kGroup, &path, index, self.depth + 3, name.text, {}});
     });
   });
 }
 
 bool TimeseriesWalk::group(od::value& value, Holder self) {
   if (*start(value) != '{') return check(value, self.depth);
-  if (self.depth > kMaxDepth) return too_deep(value, self.base, self.index, self.depth);
+  if (self.depth > kMaxDepth) return too_deep(value, self.path, self.index, self.depth);
   od::object object;
   return passed(value.get_object().get(object)) && holder(object, self);
 }
 
 // Whatever readings are in it count as one, which is too deep.
-bool TimeseriesWalk::too_deep(od::value& value, std::string_view list, std::size_t index, int depth) {
+bool TimeseriesWalk::too_deep(od::value& value, const BodyPath* list, std::size_t index, int depth) {
   any_ = true;
   const std::size_t offset = offset_of(value);
   if (!check(value, depth)) return false;
-  sink_.begin_list(no_source_, "");
+  sink_.begin_list(std::vector<Value>(source_fields_.size()), "");
   sink_.record({false, {}, {}, list, index, offset, 0, true});
   sink_.end_list();
   return true;

@@ -6,6 +6,21 @@
 #include <limits>
 
 namespace wearables {
+namespace {
+
+std::string pointer_to(const BodyPath* path, std::size_t index) {
+  std::string pointer;
+  if (path != nullptr) {
+    pointer = pointer_to(path->above, path->index) + '/';
+    append_escaped(pointer, path->name);
+  }
+  if (index != Record::kNotListed) pointer += '/' + std::to_string(index);
+  return pointer;
+}
+
+}  // namespace
+
+std::string Record::pointer() const { return pointer_to(list, index); }
 
 bool ParsedBody::pass(const char* end) noexcept {
   const od::token_position first = iter.position();

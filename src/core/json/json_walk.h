@@ -20,15 +20,6 @@ namespace wearables {
 
 using Name = MemberName;
 
-// RFC 6901: of a member of what stands at `base`, or at a place in the list there.
-inline std::string member_pointer(std::string_view base, std::size_t index, std::string_view name) {
-  std::string pointer(base);
-  if (index != Record::kNotListed) pointer += '/' + std::to_string(index);
-  pointer += '/';
-  append_escaped(pointer, name);
-  return pointer;
-}
-
 // The parser's document, and a way back to a place in it. The parser has none: its object.reset() goes to the front of
 // an object, from where all of its members would be passed over again.
 class ParsedBody : public od::document {

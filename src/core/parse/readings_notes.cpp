@@ -141,8 +141,7 @@ void Readings::finish() {
 }
 
 std::string Readings::pointer_to(int slot) const {
-  std::string pointer(record_->list);
-  if (record_->index != Record::kNotListed) pointer += '/' + std::to_string(record_->index);
+  std::string pointer = record_->pointer();
   if (slot == kNoSlot) return pointer;
   std::string below = resource_.fields.pointer(static_cast<std::uint16_t>(slot));
   if (resource_.fields.list_of(static_cast<std::uint16_t>(slot)) >= 0) {

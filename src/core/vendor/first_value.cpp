@@ -17,7 +17,7 @@ class FirstValueSink final : public RecordSink {
   const FoundValue& found() const noexcept { return found_; }
 
   void record(const Record& record) override {
-    if (!record.is_object || record.list != "" || record.index != Record::kNotListed) return;
+    if (!record.is_object || record.list != nullptr || record.index != Record::kNotListed) return;
     for (const std::uint16_t slot : slots_) {
       const Value& value = record.fields[slot];
       if (!value.present() || (wanted_ == Wanted::kTexts && value.kind != Kind::kString)) continue;
