@@ -57,6 +57,7 @@ void Readings::start(const Record& record, Fields source) {
 
 bool Readings::add(const Mappings& mappings, std::uint16_t source, std::uint32_t document) {
   bool any = false;
+  part_ = document == kNone ? kWholePart : batch_.documents[document].part;
   for (const std::uint16_t number : mappings.mappings) {
     WEARABLES_ASSERT(number < resource_.mappings.size());
     any |= add_of(resource_.mappings[number], source, document);
@@ -125,8 +126,7 @@ bool Readings::add_rows(const PlanMapping& mapping, std::uint16_t source, std::u
   sample.ordinal = batch_.readings++;
   sample.document = document;
   sample.source = static_cast<std::uint8_t>(source);
-  sample.part = document == kNone ? kWholePart : batch_.documents[document].part;
-  if (!mapping.part.empty()) sample.part = part_in(mapping, document);
+  sample.part = mapping.part.empty() ? part_ : part_in(mapping, document);
   note_offsets(sample);
   return true;
 }
@@ -243,7 +243,7 @@ bool Readings::convert_unit(std::string_view text, int slot) {
     sample.metric = choice_.metric->def.metric_id;
     return true;
   }
-  Extended& extended = extended_[choice_.extended];
+  Extended& extended = apart_->extended[choice_.extended];
   if (extended.named == kNoMetric) {
     const std::size_t next = batch_.new_metrics.size();
     static_assert(kMaxMetricNames <= std::numeric_limits<std::int16_t>::max());

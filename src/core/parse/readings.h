@@ -10,6 +10,7 @@
 #include "core/write/sample.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -213,7 +214,7 @@ class Readings {
   // The metric of a reading.
   struct Choice {
     const PlanMetric* metric = nullptr;
-    std::size_t extended = kNotExtended;  // index into extended_
+    std::size_t extended = kNotExtended;  // index into Apart::extended
   };
 
   // Why a reading is none.
@@ -261,12 +262,21 @@ class Readings {
     std::size_t index = kNotExtended;
   };
 
+  // For fields that tell readings of one instant and source apart. Most bodies have none, so it is made where it is
+  // wanted.
+  struct Apart {
+    Interner names;                  // of extended metrics
+    std::vector<Extended> extended;  // by index of the name
+    LastExtended last_extended;
+    std::string extension;  // of the metric's name, of the reading at hand
+    HashedPart last_part;   // most readings of a body have one
+    std::string identity;   // of the reading at hand
+  };
+
   Micros earliest_ = kEarliestInstant;
   Micros latest_ = kLatestInstant;
   Place place_;
   Choice choice_;
-  Interner extended_names_;
-  std::vector<Extended> extended_;   // by index of the name
   Interner sources_;                 // those after the first few
   std::vector<bool> source_closed_;  // by index; empty where no names are closed
   Interner zones_;
@@ -277,12 +287,10 @@ class Readings {
   ReadInstant instant_;  // read last in this record
   ReadingTime time_;     // of the reading before, in this record
   InstantReader instants_;
-  WrittenOffset offsets_{};  // of the reading before
-  Conversion unit_;          // of the number at hand
-  HashedPart last_part_;     // most readings of a body have one
-  std::string identity_;
-  std::string extension_;  // of the metric's name, of the reading at hand
-  LastExtended last_extended_;
+  WrittenOffset offsets_{};         // of the reading before
+  Conversion unit_;                 // of the number at hand
+  std::int16_t part_ = kWholePart;  // of the document that is being added
+  std::unique_ptr<Apart> apart_;
 };
 
 }  // namespace wearables

@@ -6,6 +6,7 @@
 #include "core/write/version.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -40,17 +41,22 @@ bool Readings::holds(const PlanCondition& condition) const noexcept {
 }
 
 bool Readings::choose_extended(const PlanMapping& mapping) {
+  if (apart_ == nullptr) apart_ = std::make_unique<Apart>();
   if (!read_extension(mapping)) return false;
-  if (extension_.empty()) return true;
-  const bool same = last_extended_.mapping == &mapping && last_extended_.extension == extension_;
+  const std::string& extension = apart_->extension;
+  if (extension.empty()) return true;
+  const LastExtended& last = apart_->last_extended;
+  const bool same = last.mapping == &mapping && last.extension == extension;
   if (!same && !extend_metric(mapping)) return false;
-  choice_ = {extended_[last_extended_.index].metric, last_extended_.index};
-  return !extended_[last_extended_.index].closed || fail(Reason::kNoMoreNames, slot_of(mapping), extension_);
+  const Extended& extended = apart_->extended[last.index];
+  choice_ = {extended.metric, last.index};
+  return !extended.closed || fail(Reason::kNoMoreNames, slot_of(mapping), extension);
 }
 
-// Leaves what is added to the metric's name in extension_.
+// Leaves what is added to the metric's name in Apart::extension.
 bool Readings::read_extension(const PlanMapping& mapping) {
-  extension_.clear();
+  std::string& extension = apart_->extension;
+  extension.clear();
   const std::string& name = choice_.metric->def.name;
   for (const PlanExtension& part : mapping.extends) {
     const Value& value = field(part.field);
@@ -64,12 +70,12 @@ bool Readings::read_extension(const PlanMapping& mapping) {
     if (part.prefix.empty() && text.size() > name.size() + 1 && text.starts_with(name) && text[name.size()] == '/') {
       text.remove_prefix(name.size() + 1);
     }
-    if (!extension_.empty()) extension_ += '/';
-    extension_.append(part.prefix).append(text);
+    if (!extension.empty()) extension += '/';
+    extension.append(part.prefix).append(text);
   }
   // the table bounds all that is behind the first slash of a name
   const std::size_t behind_slash = name.size() - std::min(name.find('/'), name.size());
-  return extension_.size() + behind_slash <= kMaxName || fail(Reason::kMissingType, slot_of(mapping), extension_);
+  return extension.size() + behind_slash <= kMaxName || fail(Reason::kMissingType, slot_of(mapping), extension);
 }
 
 // Where to look at when a metric is not to be had; of several fields the record says which.
@@ -78,40 +84,43 @@ int Readings::slot_of(const PlanMapping& mapping) noexcept {
   return one ? mapping.extends.front().field.slot : kNoSlot;
 }
 
-// Leaves the metric that is named metric/extension_ in last_extended_.
+// Leaves the metric that is named metric/extension in Apart::last_extended.
 bool Readings::extend_metric(const PlanMapping& mapping) {
-  std::string name = choice_.metric->def.name + '/' + extension_;
-  const std::uint16_t index = extended_names_.index_of(name, extended_.size(), kMaxMetricNames);
-  if (index == Interner::kNoIndex) return fail(Reason::kTooManyNames, slot_of(mapping), extension_);
-  if (index == extended_.size()) {
+  std::vector<Extended>& extended = apart_->extended;
+  std::string name = choice_.metric->def.name + '/' + apart_->extension;
+  const std::uint16_t index = apart_->names.index_of(name, extended.size(), kMaxMetricNames);
+  if (index == Interner::kNoIndex) return fail(Reason::kTooManyNames, slot_of(mapping), apart_->extension);
+  if (index == extended.size()) {
     const auto known = plan_.metric_names.find(name);
     if (known != plan_.metric_names.end()) {
       const PlanMetric* metric = &plan_.metrics[known->second];
-      extended_.push_back({{}, metric, false, metric->def.metric_id});
+      extended.push_back({{}, metric, false, metric->def.metric_id});
     } else {
       const bool closed = is_closed(name);
-      extended_.push_back({std::move(name), choice_.metric, closed});
+      extended.push_back({std::move(name), choice_.metric, closed});
     }
   }
-  last_extended_ = {&mapping, extension_, index};
+  apart_->last_extended = {&mapping, apart_->extension, index};
   return true;
 }
 
 // Of the document and what the fields of the mapping hold beside it.
 std::int16_t Readings::part_in(const PlanMapping& mapping, std::uint32_t document) {
-  const std::int16_t whole = document == kNone ? kWholePart : batch_.documents[document].part;
-  identity_.clear();
+  if (apart_ == nullptr) apart_ = std::make_unique<Apart>();
+  std::string& identity = apart_->identity;
+  identity.clear();
   for (std::size_t i = 0; i < mapping.part.size(); ++i) {
     const Value& value = field(mapping.part[i]);
     if ((value.kind != Kind::kString && value.kind != Kind::kNumber) || value.text.empty()) continue;
     // which field, and how long, so that no two lists of texts read the same
-    identity_.append(std::to_string(i)).append(1, ':').append(std::to_string(value.text.size())).append(1, ':');
-    identity_.append(value.text);
+    identity.append(std::to_string(i)).append(1, ':').append(std::to_string(value.text.size())).append(1, ':');
+    identity.append(value.text);
   }
-  if (identity_.empty()) return whole;
-  if (whole != kWholePart) identity_.append(batch_.documents[document].identity());
-  if (identity_ != last_part_.identity) last_part_ = {identity_, part_of(identity_)};
-  return last_part_.part;
+  if (identity.empty()) return part_;
+  if (part_ != kWholePart) identity.append(batch_.documents[document].identity());
+  HashedPart& last = apart_->last_part;
+  if (identity != last.identity) last = {identity, part_of(identity)};
+  return last.part;
 }
 
 }  // namespace wearables
