@@ -122,7 +122,8 @@ BEGIN
       counts := counts || found.rows;
       digests := digests || found.digest;
     END LOOP;
-    PERFORM wearables_internal.finish_week(task.archive_id, week.week, files, counts, counts, digests);
+    PERFORM wearables_internal.finish_week(task.archive_id, week.week, files,
+      wearables_internal.check_week(task.archive_id, week.week, files, counts, counts, digests));
   END LOOP;
   PERFORM wearables_internal.end_archive(task.archive_id, 0, 0, NULL, NULL);
 END $$;
@@ -130,16 +131,17 @@ CREATE FUNCTION convergence_restore() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   task record;
   file bigint;
+  since timestamptz;
 BEGIN
   IF NOT EXISTS (SELECT FROM wearables.archived_files f WHERE f.state = 'archived') THEN RETURN; END IF;
   PERFORM wearables.restore_events('file:///shelf');
   SELECT c.* INTO task FROM wearables_internal.claim_archive('{file:///shelf}') c;
   FOR file IN SELECT f.file_id FROM wearables.archived_files f WHERE f.state = 'archived' LOOP
     PERFORM wearables_internal.prepare_restore(task.archive_id, file);
-    PERFORM wearables_internal.begin_restore(task.archive_id);
+    since := wearables_internal.begin_sweep();
     PERFORM wearables_internal.restore_rows(task.archive_id, file, jsonb_agg(s.event ORDER BY s.event -> 0), array_agg(s.payload ORDER BY s.event -> 0))
     FROM shelf s WHERE s.file_id = file;
-    PERFORM wearables_internal.end_restore(task.archive_id, file);
+    PERFORM wearables_internal.end_restore(task.archive_id, file, since);
   END LOOP;
   PERFORM wearables_internal.end_archive(task.archive_id, 0, 0, NULL, NULL);
 END $$"""
