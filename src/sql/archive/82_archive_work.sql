@@ -353,8 +353,8 @@ BEGIN
   UPDATE wearables.archived_files f
   SET state = 'archived', archived_at = clock_timestamp(), swept_at = clock_timestamp()
   WHERE f.file_id = ANY ($3);
-  -- Last, for receivers wait from here to the commit. The DROP takes the default partition, too, which who stores events
-  -- takes before its parent.
+  -- Last, for receivers wait from here to the commit. The DROP takes the default partition, too, which who stores
+  -- events takes before its parent.
   LOCK TABLE wearables.webhook_events_default IN SHARE ROW EXCLUSIVE MODE;
   LOCK TABLE ONLY wearables.webhook_events IN ACCESS EXCLUSIVE MODE;
   EXECUTE format('DROP TABLE %s', part);

@@ -170,8 +170,8 @@ BEGIN
   RETURN $3 - $2;
 END $$;
 COMMENT ON FUNCTION wearables_internal.check_coverage(text, date, date, text, text[]) IS
-  'Returns the number of days. Raises an error if the metric does not exist, the range is not valid or longer than ten years, or '
-  'the resource is not in resources.';
+  'Returns the number of days. Raises an error if the metric does not exist, the range is not valid or longer than ten '
+  'years, or the resource is not in resources.';
 
 CREATE FUNCTION wearables_internal.pulled_spans(user_id bigint, metric text, resource text)
 RETURNS TABLE (endpoint text, resource text, spans tstzmultirange)
