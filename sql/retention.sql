@@ -114,6 +114,9 @@ FROM wearables.retention_floors f LEFT JOIN wearables.metrics m USING (metric_id
 SELECT wearables.raise_retention_floor((day(10) AT TIME ZONE 'UTC')::date, 'heartrate'), wearables.raise_retention_floor((day(15) AT TIME ZONE 'UTC')::date, 'heartrate');
 INSERT INTO wearables.samples (user_id, metric, ts, provider, value) VALUES (:bob, 'heartrate', day(11), 'polar', 70);
 SELECT count(*) FROM wearables.samples WHERE user_id = :bob AND provider = 'polar';
+-- what was dropped is not asked for again
+SELECT wearables.register_user('carol') AS carol \gset
+SELECT (now() AT TIME ZONE 'UTC')::date - c.day AS ago, c.how FROM wearables.coverage(:carol, 'steps', (day(32) AT TIME ZONE 'UTC')::date, (day(28) AT TIME ZONE 'UTC')::date) c ORDER BY 1 DESC;
 SELECT wearables.raise_retention_floor('2100-01-01');
 SELECT wearables.raise_retention_floor('2020-01-01', 'nonsense');
 

@@ -139,6 +139,18 @@ END;
 COMMENT ON FUNCTION wearables_internal.channels_of(text) IS
   'Channels of the sources of the samples that the resource yields.';
 
+CREATE FUNCTION wearables_internal.family_floor(metric text) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT min(coalesce(f.floor, others.floor, '-infinity'))
+  FROM unnest(wearables_internal.metric_names($1)) n (name)
+  JOIN wearables.metrics m ON m.name = n.name
+  LEFT JOIN wearables.retention_floors f ON f.metric_id = m.metric_id
+  LEFT JOIN wearables.retention_floors others ON others.metric_id = 0;
+END;
+COMMENT ON FUNCTION wearables_internal.family_floor(text) IS
+  'Below which time retention drops the samples of a metric and of all its sub-metrics.';
+
 CREATE FUNCTION wearables_internal.check_coverage(
   metric text, from_day date, to_day date, resource text, resources text[])
 RETURNS integer
@@ -340,6 +352,7 @@ BEGIN ATOMIC
               WHEN b.sent THEN 'webhook'
               WHEN h.instants OR h.of_day THEN 'readings'
               WHEN r.day IS NOT NULL THEN 'refused'
+              WHEN d.ends <= (SELECT wearables_internal.family_floor($2)) THEN 'dropped'
               WHEN d.ends > statement_timestamp() - wearables_internal.longest_request() THEN 'open'
               WHEN (SELECT t.spans FROM told t) @> tstzrange(d.starts, d.ends) THEN 'empty'
               ELSE 'unknown' END,
@@ -360,9 +373,9 @@ COMMENT ON FUNCTION wearables.coverage(bigint, text, date, date, text, integer) 
   '1000. Returns day, in the user''s time zone; how; event_ids, the newest events behind the day, newest first; and '
   'events, their number. Values of how: webhook, pull, both: there are samples, and events of that origin wrote '
   'them; readings: there are samples, but their events were removed, or they were inserted by hand; refused: all '
-  'readings of the day are in quarantine; empty: backfills of each resource that yields the metric, covering every '
-  'connected provider, started after the day was over, completed, all their pages were processed, and they hold '
-  'nothing; open: no samples yet, and the '
+  'readings of the day are in quarantine; dropped: no samples, and the day lies below retention_floors; empty: '
+  'backfills of each resource that yields the metric, covering every connected provider, started after the day was '
+  'over, completed, all their pages were processed, and they hold nothing; open: no samples yet, and the '
   'day is not over, or has been for less than an hour; unknown: no samples, and no such backfills. An event of a '
   'timeseries counts for each day with samples between the first and the last that it wrote; of a document, the '
   'event of its present version counts. A day that the user''s time zone skipped (30 December 2011 in Apia) has no '
