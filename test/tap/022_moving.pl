@@ -11,7 +11,7 @@ use Wearables;
 
 my $now = int(time) - int(time) % 60;
 my $calls = 0;
-my $dir = $PostgreSQL::Test::Utils::tmp_check;
+my $dir = PostgreSQL::Test::Utils::tempdir;
 my $kWorkers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'wearables_ingest worker' AND datname = '%s'};
 
 my $node = make_node('moving', "wearables_ingest.databases = 'app'", 'wearables_ingest.naptime = 3600', 'wearables_ingest.workers = 2');

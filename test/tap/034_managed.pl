@@ -105,6 +105,8 @@ sub is_same
 {
 	my ($when, $database) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	# drain() commits without waiting for the disk, and who waits for the subscriber asks how far the WAL has been written
+	at_box(q{SELECT pg_logical_emit_message(true, 'written', '')});
 	$box->wait_for_catchup('wearables');
 	for my $what (sort keys %digest) { is(run_sql($managed, 'shop', $kForms . $digest{$what}), run_sql($box, 'app', $kForms . $digest{$what}), "$when: $what"); }
 	for my $what (sort keys %answer)

@@ -20,7 +20,7 @@ find({ no_chdir => 1, wanted => sub { $program = $_ if m{/wearables-archive$} } 
 
 my $kOld = 150;  # events of each week
 my $first_ts = (int(time) - 86400 * 3) - (time % 60);
-my $folder = abs_path($PostgreSQL::Test::Utils::tmp_check) . '/archive';
+my $folder = abs_path($PostgreSQL::Test::Utils::tmp_check) . '/archive_live';
 mkdir $folder;
 my $node = make_node('archive_live', "wearables_ingest.databases = 'postgres'", 'wearables_ingest.naptime = 100ms', 'wearables_ingest.retry_base = 0');
 $node->start;
