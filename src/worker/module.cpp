@@ -63,6 +63,14 @@ void at_schema_change(Datum, int, uint32) {
   forget_plan_for_good();
 }
 
+// Most of what users call is PL/pgSQL. Loaded once by the postmaster, its library need not be loaded by each session in
+// its first call: a sixth of the first chart of a week. Not where it is missing, for the server would not start.
+void preload_procedural_language() {
+  char path[MAXPGPATH];
+  snprintf(path, sizeof path, "%s/plpgsql%s", pkglib_path, DLSUFFIX);
+  if (access(path, R_OK) == 0) load_file(path, false);
+}
+
 }  // namespace
 
 }  // namespace wearables::pg
@@ -95,6 +103,7 @@ void _PG_init(void) {
   CacheRegisterSyscacheCallback(NAMESPACEOID, pg::at_schema_change, Datum{0});
   // pg_upgrade starts the server to load the catalog, not to work
   if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
+  pg::preload_procedural_language();
   pg::request_wakeup_memory();
   worker::register_launcher();
 }

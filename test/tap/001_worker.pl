@@ -14,6 +14,7 @@ my $first_ts = (time - 86400) - (time % 60);
 my $node = make_node('worker', "wearables_ingest.databases = 'app, later'", 'wearables_ingest.naptime = 3600',
 	'wearables_ingest.retry_base = 1', "wearables_ingest.stop_point = 'finished:pause'");
 $node->start;
+is($node->safe_psql('postgres', q{SELECT current_setting('plpgsql.extra_warnings', true)}), 'none', 'a new session need not load PL/pgSQL');
 
 sub settings
 {
