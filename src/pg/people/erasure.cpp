@@ -1,7 +1,8 @@
 // Whether anybody was erased is kept by the session, for the receive step asks for each delivery and almost nobody ever
-// was. A trigger on erased_ids makes every session that sees a change look again: at its commit, or at once for the
-// session that makes it. Messages are accepted before each answer, so that who waited for the lock of a user whom
-// another session has erased meanwhile is told so. No lock is taken here.
+// was; and the salt of their hashes, which is made once and never changed. A trigger on erased_ids makes every session
+// that sees a change look again: at its commit, or at once for the session that makes it. Messages are accepted before
+// each answer, so that who waited for the lock of a user whom another session has erased meanwhile is told so. No lock
+// is taken here.
 #include "pg/people/erasure.h"
 
 #include "core/base/bytes.h"
@@ -100,12 +101,10 @@ bool is_erased(const NamedIds& ids, int64 origin_ms) {
   if (ids.external_user_id.empty() && ids.client_user_id.empty()) return false;
   if (!anybody_erased()) return false;
   const Arg none = arg_datum(BYTEAOID, Datum{0}, true);
-  // whose users an endpoint names, it tells by vendor and environment
-  const std::string_view environment = environment_of(ids.endpoint);
-  const bool named = !ids.external_user_id.empty() && !environment.empty();
-  const std::string_view vendor = vendor_of(ids.endpoint, SnapshotMode::kNew).name;
+  UserSpace space;
+  const bool named = !ids.external_user_id.empty() && find_user_space(ids.endpoint, &space);
   run(select_erased,
-      {named ? hash_of({"external", vendor, environment, ids.external_user_id}) : none,
+      {named ? hash_of({"external", space.vendor, space.environment, ids.external_user_id}) : none,
        ids.client_user_id.empty() ? none : hash_of({"client", ids.client_user_id}), arg_int8(origin_ms)});
   return get_bool(0, kErased);
 }

@@ -229,9 +229,11 @@ const Vendor& vendor_of(std::string_view endpoint, SnapshotMode mode) {
   return named == nullptr ? default_vendor() : *named->vendor;
 }
 
-std::string_view environment_of(std::string_view endpoint) {
+bool find_user_space(std::string_view endpoint, UserSpace* space) {
   const NamedVendor* named = find_named_vendor(endpoint, SnapshotMode::kNew);
-  return named == nullptr ? std::string_view() : std::string_view(named->environment);
+  if (named == nullptr) return false;
+  *space = {named->vendor->name, named->environment};
+  return true;
 }
 
 namespace {

@@ -29,8 +29,13 @@ Endpoint* load_endpoints(const char* name, int* count);
 // Within SPI; no secret is read.
 const Vendor& vendor_of(std::string_view endpoint, SnapshotMode mode);
 
-// The vendor's environment of an endpoint, as the row has it; empty where the endpoint is gone. As long as the session
-// hears of no change. Within SPI; no secret is read.
-std::string_view environment_of(std::string_view endpoint);
+// Where the user ids that an endpoint names are valid: endpoints of one vendor and environment name the same users.
+struct UserSpace {
+  std::string_view vendor;
+  std::string_view environment;  // until the session looks an endpoint up again
+};
+
+// False, and `space` undefined, where the endpoint is gone. Within SPI; no secret is read.
+bool find_user_space(std::string_view endpoint, UserSpace* space);
 
 }  // namespace wearables::pg
