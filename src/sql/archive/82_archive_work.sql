@@ -3,9 +3,10 @@
 -- commit that replaces it. Nothing is locked while a file is written or read, nor while the digest is made that
 -- decides. Afterwards, under the lock that keeps the events as they are, it is enough to see that no row is another
 -- version.
--- Locks: the partition, then erased_ids, then webhook_events. Others take them in another order, so each is waited for
--- only briefly, and the program tries again. Where one has been held for long, it is not waited for at all: receivers
--- stand behind whoever waits for webhook_events, and whoever handles any event stands behind the partition.
+-- Locks: the partition, then erased_ids, then the default partition and webhook_events. Others take them in another
+-- order, so each is waited for only briefly, and the program tries again. Where one has been held for long, it is not
+-- waited for at all: receivers stand behind whoever waits for webhook_events, and whoever handles any event stands
+-- behind the partition.
 
 CREATE FUNCTION wearables_internal.us_of(instant timestamptz) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -190,7 +191,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION wearables_internal.is_used_for_long(regclass[]) IS
   'Whether a transaction that is older than a second holds a lock on one of these tables, so that to wait for it would '
-  'hold up others in vain.';
+  'hold up others in vain. An owner who may not see the activity of other roles (pg_read_all_stats) is told false, and '
+  'then waits as long as its lock_timeout.';
 
 CREATE FUNCTION wearables_internal.week_of(part regclass) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
