@@ -53,11 +53,11 @@ SELECT count(*) FILTER (WHERE ts < start OR ts >= until) AS not_in_its_bucket,
                            OR wearables.bucket_end(start, width, name) <> until) AS another_inside
 FROM buckets;
 -- days begin at the first instant at which their date is shown; after a step back across midnight a day goes on, for three
--- hours at most (Antarctica/Casey in 2021)
+-- hours at most (Antarctica/Casey in 2021), or seven (Antarctica/Vostok in 1994)
 SELECT count(*) FILTER (WHERE start <> wearables.first_instant((start AT TIME ZONE z.rules)::date, name)) AS not_at_its_first_instant,
        count(*) FILTER (WHERE (start AT TIME ZONE z.rules)::date < (ts AT TIME ZONE z.rules)::date) AS of_a_day_before,
        count(*) FILTER (WHERE (start AT TIME ZONE z.rules)::date > (ts AT TIME ZONE z.rules)::date
-                          AND (ts AT TIME ZONE z.rules)::time < '21:00') AS of_a_day_to_come
+                          AND (ts AT TIME ZONE z.rules)::time < CASE name WHEN 'Antarctica/Vostok' THEN time '17:00' ELSE '21:00' END) AS of_a_day_to_come
 FROM buckets CROSS JOIN LATERAL (SELECT name WHERE name !~ '^[-+]') z (rules) WHERE width = '1 day';
 -- hours begin when clocks show a multiple, or where they step forward over one; never does one hold more than its
 -- width and what is shown twice
