@@ -131,11 +131,23 @@ sub lost_acknowledged
 	return grep { $messages{$_}{acks} && !$stored{$_} } keys %messages;
 }
 
+# One that comes to be there. What it waits for has to be what the test holds: other locks are over before it can be killed.
 sub pid_of
 {
 	my ($condition) = @_;
-	$node->poll_query_until('app', "SELECT count(*) > 0 FROM pg_stat_activity WHERE $condition");
-	return run_sql($node, 'app', "SELECT pid FROM pg_stat_activity WHERE $condition LIMIT 1");
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my $pid = run_sql($node, 'app', "SELECT pid FROM pg_stat_activity a WHERE $condition LIMIT 1");
+		return $pid if $pid ne '';
+		usleep(100_000);
+	}
+	die "no process comes to be one of $condition";
+}
+
+sub waits_for
+{
+	my ($key) = @_;
+	return "EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.classid = 0 AND l.objid = $key AND NOT l.granted)";
 }
 
 sub kill_child
@@ -158,9 +170,9 @@ my $worker_pid;
 my @kills = (
 	[ 'stop -m immediate' => sub { $node->stop('immediate'); $node->start } ],
 	[ 'kill -9 of a worker' => sub { kill_child($worker_pid) } ],
-	[ 'kill -9 of a receiving backend' => sub { kill_child(pid_of("backend_type = 'client backend' AND wait_event = 'advisory'")) } ],
+	[ 'kill -9 of a receiving backend' => sub { kill_child(pid_of("backend_type = 'client backend' AND " . waits_for(42))) } ],
 	[ 'kill -9 of the postmaster' => sub { $node->kill9; start_again($node) } ],
-	[ 'kill -9 of a worker in the middle of an event' => sub { kill_child(pid_of("$worker AND wait_event_type = 'Lock'")) } ]);
+	[ 'kill -9 of a worker in the middle of an event' => sub { kill_child(pid_of("$worker AND " . waits_for(4711))) } ]);
 
 my $cut_off = 0;
 for my $round (0 .. 2 * @kills - 1)

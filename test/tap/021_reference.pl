@@ -12,7 +12,7 @@ use Wearables;
 my ($dest) = ($ENV{WEARABLES_CONF} // '') =~ /extension_destdir = '([^']*)'/;
 my @found;
 find({ no_chdir => 1, wanted => sub { push @found, $_ if m{/wearables_ingest-reference\.md$} } }, $dest);
-is(scalar @found, 1, 'the reference is installed') or BAIL_OUT("nothing to compare below $dest");
+is(scalar @found, 1, 'the reference is installed') or die "nothing to compare below $dest";
 my $reference = slurp_file($found[0]);
 
 my $node = make_node('reference', "wearables_ingest.databases = ''\nshared_preload_libraries = 'wearables_ingest'");

@@ -37,7 +37,7 @@ my $live;
 }
 END { my $status = $?; if ($live) { $live->signal('TERM'); eval { $live->finish }; } $? = $status; }
 for (my $until = time + 60; $printed !~ /\n/ && time < $until && $live->pumpable;) { $live->pump_nb; usleep(50_000); }
-my $pages = eval { JSON::PP::decode_json($printed) } or BAIL_OUT("the demo does not start: $complaints");
+my $pages = eval { JSON::PP::decode_json($printed) } or die "the demo does not start: $complaints";
 like($pages->{url}, qr{^http://127\.0\.0\.1:\d+/#}, 'the page is on the loopback address');
 my ($base) = $pages->{url} =~ m{^(.*)/#};
 
