@@ -153,7 +153,7 @@ FROM pg_proc p WHERE p.pronamespace::regnamespace::text LIKE 'wearables%' AND p.
 }
 
 # 6. What default privileges gave, before and after.
-run_sql($node, 'postgres', q{SELECT wearables.make_event_partitions('28 days')});
+make_partitions($node, 'postgres', "'28 days'");
 for my $table (split /\n/, run_sql($node, 'postgres', q{SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace::regnamespace::text LIKE 'wearables%' AND c.relkind IN ('r', 'p', 'v') ORDER BY 1}))
 {
 	is(as_role($node, 'postgres', 'readonly', "SELECT FROM $table")->{states}[0], '42501', "readonly does not read $table");

@@ -88,8 +88,9 @@ sub move
 	  jobs AS (UPDATE wearables.jobs j SET received_at = m.received_at FROM moved m WHERE j.event_id = m.event_id)
 	  UPDATE wearables.deliveries d SET received_at = m.received_at FROM moved m WHERE d.event_id = m.event_id;}, $days, $sent{$name}[0];
 }
-run_sql($node, 'app', join "\n", move('pulse', -30), move('night 1', -30), move('night 2', -22), 'SELECT wearables.make_event_partitions();',
-	move('pulse 2', 100), move('mood', -90), 'CALL wearables.drain();',
+run_sql($node, 'app', join "\n", move('pulse', -30), move('night 1', -30), move('night 2', -22));
+make_partitions($node, 'app');
+run_sql($node, 'app', join "\n", move('pulse 2', 100), move('mood', -90), 'CALL wearables.drain();',
 	# a row that others name, written after them
 	"UPDATE wearables.metrics SET highest = 10 WHERE name = 'mood';",
 	q{INSERT INTO wearables.backfills (user_id, endpoint, external_user_id, provider, resource, range_from, range_to, intent, state, cursor)
@@ -229,7 +230,7 @@ for my $database (@made)
 	run_sql($node, $database, "SELECT wearables.register_user('dave', 'ext-dave', 'junction'); CALL wearables.drain();");
 	is(run_sql($node, $database, "SELECT status FROM wearables.webhook_events WHERE message_id = '$sent{stranger}[0]'"),
 		'processed', "$database: a parked event is freed");
-	cmp_ok(run_sql($node, $database, 'SELECT wearables.make_event_partitions()'), '>', 0, "$database: partitions are made");
+	cmp_ok(make_partitions($node, $database), '>', 0, "$database: partitions are made");
 	is(run_sql($node, $database, q{SELECT count(*) FROM wearables.webhook_events_default WHERE received_at < now() + interval '21 days'}), 0,
 		"$database: and take their rows from the default partition");
 	is(run_sql($node, $database, 'UPDATE wearables.mappings SET enabled = true WHERE mapping_id = 9 RETURNING origin'), 'changed',

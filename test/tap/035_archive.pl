@@ -45,7 +45,8 @@ sub week_of_events
 		(map { my $user = $_; map { receive_sql(next_id(), samples_event($user, 'heartrate', 'garmin', 'watch', map { [ $first_ts + ($made * 3 + $_) * 60, 60 + $_ ] } 1 .. 3)) } 1 .. $kEvents } @people),
 		(map { receive_sql(next_id(), document_event($_, 'sleep', 'oura', 'ring', { id => "night-$monday-$_", bedtime_stop => rfc3339($first_ts + $made), hr_lowest => 48, "n\x{fc} \"\\\n\x{1}\x{1f600}" => 'odd' })) } @people));
 	run_sql($node, 'postgres', 'CALL wearables.drain()');
-	run_sql($node, 'postgres', qq{UPDATE wearables.webhook_events SET received_at = '$monday 12:00Z' WHERE received_at > now() - interval '1 day'; SELECT wearables.make_event_partitions()});
+	run_sql($node, 'postgres', qq{UPDATE wearables.webhook_events SET received_at = '$monday 12:00Z' WHERE received_at > now() - interval '1 day'});
+	make_partitions($node, 'postgres');
 	return;
 }
 run_sql($node, 'postgres', q{SELECT wearables.add_endpoint('other_one'); SELECT wearables.set_secret('other_one', 'webhook', 0, } . literal(secret(1)) . ')');

@@ -18,7 +18,7 @@ use Test::More;
 use Time::HiRes ();
 
 our @EXPORT = qw(
-  make_node start_again install deliver receive_sql run_sql as_role hostile_name quoted literal wait_until queue_is_empty
+  make_node start_again install make_partitions deliver receive_sql run_sql as_role hostile_name quoted literal wait_until queue_is_empty
   secret sign signed_headers message_id to_json rfc3339 samples_event document_event connection_event
   shuffled seeded restart_count);
 
@@ -195,11 +195,26 @@ sub install
 {
 	my ($node, $database, @users) = @_;
 	my $script = "CREATE EXTENSION wearables_ingest;\nSELECT wearables.add_endpoint('junction');\n"
-	  . "SELECT wearables.set_secret('junction', 'webhook', 0, " . literal(secret()) . ");\n"
-	  . 'SELECT wearables.make_event_partitions();';
-	$script .= sprintf "\nSELECT wearables.register_user(%s, %s);", literal($_), literal("ext-$_") for @users;
+	  . "SELECT wearables.set_secret('junction', 'webhook', 0, " . literal(secret()) . ");\n";
+	$script .= sprintf "SELECT wearables.register_user(%s, %s);\n", literal($_), literal("ext-$_") for @users;
 	run_sql($node, $database, $script);
+	make_partitions($node, $database);
 	return;
+}
+
+# make_event_partitions($arguments), again while somebody holds what it locks: a worker, autovacuum, a session that is ending.
+# Returns how many were made.
+sub make_partitions
+{
+	my ($node, $database, $arguments) = @_;
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my ($ok, $out, $err) = psql('SELECT wearables.make_event_partitions(' . ($arguments // '') . ')', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database));
+		return $out if $ok;
+		die "psql on $database: $err" unless $err =~ /could not lock wearables[.]webhook_events/;
+		Time::HiRes::usleep(100_000);
+	}
+	die 'no partition can be made';
 }
 
 # A test: the query comes to give $expected ('t').
