@@ -104,7 +104,7 @@ $node->reload;
 
 # A standby: no worker, until it is promoted
 $node->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = Wearables::Node->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->append_conf('postgresql.conf', 'max_worker_processes = 4');
 $standby->start;

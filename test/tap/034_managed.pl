@@ -22,7 +22,7 @@ $box->start;
 $box->safe_psql('postgres', 'CREATE DATABASE app');
 install($box, 'app', qw(alice bob carol));
 # nothing that leads to our library
-my $managed = PostgreSQL::Test::Cluster->new('managed');
+my $managed = Wearables::Node->new('managed');
 $managed->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 $managed->append_conf('postgresql.conf', "timezone = 'America/New_York'\nmax_logical_replication_workers = 8");
 $managed->start;

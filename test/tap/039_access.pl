@@ -236,7 +236,7 @@ is(run_sql($node, 'other', 'SELECT count(*) FROM wearables.accesses'), 1, 'what 
 
 forget();
 $node->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = Wearables::Node->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->start;
 as_role($standby, 'app', 'reader', $latest) for 1 .. 2;

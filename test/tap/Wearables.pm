@@ -1,3 +1,38 @@
+# A server whose clients may find that it is not there. psql then ends before it reads its script, and if that is before the
+# script was written, IPC::Run dies of a broken pipe: a test that waits while a server comes up again must not.
+package Wearables::Node;
+
+use strict;
+use warnings FATAL => 'all';
+use parent 'PostgreSQL::Test::Cluster';
+use Time::HiRes ();
+
+sub poll_query_until
+{
+	my ($self, @arguments) = @_;
+	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+	for (;;)
+	{
+		my $found = eval { $self->SUPER::poll_query_until(@arguments) };
+		return $found if defined $found;
+		die substr $@, 0, 1000 if $@ !~ /Broken pipe/ || time > $until;
+		Time::HiRes::usleep(100_000);
+	}
+}
+
+# As psql itself ends when there is no server: with 2.
+sub psql
+{
+	my ($self, $database, $script, %option) = @_;
+	my @result = eval { $self->SUPER::psql($database, $script, %option) };
+	if ($@)
+	{
+		die substr $@, 0, 1000 if $@ !~ /Broken pipe/ || $option{on_error_die};
+		@result = (2, '', 'psql ended before it had read its script');
+	}
+	return wantarray ? @result : $result[0];
+}
+
 # What the TAP tests share: a server that finds the staged build, and a sender that is not the extension:
 # it signs with Perl's own Digest::SHA and makes its own message ids.
 package Wearables;
@@ -132,7 +167,7 @@ sub psql
 {
 	my ($script, @options) = @_;
 	my ($out, $err, $ok);
-	for (1 .. 100)
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		# a psql that finds no server does not read its script: that is a broken pipe
 		my $ran = eval { $ok = IPC::Run::run([ 'psql', '-XAtq', @options ], '<', \$script, '>', \$out, '2>', \$err); 1 };
@@ -169,7 +204,7 @@ sub quoted { my ($name) = @_; $name =~ s/"/""/g; return qq{"$name"}; }
 sub make_node
 {
 	my ($name, @settings) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = Wearables::Node->new($name);
 	$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 	$node->append_conf('postgresql.conf', join "\n", $ENV{WEARABLES_CONF} // '', 'log_statement = none',
 		'max_worker_processes = 16', @settings);
