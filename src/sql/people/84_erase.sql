@@ -85,6 +85,8 @@ DECLARE
 BEGIN
   -- in the order of who ends a call: its row, the parking lock, the row of users
   PERFORM FROM wearables_internal.calls c WHERE c.user_id = $1 FOR UPDATE;
+  -- but after who registers the same person, and takes the parking lock at the commit
+  PERFORM FROM wearables.users u WHERE u.user_id = $1 FOR NO KEY UPDATE;
   PERFORM wearables_internal.lock_parking();
   PERFORM wearables_internal.lock_user($1);
   SELECT u.* INTO person FROM wearables.users u WHERE u.user_id = $1 FOR UPDATE;
