@@ -56,8 +56,10 @@ EXECUTE partitions;
 
 -- the bounds are the same whatever the session has set, and the partition is an ordinary table
 UPDATE wearables.webhook_events SET received_at = '2022-05-04 12:00Z' WHERE event_id = 5;
+-- clocks are moved between this week and the other one
+UPDATE wearables.webhook_events SET received_at = '2022-11-09 12:00Z' WHERE event_id = 6;
 SET DateStyle = 'SQL, DMY';
-SET TimeZone = 'Asia/Kolkata';
+SET TimeZone = 'Europe/Berlin';
 SET IntervalStyle = 'sql_standard';
 CREATE ACCESS METHOD regress_other TYPE TABLE HANDLER heap_tableam_handler;
 SET default_table_access_method = 'regress_other';

@@ -219,7 +219,8 @@ COMMENT ON FUNCTION wearables_internal.make_event_partition(timestamptz) IS
 
 CREATE FUNCTION wearables.make_event_partitions(ahead interval DEFAULT '21 days', most_moved integer DEFAULT 20000)
 RETURNS integer LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '100ms'
+-- seven days of a zone in which clocks are moved are no week
+SET TimeZone = 'UTC' SET lock_timeout = '100ms'
 AS $$
 DECLARE
   this_week timestamptz := date_trunc('week', clock_timestamp(), 'UTC');
