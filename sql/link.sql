@@ -107,6 +107,10 @@ SELECT wearables.register_user('dora', 'new');
 UPDATE wearables.user_links SET user_id = user_id, linked_at = now();
 UPDATE wearables.endpoints SET name = 'renamed';
 EXECUTE jobs;
+-- nobody's data go to a person who was erased
+SELECT wearables.erase_user(wearables.register_user('zoe')) AS erased;
+UPDATE wearables.user_links SET user_id = (SELECT max(user_id) FROM wearables.erasures) WHERE external_user_id = 'new';
+INSERT INTO wearables.user_links (endpoint, external_user_id, user_id) SELECT 'renamed', 'newer', max(user_id) FROM wearables.erasures;
 -- the trigger functions are of this table alone
 CREATE TABLE public.other (endpoint text, external_user_id text, user_id bigint);
 CREATE TRIGGER other AFTER INSERT ON public.other FOR EACH ROW EXECUTE FUNCTION wearables_internal.queue_link_change();

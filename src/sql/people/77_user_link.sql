@@ -36,6 +36,12 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     IF (OLD.user_id, OLD.external_user_id) = (NEW.user_id, NEW.external_user_id) THEN RETURN NULL; END IF;
   END IF;
+  IF TG_OP <> 'DELETE' AND EXISTS (SELECT FROM wearables.users u
+                                   WHERE u.user_id = NEW.user_id AND u.erased_at IS NOT NULL) THEN
+    RAISE EXCEPTION 'user % was erased', NEW.user_id
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'See wearables.users for the ids of those who are not. register_user() begins anew.';
+  END IF;
   -- Who found the former user, and has the lock, commits before; who waits for it looks again. The parking lock comes
   -- before that of a user, and the transaction may register somebody yet.
   IF TG_OP <> 'INSERT' THEN
@@ -64,7 +70,8 @@ BEGIN
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION wearables_internal.queue_link_change() IS
-  'Trigger function: queues a job of kind link if readings of the vendor''s user may be stored for another person.';
+  'Trigger function: queues a job of kind link if readings of the vendor''s user may be stored for another person. '
+  'Refuses a user who was erased.';
 CREATE TRIGGER queue_link_change AFTER INSERT OR DELETE OR UPDATE OF user_id, external_user_id ON wearables.user_links
   FOR EACH ROW EXECUTE FUNCTION wearables_internal.queue_link_change();
 
