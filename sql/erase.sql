@@ -220,6 +220,13 @@ SELECT beat('zoe_9', NULL, E'ext/"\u00fc\\', now()) AS without_salt;
 INSERT INTO wearables_internal.erasure_salt SELECT * FROM salt;
 SELECT beat('zoe_10', NULL, E'ext/"\u00fc\\', now()) AS restored;
 DELETE FROM wearables.webhook_events WHERE payload LIKE '%zo%' OR payload LIKE '%ext/%';
+-- found in bodies that are cut off, however the writer spells its JSON
+INSERT INTO wearables.webhook_events (received_at, version, status, endpoint, message_id, payload)
+SELECT now(), n, 'failed', 'junction', 'cut_' || n, convert_to(b, 'UTF8')
+FROM unnest(ARRAY['{"id": "the \"zo\\é\"', '{"id": "the \"zo\\\u00e9\"', '{"id": "the \"zo\\\u00E9\"', '{"id": "not the \"zo\\e\"', '{"id": "ext\/\"ü\\"}']) WITH ORDINALITY x (b, n);
+SELECT * FROM wearables.verify_erasure(E'the "zo\\\u00e9"');
+SELECT * FROM wearables.verify_erasure(NULL, ARRAY[E'ext/"\u00fc\\']);
+DELETE FROM wearables.webhook_events WHERE message_id LIKE 'cut%';
 
 -- bodies in which no user can be read
 SELECT send('nobody_1', now(), 'not json'), send('nobody_2', now(), '{"event_type": "daily.data.heartrate.created", "data": []}');

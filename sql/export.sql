@@ -22,15 +22,27 @@ SELECT send(who || '_1', who, 'ext-' || who, 'daily.data.heartrate.created', '{"
 FROM unnest('{alice,bob}'::text[]) who;
 CALL wearables.drain();
 INSERT INTO wearables.samples (user_id, metric, ts, value) VALUES (1, 'body_weight', '2024-05-01 07:00Z', 71);
+-- parked under an id that is linked by hand, and jobs of a person and of an event
+SELECT send(who || '_7', NULL, 'new-' || who, 'daily.data.heartrate.created', '{"source": {"provider": "garmin"}, "data": []}') FROM unnest('{alice,bob}'::text[]) who;
+CALL wearables.drain();
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO wearables.user_links (endpoint, external_user_id, user_id) VALUES ('junction', 'new-alice', 1), ('junction', 'new-bob', 2);
+COMMIT;
+INSERT INTO wearables.jobs (kind, dedupe_key, subject, state, failed_at, last_error)
+SELECT 'pull', 'pull:of-' || who, n || '/1', 'failed', now(), 'error of ' || who FROM unnest('{alice,bob}'::text[]) WITH ORDINALITY x (who, n);
+INSERT INTO wearables.jobs (kind, dedupe_key, event_id, received_at, run_at, last_error)
+SELECT 'normalize', 'event:' || event_id, event_id, received_at, 'infinity', 'error of ' || message_id FROM wearables.webhook_events WHERE message_id LIKE '%_1';
 INSERT INTO wearables_internal.reconciled_users VALUES (1, now());
 INSERT INTO wearables.accesses (first_at, last_at, session_role, role, claim, function, user_id, reads) VALUES (now(), now(), 'proxy', 'clinician', 'bob', 'latest', 1, 1);
 CREATE TABLE export AS SELECT e FROM wearables.export_user(1) e;
-SELECT e ->> 'table' AS "table", CASE WHEN e ->> 'table' <> 'wearables.backfills' THEN count(*) END AS objects FROM export GROUP BY e ->> 'table' ORDER BY 1;
+SELECT e ->> 'table' AS "table", CASE WHEN e ->> 'table' NOT IN ('wearables.backfills', 'wearables.jobs') THEN count(*) END AS objects FROM export GROUP BY e ->> 'table' ORDER BY 1;
 -- nothing of anybody else, and every table of the map that can hold something of a user
 SELECT count(*) AS of_bob FROM export WHERE e::text LIKE '%bob%' OR (e -> 'row' ->> 'user_id')::bigint = 2;
 SELECT DISTINCT m.relation AS not_exported FROM wearables.data_map m
-WHERE m.attribute = 'user_id' AND m.class = 'personal' AND replace(m.relation, 'sample_points', 'samples') NOT IN (SELECT e ->> 'table' FROM export)
+WHERE m.class <> 'technical' AND replace(m.relation, 'sample_points', 'samples') NOT IN (SELECT e ->> 'table' FROM export)
 ORDER BY 1;
+SELECT e -> 'row' ->> 'last_error' AS job FROM export WHERE e ->> 'table' = 'wearables.jobs' AND e -> 'row' ->> 'last_error' IS NOT NULL ORDER BY 1;
 -- from a sample to its event, and to the bytes
 SELECT s.e -> 'row' ->> 'metric' AS metric, s.e -> 'row' ->> 'value' AS value, v.e -> 'row' ->> 'message_id' AS message_id,
        v.e -> 'delivery' ->> 'count' AS delivered, decode(v.e ->> 'payload_base64', 'base64') = w.payload AS same_bytes

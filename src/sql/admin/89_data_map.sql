@@ -161,13 +161,34 @@ RETURN position(convert_to(id, 'UTF8') IN haystack) > 0
        AND wearables_internal.names_id(encode(haystack, 'escape'), encode(convert_to(id, 'UTF8'), 'escape'));
 COMMENT ON FUNCTION wearables_internal.names_id(bytea, text) IS 'The same for a body.';
 
+-- Not only as it is: a body that is cut off is found by its bytes alone, and two who write JSON escape differently.
+CREATE FUNCTION wearables_internal.spellings(id text) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  WITH letters AS (
+    SELECT c.place, substr(to_json(c.letter)::text, 2, length(to_json(c.letter)::text) - 2) AS json,
+           CASE WHEN ascii(c.letter) > 65535
+                THEN '\u' || to_hex(55232 + ascii(c.letter) / 1024) || '\u' || to_hex(56320 + ascii(c.letter) % 1024)
+                WHEN ascii(c.letter) > 127 THEN '\u' || lpad(to_hex(ascii(c.letter)), 4, '0') END AS escaped
+    FROM string_to_table($1, NULL) WITH ORDINALITY c (letter, place)),
+  spelled AS (
+    SELECT string_agg(l.json, '' ORDER BY l.place) AS json,
+           string_agg(coalesce(l.escaped, l.json), '' ORDER BY l.place) AS lower,
+           string_agg(coalesce(replace(upper(l.escaped), '\U', '\u'), l.json), '' ORDER BY l.place) AS upper
+    FROM letters l)
+  SELECT $1 UNION SELECT v.spelling FROM spelled x, unnest(ARRAY[x.json, x.lower, x.upper]) w (s)
+  CROSS JOIN LATERAL (VALUES (w.s), (replace(w.s, '/', '\/'))) v (spelling);
+END;
+COMMENT ON FUNCTION wearables_internal.spellings(text) IS
+  'An id as it is, and as it can stand between the quotes of a JSON text.';
+
 CREATE FUNCTION wearables.verify_erasure(client_user_id text, external_ids text[] DEFAULT '{}')
 RETURNS TABLE (relation text, attribute text, rows_found bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-  ids CONSTANT text[] := ARRAY(SELECT DISTINCT i FROM unnest($2 || $1) i WHERE i <> '');
+  ids CONSTANT text[] := ARRAY(SELECT DISTINCT wearables_internal.spellings(i) FROM unnest($2 || $1) i WHERE i <> '');
   users CONSTANT bigint[] := ARRAY(
     SELECT t.user_id FROM wearables.erased_ids t
     WHERE t.id_hash = wearables_internal.client_id_hash($1)
@@ -216,7 +237,7 @@ END $$;
 COMMENT ON FUNCTION wearables.verify_erasure(text, text[]) IS
   'Looks for a user everywhere data_map says that something personal can be, bodies included. Arguments: '
   'client_user_id: the application''s own id of the user (null: not searched for); external_ids: the vendor''s ids of '
-  'the user. Returns relation and attribute where one of the ids, or the number of the user, was found, and '
-  'rows_found; and archived_files with the number of files that may hold the user and wait for the program '
-  'wearables-archive. No row: nothing is left. It reads these tables in full. Example: SELECT * FROM '
-  'wearables.verify_erasure(''alice'', ARRAY[''0f3c6b1e'']);';
+  'the user. Ids are found as they are, and as JSON can spell them. Returns relation and attribute where one of the '
+  'ids, or the number of the user, was found, and rows_found; and archived_files with the number of files that may '
+  'hold the user and wait for the program wearables-archive. No row: nothing is left. It reads these tables in full.'
+  ' Example: SELECT * FROM wearables.verify_erasure(''alice'', ARRAY[''0f3c6b1e'']);';

@@ -132,6 +132,24 @@ COMMENT ON FUNCTION wearables.erase_user(bigint, boolean) IS
   'more, without to end the erasure. Returns false if the user was erased before. Raises no_data_found for an unknown '
   'user. See verify_erasure(). Example: SELECT wearables.erase_user(1);';
 
+CREATE FUNCTION wearables_internal.jobs_of_user(user_id bigint) RETURNS SETOF bigint
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+BEGIN ATOMIC
+  -- by the indexes of each state: a queue may be long, and of events as a rule
+  WITH about_users AS (SELECT '{pull,zone,call,rollup,stream,link}'::wearables.job_kind[] AS kinds)
+  SELECT x.job_id FROM about_users k CROSS JOIN LATERAL (
+    SELECT r.job_id, r.subject FROM wearables.jobs r
+    WHERE r.state = 'ready' AND NOT r.suspect AND r.kind = ANY (k.kinds)
+    UNION ALL
+    SELECT r.job_id, r.subject FROM wearables.jobs r
+    WHERE (r.state = 'running' OR r.suspect) AND r.kind = ANY (k.kinds)
+    UNION ALL
+    SELECT r.job_id, r.subject FROM wearables.jobs r WHERE r.state = 'failed' AND r.kind = ANY (k.kinds)) x
+  WHERE x.subject = $1::text OR starts_with(x.subject, $1 || '/');
+END;
+COMMENT ON FUNCTION wearables_internal.jobs_of_user(bigint) IS
+  'The jobs about a user, but not those of events.';
+
 CREATE FUNCTION wearables_internal.erase_rest(user_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 AS $$
@@ -139,8 +157,6 @@ AS $$
 DECLARE
   ids CONSTANT text[] := ARRAY(SELECT i.id FROM wearables_internal.erasure_ids i
                                WHERE i.user_id = $1 AND i.endpoint <> '');
-  -- of jobs about a user
-  kinds CONSTANT wearables.job_kind[] := '{pull,zone,call,rollup,stream,link}';
   place text;
 BEGIN
   -- calls about several users
@@ -164,17 +180,9 @@ BEGIN
                               WHERE l.endpoint = s.endpoint AND l.external_user_id < s.asked_up_to), '')
   WHERE s.asked_up_to = ANY (ids);
   DELETE FROM wearables.quarantine q WHERE q.user_id = $1 AND q.ts IS NOT NULL;
-  -- by the indexes of each state: a queue may be long, and of events as a rule
   DELETE FROM wearables.jobs j WHERE j.job_id = ANY (ARRAY(
     SELECT x.job_id FROM wearables.jobs x
-    WHERE x.job_id = ANY (
-            ARRAY(SELECT r.job_id FROM wearables.jobs r
-                  WHERE r.state = 'ready' AND NOT r.suspect AND r.kind = ANY (kinds))
-            || ARRAY(SELECT r.job_id FROM wearables.jobs r
-                     WHERE (r.state = 'running' OR r.suspect) AND r.kind = ANY (kinds))
-            || ARRAY(SELECT r.job_id FROM wearables.jobs r WHERE r.state = 'failed' AND r.kind = ANY (kinds)))
-      AND (x.subject = $1::text OR starts_with(x.subject, $1 || '/'))
-    FOR UPDATE SKIP LOCKED));
+    WHERE x.job_id = ANY (ARRAY(SELECT wearables_internal.jobs_of_user($1))) FOR UPDATE SKIP LOCKED));
   DELETE FROM wearables_internal.erasure_ids i WHERE i.user_id = $1;
 END $$;
 COMMENT ON FUNCTION wearables_internal.erase_rest(bigint) IS

@@ -42,6 +42,14 @@ BEGIN
       place, place::regclass) USING $1;
   END LOOP;
 
+  RETURN QUERY
+  SELECT jsonb_build_object('table', 'wearables.jobs', 'row', to_jsonb(j)) FROM wearables.jobs j
+  WHERE j.job_id = ANY (ARRAY(SELECT wearables_internal.jobs_of_user($1)))
+     OR j.event_id IN (SELECT k.event_id FROM wearables_internal.all_events_of($1) k);
+  RETURN QUERY
+  SELECT jsonb_build_object('table', 'wearables.parked_events', 'row', to_jsonb(p)) FROM wearables.parked_events p
+  WHERE p.event_id IN (SELECT k.event_id FROM wearables_internal.all_events_of($1) k);
+
   -- that somebody read it is of the person; who that was is of somebody else
   RETURN QUERY
   SELECT jsonb_build_object('table', 'wearables.accesses', 'row', to_jsonb(a) - 'claim')
