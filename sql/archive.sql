@@ -64,7 +64,15 @@ CREATE VIEW stored AS SELECT md5(string_agg(e::text, '' ORDER BY event_id)) AS d
 SELECT digest AS before FROM stored \gset
 CREATE VIEW contents AS SELECT d.* FROM wearables_internal.events_digest(wearables_internal.partition_of_week('2024-05-01'), 'junction') d;
 SELECT rows, octet_length(digest) AS bytes, first_event_id < last_event_id AS ids, resources FROM contents;
-SELECT * FROM wearables_internal.begin_file(1, 'events', 'junction', '2024-04-29', '2024-05-06');
+-- the name of a file is no other database's, nor that of a copy of this one, which counts from the same number
+BEGIN;
+SELECT url AS of_copy FROM wearables_internal.begin_file(1, 'events', 'junction', '2024-04-29', '2024-05-06') \gset
+ROLLBACK;
+SELECT setval('wearables.archived_files_file_id_seq', 1, false);
+SELECT file_id, url <> :'of_copy' AS another, regexp_replace(url, '[0-9a-f]{8}', 'xxxxxxxx') AS url
+FROM wearables_internal.begin_file(1, 'events', 'junction', '2024-04-29', '2024-05-06');
+CREATE FUNCTION name_files() RETURNS void LANGUAGE sql AS $$ UPDATE wearables.archived_files SET url = regexp_replace(url, '-[0-9a-f]{8}-', '-') $$;
+SELECT name_files();
 CREATE FUNCTION finish(changed text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE c record; versions bigint;
 BEGIN
@@ -156,6 +164,7 @@ SELECT archive_id AS sweep FROM wearables.archives WHERE task = 'erase' \gset
 SELECT wearables_internal.erased_among('junction', '{1,2,3,4}', array_fill(version, '{4}'), '{1,2,NULL,2}', '{ext-alice,NULL,ext-bob,ext-alice}', '{alice,NULL,NULL,NULL}')
 FROM file LIMIT 1;
 SELECT file_id AS new FROM wearables_internal.begin_file(:sweep, 'events', 'junction', '2024-04-29', '2024-05-06') \gset
+SELECT name_files();
 SELECT wearables_internal.replace_file(:sweep, 1, :new, 2, 1, 'digest', wearables_internal.begin_sweep(), '{b1}');
 SELECT state, rows, rewritten_at IS NOT NULL AS rewritten FROM wearables.archived_files ORDER BY file_id;
 SELECT * FROM wearables.verify_erasure('bob', '{ext-bob}');
@@ -168,7 +177,7 @@ SELECT count(*) AS files, (SELECT count(*) FROM wearables.deliveries WHERE messa
 SELECT wearables_internal.note_read(:sweep, :new, 'its content is not what was written'), wearables_internal.end_archive(:sweep, 0, 0, NULL, 'it failed');
 UPDATE wearables.archives SET requested_at = now() - interval '2 days' WHERE task = 'export';
 SELECT problem, object, what, remedy, statement FROM wearables.problems WHERE problem LIKE 'archive%' ORDER BY 1;
-DROP FUNCTION finish(text), tried(text), beat(text, text);
+DROP FUNCTION finish(text), name_files(), tried(text), beat(text, text);
 DROP VIEW contents, heads, stored, whose;
 DROP TABLE file;
 DROP EXTENSION wearables_ingest CASCADE;

@@ -136,9 +136,11 @@ DECLARE
   a CONSTANT wearables.archives := wearables_internal.check_claim($1);
 BEGIN
   file_id := nextval('wearables.archived_files_file_id_seq');
-  -- another name for each attempt, so that no two write the same file
+  -- another name for each attempt, also of another database or of a copy of this one, whose numbers may be the same: so
+  -- that no two write the same file
   url := format('%s/%s/%s-%s.parquet', a.url, $2, to_char($4 AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
-                concat_ws('-', regexp_replace($3, '[^A-Za-z0-9_-]', '_', 'g'), file_id));
+                concat_ws('-', regexp_replace($3, '[^A-Za-z0-9_-]', '_', 'g'), left(gen_random_uuid()::text, 8),
+                          file_id));
   INSERT INTO wearables.archived_files (file_id, archive_id, content, folder, url, endpoint, range_from, range_to)
   VALUES (file_id, $1, $2, a.url, url, $3, $4, $5);
 END $$;
