@@ -25,11 +25,12 @@ EXCEPT SELECT attname FROM pg_attribute WHERE attrelid = 'wearables_internal.arc
 
 -- requests
 SELECT tried(format('SELECT wearables.archive_events(%L, %L)', t, u)) AS refused, t, u
-FROM (VALUES (NULL, 'file:///a'), ('infinity', 'file:///a'), ('2024-06-01', NULL), ('2024-06-01', 'http://a/b'), ('2024-06-01', 'file://a/b'),
+FROM (VALUES (NULL, 'file:///a'), ('infinity', 'file:///a'), ('-infinity', 'file:///a'), ('2024-06-01', E'file:///a\nb'), ('2024-06-01', NULL), ('2024-06-01', 'http://a/b'), ('2024-06-01', 'file://a/b'),
              ('2024-06-01', 's3://a/b?secret=x'), ('2024-06-01', 's3://key:secret@a/b'), ('2024-06-01', 'file:///a/../etc'), ('2024-06-01', 'file:///')) v (t, u);
 SELECT wearables.archive_events('2024-05-03', 'file:///archive/') AS first, wearables.archive_events('2024-06-01', 'file:///archive') AS the_same,
        wearables.archive_events('2024-06-01', 's3://bucket') AS another;
-SELECT tried($$SELECT wearables.export_samples('infinity', 'file:///a')$$), tried($$SELECT wearables.restore_events('file:///archive')$$),
+SELECT tried($$SELECT wearables.export_samples('infinity', 'file:///a')$$), tried($$SELECT wearables.export_samples('0001-01-01 BC', 'file:///a')$$),
+       tried($$SELECT wearables.export_samples('2200-01-01', 'file:///a')$$), tried($$SELECT wearables.restore_events('file:///archive')$$),
        tried($$SELECT wearables.verify_archives('file:///archive')$$);
 SELECT wearables.export_samples('2024-05-17', 'file:///lake') AS id;
 SELECT archive_id, task, url, before, month, state FROM wearables.archives ORDER BY 1;
@@ -39,8 +40,13 @@ SELECT * FROM wearables_internal.claim_archive('{file:///arch,file:///archive/be
 SELECT tried('SELECT wearables_internal.end_archive(1, 0, 0, NULL, NULL)');
 SELECT * FROM wearables_internal.claim_archive('{file:///archive}');
 SELECT archive_id FROM wearables_internal.claim_archive('{file:///archive}');
--- what a session had that is there no more is taken again
+-- what a session had that is there no more is taken again, behind those that nobody has tried: it may have died of it
 UPDATE wearables.archives SET worked_by = 0 WHERE archive_id = 1;
+BEGIN;
+INSERT INTO wearables.archives (archive_id, task, url, requested_by) VALUES (1000, 'verify', 'file:///archive', 'me');
+SELECT archive_id FROM wearables_internal.claim_archive('{file:///archive}');
+SELECT archive_id FROM wearables_internal.claim_archive('{file:///archive}');
+ROLLBACK;
 SELECT archive_id FROM wearables_internal.claim_archive('{file:///archive}');
 
 -- weeks with parked events, with queued jobs, without a user, or of an erasure are left

@@ -88,6 +88,8 @@ sub archive_killed
 		$run->pump until $out =~ /\n/ || !$run->pumpable;
 		last unless $out =~ s/^killed\n//;
 		$kills++;
+		# the next run takes the request only once the server has noticed
+		$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'archiver'}) or die 'a session outlives its program';
 		$wrong++ unless $holds->();
 		$in .= "\n";
 	}
@@ -263,6 +265,39 @@ append_to_file($path, $bytes);
 ask(qq{verify_archives('file://$folder')});
 archive();
 is(run_sql($node, 'postgres', q{SELECT count(*) FROM wearables.problems WHERE problem = 'archive_damaged'}), '0', 'put back, it is good again');
+
+# --- What is in the way of one request, and not of the others
+
+mkdir "$folder/events/stuck" or die;
+run_sql($node, 'postgres', qq{INSERT INTO wearables.archived_files (archive_id, content, state, folder, url, range_from, range_to)
+	SELECT 1, 'events', 'obsolete', 'file://$folder', format('file://$folder/%s', n), '2026-01-05Z', '2026-01-12Z' FROM unnest('{events/stuck,no/such/folder}'::text[]) n});
+unlink "$folder/no";
+append_to_file("$folder/no", 'a file where a folder should be');
+ask(qq{verify_archives('file://$folder')});
+my $beside = archive();
+is($beside->{status} >> 8, 1, 'a file that cannot be deleted makes the program fail') or diag($beside->{err});
+like($beside->{out}, qr{^file://\S+/events/stuck: it cannot be deleted: [^\n]+\nrequest \d+ \(verify\): done}, '... which says so, once, and works on the requests');
+is(run_sql($node, 'postgres', q{SELECT substring(url FROM '[^/]+$') FROM wearables.archived_files WHERE state = 'obsolete'}), 'stuck', '... and keeps it in the catalogue, but none that is not there');
+rmdir "$folder/events/stuck";
+is(archive()->{status}, 0, 'the next run goes on');
+is(run_sql($node, 'postgres', q{SELECT count(*) FROM wearables.archived_files WHERE state = 'obsolete'}), '0', '... and forgets it');
+unlink "$folder/no";
+
+week_of_events('2026-02-09', 'dora');
+week_of_events('2026-02-16', 'dora');
+ask(qq{archive_events('2026-03-01', 'file://$folder')});
+my $dropper = $node->background_psql('postgres', on_error_stop => 1);
+$dropper->query_safe('BEGIN; LOCK TABLE wearables.webhook_events_20260209');
+my ($gone_out, $gone_err) = ('', '');
+my $archiving = do {
+	local %ENV = environment();
+	IPC::Run::start([ $python, arguments() ], '<', '/dev/null', '>', \$gone_out, '2>', \$gone_err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+};
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND relation = 'wearables.webhook_events_20260209'::regclass}, 'the program comes to a week that is being dropped');
+$dropper->query_safe('DROP TABLE wearables.webhook_events_20260209; COMMIT');
+$archiving->finish;
+$dropper->quit;
+like($gone_out, qr/^request \d+ \(archive\): done; 1 file\(s\), 41 row\(s\)$/, 'a week that is dropped meanwhile is left out, and the next one archived') or diag($gone_err);
 
 # --- Who may
 

@@ -103,7 +103,7 @@ AS $$
 BEGIN
   -- no query and no user: credentials are those of the program
   IF url IS NULL OR url ~ '/[.][.]?(/|$)'
-     OR url !~ '^(s3://[a-z0-9][a-z0-9.-]+(/[^/?#@:]+)*/?|file://(/[^/?#@:]+)+/?)$' THEN
+     OR url !~ '^(s3://[a-z0-9][a-z0-9.-]+(/[^/?#@:[:cntrl:]]+)*/?|file://(/[^/?#@:[:cntrl:]]+)+/?)$' THEN
     RAISE EXCEPTION 'url is not valid'
       USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Give s3://BUCKET/FOLDER or file:///FOLDER. Credentials are set in the environment of the program.';
@@ -140,7 +140,7 @@ CREATE FUNCTION wearables.archive_events(before timestamptz, url text) RETURNS b
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF $1 IS NULL OR $1 > clock_timestamp() THEN
+  IF $1 IS NULL OR NOT isfinite($1) OR $1 > clock_timestamp() THEN
     RAISE EXCEPTION 'cannot archive events before "%"', $1
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a time in the past.';
   END IF;
@@ -204,9 +204,9 @@ CREATE FUNCTION wearables.export_samples(month date, url text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF $1 IS NULL OR NOT isfinite($1) THEN
+  IF $1 IS NULL OR $1 NOT BETWEEN '1900-01-01' AND '2199-12-31' THEN
     RAISE EXCEPTION 'month is not valid'
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a day of the month.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a day of the month, from 1900-01-01 to 2199-12-31.';
   END IF;
   RETURN wearables_internal.request_archive('export', wearables_internal.folder_url($2), NULL,
                                             date_trunc('month', $1::timestamp)::date);

@@ -62,8 +62,9 @@ BEGIN
   WHERE (a.state = 'requested'
          OR a.state = 'running' AND NOT wearables_internal.is_worked_on(a.worked_by, a.started_at))
     AND EXISTS (SELECT FROM unnest($1) f WHERE wearables_internal.is_in(a.url, f))
-  -- erasures before all that may take long
-  ORDER BY a.task <> 'erase', a.archive_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+  -- one of which a program died behind the others, or each run would die before them; erasures before all that may take
+  -- long
+  ORDER BY a.state = 'running', a.task <> 'erase', a.archive_id LIMIT 1 FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN; END IF;
   UPDATE wearables.archives a
   SET state = 'running', worked_by = pg_backend_pid(), started_at = clock_timestamp(), files = 0, rows = 0, note = NULL
@@ -208,17 +209,21 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_ca
 AS $$
 DECLARE
   a CONSTANT wearables.archives := wearables_internal.check_claim($1);
-  part regclass;
+  part text;
 BEGIN
   FOR part, week IN
-    SELECT c.oid, wearables_internal.week_of(c.oid)
+    SELECT c.relname, wearables_internal.week_of(c.oid)
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'wearables.webhook_events'::regclass AND c.relname ~ '^webhook_events_[0-9]{8}$'
     ORDER BY c.relname LOOP
     EXIT WHEN week + interval '168 hours' > a.before;
-    EXECUTE format('SELECT array_agg(DISTINCT e.endpoint::text) FROM %s e', part) INTO endpoints;
+    BEGIN
+      EXECUTE format('SELECT array_agg(DISTINCT e.endpoint::text) FROM wearables.%I e', part) INTO endpoints;
+    EXCEPTION WHEN undefined_table THEN
+      CONTINUE;  -- dropped meanwhile, by another program or a policy
+    END;
     CONTINUE WHEN endpoints IS NULL;
-    reason := wearables_internal.why_not_archived(part);
+    reason := wearables_internal.why_not_archived(format('wearables.%I', part)::regclass);
     RETURN NEXT;
   END LOOP;
 END $$;
