@@ -171,9 +171,14 @@ SELECT wearables_internal.erased_among('junction', '{1,2,3,4}', array_fill(versi
 FROM file LIMIT 1;
 SELECT file_id AS new FROM wearables_internal.begin_file(:sweep, 'events', 'junction', '2024-04-29', '2024-05-06') \gset
 SELECT name_files();
+-- also one that was looked through between the request and the erasure, as a request that waits stands for several
+UPDATE wearables.archives SET requested_at = now() - interval '1 day' WHERE archive_id = :sweep;
+UPDATE wearables.archived_files SET swept_at = (SELECT max(erased_at) FROM wearables.erased_ids) - interval '1 us' WHERE file_id = 1;
+SELECT file_id FROM wearables_internal.files_to_sweep('file:///archive');
 SELECT wearables_internal.replace_file(:sweep, 1, :new, 2, 1, 'digest', wearables_internal.begin_sweep(), '{b1}');
 SELECT state, rows, rewritten_at IS NOT NULL AS rewritten FROM wearables.archived_files ORDER BY file_id;
 SELECT * FROM wearables.verify_erasure('bob', '{ext-bob}');
+SELECT file_id FROM wearables_internal.files_to_sweep('file:///archive');
 SELECT url FROM wearables_internal.leftover_files('{file:///archive}');
 SELECT wearables_internal.forget_file(1), wearables_internal.forget_file(:new);
 SELECT * FROM wearables.verify_erasure('bob', '{ext-bob}');
@@ -183,6 +188,11 @@ SELECT count(*) AS files, (SELECT count(*) FROM wearables.deliveries WHERE messa
 SELECT wearables_internal.note_read(:sweep, :new, 'its content is not what was written'), wearables_internal.end_archive(:sweep, 0, 0, NULL, 'it failed');
 UPDATE wearables.archives SET requested_at = now() - interval '2 days' WHERE task = 'export';
 SELECT problem, object, what, remedy, statement FROM wearables.problems WHERE problem LIKE 'archive%' ORDER BY 1;
+-- an erasure that failed is requested again, as long as there is a file that waits for it
+SELECT wearables_internal.renew_sweeps('{file:///archive}');
+UPDATE wearables.archived_files SET swept_at = NULL WHERE file_id = :new;
+SELECT wearables_internal.renew_sweeps('{file:///arch}') AS of_others, wearables_internal.renew_sweeps('{file:///archive}');
+SELECT state FROM wearables.archives WHERE archive_id = :sweep;
 DROP FUNCTION finish(text), name_files(), tried(text), beat(text, text);
 DROP VIEW contents, heads, stored, whose;
 DROP TABLE file;

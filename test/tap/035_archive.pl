@@ -299,6 +299,18 @@ $archiving->finish;
 $dropper->quit;
 like($gone_out, qr/^request \d+ \(archive\): done; 1 file\(s\), 41 row\(s\)$/, 'a week that is dropped meanwhile is left out, and the next one archived') or diag($gone_err);
 
+# --- An erasure that could not reach a file goes on when it can
+
+unlink $path;
+my @everywhere = (under => [ 's3://bucket/wearables', "file://$folder" ], environment => \%aws);
+run_sql($node, 'postgres', q{SELECT wearables.erase_user(user_id) FROM wearables.users WHERE client_user_id = 'dora'; CALL wearables.drain()});
+is(archive(@everywhere)->{status} >> 8, 1, 'an erasure fails at a file that is not there');
+is(archive(@everywhere)->{status} >> 8, 1, '... each time');
+is(run_sql($node, 'postgres', q{SELECT * FROM wearables.verify_erasure('dora', '{ext-dora}')}), 'wearables.archived_files|url|1', '... and all other files are looked through');
+append_to_file($path, $bytes);
+is(archive(@everywhere)->{status}, 0, 'the next run after it is put back goes on');
+is(run_sql($node, 'postgres', q{SELECT * FROM wearables.verify_erasure('dora', '{ext-dora}')}), '', 'nothing is left');
+
 # --- Who may
 
 for my $statement (q{SELECT wearables.archive_events('2026-01-01', 'file:///tmp')}, 'SELECT FROM wearables.users', 'SELECT FROM wearables.endpoint_secrets', 'DELETE FROM wearables.archives', 'UPDATE wearables.archived_files SET rows = 0')

@@ -135,6 +135,7 @@ BEGIN
        wearables_internal.check_week(bigint, timestamptz, bigint[], bigint[], bigint[], bytea[]),
        wearables_internal.finish_week(bigint, timestamptz, bigint[], bigint),
        wearables_internal.finish_samples(bigint, bigint, bigint, bigint, bytea, timestamptz),
+       wearables_internal.files_to_sweep(text), wearables_internal.renew_sweeps(text[]),
        wearables_internal.begin_sweep(), wearables_internal.mark_swept(bigint, bigint, timestamptz),
        wearables_internal.erased_among(text, bigint[], bigint[], bigint[], text[], text[]),
        wearables_internal.replace_file(bigint, bigint, bigint, bigint, bigint, bytea, timestamptz, text[]),

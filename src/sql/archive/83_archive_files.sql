@@ -35,6 +35,33 @@ END $$;
 COMMENT ON FUNCTION wearables_internal.erased_among(text, bigint[], bigint[], bigint[], text[], text[]) IS
   'Which of these events, or samples by user alone, are of erased users and must not be stored.';
 
+-- By the erasures, and not by when it was asked for: a request that waits stands for those that come meanwhile.
+CREATE FUNCTION wearables_internal.files_to_sweep(folder text) RETURNS SETOF wearables.archived_files
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT f.* FROM wearables.archived_files f
+  WHERE f.folder = $1 AND f.state IN ('archived', 'restored')
+    AND (f.swept_at IS NULL OR f.swept_at <= (SELECT max(t.erased_at) FROM wearables.erased_ids t))
+  ORDER BY f.file_id;
+END;
+COMMENT ON FUNCTION wearables_internal.files_to_sweep(text) IS
+  'Files of a folder that have not been looked through since somebody was erased.';
+
+CREATE FUNCTION wearables_internal.renew_sweeps(folders text[]) RETURNS bigint
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  WITH renewed AS (
+    UPDATE wearables.archives a SET state = 'requested'
+    WHERE a.task = 'erase' AND a.state = 'failed'
+      AND EXISTS (SELECT FROM unnest($1) x WHERE wearables_internal.is_in(a.url, x))
+      AND EXISTS (SELECT FROM wearables_internal.files_to_sweep(a.url))
+    RETURNING 1)
+  SELECT count(*) FROM renewed r;
+END;
+COMMENT ON FUNCTION wearables_internal.renew_sweeps(text[]) IS
+  'Requests again the erasures in these folders that failed, while a file waits to be looked through. Returns their '
+  'number.';
+
 CREATE FUNCTION wearables_internal.finish_samples(
   archive_id bigint, file_id bigint, rows bigint, bytes bigint, digest bytea, swept_at timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
