@@ -179,6 +179,10 @@ SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '
 \echo :SQLSTATE
 SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', NULL);
 \echo :SQLSTATE
+-- words for widths: those of date_trunc()
+SELECT w.word, (SELECT array_agg(t.* ORDER BY t.*) FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', w.word) t)
+             = (SELECT array_agg(t.* ORDER BY t.*) FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', w.width) t) AS same
+FROM (VALUES ('minute', '1 minute'), ('HOUR', '1 hour'), ('day', '1 day'), ('week', '7 days'), ('month', '1 month'), ('Quarter', '3 months'), ('year', '12 months')) w (word, width);
 SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', '9999999999999999999 years');
 \echo :SQLSTATE
 SELECT * FROM wearables.timeseries(1, 'heartrate', '2024-01-01', '2025-01-01', time_zone => 'Mars/Olympus');

@@ -61,10 +61,11 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give two finite times, the earlier one first.';
   END IF;
   -- no EXCEPTION block: it would be a subtransaction, and a parallel query may not start one
-  width := CASE WHEN lower($5) IN ('hour', 'day', 'week', 'month') THEN ('1 ' || $5)::interval ELSE $5::interval END;
+  width := CASE WHEN lower($5) IN ('minute', 'hour', 'day', 'week', 'month', 'year') THEN ('1 ' || $5)::interval
+             WHEN lower($5) = 'quarter' THEN '3 months' ELSE $5::interval END;
   IF width IS NULL THEN
     RAISE EXCEPTION 'bucket must not be null'
-      USING ERRCODE = 'null_value_not_allowed', HINT = 'Give hour, day, week, month, or an interval.';
+      USING ERRCODE = 'null_value_not_allowed', HINT = 'Give a word such as hour or day, or an interval.';
   END IF;
   metric_id := m.metric_id;
   unit := m.unit;
@@ -216,23 +217,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables.timeseries(bigint, text, timestamptz, timestamptz, text, text, text, text, text, text) IS
   'Readings of one metric of a user for a chart, one row for each bucket and source. Arguments: user_id: the user; '
-  'metric: metrics.name, which includes sub-metrics of the same unit; from_ts: start of the range, inclusive; '
-  'to_ts: end of the range, exclusive; bucket: hour, day, week, month, or an interval as in bucket_start(); '
-  'time_zone: an IANA region or ISO offset (null: that of the user), or recorded, which takes each reading by the '
-  'local time at which it was recorded if its offset is known; only_provider: only this provider (null: all); '
-  'only_source_type: only this source type (null: all); only_channel: only this channel (null: all); merge: all, '
+  'metric: metrics.name, which includes sub-metrics of the same unit; from_ts: start of the range, inclusive; to_ts: '
+  'end of the range, exclusive; bucket: minute, hour, day, week, month, quarter, year, or an interval as in '
+  'bucket_start(); time_zone: an IANA region or ISO offset (null: that of the user), or recorded, which takes each '
+  'reading by the local time at which it was recorded if its offset is known; only_provider: only this provider (null: '
+  'all); only_source_type: only this source type (null: all); only_channel: only this channel (null: all); merge: all, '
   'best or blend. all: a row for each source. best: one row for each bucket, of the first source in the order of '
-  'source_priorities that has readings in it; sources that no row names come last, those of channel timeseries '
-  'first, then by provider, source type and channel. blend: one row for each bucket, made from the readings of all '
-  'sources that source_priorities names (without a list, of all sources); for metrics with aggregate sum it is the '
-  'row of the source with the highest sum, because two devices count the same steps. With best and blend, buckets '
-  'shorter than a day leave out the calendar-day readings of such metrics, which are totals. Returns '
-  'bucket_start; provider, source_type and channel (null in a blend of several); value and value_secondary, '
-  'combined as metrics.aggregate says; '
-  'the lowest and highest value; readings, their number; unit; and partial, true if the range cuts the bucket. An '
-  'interval counts in the bucket in which it starts. A reading of a calendar day (samples.day) counts at the start '
-  'of that day in every time zone. An unknown metric raises undefined_object; an unknown user has no rows. '
-  'Example: SELECT * FROM wearables.timeseries(1, ''heartrate'', now() - interval ''1 day'', now(), ''hour'');';
+  'source_priorities that has readings in it; sources that no row names come last, those of channel timeseries first, '
+  'then by provider, source type and channel. blend: one row for each bucket, made from the readings of all sources '
+  'that source_priorities names (without a list, of all sources); for metrics with aggregate sum it is the row of the '
+  'source with the highest sum, because two devices count the same steps. With best and blend, buckets shorter than a '
+  'day leave out the calendar-day readings of such metrics, which are totals. Returns bucket_start; provider, '
+  'source_type and channel (null in a blend of several); value and value_secondary, combined as metrics.aggregate '
+  'says; the lowest and highest value; readings, their number; unit; and partial, true if the range cuts the bucket. '
+  'An interval counts in the bucket in which it starts. A reading of a calendar day (samples.day) counts at the start '
+  'of that day in every time zone. An unknown metric raises undefined_object; an unknown user has no rows. Example: '
+  'SELECT * FROM wearables.timeseries(1, ''heartrate'', now() - interval ''1 day'', now(), ''hour'');';
 
 CREATE FUNCTION wearables.timeseries(
   user_id bigint, metric text, from_day date, to_day date, bucket text DEFAULT 'hour',
@@ -252,9 +252,9 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION wearables.timeseries(bigint, text, date, date, text, text, text, text, text, text) IS
   'As the function above, for a range of days in the time zone of the chart. Arguments: user_id: the user; metric: '
-  'metrics.name; from_day: first day; to_day: day after the last day; bucket: hour, day, week, month, or an '
-  'interval; time_zone: as above; only_provider: only this provider (null: all); only_source_type: only this '
-  'source type (null: all); only_channel: only this channel (null: all); merge: as above. Example: SELECT * FROM '
+  'metrics.name; from_day: first day; to_day: day after the last day; bucket: minute, hour, day, week, month, quarter, '
+  'year, or an interval; time_zone: as above; only_provider: only this provider (null: all); only_source_type: only '
+  'this source type (null: all); only_channel: only this channel (null: all); merge: as above. Example: SELECT * FROM '
   'wearables.timeseries(1, ''steps'', date ''2026-03-01'', date ''2026-04-01'', ''day'');';
 
 CREATE FUNCTION wearables.latest(user_id bigint)

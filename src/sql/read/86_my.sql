@@ -95,12 +95,12 @@ END $$;
 COMMENT ON FUNCTION wearables_api.my_timeseries(text, text, text, text, text, text, text, text) IS
   'For PostgREST: wearables.timeseries() of the user of the token. Arguments: metric: metrics.name; from_time: start '
   'of the range, inclusive: a date, which is the day in the time zone of the chart, or an ISO 8601 time with its '
-  'offset; to_time: end of the range, exclusive, in the same forms; bucket: hour, day, week, month, or an interval; '
-  'time_zone: an IANA region or ISO offset (null: that of the user), or recorded; only_provider: only this provider '
-  '(null: all); only_source_type: only this source type (null: all); only_channel: only this channel (null: all). '
-  'Raises invalid_authorization_specification if the token names no registered user, invalid_datetime_format for '
-  'another form of time. Example: SELECT * FROM wearables_api.my_timeseries(''heartrate'', ''2026-03-29'', '
-  '''2026-03-30'');';
+  'offset; to_time: end of the range, exclusive, in the same forms; bucket: minute, hour, day, week, month, quarter, '
+  'year, or an interval; time_zone: an IANA region or ISO offset (null: that of the user), or recorded; only_provider: '
+  'only this provider (null: all); only_source_type: only this source type (null: all); only_channel: only this '
+  'channel (null: all). Raises invalid_authorization_specification if the token names no registered user, '
+  'invalid_datetime_format for another form of time. Example: SELECT * FROM wearables_api.my_timeseries(''heartrate'', '
+  '''2026-03-29'', ''2026-03-30'');';
 
 CREATE FUNCTION wearables_api.my_latest()
 RETURNS TABLE (metric text, ts timestamptz, day date, value double precision, value_secondary double precision,
