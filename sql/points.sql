@@ -114,6 +114,10 @@ SELECT bucket_start, provider, counts, readings, unit, partial FROM wearables.ti
 SELECT bucket_start, counts, readings FROM wearables.timeseries_histogram(:alice, 'points', '2025-03-28 07:30', '2025-03-29', '{}', only_provider => 'garmin');
 SELECT wearables.timeseries_percentiles(:alice, 'points', '2025-03-28', '2025-03-29', 'day', '{2}');
 SELECT wearables.timeseries_histogram(:alice, 'points', '2025-03-28', '2025-03-29', '{60,NULL}');
+-- bounds in another order; between equal ones is nothing
+SELECT wearables.timeseries_histogram(:alice, 'points', '2025-03-28', '2025-03-29', '{80,70,60}');
+SELECT wearables.timeseries_histogram(:alice, 'points', '2025-03-28', '2025-03-29', NULL);
+SELECT bucket_start, counts, readings FROM wearables.timeseries_histogram(:alice, 'points', '2025-03-28 07:30', '2025-03-29', '[0:2]={60,60,80}', only_provider => 'garmin');
 SELECT wearables.timeseries_percentiles(:alice, 'points', '2025-03-28', '2025-03-29', '7 hours');
 SELECT wearables.timeseries_percentiles(:alice, 'points', '2025-03-28', '2025-03-29', NULL);
 
@@ -134,6 +138,15 @@ SELECT count(*), sum(covered) FROM wearables.timeseries_time_weighted(:alice, 'p
 -- all buckets of any width hold the same time
 SELECT count(DISTINCT x.covered) FROM (VALUES ('15 minutes'), ('hour'), ('6 hours'), ('day'), ('week')) w (width)
 CROSS JOIN LATERAL (SELECT sum(t.covered) AS covered FROM wearables.timeseries_time_weighted(:alice, 'points', '2025-03-01', '2025-06-01', w.width, '3 minutes', 'Asia/Kolkata') t) x;
+-- a day of max_gap is 24 hours, and what began 24 hours before the range counts, whatever the session's clocks do on that day
+INSERT INTO wearables.samples (user_id, metric, ts, provider, value) VALUES (:alice, 'points', '2025-03-29 12:00Z', 'daily', 7);
+INSERT INTO wearables.samples (user_id, metric, ts, provider, value, ts_end) VALUES (:alice, 'points', '2025-03-29 12:00Z', 'night', 7, '2025-03-30 14:00Z');
+SET TimeZone = 'Europe/Berlin';
+SELECT provider, value, covered FROM wearables.timeseries_time_weighted(:alice, 'points', '2025-03-30 11:30Z', '2025-03-31 12:00Z', 'month', '1 day', 'UTC') WHERE provider IN ('daily', 'night');
+SELECT provider, value, covered FROM wearables.timeseries_time_weighted(:alice, 'points', '2025-03-30 11:30Z', '2025-03-31 12:00Z', 'month', '1 minute', 'UTC') WHERE provider IN ('daily', 'night');
+SET TimeZone = 'UTC';
+DELETE FROM wearables.sample_points p USING wearables.sources s WHERE s.source_id = p.source_id AND s.provider IN ('daily', 'night');
+SELECT count(*) FROM wearables.timeseries_time_weighted(:alice, 'points', '2025-05-01', '2025-05-02', 'day', '-5 minutes', 'UTC', 'worn');
 -- none of a calendar day
 SELECT count(*) FROM wearables.timeseries_time_weighted(:alice, 'family', '2025-04-05', '2025-04-06', 'day', NULL, 'UTC', 'garmin', 'unknown');
 
@@ -159,8 +172,10 @@ ORDER BY 1, 2;
 -- a page is read from its key on
 EXPLAIN (COSTS OFF) SELECT x.ts FROM wearables.sample_points x WHERE x.user_id = 1 AND x.metric_id = 2 AND x.ts >= '2025-03-01' AND x.ts < '2025-06-01' AND (x.metric_id, x.ts, x.source_id, x.part) > (2::smallint, timestamptz '2025-04-01', 1::smallint, 0::smallint) ORDER BY x.ts, x.source_id, x.part LIMIT 10;
 SELECT * FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', NULL, 2);
-SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', NULL, -1);
-SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', NULL, NULL) HAVING count(*) <= 100000;
+-- a page shorter than what was asked for is the last one: so nothing is asked for that no page can hold
+SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', NULL, 0);
+SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', NULL, 100001);
+SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', NULL, NULL);
 SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', '99999.1.1.1');
 SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', '1.9999999999999999.1.1');
 SELECT count(*) FROM wearables.samples_page(:alice, 'points', '2025-03-01', '2025-06-01', '1; DROP TABLE x');

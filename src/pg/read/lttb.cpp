@@ -312,10 +312,10 @@ PG_FUNCTION_INFO_V1(wearables_downsample);
 Datum wearables_downsample(PG_FUNCTION_ARGS) {
   using namespace wearables::pg;
   InitMaterializedSRF(fcinfo, 0);
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 4; ++i) {
     if (PG_ARGISNULL(i)) return Datum{0};
   }
-  const int32 points = PG_GETARG_INT32(4);
+  const int32 points = PG_ARGISNULL(4) ? 0 : PG_GETARG_INT32(4);
   if (points < kFewestPoints || points > kMostPoints) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("points must be between %d and %d", kFewestPoints, kMostPoints)));

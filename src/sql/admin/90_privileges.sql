@@ -49,7 +49,8 @@ DECLARE
      wearables_internal.charted_at(timestamptz, smallint, text, boolean),
      wearables_internal.downsample(bigint, smallint[], timestamptz, timestamptz, integer, interval),
      wearables.timeseries_lttb(bigint, text, timestamptz, timestamptz, integer, interval, text, text, text),
-     wearables_internal.page_key(text),
+     wearables_internal.page_key(text), wearables_internal.checked_page_size(integer),
+     wearables_internal.checked_bounds(double precision[]), wearables_internal.checked_gap(interval),
      wearables.samples_page(bigint, text, timestamptz, timestamptz, text, integer),
      wearables.timeseries_percentiles(
        bigint, text, timestamptz, timestamptz, text, double precision[], text, text, text, text),

@@ -144,11 +144,13 @@ DECLARE
     'wearables.timeseries(bigint, text, date, date, text, text, text, text, text, text)',
     'wearables.timeseries_percentiles(
        bigint, text, timestamptz, timestamptz, text, double precision[], text, text, text, text)',
+    'wearables_internal.checked_bounds(double precision[])',
     'wearables.timeseries_histogram(
        bigint, text, timestamptz, timestamptz, double precision[], text, text, text, text, text)',
+    'wearables_internal.checked_gap(interval)',
     'wearables.timeseries_time_weighted(
        bigint, text, timestamptz, timestamptz, text, interval, text, text, text, text)',
-    'wearables_internal.page_key(text)',
+    'wearables_internal.page_key(text)', 'wearables_internal.checked_page_size(integer)',
     'wearables.samples_page(bigint, text, timestamptz, timestamptz, text, integer)',
     'wearables.latest(bigint)', 'wearables.nights(bigint, date, date, text)']::regprocedure[];
 BEGIN
