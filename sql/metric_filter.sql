@@ -36,6 +36,14 @@ SET plan_cache_mode = force_generic_plan;
 SELECT * FROM shape($$EXECUTE newest(1, 'heartrate')$$);
 SELECT count(*), min(ts) FROM (SELECT * FROM wearables.samples WHERE user_id = 1 AND metric = 'heartrate' ORDER BY ts DESC LIMIT 100) n;
 RESET plan_cache_mode;
+-- by a join, whose other side the query fixes
+SELECT * FROM shape($$SELECT s.* FROM wearables.samples s JOIN wearables.metrics m ON m.name = s.metric
+  WHERE s.user_id = 1 AND m.name = 'heartrate' ORDER BY s.ts DESC LIMIT 100$$);
+SELECT * FROM shape($$SELECT s.* FROM (VALUES (1)) one JOIN (wearables.metrics m JOIN wearables.samples s ON s.metric = m.name AND m.name = 'heartrate') ON true
+  WHERE s.user_id = 1 ORDER BY s.ts DESC LIMIT 100$$);
+-- several metrics: no others are read
+SELECT * FROM shape($$SELECT * FROM wearables.samples WHERE user_id = 1 AND metric IN ('heartrate', 'steps') ORDER BY ts DESC LIMIT 100$$);
+SELECT * FROM shape($$SELECT * FROM wearables.samples WHERE user_id = 1 AND metric = ANY (ARRAY['heartrate', NULL, 'none']) ORDER BY ts DESC LIMIT 100$$);
 -- of each user the newest
 SELECT * FROM shape($$SELECT u.user_id, n.ts FROM wearables.users u CROSS JOIN LATERAL (
   SELECT * FROM wearables.samples s WHERE s.user_id = u.user_id AND s.metric = u.client_user_id ORDER BY s.ts DESC LIMIT 1) n$$);
@@ -88,6 +96,16 @@ SELECT same($$SELECT FROM SAMPLES s WHERE NOT EXISTS (SELECT FROM wearables.user
 SELECT same($$SELECT FROM SAMPLES a JOIN SAMPLES b USING (user_id, ts, metric) WHERE metric = 'heartrate'$$);
 SELECT same($$SELECT FROM SAMPLES a JOIN SAMPLES b USING (user_id, ts) WHERE a.metric = 'heartrate' AND b.metric = 'respiratory_rate'$$);
 SELECT same($$SELECT FROM SAMPLES a LEFT JOIN SAMPLES b ON b.user_id = a.user_id AND b.ts = a.ts AND a.metric = 'heartrate' AND b.metric = 'steps'$$);
+SELECT same($$SELECT FROM wearables.metrics m LEFT JOIN SAMPLES s ON s.metric = m.name WHERE m.name IN ('steps', 'body_weight')$$);
+SELECT same($$SELECT FROM SAMPLES s LEFT JOIN wearables.metrics m ON m.name = s.metric AND m.name = 'steps'$$);
+SELECT same($$SELECT FROM SAMPLES s FULL JOIN (SELECT * FROM wearables.metrics WHERE name = 'steps') m ON m.name = s.metric$$);
+SELECT same($$SELECT FROM (SAMPLES s RIGHT JOIN wearables.metrics m ON m.name = s.metric AND s.value < 50) WHERE m.name = 'heartrate'$$);
+SELECT same($$SELECT FROM wearables.users u LEFT JOIN (SAMPLES s JOIN wearables.metrics m ON m.name = s.metric) ON m.name = 'steps' AND s.user_id = u.user_id$$);
+SELECT same($$SELECT FROM SAMPLES WHERE metric <> ALL ('{steps,heartrate}')$$);
+SELECT same($$SELECT FROM SAMPLES WHERE metric = ANY (NULL::text[])$$);
+SELECT same($$SELECT FROM SAMPLES WHERE metric = ANY ('{}')$$);
+SELECT same($$SELECT FROM SAMPLES WHERE metric = ANY ((SELECT array_agg(name) FROM wearables.metrics WHERE parent IS NULL)::text[])$$);
+SELECT same($$SELECT FROM wearables.users u CROSS JOIN LATERAL (SELECT FROM SAMPLES s WHERE s.metric = ANY (ARRAY[u.client_user_id, 'steps']) OFFSET 0) n$$);
 SELECT same($$SELECT metric FROM SAMPLES GROUP BY metric HAVING metric = 'heartrate'$$);
 SELECT same($$SELECT ts FROM SAMPLES WHERE metric = 'steps' UNION ALL SELECT ts FROM SAMPLES WHERE metric = 'heartrate'$$);
 

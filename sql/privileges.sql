@@ -33,7 +33,7 @@ SELECT p.oid::regprocedure AS for_public_but_not_the_door FROM pg_proc p
 WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND has_function_privilege('public', p.oid, 'EXECUTE')
   AND p.oid <> ALL ('{wearables_api.webhook(json),wearables_api.webhook(text),wearables_api.webhook(bytea)}'::regprocedure[])
   -- what the view samples calls, whoever reads it
-  AND p.oid <> ALL ('{wearables_internal.metric_id_of(text),wearables_internal.is_shown(bigint),"wearables_internal.metric_named(smallint,text)"}'::regprocedure[]);
+  AND p.oid <> ALL ('{wearables_internal.metric_id_of(text),wearables_internal.metric_ids_of(text[]),wearables_internal.is_shown(bigint),"wearables_internal.metric_named(smallint,text)"}'::regprocedure[]);
 SELECT c.oid::regclass AS view_with_the_rights_of_its_owner FROM pg_class c
 WHERE c.relnamespace IN ('wearables'::regnamespace, 'wearables_internal'::regnamespace, 'wearables_api'::regnamespace) AND c.relkind = 'v'
   AND 'security_invoker=true' <> ALL (coalesce(c.reloptions, '{}')) AND c.relname NOT IN ('health', 'problems', 'queue', 'workers', 'metrics_export', 'activity', 'refused', 'first_ready_jobs',

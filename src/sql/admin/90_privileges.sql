@@ -291,7 +291,7 @@ END $$;
 -- what the view samples calls with the rights of whoever reads it; they show nothing that metrics does not
 GRANT EXECUTE ON FUNCTION
   wearables_internal.metric_named(smallint, text), wearables_internal.metric_id_of(text),
-  wearables_internal.is_shown(bigint)
+  wearables_internal.metric_ids_of(text[]), wearables_internal.is_shown(bigint)
 TO PUBLIC;
 
 GRANT USAGE ON SCHEMA wearables_api TO PUBLIC;
