@@ -7,7 +7,7 @@ import time
 import harness
 import world
 
-LINES = ["core", "copy", "replay", "remap", "claimants", "overlap", "upsert", "accept", "small", "latency", "storage", "pull", "chart", "newest", "import", "archive"]
+LINES = ["core", "copy", "replay", "remap", "claimants", "overlap", "upsert", "accept", "small", "latency", "storage", "pull", "chart", "newest", "latest", "import", "archive"]
 ON_REQUEST = ["growth"]
 
 

@@ -260,27 +260,31 @@ COMMENT ON FUNCTION wearables.timeseries(bigint, text, date, date, text, text, t
 CREATE FUNCTION wearables.latest(user_id bigint)
 RETURNS TABLE (metric text, ts timestamptz, day date, value double precision, value_secondary double precision,
                unit text, provider text, source_type text, channel text)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-  -- from one metric of the user's to the next by the key: what others have named costs nothing here
-  WITH RECURSIVE mine (metric_id) AS (
-    (SELECT p.metric_id FROM wearables.sample_points p
+-- the plan goes by the key whoever is asked about, and to make it takes longer than to follow it
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  -- from one metric of the user's to the one below by the key: what others have named costs nothing here
+  WITH RECURSIVE newest (metric_id, ts, source_id) AS (
+    (SELECT p.metric_id, p.ts, p.source_id FROM wearables.sample_points p
      WHERE p.user_id = $1 AND wearables_internal.note_access('latest', $1)
-       AND NOT wearables_internal.is_being_erased($1)
-     ORDER BY p.metric_id LIMIT 1)
+       AND NOT EXISTS (SELECT FROM wearables.erasures r WHERE r.user_id = $1 AND r.finished_at IS NULL)
+     ORDER BY p.metric_id DESC, p.ts DESC, p.source_id DESC LIMIT 1)
     UNION ALL
-    SELECT (SELECT p.metric_id FROM wearables.sample_points p
-            WHERE p.user_id = $1 AND p.metric_id > o.metric_id ORDER BY p.metric_id LIMIT 1)
-    FROM mine o WHERE o.metric_id IS NOT NULL)
-  SELECT m.name, p.ts, v.day, v.value, v.value_secondary, m.unit, s.provider, s.source_type, s.channel
-  FROM mine o
-  JOIN wearables.metrics m ON m.metric_id = o.metric_id
-  CROSS JOIN LATERAL (SELECT x.ts, x.source_id FROM wearables.sample_points x
-                      WHERE x.user_id = $1 AND x.metric_id = o.metric_id
-                      ORDER BY x.ts DESC, x.source_id DESC LIMIT 1) p
+    SELECT below.*
+    FROM newest n
+    CROSS JOIN LATERAL (SELECT p.metric_id, p.ts, p.source_id FROM wearables.sample_points p
+                        WHERE p.user_id = $1 AND p.metric_id < n.metric_id
+                        ORDER BY p.metric_id DESC, p.ts DESC, p.source_id DESC LIMIT 1) below)
+  SELECT m.name, n.ts, v.day, v.value, v.value_secondary, m.unit, s.provider, s.source_type, s.channel
+  FROM newest n
+  JOIN wearables.metrics m ON m.metric_id = n.metric_id
+  JOIN wearables.sources s ON s.source_id = n.source_id
   -- three meals of one date are one latest reading
   CROSS JOIN LATERAL (
-    SELECT CASE WHEN bool_or(x.tz_offset = 32767) THEN (p.ts AT TIME ZONE 'UTC')::date END,
+    SELECT CASE WHEN bool_or(x.tz_offset = 32767) THEN (n.ts AT TIME ZONE 'UTC')::date END,
            CASE m.aggregate
              WHEN 'avg' THEN avg(x.value) WHEN 'sum' THEN sum(x.value)
              WHEN 'min' THEN min(x.value) WHEN 'max' THEN max(x.value)
@@ -290,11 +294,10 @@ BEGIN ATOMIC
              WHEN 'min' THEN min(x.value_secondary) WHEN 'max' THEN max(x.value_secondary)
              ELSE (array_agg(x.value_secondary ORDER BY x.version DESC, x.part))[1] END
     FROM wearables.sample_points x
-    WHERE (x.user_id, x.metric_id, x.ts, x.source_id) = ($1, o.metric_id, p.ts, p.source_id))
+    WHERE (x.user_id, x.metric_id, x.ts, x.source_id) = ($1, n.metric_id, n.ts, n.source_id))
     AS v (day, value, value_secondary)
-  JOIN wearables.sources s ON s.source_id = p.source_id
   ORDER BY m.name;
-END;
+END $$;
 COMMENT ON FUNCTION wearables.latest(bigint) IS
   'The newest reading of each metric of a user. Arguments: user_id: the user. Returns metric, ts, day (as in '
   'samples), value, value_secondary, unit, provider, source_type and channel. Readings of several documents at one '
