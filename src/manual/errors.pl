@@ -4,6 +4,8 @@ use strict;
 use warnings;
 
 return (
+	q{SQLSTATE 'PT429'} => [ 'PT429', 'my_sync() was called 8 times within an hour. PostgREST answers with HTTP status 429.',
+		'Call it again at the time that the detail names.' ],
 	array_subscript_error => [ '2202E', 'An internal function was called with too few bounds.',
 		'Call timeseries() instead.' ],
 	check_violation => [ '23514', 'A row of the parser is not valid.',
@@ -22,6 +24,8 @@ return (
 		'Give a time within the range that the message names.' ],
 	dependent_objects_still_exist => [ '2BP01', 'DROP EXTENSION would drop stored data, or a metric that has samples would be deleted.',
 		'Back up the database, then use DROP EXTENSION wearables_ingest CASCADE. Add another metric.' ],
+	duplicate_schema => [ '42P06', 'CREATE EXTENSION found a schema of the name of one of its own.',
+		'Drop or rename the schema, or use another database.' ],
 	event_trigger_protocol_violated => [ '39P03', 'The event trigger function of the extension was called otherwise.',
 		'Do not use it in triggers of your own.' ],
 	feature_not_supported => [ '0A000',

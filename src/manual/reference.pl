@@ -26,8 +26,8 @@ my @chapters = (
 	[ 'read', 'Charts, nights and days', 'Read what was measured, in buckets of a time zone.',
 		qw(timeseries source_priorities latest nights timeseries_lttb timeseries_percentiles timeseries_histogram
 		   timeseries_time_weighted samples_page fhir_observations) ],
-	[ 'rollup', 'Rollups', 'What past days come to, so that charts are fast.', qw(rebuild_rollups set_rollups) ],
-	[ 'retention', 'Retention', 'How long what is kept.', qw(retention_policies retention_plan apply_retention) ],
+	[ 'rollup', 'Rollups', 'Stored results of past days, by which charts read less.', qw(rebuild_rollups set_rollups) ],
+	[ 'retention', 'Retention', 'Delete what is older than you need it.', qw(retention_policies retention_plan apply_retention) ],
 	[ 'write', 'Samples, documents and quarantine', 'Where readings are stored, and those that were refused.',
 		qw(samples sample_points) ],
 	[ 'store', 'Stored events', 'Every accepted message, byte for byte, and what became of it.', qw(webhook_events) ],
@@ -41,6 +41,8 @@ my @chapters = (
 		qw(request_backfill sync coverage request_missing reconcile connection_progress) ],
 	[ 'call', 'Call the vendor', 'Create users at the vendor, get links, disconnect, and request fresh data.',
 		qw(create_vendor_user link_url outbound_calls disconnect_provider delete_vendor_user refresh_user) ],
+	[ 'publish', 'Feed another database', 'Publish what charts read to a database that cannot load the extension.',
+		qw(make_publication subscriber_ddl) ],
 	[ 'queue', 'The queue and its workers', 'Jobs, failed jobs, and how to pause and resume.',
 		qw(queue workers drain) ],
 	[ 'admin', 'Health and privileges', 'What to monitor, and who may do what.', qw(health problems grant_access) ]);
@@ -154,12 +156,14 @@ sub signature
 	return;
 }
 
+# Between two parameters: neither within parentheses nor within a quoted default.
+my $comma = qr/,\s*(?![^(]*\))(?=(?:[^']*'[^']*')*[^']*$)/;
+
 sub same_types
 {
 	my ($parameters, $types) = @_;
 	$parameters =~ s/\s+/ /g;
-	# neither within parentheses nor within a quoted default
-	my @given = map { s/\s+DEFAULT .*//r } split /,\s*(?![^(]*\))(?=(?:[^']*'[^']*')*[^']*$)/, $parameters;
+	my @given = map { s/\s+DEFAULT .*//r } split /$comma/, $parameters;
 	my @wanted = split /,\s*/, $types =~ s/^\s+//r;
 	return 0 if @given != @wanted;
 	for my $i (0 .. $#given)
@@ -198,7 +202,7 @@ sub parameters
 {
 	my ($parameters) = @_;
 	$parameters =~ s/^\(\s*|\)$//g;
-	return split /,\s*(?![^(]*\))/, $parameters;
+	return split /$comma/, $parameters;
 }
 
 # A paragraph, or one, a list of arguments and another.
@@ -343,8 +347,22 @@ my %changed_by = (
 	PGC_SIGHUP => 'the configuration file, then reload',
 	PGC_SUSET => 'a superuser, with `SET` or in the configuration file',
 	PGC_USERSET => 'anybody, with `SET`');
-my %unit = (GUC_UNIT_KB => ' kB', GUC_UNIT_S => ' s');
 my $settings = slurp("$sources/pg/server/settings.cpp");
+my %constant = $settings =~ /^constexpr int (k\w+) = (\d+);/mg;
+
+# A number of a setting in the largest unit that it is a multiple of, as SHOW prints it.
+sub in_unit
+{
+	my ($number, $unit) = @_;
+	my @units = $unit eq 'GUC_UNIT_KB' ? ([ 'GB', 1 << 20 ], [ 'MB', 1 << 10 ], [ 'kB', 1 ])
+	  : $unit eq 'GUC_UNIT_S' ? ([ 'd', 86400 ], [ 'h', 3600 ], [ 'min', 60 ], [ 's', 1 ])
+	  : $unit eq 'GUC_UNIT_MIN' ? ([ 'd', 1440 ], [ 'h', 60 ], [ 'min', 1 ])
+	  : return $number;
+	return $number if $number == 0;
+	my ($largest) = grep { $number % $_->[1] == 0 } @units;
+	return $number / $largest->[1] . " $largest->[0]";
+}
+
 my %setting;
 my $declaration = qr/define_(int|flag|text|word)\(\s*"(wearables_ingest\.\w+)",\s*((?:"[^"]*"\s*)+),
 	\s*&current\.\w+,\s*(.*?)\);/sx;
@@ -358,10 +376,10 @@ while ($settings =~ /$declaration/g)
 	($default, $context) = ($rest[0] =~ s/"/'/gr, $rest[1]) if $type eq 'word';
 	if ($type eq 'int')
 	{
-		my ($initial, $low, $high) = map { /^[\d* ]+$/ ? eval : $_ } @rest[0 .. 2];
-		my $unit = $unit{ $rest[4] // '' } // '';
-		($default, $context) = ("$initial$unit", $rest[3]);
-		$range = $low eq 'INT_MIN' ? 'see meaning' : "$low to $high$unit";
+		my ($initial, $low, $high) = map { s/\bk\w+/$constant{$&}/gr } @rest[0 .. 2];
+		($initial, $low, $high) = map { /^[\d* ]+$/ ? in_unit(eval, $rest[4]) : $_ } $initial, $low, $high;
+		($default, $context) = ($initial, $rest[3]);
+		$range = $low eq 'INT_MIN' ? 'see meaning' : "$low to $high";
 	}
 	$setting{$name} = [ $default, $range, $changed_by{$context} // $context, $what ];
 }
@@ -382,12 +400,14 @@ find({ no_chdir => 1, wanted => sub {
 	return if !/\.(?:cpp|sql)$/;
 	my $source = slurp($_);
 	$raised{ lc $1 }++ while $source =~ /errcode\(ERRCODE_(\w+)\)/g;
-	$raised{$1}++ while $source =~ /ERRCODE\s*=\s*'([a-z_]+)'/g;
+	$raised{ length $1 == 5 ? "SQLSTATE '$1'" : $1 }++ while $source =~ /ERRCODE\s*=\s*'(\w+)'/g;
+	while ($source =~ /\bRAISE\s+EXCEPTION\b((?:[^;']|$literal)*);/g) { $raised{raise_exception}++ if $1 !~ /\bERRCODE\b/ }
 	return if !/boundary\.cpp$/;
 	$raised{ lc $1 }++ while $source =~ /return ERRCODE_(\w+);/g;
 } }, $sources);
 for (grep { exists $raised{$_} } keys %name_in_c) { $raised{ $name_in_c{$_} } += delete $raised{$_} }
 delete $raised{query_canceled};  # the server's own
+delete @raised{ "SQLSTATE 'WI001'", "SQLSTATE 'WIN02'" };  # are caught where they are raised
 print <<'END';
 
 ## Errors

@@ -59,6 +59,36 @@ my @silent = grep {
 	$plain !~ /^\| \Q$name\E \| $cell $cell $cell \Q$what\E \|$/m;
 } @settings;
 is_deeply(\@silent, [], 'every setting is told, with default, range, who may change it, and its description');
+is_deeply([ grep { /\|$/ } @settings ], [], 'every setting has a description');
+# what the sources declare is what the server knows
+my %who = ('sighup' => 'the configuration file, then reload', 'superuser' => 'a superuser, with SET or in the configuration file',
+	'user' => 'anybody, with SET');
+my @known = split /\n/, $node->safe_psql('app', q{
+	SELECT name, CASE WHEN vartype = 'string' THEN quote_literal(boot_val) ELSE boot_val END, unit, min_val, max_val, context
+	FROM pg_settings WHERE name LIKE 'wearables_ingest.%' AND name <> 'wearables_ingest.stop_point' ORDER BY 1});
+my %base = (d => 86400, h => 3600, min => 60, s => 1, GB => 1 << 30, MB => 1 << 20, kB => 1 << 10);
+
+sub in_base_units
+{
+	my ($number, $unit) = @_;
+	return $number =~ /^-?\d+$/ ? $number * ($base{ $unit // '' } // 1) : $number;
+}
+my @differ = grep {
+	my ($name, $initial, $unit, $low, $high, $context) = split /\|/;
+	my ($default, $range, $changed_by) = $plain =~ /^\| \Q$name\E \| (.*?) \| (.*?) \| (.*?) \|/m;
+	my ($from, $to) = $low eq '' ? () : $range =~ /^(\S+(?: \S+)?) to (.*)$/;
+	in_base_units(split / /, $default) ne in_base_units($initial, $unit) || $changed_by ne $who{$context}
+	  || (defined $from && (in_base_units(split / /, $from) ne in_base_units($low, $unit)
+		  || in_base_units(split / /, $to) ne in_base_units($high, $unit)))
+	  || ($low ne '' && !defined $from && $range ne 'see meaning');
+} @known;
+my $operate = slurp_file('src/manual/operate.md');
+is_deeply([ grep { $operate !~ /^\| `$_` \|/m } map { /^wearables_ingest\.(\w+)/ } @settings ], [], 'the manual has a row for every setting');
+my %problem = map { $_ => 1 } $node->safe_psql('app', q{SELECT string_agg(pg_get_viewdef(c.oid), ' ') FROM pg_class c
+	WHERE c.relname LIKE 'problem%' AND c.relkind = 'v'}) =~ /'(?:failing|warning)'::text(?: AS severity)?,\s+'(\w+)'::text/g;
+cmp_ok(scalar keys %problem, '>', 40, 'there are problems');
+is_deeply([ grep { $operate !~ /^\|[^|]*`$_`[^|]*\|/m } sort keys %problem ], [], 'and for every problem');
+is_deeply(\@differ, [], 'default with its unit, range, and who may change it are what the server knows');
 
 my @columns = split /\n/, $node->safe_psql('app', q{
 	SELECT c.relname || '|' || a.attname || '|' || d.description FROM pg_class c
@@ -93,7 +123,8 @@ is_deeply(\@unshown, [], 'every column of a table and a type is told with its ty
 my @arguments = split /\n/, $node->safe_psql('app', q{
 	SELECT p.oid::regprocedure || '|' || a.name
 	FROM pg_proc p CROSS JOIN LATERAL unnest(p.proargnames) WITH ORDINALITY a (name, i)
-	WHERE p.pronamespace = 'wearables'::regnamespace AND p.prokind <> 'a' AND a.i <= p.pronargs ORDER BY 1});
+	WHERE p.pronamespace IN ('wearables'::regnamespace, 'wearables_api'::regnamespace) AND p.prokind <> 'a' AND a.i <= p.pronargs
+	ORDER BY 1});
 cmp_ok(scalar @arguments, '>', 80, 'functions have arguments');
 my @unexplained = grep {
 	my ($function, $argument) = split /\|/;
@@ -124,7 +155,7 @@ my %anchor = map { my $at = lc; $at =~ s/[^\w\- ]//g; $at =~ tr/ /-/; $at => 1 }
 is_deeply([ grep { !$anchor{$_} } $reference =~ /\]\(#([^)]*)\)/g ], [], 'every link leads to a heading');
 
 my ($errors) = $reference =~ /^## Errors\n(.*)/ms;
-my @errors = $errors =~ /^\| (\S*) \| `(\w+)` \| (.*?) \| (.*?) \|$/mg;
+my @errors = $errors =~ /^\| (\S*) \| `([^`]+)` \| (.*?) \| (.*?) \|$/mg;
 cmp_ok(scalar @errors, '>', 80, 'errors are told');
 while (my ($state, $name, $means, $remedy) = splice @errors, 0, 4)
 {

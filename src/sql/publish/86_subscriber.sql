@@ -67,10 +67,13 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 DO $check$
 BEGIN
   IF current_setting('server_version_num')::integer < 150000 THEN
-    RAISE EXCEPTION 'the subscriber needs PostgreSQL 15 or newer';
+    RAISE EXCEPTION 'the subscriber needs PostgreSQL 15 or newer'
+      USING ERRCODE = 'feature_not_supported',
+            DETAIL = format('This server is PostgreSQL %s.', current_setting('server_version')),
+            HINT = 'Run this script in a database of a newer server.';
   ELSIF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'wearables_ingest') THEN
     RAISE EXCEPTION 'this database has the extension wearables_ingest'
-      USING HINT = 'Run this script in the database of the subscriber.';
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run this script in the database of the subscriber.';
   END IF;
 END $check$;
 CREATE SCHEMA IF NOT EXISTS wearables;
@@ -86,7 +89,8 @@ BEGIN
          FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
          WHERE t.oid = to_regtype('wearables.summary_sample')) <> %2$L THEN
     RAISE EXCEPTION 'the type wearables.summary_sample has changed'
-      USING HINT = 'Drop the subscription and the schemas wearables and wearables_internal, and begin anew.';
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Drop the subscription and the schemas wearables and wearables_internal, and begin anew.';
   END IF;
 END $type$;
 $script$, (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'wearables_ingest'),
