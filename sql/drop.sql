@@ -9,6 +9,10 @@ SELECT wearables.set_secret('junction', 'webhook', 0, 'whsec_MfKQ9r8GKYqrTwjUPD8
 SELECT wearables.register_user('alice') AS alice, wearables.make_event_partitions() > 0 AS made;
 INSERT INTO wearables.metrics (name, unit) VALUES ('mood', '1');
 DROP EXTENSION wearables_ingest;
+-- a schema that is not its own
+CREATE SCHEMA wearables;
+CREATE EXTENSION wearables_ingest;
+DROP SCHEMA wearables;
 
 -- a raw event is
 CREATE EXTENSION wearables_ingest;
@@ -39,6 +43,14 @@ DROP EXTENSION IF EXISTS nobody_has_this;
 DROP SCHEMA wearables CASCADE;
 DROP EVENT TRIGGER wearables_ingest_keep_data;
 DROP TABLE wearables.sample_points CASCADE;
+-- its schemas have fixed names
+CREATE SCHEMA elsewhere;
+ALTER EXTENSION wearables_ingest SET SCHEMA elsewhere;
+DROP SCHEMA elsewhere;
+ALTER SCHEMA wearables RENAME TO renamed;
+CALL renamed.drain();
+ALTER SCHEMA renamed RENAME TO wearables;
+CALL wearables.drain();
 
 -- events without samples, and samples without events
 BEGIN;

@@ -283,13 +283,18 @@ OwnerScope open_scope() {
   return scope;
 }
 
+[[noreturn]] void raise_no_schema() {
+  ereport(ERROR,
+          (errcode(ERRCODE_UNDEFINED_SCHEMA), errmsg("schema \"wearables\" does not exist"),
+           errhint("If the schema was renamed, rename it back. Otherwise run CREATE EXTENSION wearables_ingest.")));
+}
+
 void become_owner(const OwnerScope& scope) {
-  const Oid schema = get_namespace_oid("wearables", false);
+  const Oid schema = get_namespace_oid("wearables", true);
+  if (!OidIsValid(schema)) raise_no_schema();
   hold_extension(schema);
   HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
-  if (!HeapTupleIsValid(tuple)) {
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_SCHEMA), errmsg("schema \"wearables\" does not exist")));
-  }
+  if (!HeapTupleIsValid(tuple)) raise_no_schema();
   const Oid owner = (reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple)))->nspowner;
   ReleaseSysCache(tuple);
   SetUserIdAndSecContext(owner, scope.security | SECURITY_LOCAL_USERID_CHANGE);

@@ -6,6 +6,9 @@ SET LOCAL default_table_access_method = heap;
 SET LOCAL jit = off;
 
 DO $$
+DECLARE
+  in_the_way text := (SELECT string_agg(n.nspname, ', ' ORDER BY n.nspname) FROM pg_namespace n
+                      WHERE n.nspname IN ('wearables', 'wearables_api', 'wearables_internal'));
 BEGIN
   IF current_setting('server_encoding') <> 'UTF8' THEN
     RAISE EXCEPTION 'wearables_ingest requires the database encoding UTF8, not %',
@@ -13,6 +16,13 @@ BEGIN
       USING ERRCODE = 'feature_not_supported',
             DETAIL = 'A signature covers the bytes that were sent. With another encoding the server changes them.',
             HINT = 'Create the database with ENCODING ''UTF8''.';
+  END IF;
+  IF in_the_way IS NOT NULL THEN
+    RAISE EXCEPTION 'wearables_ingest cannot be created over schema(s) %', in_the_way
+      USING ERRCODE = 'duplicate_schema',
+            DETAIL = 'The extension creates its schemas. These may be left from a partial restore, or those of a '
+                     'subscriber, which does not need the extension.',
+            HINT = 'Drop or rename the schema(s), or use another database.';
   END IF;
 END $$;
 
