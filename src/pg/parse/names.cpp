@@ -378,6 +378,7 @@ Datum wearables_free_number(PG_FUNCTION_ARGS) {
   leave(scope);
   SPI_finish();
   if (number > 0) PG_RETURN_INT16(number);
-  ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("no number is left for another source or metric")));
+  ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("no number is left for another source or metric"),
+                  errhint("Call wearables.reclaim_names(), which deletes those without samples.")));
 }
 }

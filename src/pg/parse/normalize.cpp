@@ -205,7 +205,8 @@ ReturnSetInfo* begin_set(FunctionCallInfo fcinfo) {
 void normalize_stored(int64 event_id, ReturnSetInfo* result) {
   MemoryContext caller = CurrentMemoryContext;
   if (run(select_body, {arg_int8(event_id)}, kSnapshot) == 0) {
-    ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no event " INT64_FORMAT, event_id)));
+    ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("event " INT64_FORMAT " does not exist", event_id),
+                    errhint("See wearables.webhook_events for the ids. Archived and dropped events are not there.")));
   }
   // 0: it names nobody who is known
   if (const int64 user_id = get_int8(0, kBodyUser); user_id != 0) note_access("normalize", user_id);

@@ -298,7 +298,8 @@ int64 length_of(const Interval& gap) {
     length = PG_INT64_MAX;
   }
   if (length >= 0) return length;
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_gap must not be negative")));
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_gap must not be negative"),
+                  errhint("Give an interval of 0 or more, or null if nothing is a gap.")));
 }
 
 }  // namespace
@@ -317,8 +318,8 @@ Datum wearables_downsample(PG_FUNCTION_ARGS) {
   }
   const int32 points = PG_ARGISNULL(4) ? 0 : PG_GETARG_INT32(4);
   if (points < kFewestPoints || points > kMostPoints) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("points must be between %d and %d", kFewestPoints, kMostPoints)));
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%d points are not possible", points),
+                    errhint("Give a number from %d to %d.", kFewestPoints, kMostPoints)));
   }
   Downsampling* run = make_run(reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo));
   run->points = points;

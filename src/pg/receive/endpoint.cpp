@@ -248,8 +248,8 @@ SecretKind kind_of_secret(std::string_view kind) {
 void set_secret(std::string_view endpoint, std::string_view kind, int32 ordinal, bool remove, std::string_view value) {
   const SecretKind secret_kind = kind_of_secret(kind);
   if (ordinal < 0 || ordinal >= kMaxSecrets) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("ordinal %d is outside 0 to %d", ordinal, kMaxSecrets - 1)));
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("ordinal %d is not possible", ordinal),
+                    errhint("Give a number from 0 to %d.", kMaxSecrets - 1)));
   }
   if (!remove) {
     check_secret_value(*vendor_of(endpoint, SnapshotMode::kNew).signatures, secret_kind, value);

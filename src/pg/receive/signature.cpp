@@ -89,7 +89,8 @@ bool verify_argument(FunctionCallInfo fcinfo) {
   const TimestampTz now = finite(PG_GETARG_TIMESTAMPTZ(3));
   const int64 tolerance = whole_seconds(PG_GETARG_INTERVAL_P(4));
   if (tolerance < 0) {
-    ereport(ERROR, (errcode(sqlstate_of(Code::kInvalidArgument)), errmsg("the tolerance is negative")));
+    ereport(ERROR, (errcode(sqlstate_of(Code::kInvalidArgument)), errmsg("tolerance must not be negative"),
+                    errhint("Give an interval of 0 or more.")));
   }
   const Candidate only{&vendor, headers, {{secrets, static_cast<size_t>(count)}, false, tolerance}};
   const Verification verification = verify_candidates({&only, 1}, body, now);

@@ -115,7 +115,8 @@ void check_value(const Metric& metric, std::string_view name, double value) {
   if (value >= metric.lowest && value <= metric.highest) return;
   ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
                   errmsg("the value is outside the plausible range of metric \"%s\"", c_string(name)),
-                  errdetail("The range is %g to %g.", metric.lowest, metric.highest)));
+                  errdetail("The range is %g to %g.", metric.lowest, metric.highest),
+                  errhint("Check the unit. If the value is right, change lowest or highest in wearables.metrics.")));
 }
 
 Micros check_instant(TimestampTz at) {
@@ -147,7 +148,7 @@ std::string_view source_column(const Tuple& tuple, Column which, const char* nam
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" of a sample is not a valid name", name),
              errdetail("It must have 1 to %zu bytes and no control characters.", kMaxSourceName),
-             errhint("Give a short name: what is long belongs into a table of your own.")));
+             errhint("Give a shorter name.")));
   }
   return text;
 }

@@ -57,7 +57,8 @@ BEGIN
   IF again IS NOT NULL THEN
     RAISE EXCEPTION 'user % cannot be refreshed before %', $2, date_trunc('second', again) + interval '1 second'
       USING ERRCODE = 'configuration_limit_exceeded',
-            DETAIL = format('The vendor refreshes a user %s times an hour.', an_hour);
+            DETAIL = format('The vendor refreshes a user %s times an hour.', an_hour),
+            HINT = 'Call refresh_user() again at that time.';
   END IF;
 END $$;
 COMMENT ON FUNCTION wearables_internal.check_refresh(text, bigint) IS
@@ -119,7 +120,8 @@ BEGIN
   -- waits for who erases the user at this moment
   PERFORM FROM wearables.users u WHERE u.user_id = $3 AND u.erased_at IS NULL FOR KEY SHARE;
   IF NOT FOUND AND $3 IS NOT NULL AND $1 <> 'delete_vendor_user' THEN
-    RAISE EXCEPTION 'user % was erased', $3 USING ERRCODE = 'no_data_found';
+    RAISE EXCEPTION 'user % was erased', $3
+      USING ERRCODE = 'no_data_found', HINT = 'To begin anew, call register_user() with again => true.';
   END IF;
   PERFORM wearables_internal.delete_old_calls(100);
   -- whose job somebody has deleted

@@ -22,7 +22,9 @@ BEGIN
   LEFT JOIN wearables.users u ON u.client_user_id = x.client_user_id
   WHERE x.event_id = $1;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'event % does not exist', $1 USING ERRCODE = 'no_data_found';
+    RAISE EXCEPTION 'event % does not exist', $1
+      USING ERRCODE = 'no_data_found',
+            HINT = 'See wearables.webhook_events for the ids. Archived and dropped events are not there.';
   END IF;
   PERFORM wearables_internal.note_access('replay_preview', e.user_id);
   -- where the event has written, would write, and where former versions of its documents lie; with a margin for

@@ -87,7 +87,9 @@ DECLARE
 BEGIN
   SELECT x.* INTO e FROM wearables.webhook_events x WHERE x.event_id = $1;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'event % does not exist', $1 USING ERRCODE = 'no_data_found';
+    RAISE EXCEPTION 'event % does not exist', $1
+      USING ERRCODE = 'no_data_found',
+            HINT = 'See wearables.webhook_events for the ids. Archived and dropped events are not there.';
   END IF;
   PERFORM wearables_internal.note_access('explain_event', e.user_id);
   SELECT r.* INTO shape FROM wearables.resources r

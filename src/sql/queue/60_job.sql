@@ -207,7 +207,9 @@ DECLARE
 BEGIN
   SELECT e.received_at INTO seen FROM wearables.webhook_events e WHERE e.event_id = $1;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'event % does not exist', $1 USING ERRCODE = 'no_data_found';
+    RAISE EXCEPTION 'event % does not exist', $1
+      USING ERRCODE = 'no_data_found',
+            HINT = 'See wearables.webhook_events for the ids. Archived and dropped events are not there.';
   END IF;
   -- first the new one: a job that is given up in between would stand beside it
   IF NOT wearables_internal.enqueue_event($1, seen, 'normalize', 0) THEN

@@ -124,7 +124,8 @@ BEGIN
     PERFORM wearables_internal.rebuild_rollups($1);
     DELETE FROM wearables_internal.rollups r WHERE r.user_id = $1;
   ELSE
-    RAISE EXCEPTION 'user % does not exist', $1 USING ERRCODE = 'no_data_found';
+    RAISE EXCEPTION 'user % does not exist', $1
+      USING ERRCODE = 'no_data_found', HINT = 'See wearables.users for the ids.';
   END IF;
   PERFORM wearables_internal.wake_workers();
 END $$;
