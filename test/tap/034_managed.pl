@@ -128,11 +128,11 @@ at_box(beats('alice', 0, 2500, 60), beats('bob', 0, 300, 70), (map { (night('ali
 	  INSERT INTO wearables.samples (user_id, metric, ts, value, provider, tz_offset)
 	  SELECT 1, 'heartrate', '2026-03-28Z'::timestamptz + n * interval '13 min', 50 + n % 9 / 8.0, 'polar', (ARRAY[-300, 330, 120])[1 + n % 3] FROM generate_series(1, 300) n;},
 	'CALL wearables.drain();');
-my ($publish) = blocks('At the box');
+my ($publish) = blocks('Set up the publisher');
 at_box($publish);
 my ($script) = $chapter =~ /^psql -XAtq -d app -c '(.*)' > subscriber\.sql$/m;
 my $ddl = at_box($script);
-my ($subscribe, $copied, $read) = blocks('In your database');
+my ($subscribe, $copied, $read) = blocks('Set up the subscriber');
 # a role that is no superuser can run the script, and run it again
 run_sql($managed, 'postgres', 'CREATE ROLE plain LOGIN; CREATE DATABASE of_plain OWNER plain');
 for my $time ('once', 'again')
@@ -173,7 +173,7 @@ is_same('a new metric, priorities, rows deleted by SQL');
 
 # --- Rights there
 
-my ($grant, $policy) = blocks('Who may read there');
+my ($grant, $policy) = blocks('Grant rights on the subscriber');
 run_sql($managed, 'shop', $grant);
 my $kReads = q{SELECT count(*) > 0 FROM wearables.samples; SELECT count(*) > 0 FROM wearables.timeseries(1, 'heartrate', date '2026-03-01', date '2026-05-01', 'day'); SELECT count(*) > 0 FROM wearables.latest(2);};
 run_sql($managed, 'shop', 'CREATE ROLE stranger; GRANT dashboard TO plain; SET ROLE dashboard; ' . $kReads);
@@ -231,7 +231,7 @@ run_sql($managed, 'older', $ddl . q{
 	ALTER TABLE wearables.connections DROP COLUMN connected_at, DROP COLUMN version; DROP TABLE wearables.metric_codes; DROP FUNCTION wearables.latest(bigint); DROP VIEW wearables.samples;});
 run_sql($managed, 'older', 'CREATE SUBSCRIPTION older CONNECTION ' . literal($conninfo) . ' PUBLICATION older');
 wait_until($managed, 'older', $copied, 'an older subscriber is there', '0');
-my ($make, $refresh) = blocks('Upgrade the box');
+my ($make, $refresh) = blocks('Upgrade the publisher');
 run_sql($managed, 'older', $ddl);
 at_box($make =~ s/make_publication\(\)/make_publication('older')/r);
 run_sql($managed, 'older', $refresh =~ s/wearables/older/r);
