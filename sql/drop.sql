@@ -43,6 +43,13 @@ DROP EXTENSION IF EXISTS nobody_has_this;
 DROP SCHEMA wearables CASCADE;
 DROP EVENT TRIGGER wearables_ingest_keep_data;
 DROP TABLE wearables.sample_points CASCADE;
+-- and not with schema public (before: DROP SCHEMA public CASCADE took all of it)
+BEGIN;
+DROP SCHEMA public CASCADE;
+SELECT count(*) FROM wearables.webhook_events;
+DROP EXTENSION wearables_ingest CASCADE;
+CREATE EXTENSION wearables_ingest;
+ROLLBACK;
 -- its schemas have fixed names
 CREATE SCHEMA elsewhere;
 ALTER EXTENSION wearables_ingest SET SCHEMA elsewhere;
