@@ -37,9 +37,10 @@ void define_vendor_settings() {
   define_int("wearables_ingest.reconcile_interval",
              "Sets how often workers pull the recent days of each user again, at least an hour. 0: never.",
              &current.reconcile_seconds, kReconcileSeconds, 0, 365 * kReconcileSeconds, PGC_SIGHUP, GUC_UNIT_S);
-  define_int("wearables_ingest.http_concurrency",
-             "Sets the number of simultaneous requests for history in one database. Calls have four more.",
-             &current.http_concurrency, 16, 1, 64, PGC_SUSET, 0);
+  define_int(
+      "wearables_ingest.http_concurrency",
+      "Sets the number of simultaneous requests for history in one database. Calls and streams have four more each.",
+      &current.http_concurrency, 16, 1, 64, PGC_SUSET, 0);
   define_int("wearables_ingest.http_timeout", "Sets how long a request to a vendor may take.",
              &current.http_timeout_seconds, 120, 1, 3600, PGC_SUSET, GUC_UNIT_S);
   define_int("wearables_ingest.http_body_limit", "Sets the largest response that is accepted from a vendor.",
