@@ -73,7 +73,7 @@ HttpPool& http_pool() {
 bool load_api_key(const char* endpoint, std::string_view* key, const char** why) {
   const SignatureScheme& scheme = *vendor_of(endpoint, SnapshotMode::kNew).signatures;
   const uint64 rows = run(select_keys, {arg_text(endpoint)});
-  *why = "it has no API key: set one with set_secret()";
+  *why = "the endpoint has no API key";
   for (uint64 row = 0; row < rows; ++row) {
     const char* cause = nullptr;
     const std::string_view stored = get_text(row, kKeyValue);
@@ -81,7 +81,7 @@ bool load_api_key(const char* endpoint, std::string_view* key, const char** why)
     // the row is this session's copy
     explicit_bzero(const_cast<char*>(stored.data()), stored.size());
     if (read) return true;
-    *why = "its API key cannot be read: see the server log";
+    *why = "the API key of the endpoint cannot be read, see the server log";
     ereport(LOG,
             (errcode(ERRCODE_INVALID_PASSWORD),
              errmsg("wearables_ingest cannot read the API key of endpoint \"%s\"", endpoint), errdetail("%s.", cause)));

@@ -4,7 +4,7 @@
 CREATE VIEW wearables_internal.problems_of_pulls AS
 SELECT 3 AS rank, 'failing' AS severity, 'pull_stopped' AS problem, h.endpoint AS object,
        format('history of endpoint %s cannot be pulled: %s', h.endpoint, h.reason) AS what, h.refused_since AS since,
-       'set an API key that the vendor accepts; one request a minute finds out' AS remedy,
+       'set an API key that the vendor accepts; it is tried once a minute' AS remedy,
        format('SELECT wearables.set_secret(%L, ''api_key'', 0, ''...'')', h.endpoint) AS statement
 FROM wearables_internal.refused_keys h
 WHERE EXISTS (SELECT FROM wearables.backfills b WHERE b.endpoint = h.endpoint AND b.state IN ('waiting', 'running'))
@@ -87,7 +87,7 @@ COMMENT ON VIEW wearables_internal.problems_of_pulls IS 'Problems: history that 
 CREATE VIEW wearables_internal.problems_of_calls AS
 SELECT 3 AS rank, 'failing' AS severity, 'call_stopped' AS problem, h.endpoint AS object,
        format('the API of endpoint %s cannot be called: %s', h.endpoint, h.reason) AS what, h.refused_since AS since,
-       'set an API key that the vendor accepts; one request a minute finds out' AS remedy,
+       'set an API key that the vendor accepts; it is tried once a minute' AS remedy,
        format('SELECT wearables.set_secret(%L, ''api_key'', 0, ''...'')', h.endpoint) AS statement
 FROM wearables_internal.refused_keys h
 WHERE EXISTS (SELECT FROM wearables_internal.calls c
