@@ -83,7 +83,9 @@ queue_is_empty($node, 'app', 'all of it is handled');
 # Rows of all tables, the partitions by their parent; not the secrets, and not the ledger of changes, to which a restore adds.
 my @tables = split /\n/, run_sql($node, 'app', q{SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'wearables'::regnamespace
 	AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT IN ('endpoint_secrets', 'revisions', 'endpoint_activity') ORDER BY 1});
-my $kRows = join ' UNION ALL ', map { "SELECT '$_', count(*), md5(string_agg(t::text, ' ' ORDER BY t::text COLLATE \"C\")) FROM $_ t" } @tables;
+# A worker may have looked for unused names while their rows were there and those that use them were not.
+my %row = (map { ("wearables.$_" => "(to_jsonb(t) - 'unused_since')::text") } qw(sources metrics));
+my $kRows = join ' UNION ALL ', map { my $row = $row{$_} // 't::text'; "SELECT '$_', count(*), md5(string_agg($row, ' ' ORDER BY $row COLLATE \"C\")) FROM $_ t" } @tables;
 my %kept = (
 	'rows' => $kRows,
 	'rows of the site' => q{SELECT count(*), md5(string_agg(t::text, ' ' ORDER BY id)) FROM public.of_the_site t},

@@ -168,16 +168,17 @@ BEGIN ATOMIC
   WITH letters AS (
     SELECT c.place, substr(to_json(c.letter)::text, 2, length(to_json(c.letter)::text) - 2) AS json,
            CASE WHEN ascii(c.letter) > 65535
-                THEN '\u' || to_hex(55232 + ascii(c.letter) / 1024) || '\u' || to_hex(56320 + ascii(c.letter) % 1024)
-                WHEN ascii(c.letter) > 127 THEN '\u' || lpad(to_hex(ascii(c.letter)), 4, '0') END AS escaped
+                THEN E'\\u' || to_hex(55232 + ascii(c.letter) / 1024)
+                     || E'\\u' || to_hex(56320 + ascii(c.letter) % 1024)
+                WHEN ascii(c.letter) > 127 THEN E'\\u' || lpad(to_hex(ascii(c.letter)), 4, '0') END AS escaped
     FROM string_to_table($1, NULL) WITH ORDINALITY c (letter, place)),
   spelled AS (
     SELECT string_agg(l.json, '' ORDER BY l.place) AS json,
            string_agg(coalesce(l.escaped, l.json), '' ORDER BY l.place) AS lower,
-           string_agg(coalesce(replace(upper(l.escaped), '\U', '\u'), l.json), '' ORDER BY l.place) AS upper
+           string_agg(coalesce(replace(upper(l.escaped), E'\\U', E'\\u'), l.json), '' ORDER BY l.place) AS upper
     FROM letters l)
   SELECT $1 UNION SELECT v.spelling FROM spelled x, unnest(ARRAY[x.json, x.lower, x.upper]) w (s)
-  CROSS JOIN LATERAL (VALUES (w.s), (replace(w.s, '/', '\/'))) v (spelling);
+  CROSS JOIN LATERAL (VALUES (w.s), (replace(w.s, '/', E'\\/'))) v (spelling);
 END;
 COMMENT ON FUNCTION wearables_internal.spellings(text) IS
   'An id as it is, and as it can stand between the quotes of a JSON text.';
