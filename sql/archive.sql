@@ -157,6 +157,16 @@ CALL wearables.drain();
 UPDATE wearables.jobs SET run_at = now();
 CALL wearables.drain();
 SELECT * FROM whose;
+-- of whom the time zone was changed meanwhile: what was placed by the former one is placed anew (as if of floating time)
+DELETE FROM wearables.webhook_events WHERE received_at < '2024-06-01';
+SELECT wearables_internal.restore_rows(:id, 1, events, payloads) AS stored FROM heads;
+UPDATE wearables.webhook_events SET user_zone = 'Asia/Tokyo' WHERE message_id = 'a2';
+SELECT wearables_internal.end_restore(:id, 1, :'since');
+SELECT kind, argument - 'user_id' - 'formers' AS argument FROM wearables.jobs WHERE state = 'ready' ORDER BY kind;
+CALL wearables.drain();
+UPDATE wearables.jobs SET run_at = now();
+CALL wearables.drain();
+SELECT message_id, user_zone FROM wearables.webhook_events WHERE message_id = 'a2';
 -- under the name that the endpoint has by then (the file has the old one)
 DELETE FROM wearables.webhook_events WHERE received_at < '2024-06-01';
 UPDATE wearables.endpoints SET name = 'renamed' WHERE name = 'junction';

@@ -239,8 +239,18 @@ BEGIN
           FROM %s e JOIN wearables.user_links l ON l.endpoint = e.endpoint AND l.external_user_id = e.external_user_id
           WHERE e.endpoint = $1 AND e.user_id <> l.user_id GROUP BY l.endpoint, l.external_user_id, l.user_id) s$f$,
     wearables_internal.partition_of_week(f.range_from)) USING f.endpoint, $2;
+  -- and whose time zone was changed
+  EXECUTE format($f$
+    SELECT wearables_internal.enqueue_job(
+      'zone', format('zone:%%s:%%s:restored:%%s', s.user_id, s.time_zone, $2),
+      jsonb_build_object('user_id', s.user_id, 'time_zone', s.time_zone), s.user_id::text, 10)
+    FROM (SELECT DISTINCT u.user_id, u.time_zone
+          FROM %s e JOIN wearables.users u ON u.user_id = e.user_id
+          WHERE e.endpoint = $1 AND e.user_zone IS NOT NULL AND e.user_zone <> u.time_zone
+            AND u.erased_at IS NULL) s$f$,
+    wearables_internal.partition_of_week(f.range_from)) USING f.endpoint, $2;
 END $$;
 COMMENT ON FUNCTION wearables_internal.end_restore(bigint, bigint, timestamptz) IS
   'Notes that the events of a file are in the database, in the transaction that stores them, and queues those that '
-  'another person is linked to by now. since: what begin_sweep() returned before it. Raises serialization_failure if a '
+  'another person is linked to by now, or that another time zone of their user placed. since: what begin_sweep() returned before it. Raises serialization_failure if a '
   'user was erased meanwhile.';
