@@ -567,7 +567,7 @@ def with_curl(junction, front):
         stats["protocols"].get("HTTP/2.0") == 3 and stats["front_connections"] == 4,
         stats,
     )
-    # rule, then curl's exit status by HTTP/2 and by HTTP/1.1, and the status that was answered
+    # rule, then curl's exit status by HTTP/2 and by HTTP/1.1, and the status that was answered; 56 is what newer ones say for 52
     for rule, two, one, answered in (
         ({"do": "drop"}, 92, 52, "000"),
         ({"do": "cut"}, 92, 18, "200"),
@@ -581,7 +581,7 @@ def with_curl(junction, front):
         seen = [curl(way, *limit) for way in ("--http2", "--http1.1")]
         same(
             f"through nginx: {rule}",
-            [(status, told.split()[0]) for status, told, _ in seen],
+            [(52 if status == 56 else status, told.split()[0]) for status, told, _ in seen],
             [(two, answered), (one, answered)],
         )
     check("nginx leaves when its client does", settles(lambda: junction.stats()["busy"] == 0), junction.stats())
