@@ -144,7 +144,8 @@ class Walk {
   };
 
   // A place among the members of an object. Which of those that a node wants comes next is guessed
-  // by the record before, so that a name has only to be compared.
+  // by the record before, so that a name has only to be compared. A wrong guess costs a look-up and
+  // is corrected there (take_other_field). Without guesses the walk has two thirds of its speed.
   struct MemberCursor {
     explicit MemberCursor(const WantedValue& above) noexcept
         : wanted(above),

@@ -114,7 +114,8 @@ class Readings {
   void reject_sample(const PlanMapping& mapping, int value);
   RefusedAt time_of_refused(const PlanMapping& mapping);
   bool add_of(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
-  bool add_chosen(const PlanChoice& choice, std::uint16_t source, std::uint32_t document);
+  // The mappings of a record, and of each choice those that it leaves.
+  const std::vector<std::uint16_t>& chosen_of(const Mappings& mappings);
   const PlanMapping* chosen(const PlanChoice& choice) const noexcept;
   bool is_left_for(const PlanChoice& choice, const PlanMapping* taken, const PlanMapping& mapping) const noexcept;
   static int slot_of(const PlanMapping& mapping) noexcept;
@@ -124,11 +125,10 @@ class Readings {
     WEARABLES_ASSERT(which.slot < fields.size());
     return fields[which.slot];
   }
-  bool add_in_channel(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
+  std::uint16_t source_in_channel(std::uint16_t source, std::string_view channel);
   bool add_one(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
-  bool add_rows(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
   std::size_t row_count(const PlanMapping& mapping) const noexcept;
-  void take_row(const PlanMapping& mapping);
+  void take_row(const PlanMapping& mapping, std::size_t row);
   bool reject_left_out(const PlanMapping& mapping);
   // What is read where no value field is present: false when there is nothing to sum up.
   bool add_up(const PlanMapping& mapping);
@@ -160,7 +160,7 @@ class Readings {
   void read_place();
   std::uint8_t zone_named(std::string_view text);
   bool is_midnight_of_document(const ParsedInstant& parsed) const noexcept;
-  [[gnu::always_inline]] bool fail(Reason reason, int slot, std::string_view detail = {}) noexcept {
+  bool fail(Reason reason, int slot, std::string_view detail = {}) noexcept {
     rejection_.reason = reason;
     rejection_.slot = slot;
     rejection_.detail = detail;
@@ -190,6 +190,7 @@ class Readings {
   Fields source_fields_;
   std::vector<Value> with_row_;  // the record's fields, those read by "*" being of row_
   std::size_t row_ = kNoRow;
+  std::vector<std::uint16_t> taken_;  // the mappings of the record at hand, where there are choices
   Batch& batch_;
 
   // What the steps of a reading leave for those that follow. They are members, for what was found of the record, or of

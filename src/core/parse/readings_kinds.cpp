@@ -21,6 +21,18 @@ const PlanMapping* Readings::chosen(const PlanChoice& choice) const noexcept {
   return nullptr;
 }
 
+const std::vector<std::uint16_t>& Readings::chosen_of(const Mappings& mappings) {
+  taken_ = mappings.mappings;
+  for (const PlanChoice& choice : mappings.choices) {
+    const PlanMapping* taken = chosen(choice);
+    if (taken != nullptr) taken_.push_back(static_cast<std::uint16_t>(taken - resource_.mappings.data()));
+    for (const std::uint16_t number : choice.rest) {
+      if (is_left_for(choice, taken, resource_.mappings[number])) taken_.push_back(number);
+    }
+  }
+  return taken_;
+}
+
 std::string_view Readings::channel_of(const Mappings& mappings) const noexcept {
   for (const PlanChoice& choice : mappings.choices) {
     const PlanMapping* taken = chosen(choice);
