@@ -22,6 +22,8 @@ CREATE TABLE wearables.archives (
 COMMENT ON TABLE wearables.archives IS
   'What the program wearables-archive is to do, one row for each request: see archive_events(), restore_events(), '
   'export_samples(), verify_archives(). erase_user() makes requests of task erase.';
+COMMENT ON COLUMN wearables.archives.archive_id IS
+  'Number of the request. Of requests that wait, erasures come first, then the lowest number.';
 COMMENT ON COLUMN wearables.archives.task IS 'archive, restore, export, verify, or erase.';
 COMMENT ON COLUMN wearables.archives.url IS 'The folder of the files, or of restore and verify a file or folder.';
 COMMENT ON COLUMN wearables.archives.before IS 'Of archive: weeks that end at or before this time.';
@@ -33,7 +35,11 @@ COMMENT ON COLUMN wearables.archives.rows IS 'Rows that were archived, restored 
 COMMENT ON COLUMN wearables.archives.note IS 'What was left out, and why. Null: nothing.';
 COMMENT ON COLUMN wearables.archives.error IS 'Why it failed.';
 COMMENT ON COLUMN wearables.archives.requested_by IS 'The role that made the request.';
+COMMENT ON COLUMN wearables.archives.requested_at IS
+  'When the request was made. A repeated request that has not begun keeps its time.';
 COMMENT ON COLUMN wearables.archives.worked_by IS 'Process id of the session of the program.';
+COMMENT ON COLUMN wearables.archives.started_at IS 'When a program last took the request. Null: none has.';
+COMMENT ON COLUMN wearables.archives.finished_at IS 'When it was done or failed. Null: neither yet.';
 CREATE INDEX archives_open ON wearables.archives (archive_id) WHERE state IN ('requested', 'running');
 SELECT pg_extension_config_dump('wearables.archives', '');
 SELECT pg_extension_config_dump('wearables.archives_archive_id_seq', '');
@@ -64,6 +70,8 @@ CREATE TABLE wearables.archived_files (
 );
 COMMENT ON TABLE wearables.archived_files IS
   'The catalogue of the archive: one row for each Parquet file, of a week and an endpoint or of a month of samples.';
+COMMENT ON COLUMN wearables.archived_files.file_id IS
+  'Number of the file. A file that replaces another one has a new number.';
 COMMENT ON COLUMN wearables.archived_files.archive_id IS 'The request that wrote the file: see archives.';
 COMMENT ON COLUMN wearables.archived_files.content IS 'events: rows of webhook_events. samples: an export of samples.';
 COMMENT ON COLUMN wearables.archived_files.state IS
@@ -74,18 +82,27 @@ COMMENT ON COLUMN wearables.archived_files.url IS 'Where the file is.';
 COMMENT ON COLUMN wearables.archived_files.endpoint IS 'The endpoint of the events. Null for samples.';
 COMMENT ON COLUMN wearables.archived_files.range_from IS 'Begin of the week of received_at, or of the month of ts.';
 COMMENT ON COLUMN wearables.archived_files.range_to IS 'End of that week or month.';
+COMMENT ON COLUMN wearables.archived_files.rows IS 'Rows in the file, events or samples. Null: it is being written.';
 COMMENT ON COLUMN wearables.archived_files.bytes IS 'Size of the file.';
 COMMENT ON COLUMN wearables.archived_files.digest IS
   'SHA-256 of the content: over the SHA-256 of each row, as the manual describes.';
+COMMENT ON COLUMN wearables.archived_files.first_event_id IS
+  'Lowest event_id that was archived in the file, also if an erasure has removed that event. Null for samples.';
+COMMENT ON COLUMN wearables.archived_files.last_event_id IS
+  'Highest event_id that was archived in the file, also if an erasure has removed that event. Null for samples.';
 COMMENT ON COLUMN wearables.archived_files.resources IS 'Resources of the events.';
 COMMENT ON COLUMN wearables.archived_files.oldest_revision IS
   'The lowest revision of the mappings with which one of the events was processed.';
+COMMENT ON COLUMN wearables.archived_files.archived_at IS
+  'When the file was complete; its events left the database with the same commit. Null: not yet.';
 COMMENT ON COLUMN wearables.archived_files.verified_at IS
   'When the file was last read back whole and had its digest.';
 COMMENT ON COLUMN wearables.archived_files.swept_at IS
   'The file holds nothing of users who were erased before this time.';
 COMMENT ON COLUMN wearables.archived_files.rewritten_at IS
   'When the rows of erased users were removed. Null: the file has not been rewritten.';
+COMMENT ON COLUMN wearables.archived_files.restored_at IS
+  'When the events were last brought back by restore_events(). Null: never.';
 COMMENT ON COLUMN wearables.archived_files.damage IS
   'What was wrong when the file was last read. Null: nothing.';
 SELECT pg_extension_config_dump('wearables.archived_files', '');

@@ -18,10 +18,18 @@ CREATE TABLE wearables.vendor_pulls (
 COMMENT ON TABLE wearables.vendor_pulls IS
   'Pulls of a provider''s history by the vendor that failed. A row is kept until the pull succeeds or the connection '
   'ends. See check_vendor_pulls().';
+COMMENT ON COLUMN wearables.vendor_pulls.user_id IS 'See users.';
+COMMENT ON COLUMN wearables.vendor_pulls.endpoint IS 'Name of the endpoint that was asked for the state of the pull.';
+COMMENT ON COLUMN wearables.vendor_pulls.provider IS 'The vendor''s name (slug) of the provider.';
+COMMENT ON COLUMN wearables.vendor_pulls.resource IS 'What the vendor pulls, as the vendor names it.';
 COMMENT ON COLUMN wearables.vendor_pulls.failed IS 'False: the vendor pulls again, and that has not ended.';
 COMMENT ON COLUMN wearables.vendor_pulls.error_code IS 'The vendor''s code of the cause.';
+COMMENT ON COLUMN wearables.vendor_pulls.error IS 'The vendor''s text about the cause, at most 200 characters.';
 COMMENT ON COLUMN wearables.vendor_pulls.retriable IS
   'Whether the vendor may succeed later. It is asked to pull again once a day.';
+COMMENT ON COLUMN wearables.vendor_pulls.failed_since IS
+  'When the extension first found that the pull had failed. It moves if a pull that was repeated fails again.';
+COMMENT ON COLUMN wearables.vendor_pulls.checked_at IS 'When the vendor last reported the state of this pull.';
 COMMENT ON COLUMN wearables.vendor_pulls.retriggered_at IS 'When the vendor was last asked to pull again.';
 CREATE INDEX vendor_pulls_failed ON wearables.vendor_pulls (endpoint, provider) WHERE failed;
 SELECT pg_extension_config_dump('wearables.vendor_pulls', '');

@@ -7,6 +7,21 @@ CREATE TYPE wearables.replay_totals AS (
 COMMENT ON TYPE wearables.replay_totals IS
   'Result of a replay: number of events by status, of their readings by result, and of removed samples. The '
   'columns are those of webhook_events; removed counts samples that the mappings no longer yield.';
+COMMENT ON COLUMN wearables.replay_totals.events IS
+  'Events that were found. A number that is given twice counts once.';
+COMMENT ON COLUMN wearables.replay_totals.processed IS 'Events whose readings are written.';
+COMMENT ON COLUMN wearables.replay_totals.skipped IS 'Events that hold nothing to be stored.';
+COMMENT ON COLUMN wearables.replay_totals.parked IS 'Events whose user is not registered.';
+COMMENT ON COLUMN wearables.replay_totals.failed IS 'Events that could not be processed: see webhook_events.error.';
+COMMENT ON COLUMN wearables.replay_totals.inserted IS 'Readings written under a new key.';
+COMMENT ON COLUMN wearables.replay_totals.changed IS 'Readings that replaced another value of a lower version.';
+COMMENT ON COLUMN wearables.replay_totals.confirmed IS 'Readings whose value was stored already, at a lower version.';
+COMMENT ON COLUMN wearables.replay_totals.unchanged IS 'Readings that were stored already, at the same version.';
+COMMENT ON COLUMN wearables.replay_totals.stale IS
+  'Readings that were not written because a higher version is stored, or a later reading of the same body.';
+COMMENT ON COLUMN wearables.replay_totals.quarantined IS 'Readings that were refused: see quarantine.';
+COMMENT ON COLUMN wearables.replay_totals.removed IS
+  'Samples that were deleted because the mappings no longer yield them.';
 
 CREATE FUNCTION wearables_internal.replay_step(internal, bigint) RETURNS internal
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'wearables_replay_step';

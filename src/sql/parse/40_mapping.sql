@@ -10,6 +10,8 @@ CREATE TABLE wearables.revisions (
 COMMENT ON TABLE wearables.revisions IS
   'History of the parser: one row for each changed row of mappings, metrics, units, resources, sources and '
   'known_fields. The highest number is revision().';
+COMMENT ON COLUMN wearables.revisions.revision IS 'Increases with each change. 1: the shipped rows.';
+COMMENT ON COLUMN wearables.revisions.changed_at IS 'When the change was made. Sessions use it from its commit on.';
 COMMENT ON COLUMN wearables.revisions.changed_by IS 'Session user who made the change.';
 COMMENT ON COLUMN wearables.revisions.relation IS 'The changed table.';
 COMMENT ON COLUMN wearables.revisions.what IS 'insert, update or delete, and the key of the changed row.';
@@ -112,6 +114,8 @@ CREATE TABLE wearables.sources (
   UNIQUE (provider, source_type, channel)
 );
 COMMENT ON TABLE wearables.sources IS 'Where readings come from. A row is added when a source is first seen.';
+COMMENT ON COLUMN wearables.sources.source_id IS
+  'The lowest number that was free. The number of a source that was deleted is given again.';
 COMMENT ON COLUMN wearables.sources.provider IS 'The vendor''s name (slug) of the provider, such as oura.';
 COMMENT ON COLUMN wearables.sources.source_type IS
   'Kind of device, such as watch, ring or phone; unknown if the vendor does not say.';

@@ -42,12 +42,15 @@ CREATE TABLE wearables.users (
   CHECK (client_user_id IS NOT NULL OR erased_at IS NOT NULL)
 );
 COMMENT ON TABLE wearables.users IS 'Users of the application. Use register_user() to add one.';
+COMMENT ON COLUMN wearables.users.user_id IS
+  'The number that stands for the user in all tables. An erased user keeps it, and nobody else gets it.';
 COMMENT ON COLUMN wearables.users.client_user_id IS
   'The application''s own id of the user, as it was given to the vendor. Null: the user was erased.';
 COMMENT ON COLUMN wearables.users.time_zone IS
   'IANA region (Europe/Berlin), UTC, or ISO offset (+02:00: two hours east of UTC). Charts use it, and wall-clock '
   'times that come without a zone are placed by it. When it is changed, the events that were placed by the old one '
   'are queued again at low priority.';
+COMMENT ON COLUMN wearables.users.created_at IS 'When the user was registered here.';
 COMMENT ON COLUMN wearables.users.erased_at IS
   'When erase_user() was called for the user. Null: not erased. See erasures.';
 CREATE TRIGGER canonical_zone BEFORE INSERT OR UPDATE OF time_zone ON wearables.users
@@ -68,7 +71,12 @@ COMMENT ON TABLE wearables.user_links IS
   'Which user of the vendor is which user here, by endpoint. register_user() adds a row. When a wrong one is '
   'corrected, by UPDATE, or by DELETE and register_user(), what came under that id is queued again and moves to the '
   'person who is linked then.';
+COMMENT ON COLUMN wearables.user_links.endpoint IS
+  'Name of the endpoint that knows the user by external_user_id. The same id at another endpoint is another link.';
 COMMENT ON COLUMN wearables.user_links.external_user_id IS 'The vendor''s id of the user, as text.';
+COMMENT ON COLUMN wearables.user_links.user_id IS 'The user here. One user can have several ids at an endpoint.';
+COMMENT ON COLUMN wearables.user_links.linked_at IS
+  'When the link was added, by register_user() or by the first event that names both ids of the user.';
 COMMENT ON COLUMN wearables.user_links.deleted_at IS
   'When delete_vendor_user() had the vendor delete that user. Its events still belong to the user here, but nothing '
   'is requested by this id any more. NULL: it was not deleted.';
@@ -84,10 +92,15 @@ CREATE TABLE wearables.parked_events (
   parked_at        timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE wearables.parked_events IS 'Events whose user is not registered. register_user() queues them again.';
+COMMENT ON COLUMN wearables.parked_events.event_id IS 'The event, whose status is parked.';
+COMMENT ON COLUMN wearables.parked_events.received_at IS 'received_at of the event, to find its partition.';
+COMMENT ON COLUMN wearables.parked_events.endpoint IS
+  'Name of the endpoint that received the event. external_user_id is an id of this endpoint.';
 COMMENT ON COLUMN wearables.parked_events.external_user_id IS
   'The vendor''s id of the user. Null: the event has none.';
 COMMENT ON COLUMN wearables.parked_events.client_user_id IS
   'The application''s id of the user. Null: the event has none.';
+COMMENT ON COLUMN wearables.parked_events.parked_at IS 'Since when the event has been parked.';
 CREATE INDEX parked_events_external_user_id ON wearables.parked_events (external_user_id);
 CREATE INDEX parked_events_client_user_id ON wearables.parked_events (client_user_id);
 SELECT pg_extension_config_dump('wearables.parked_events', '');
@@ -107,6 +120,7 @@ CREATE TABLE wearables.connections (
 COMMENT ON TABLE wearables.connections IS
   'Connections of users to providers, one row for each. The status is that of the newest entry in '
   'connection_events, whatever order the events arrive in.';
+COMMENT ON COLUMN wearables.connections.user_id IS 'See users.';
 COMMENT ON COLUMN wearables.connections.provider IS 'The vendor''s name (slug) of the provider, such as oura.';
 COMMENT ON COLUMN wearables.connections.status IS
   'connected; disconnected; deregistered: the registration at the provider is deleted, too; error: the vendor '
@@ -140,8 +154,12 @@ CREATE TABLE wearables.connection_events (
 COMMENT ON TABLE wearables.connection_events IS
   'History of connections: one row for each connection event, however often it is processed, and one for each '
   'set_connection().';
+COMMENT ON COLUMN wearables.connection_events.connection_event_id IS
+  'Increases in the order in which entries are added. The order of the changes is that of version.';
 COMMENT ON COLUMN wearables.connection_events.event_id IS
   'The event that reported the change. Null: set_connection() did.';
+COMMENT ON COLUMN wearables.connection_events.user_id IS 'See users.';
+COMMENT ON COLUMN wearables.connection_events.provider IS 'The vendor''s name (slug) of the provider, such as oura.';
 COMMENT ON COLUMN wearables.connection_events.kind IS
   'connected: no earlier entry is known. reconnected: there is an earlier entry. remapped: connected with another '
   'id of the user, at the vendor (external_user_id, of the same endpoint) or at the provider (provider_user_id). '
@@ -150,6 +168,14 @@ COMMENT ON COLUMN wearables.connection_events.kind IS
 COMMENT ON COLUMN wearables.connection_events.actor IS
   'Who caused the change: vendor (its event names nobody), provider (its event names the provider as the one that '
   'disconnected), or application, user or operator, as given to set_connection().';
+COMMENT ON COLUMN wearables.connection_events.error_type IS
+  'The vendor''s code of the error, or as given to set_connection(). Null: none.';
+COMMENT ON COLUMN wearables.connection_events.endpoint IS
+  'Name of the endpoint that received the event. Null: set_connection() added the entry.';
+COMMENT ON COLUMN wearables.connection_events.external_user_id IS
+  'The vendor''s id of the user, as the event has it. Null: it has none, or set_connection() added the entry.';
+COMMENT ON COLUMN wearables.connection_events.provider_user_id IS
+  'The user''s id at the provider, as the event has it or as given to set_connection(). Null: not given.';
 COMMENT ON COLUMN wearables.connection_events.at IS
   'When the change happened: the origin time of the event, or as given to set_connection().';
 COMMENT ON COLUMN wearables.connection_events.version IS 'Order key, as in webhook_events.version.';

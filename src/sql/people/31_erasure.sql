@@ -24,6 +24,7 @@ COMMENT ON TABLE wearables.erasures IS
   'read functions do not show the user. Rows that are not deleted yet can be read from the tables until finished_at '
   'is set.';
 COMMENT ON COLUMN wearables.erasures.user_id IS 'The erased user: a number that leads to nobody.';
+COMMENT ON COLUMN wearables.erasures.requested_at IS 'When erase_user() was first called for the user.';
 COMMENT ON COLUMN wearables.erasures.requested_by IS 'The role that called erase_user().';
 COMMENT ON COLUMN wearables.erasures.delete_vendor IS 'Whether the vendor is to delete its user, too.';
 COMMENT ON COLUMN wearables.erasures.step IS

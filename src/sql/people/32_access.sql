@@ -17,6 +17,8 @@ COMMENT ON TABLE wearables.accesses IS
   'Who read whose data by the functions of the extension, if wearables_ingest.access_record is on. Equal reads within '
   'wearables_ingest.access_record_interval are one row. A row without a function says how many reads could not be '
   'recorded. What is read from tables and views is not recorded.';
+COMMENT ON COLUMN wearables.accesses.access_id IS
+  'Increases in the order in which rows are written, which is a moment after the reads.';
 COMMENT ON COLUMN wearables.accesses.first_at IS 'When the first of these reads began.';
 COMMENT ON COLUMN wearables.accesses.last_at IS 'When the last of these reads began.';
 COMMENT ON COLUMN wearables.accesses.session_role IS

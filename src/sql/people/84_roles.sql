@@ -12,6 +12,7 @@ COMMENT ON TABLE wearables.limited_roles IS
 COMMENT ON COLUMN wearables.limited_roles.role IS 'Name of the role.';
 COMMENT ON COLUMN wearables.limited_roles.kind IS
   'reader: it sees the users that assigned_users lists for it. self: it sees the user that the request names.';
+COMMENT ON COLUMN wearables.limited_roles.limited_at IS 'When limit_reader() or grant_access() first bound the role.';
 SELECT pg_extension_config_dump('wearables.limited_roles', '');
 
 CREATE TABLE wearables.assigned_users (
@@ -23,6 +24,9 @@ CREATE TABLE wearables.assigned_users (
 COMMENT ON TABLE wearables.assigned_users IS
   'Which users a limited reader sees. assign_users() and unassign_users() change it.';
 COMMENT ON COLUMN wearables.assigned_users.role IS 'Name of the role.';
+COMMENT ON COLUMN wearables.assigned_users.user_id IS 'A user whom the role sees: see users.';
+COMMENT ON COLUMN wearables.assigned_users.assigned_at IS
+  'When the user was assigned to the role. A repeated assign_users() does not move it.';
 CREATE INDEX assigned_users_user_id ON wearables.assigned_users (user_id);
 SELECT pg_extension_config_dump('wearables.assigned_users', '');
 

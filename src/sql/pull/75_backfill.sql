@@ -40,10 +40,15 @@ CREATE TABLE wearables.backfills (
 COMMENT ON TABLE wearables.backfills IS
   'Requested pulls of history. One row is one range of one resource of one user and provider at one endpoint. See '
   'also backfill_progress.';
+COMMENT ON COLUMN wearables.backfills.backfill_id IS
+  'Number of the backfill, as request_backfill() and sync() report it and message ids of pages contain it.';
+COMMENT ON COLUMN wearables.backfills.user_id IS 'See users.';
+COMMENT ON COLUMN wearables.backfills.endpoint IS 'Name of the endpoint whose base_url and API key are used.';
 COMMENT ON COLUMN wearables.backfills.external_user_id IS
   'The vendor''s id of the user when the backfill was requested.';
 COMMENT ON COLUMN wearables.backfills.provider IS
   'The vendor''s name (slug) of the provider. Empty: every provider that the user has connected.';
+COMMENT ON COLUMN wearables.backfills.resource IS 'The resource that is pulled: resources.name.';
 COMMENT ON COLUMN wearables.backfills.range_from IS 'Start of the range, inclusive.';
 COMMENT ON COLUMN wearables.backfills.range_to IS
   'End of the range, exclusive. Whole days are requested for a resource that takes dates.';
@@ -52,6 +57,7 @@ COMMENT ON COLUMN wearables.backfills.intent IS
   'that announce it too early), connected or connected again (a new connection), requested (request_backfill()), '
   'missing (request_missing()), reconcile and silence (both reconcile()), sync ID (one call of sync()). A range is '
   'pulled once for each intent and id of the vendor.';
+COMMENT ON COLUMN wearables.backfills.state IS 'See backfill_state.';
 COMMENT ON COLUMN wearables.backfills.pages IS 'Stored pages. Each is an event of type pulled.data.RESOURCE.';
 COMMENT ON COLUMN wearables.backfills.bytes IS 'Size of the stored pages.';
 COMMENT ON COLUMN wearables.backfills.refusals IS 'Requests without a page since the last page.';
@@ -66,7 +72,11 @@ COMMENT ON COLUMN wearables.backfills.cursor_mark IS
 COMMENT ON COLUMN wearables.backfills.cursor_pages IS 'Pages of this part that were fetched by cursor.';
 COMMENT ON COLUMN wearables.backfills.error IS 'Why the last request failed, or why the backfill was given up.';
 COMMENT ON COLUMN wearables.backfills.event_id IS 'The event that caused it. Null: a call did.';
+COMMENT ON COLUMN wearables.backfills.created_at IS
+  'When it was first requested. Beginning it again does not move it.';
 COMMENT ON COLUMN wearables.backfills.started_at IS 'When the first response arrived. Null: not yet.';
+COMMENT ON COLUMN wearables.backfills.last_page_at IS 'When the last page was stored. Null: none was.';
+COMMENT ON COLUMN wearables.backfills.finished_at IS 'When it was done, failed or cancelled. Null: it is open.';
 CREATE INDEX backfills_event_id ON wearables.backfills (event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX backfills_open ON wearables.backfills (endpoint, backfill_id) WHERE state IN ('waiting', 'running');
 CREATE INDEX backfills_failed ON wearables.backfills (backfill_id) WHERE state = 'failed';

@@ -31,6 +31,10 @@ CREATE TABLE wearables.stream_pulls (
 COMMENT ON TABLE wearables.stream_pulls IS
   'Streams of workouts and nights that were requested from the vendor, one row for each document. Each stored stream '
   'is an event with message_id stream:STREAM_ID:REQUEST.';
+COMMENT ON COLUMN wearables.stream_pulls.stream_id IS
+  'Number of the row: the same for all requests of the stream of a document.';
+COMMENT ON COLUMN wearables.stream_pulls.user_id IS 'See users.';
+COMMENT ON COLUMN wearables.stream_pulls.endpoint IS 'Name of the endpoint whose base_url and API key are used.';
 COMMENT ON COLUMN wearables.stream_pulls.external_user_id IS
   'The vendor''s id of the user when the stream was requested.';
 COMMENT ON COLUMN wearables.stream_pulls.resource IS 'The resource of the stream, such as workout_stream.';
@@ -58,6 +62,7 @@ COMMENT ON COLUMN wearables.stream_pulls.announced_version IS
 COMMENT ON COLUMN wearables.stream_pulls.answered_at IS
   'When the vendor had what it last answered, by its own clock. Null: it has not answered yet.';
 COMMENT ON COLUMN wearables.stream_pulls.event_id IS 'The event that last caused the request. Null: a call did.';
+COMMENT ON COLUMN wearables.stream_pulls.created_at IS 'When the stream was first requested.';
 COMMENT ON COLUMN wearables.stream_pulls.requested_at IS 'When the current request was made.';
 COMMENT ON COLUMN wearables.stream_pulls.finished_at IS 'When the last request ended.';
 CREATE INDEX stream_pulls_waiting ON wearables.stream_pulls (endpoint) WHERE state = 'waiting';

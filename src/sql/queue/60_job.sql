@@ -39,6 +39,8 @@ CREATE TABLE wearables.jobs (
 COMMENT ON TABLE wearables.jobs IS
   'The queue. A finished job is deleted. A job that is given up stays with state failed (a dead letter): see '
   'requeue_event() and retry_failed().';
+COMMENT ON COLUMN wearables.jobs.job_id IS
+  'Number of the job. Of jobs of one kind with the same priority and run_at, the lowest runs first.';
 COMMENT ON COLUMN wearables.jobs.event_id IS
   'The event to process. Null for kinds that are not about an event: see argument.';
 COMMENT ON COLUMN wearables.jobs.received_at IS 'received_at of the event, to find its partition.';
@@ -64,6 +66,8 @@ COMMENT ON COLUMN wearables.jobs.suspect IS
   'work begins.';
 COMMENT ON COLUMN wearables.jobs.blocked IS
   'True: the job was due while another job of its subject was running. It becomes due when that job ends.';
+COMMENT ON COLUMN wearables.jobs.kind IS 'What is done: see job_kind.';
+COMMENT ON COLUMN wearables.jobs.state IS 'See job_state. A job that is put off is ready, with a later run_at.';
 COMMENT ON COLUMN wearables.jobs.dedupe_key IS
   'Of the jobs with one key, at most one is ready or running. A failed job does not block a new one.';
 COMMENT ON COLUMN wearables.jobs.subject IS

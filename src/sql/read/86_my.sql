@@ -143,6 +143,24 @@ CREATE TYPE wearables_api.my_sample AS (
   value_secondary double precision, unit text, ts_end timestamptz, tz_offset smallint);
 COMMENT ON TYPE wearables_api.my_sample IS
   'A reading as my_samples() returns it. The fields are as in wearables.samples.';
+COMMENT ON COLUMN wearables_api.my_sample.metric IS
+  'metrics.name. It can be a sub-metric of the one that was asked for.';
+COMMENT ON COLUMN wearables_api.my_sample.ts IS
+  'Time of the reading; for a reading of a calendar day, 00:00 UTC of that day.';
+COMMENT ON COLUMN wearables_api.my_sample.day IS
+  'The calendar day of a reading that the vendor dated without a time. Null: ts is the time of the reading.';
+COMMENT ON COLUMN wearables_api.my_sample.provider IS 'The vendor''s name (slug) of the provider, such as oura.';
+COMMENT ON COLUMN wearables_api.my_sample.source_type IS
+  'Kind of device, such as watch, ring or phone; unknown if the vendor does not say.';
+COMMENT ON COLUMN wearables_api.my_sample.channel IS
+  'timeseries; or the summary resource or channel that the reading is derived from, such as sleep.';
+COMMENT ON COLUMN wearables_api.my_sample.value IS 'In the unit of the column unit.';
+COMMENT ON COLUMN wearables_api.my_sample.value_secondary IS
+  'Second value of a pair, such as the diastolic pressure. Null: none.';
+COMMENT ON COLUMN wearables_api.my_sample.unit IS 'Canonical unit of the metric: metrics.unit.';
+COMMENT ON COLUMN wearables_api.my_sample.ts_end IS 'End of an interval, excluded. Null: the reading has none.';
+COMMENT ON COLUMN wearables_api.my_sample.tz_offset IS
+  'Minutes east of UTC where the reading was recorded. Null: not known, or a reading of a calendar day.';
 
 CREATE FUNCTION wearables_api.my_samples(metric text, from_time text, to_time text, most integer DEFAULT 1000)
 RETURNS SETOF wearables_api.my_sample

@@ -37,6 +37,7 @@ COMMENT ON COLUMN wearables.endpoints.tolerance IS
 COMMENT ON COLUMN wearables.endpoints.success_status IS
   'HTTP status with which an accepted delivery or a duplicate is answered.';
 COMMENT ON COLUMN wearables.endpoints.enabled IS 'False: every delivery is refused, and its backfills wait.';
+COMMENT ON COLUMN wearables.endpoints.created_at IS 'When the row was added. No change of the row moves it.';
 SELECT pg_extension_config_dump('wearables.endpoints', '');
 
 CREATE TABLE wearables.endpoint_secrets (
@@ -50,11 +51,15 @@ CREATE TABLE wearables.endpoint_secrets (
 COMMENT ON TABLE wearables.endpoint_secrets IS
   'Secrets of endpoints. Set them with set_secret(). pg_dump does not dump this table, and no role but the owner '
   'can read it.';
+COMMENT ON COLUMN wearables.endpoint_secrets.endpoint IS
+  'Name of the endpoint. If the endpoint is deleted, so are its secrets.';
 COMMENT ON COLUMN wearables.endpoint_secrets.kind IS
   'webhook: a signing secret. api_key: the key for the vendor''s REST API.';
 COMMENT ON COLUMN wearables.endpoint_secrets.ordinal IS
   '0 to 15: several secrets of one kind can be set at once, for rotation.';
 COMMENT ON COLUMN wearables.endpoint_secrets.value IS 'The secret itself, or file:/absolute/path, or env:NAME.';
+COMMENT ON COLUMN wearables.endpoint_secrets.set_at IS
+  'When set_secret() last set it. A change of the file or the environment variable does not move it.';
 
 CREATE TABLE wearables.endpoint_activity (
   endpoint       text COLLATE "C" NOT NULL,
@@ -82,6 +87,10 @@ COMMENT ON COLUMN wearables.endpoint_activity.reason IS
   'missing_header, stale_timestamp, bad_timestamp, no_secret, secret_unreadable, disabled, unknown_endpoint, '
   'no_endpoint, too_large, bad_message_id, rollback_asked. The view problems says what to do about each.';
 COMMENT ON COLUMN wearables.endpoint_activity.count IS 'Deliveries with this result since the row was created.';
+COMMENT ON COLUMN wearables.endpoint_activity.first_at IS
+  'When the first of these deliveries arrived, by the clock of the server.';
+COMMENT ON COLUMN wearables.endpoint_activity.last_at IS
+  'When the last of these deliveries arrived, by the clock of the server.';
 COMMENT ON COLUMN wearables.endpoint_activity.message_id IS
   'Message id of one of these deliveries. Null if no id consisted only of letters, digits, _ and -.';
 COMMENT ON COLUMN wearables.endpoint_activity.streak IS 'Refusals since the endpoint last accepted a delivery.';

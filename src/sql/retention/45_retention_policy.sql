@@ -28,6 +28,8 @@ CREATE TABLE wearables.retention_policies (
 COMMENT ON TABLE wearables.retention_policies IS
   'How long what is kept. A policy does nothing until it is enabled; retention_plan() shows before what it would drop. '
   'What no enabled policy covers is kept for ever. Where several policies cover a row, the most specific one counts.';
+COMMENT ON COLUMN wearables.retention_policies.policy_id IS
+  'Number of the policy. Where several are due, they are applied in this order.';
 COMMENT ON COLUMN wearables.retention_policies.target IS
   'What is dropped: samples; webhook_events (raw events, by whole weekly partitions); deliveries (the ledger of '
   'messages); quarantine; connection_events; accesses (who read whose data).';

@@ -13,6 +13,7 @@ COMMENT ON TABLE wearables.frozen_rollups IS
   'What the dropped samples of a user, metric and day (UTC) came to, by source and hour. timeseries() reads it. Only a '
   'retention policy without keep_rollups and an erasure delete from it.';
 COMMENT ON COLUMN wearables.frozen_rollups.user_id IS 'See users.';
+COMMENT ON COLUMN wearables.frozen_rollups.day IS 'The day in UTC, in whatever time zone the user lives.';
 COMMENT ON COLUMN wearables.frozen_rollups.metric_id IS 'See metrics.';
 COMMENT ON COLUMN wearables.frozen_rollups.source_ids IS 'The sources of the entries: see sources.';
 COMMENT ON COLUMN wearables.frozen_rollups.entries IS

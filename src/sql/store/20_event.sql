@@ -15,6 +15,7 @@ CREATE TABLE wearables.deliveries (
 COMMENT ON TABLE wearables.deliveries IS
   'One row for each message of an endpoint, however often it is delivered. Duplicates are recognized by the '
   'primary key of this table alone. Pages pulled over REST have a row, too.';
+COMMENT ON COLUMN wearables.deliveries.endpoint IS 'Name of the endpoint. It is kept if the endpoint is deleted.';
 COMMENT ON COLUMN wearables.deliveries.message_id IS
   'The id in the headers, which the sender repeats at each retry; pull:BACKFILL_ID:PAGE for a pulled page.';
 COMMENT ON COLUMN wearables.deliveries.event_id IS 'The event that stores the message.';
@@ -104,6 +105,8 @@ COMMENT ON COLUMN wearables.webhook_events.quarantined IS 'Readings that were re
 COMMENT ON COLUMN wearables.webhook_events.status IS
   'received (waits in the queue), processed, skipped (nothing to be stored: see note), parked (user not '
   'registered), failed (given up: see error).';
+COMMENT ON COLUMN wearables.webhook_events.endpoint IS
+  'Name of the endpoint that received the message, or by which the page was pulled.';
 COMMENT ON COLUMN wearables.webhook_events.message_id IS 'As in deliveries.';
 COMMENT ON COLUMN wearables.webhook_events.event_type IS
   'As the body names it, such as daily.data.sleep.created; pulled.data.RESOURCE for a pulled page. Null: the body '

@@ -49,6 +49,17 @@ CREATE TYPE wearables.summary_sample AS (
 COMMENT ON TYPE wearables.summary_sample IS
   'A sample that follows from a document, as in sample_points. It is stored there unless a newer document yields a '
   'sample with the same key.';
+COMMENT ON COLUMN wearables.summary_sample.metric_id IS 'See metrics.';
+COMMENT ON COLUMN wearables.summary_sample.ts IS 'Time of the sample, as in sample_points.';
+COMMENT ON COLUMN wearables.summary_sample.source_id IS
+  'See sources. A mapping with a channel of its own can give it another source than that of the document.';
+COMMENT ON COLUMN wearables.summary_sample.part IS 'As in sample_points.';
+COMMENT ON COLUMN wearables.summary_sample.value IS 'In the canonical unit of the metric.';
+COMMENT ON COLUMN wearables.summary_sample.value_secondary IS
+  'Second value of a pair, such as the diastolic pressure. Null: none.';
+COMMENT ON COLUMN wearables.summary_sample.ts_end IS 'End of an interval, excluded. Null: the sample has none.';
+COMMENT ON COLUMN wearables.summary_sample.tz_offset IS
+  'Minutes east of UTC. Null: not known. 32767: a reading of a calendar day.';
 
 CREATE TABLE wearables.summaries (
   user_id    bigint NOT NULL,
@@ -74,6 +85,7 @@ CREATE TABLE wearables.summaries (
 COMMENT ON TABLE wearables.summaries IS
   'The newest version of each document of the vendor, such as a night. Samples of summary channels are derived '
   'from these rows alone.';
+COMMENT ON COLUMN wearables.summaries.user_id IS 'See users.';
 COMMENT ON COLUMN wearables.summaries.resource IS 'The resource of the document, such as sleep.';
 COMMENT ON COLUMN wearables.summaries.identity IS
   'Identifies the document among those of the user and resource: its id; if resources.one_per is set, its '
@@ -147,6 +159,10 @@ COMMENT ON COLUMN wearables.quarantine.reason IS
 COMMENT ON COLUMN wearables.quarantine.metric IS 'The metric it would have become. Null: not known.';
 COMMENT ON COLUMN wearables.quarantine.detail IS
   'The unit, type or source that was refused; for more_refused, how many more. Never the reading itself.';
+COMMENT ON COLUMN wearables.quarantine.refused_at IS
+  'When the reading was first refused. Processing the event again moves it only if something else in the row '
+  'changes.';
+COMMENT ON COLUMN wearables.quarantine.user_id IS 'The user of the event: see users.';
 COMMENT ON COLUMN wearables.quarantine.ts IS
   'Timestamp of the reading; a wall-clock time is taken as UTC. Null: not known.';
 COMMENT ON COLUMN wearables.quarantine.day IS
@@ -212,9 +228,19 @@ CREATE TYPE wearables.normalized AS (
   refused text, pointer text, detail text, part smallint);
 COMMENT ON TYPE wearables.normalized IS 'A reading as normalize() shows it.';
 COMMENT ON COLUMN wearables.normalized.metric IS 'metrics.name. Null: refused before the metric was known.';
+COMMENT ON COLUMN wearables.normalized.ts IS
+  'Time of the reading. A wall-clock time is shown as if it were UTC. Null: refused.';
 COMMENT ON COLUMN wearables.normalized.day IS
   'The calendar day of a reading that is dated without a time, as in samples.';
+COMMENT ON COLUMN wearables.normalized.provider IS 'Provider of the reading, as in sources. Null: refused.';
+COMMENT ON COLUMN wearables.normalized.source_type IS 'Source type of the reading, as in sources. Null: refused.';
+COMMENT ON COLUMN wearables.normalized.channel IS 'Channel of the reading, as in sources. Null: refused.';
+COMMENT ON COLUMN wearables.normalized.value IS 'In the unit of the column unit. Null: refused.';
+COMMENT ON COLUMN wearables.normalized.value_secondary IS
+  'Second value of a pair, such as the diastolic pressure. Null: none, or refused.';
 COMMENT ON COLUMN wearables.normalized.unit IS 'Canonical unit of the metric; value is converted to it.';
+COMMENT ON COLUMN wearables.normalized.ts_end IS
+  'End of an interval, excluded. Null: the reading has none, or is refused.';
 COMMENT ON COLUMN wearables.normalized.tz_offset IS
   'Minutes east of UTC where the reading was recorded. Null: not known.';
 COMMENT ON COLUMN wearables.normalized.summary_id IS
@@ -223,6 +249,7 @@ COMMENT ON COLUMN wearables.normalized.refused IS
   'Null: the reading would be written. Else the reason for which it would be quarantined: see quarantine.reason.';
 COMMENT ON COLUMN wearables.normalized.pointer IS 'JSON pointer to a refused reading in the body.';
 COMMENT ON COLUMN wearables.normalized.detail IS 'As in quarantine.';
+COMMENT ON COLUMN wearables.normalized.part IS 'As in sample_points. Null: refused.';
 
 CREATE FUNCTION wearables.normalize(event_id bigint) RETURNS SETOF wearables.normalized
 LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
