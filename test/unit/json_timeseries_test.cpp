@@ -125,6 +125,8 @@ TEST(WalkTimeseries, FindsASourceBehindItsList) {
        "list - of p\n/data/data/0 1\nend\nlist - of p\n/data/data/0 2\nend\n"},
       {R"({"data":{"data":{"v":1},"source":{"provider":"p"}}})", "list 'p'\n/data/data 1\nend\n"},
       {R"({"data":[],"source":{"provider":"\u0070"}})", "list 'p'\nend\n"},
+      // the first bracket that closes is within a string
+      {R"({"data":[{"v":1,"s":"]"},{"v":2}],"source":{"provider":"p"}})", "list 'p'\n/data/0 1\n/data/1 2\nend\n"},
       {R"({"data":[{"v":1}],"source":{"provider":tru}})", "invalid"},
       {R"({"data":[{"v":1}}],"source":{"provider":"p"}})", "invalid"},
       {R"({"data":[{"v":1}],"x":})", "invalid"},

@@ -22,6 +22,9 @@ std::string pointer_to(const BodyPath* path, std::size_t index) {
 
 std::string Record::pointer() const { return pointer_to(list, index); }
 
+// The parser's index has a token for each bracket, colon and comma, and for where each value begins, but none within a
+// string: a bracket without a token is text. The walk is put behind the bracket as the parser itself goes on behind a
+// child; its public functions get there only token by token.
 bool ParsedBody::pass(const char* end) noexcept {
   const od::token_position first = iter.position();
   const auto length = end - reinterpret_cast<const char*>(iter.peek());
@@ -171,6 +174,7 @@ bool Walk::take_members(od::object& object, const WantedValue& wanted, int depth
       });
 }
 
+// A container, or a wrong guess: the name is looked up, and is the guess for the next object.
 bool Walk::take_other_field(od::field& field, MemberCursor& cursor, int depth) {
   Name name;
   if (!read_name(field, &name)) return false;

@@ -144,8 +144,10 @@ Envelope envelope_of(const EnvelopeFields& fields, std::span<const Value> values
           first_id(values, fields.client)};
 }
 
-// The members that hold the first choice for each field, as one object. Empty where they cannot be told: none is there,
-// the scan ends before the object does, or a name has escapes and may be any.
+// A small body in place of a large one, for read_envelope(): {"event_type":"e","user_id":"u"} of
+// {"event_type":"e","data":[...],"user_id":"u",...}. It holds the members with the first choice for each field, as they
+// are written. Empty where they cannot be told: none is there, the scan ends before the object does, or a name has
+// escapes and may be any.
 std::string first_choices(std::string_view body, const std::vector<std::string_view>& wanted) {
   std::string object;
   std::vector<std::string_view> missing = wanted;
@@ -156,7 +158,8 @@ std::string first_choices(std::string_view body, const std::vector<std::string_v
     std::erase(missing, scan.name());
     object.append(object.empty() ? "{" : ",").append(scan.member());
   }
-  return object.empty() || (!missing.empty() && !scan.ended()) ? std::string() : object + '}';
+  const bool complete = missing.empty() || scan.ended();
+  return complete && !object.empty() ? object + '}' : std::string();
 }
 
 class EnvelopeSink final : public RecordSink {
