@@ -252,5 +252,5 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION wearables_internal.end_restore(bigint, bigint, timestamptz) IS
   'Notes that the events of a file are in the database, in the transaction that stores them, and queues those that '
-  'another person is linked to by now, or that another time zone of their user placed. since: what begin_sweep() returned before it. Raises serialization_failure if a '
-  'user was erased meanwhile.';
+  'another person is linked to by now, or that another time zone of their user placed. since: what begin_sweep() '
+  'returned before it. Raises serialization_failure if a user was erased meanwhile.';
