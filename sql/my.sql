@@ -86,6 +86,17 @@ SET ROLE regress_app;
 SELECT provider FROM wearables_api.my_connections();
 SET request.jwt.claims = '{"sub": "alice"}';
 
+-- one line of several sources, in the order of her list, which holds for nobody else
+RESET ROLE;
+INSERT INTO wearables.samples (user_id, metric, ts, value, provider) SELECT u, 'hrv_rmssd', '2026-03-29 12:00Z', v, p FROM (VALUES (1, 40, 'oura'), (1, 60, 'garmin'), (2, 10, 'oura'), (2, 20, 'garmin')) x (u, v, p);
+INSERT INTO wearables.source_priorities (user_id, metric, rank, provider) VALUES (1, 'hrv_rmssd', 1, 'oura'), (1, 'hrv_rmssd', 2, 'garmin');
+SET ROLE regress_app;
+SELECT m AS merge, t.provider, t.value, t.readings FROM unnest('{all,best,blend}'::text[]) m, wearables_api.my_timeseries('hrv_rmssd', '2026-03-29', '2026-03-30', 'day', merge => m) t ORDER BY 1, 2;
+SET request.jwt.claims = '{"sub": "bob"}';
+SELECT provider, value FROM wearables_api.my_timeseries('hrv_rmssd', '2026-03-29', '2026-03-30', 'day', merge => 'best');
+SELECT m AS merge, pg_temp.state_of(format('SELECT * FROM wearables_api.my_timeseries(''hrv_rmssd'', ''2026-03-29'', ''2026-03-30'', merge => %L)', m)) FROM unnest('{sum,NULL}'::text[]) m;
+SET request.jwt.claims = '{"sub": "alice"}';
+
 -- eight pulls an hour, each person on their own (in the old code, sync() of everything violated a constraint); without an API there is nothing to pull, but it counts
 SELECT wearables_api.my_sync() FROM generate_series(1, 8);
 SELECT pg_temp.state_of('SELECT wearables_api.my_sync()');

@@ -158,6 +158,7 @@ for my $text ("' OR true --", "heartrate' OR user_id = 2 --", '%', '*', "heartra
 	tells_nothing('a provider of odd text', post_to($alice, 'rpc/my_nights', { %{ $calls{my_nights} }, only_provider => $text }));
 	tells_nothing('a zone of odd text', post_to($alice, 'rpc/my_timeseries', { %{ $calls{my_timeseries} }, time_zone => $text }));
 	tells_nothing('a bucket of odd text', post_to($alice, 'rpc/my_timeseries', { %{ $calls{my_timeseries} }, bucket => $text }));
+	tells_nothing('a merge of odd text', post_to($alice, 'rpc/my_timeseries', { %{ $calls{my_timeseries} }, merge => $text }), 400);
 	for my $bound (qw(from_time to_time))
 	{
 		my ($status, $content) = post_to($alice, 'rpc/my_samples', { %{ $calls{my_samples} }, $bound => $text });

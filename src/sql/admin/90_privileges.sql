@@ -114,8 +114,9 @@ BEGIN
       visible, erasing, chart] || fhir
     WHEN 'self' THEN ARRAY[
       'EXECUTE ON FUNCTION
-       wearables_api.my_timeseries(text, text, text, text, text, text, text, text), wearables_api.my_latest(),
-       wearables_api.my_nights(text, text, text), wearables_api.my_samples(text, text, text, integer),
+       wearables_api.my_timeseries(text, text, text, text, text, text, text, text, text),
+       wearables_api.my_latest(), wearables_api.my_nights(text, text, text),
+       wearables_api.my_samples(text, text, text, integer),
        wearables_api.my_connections(), wearables_api.my_sync(text),
        wearables_api.my_accesses(text, text, integer),
        wearables_internal.claimed_user()']

@@ -75,7 +75,8 @@ COMMENT ON FUNCTION wearables_internal.check_own_metric(bigint, text) IS
 
 CREATE FUNCTION wearables_api.my_timeseries(
   metric text, from_time text, to_time text, bucket text DEFAULT 'hour', time_zone text DEFAULT NULL,
-  only_provider text DEFAULT NULL, only_source_type text DEFAULT NULL, only_channel text DEFAULT NULL)
+  only_provider text DEFAULT NULL, only_source_type text DEFAULT NULL, only_channel text DEFAULT NULL,
+  merge text DEFAULT 'all')
 RETURNS TABLE (bucket_start timestamptz, provider text, source_type text, channel text, value double precision,
                value_secondary double precision, lowest double precision, highest double precision, readings bigint,
                unit text, partial boolean)
@@ -90,15 +91,16 @@ BEGIN
   RETURN QUERY
   SELECT t.* FROM wearables.timeseries(
     person.user_id, $1, wearables_internal.read_bound($2, zone), wearables_internal.read_bound($3, zone),
-    $4, $5, $6, $7, $8) t;
+    $4, $5, $6, $7, $8, $9) t;
 END $$;
-COMMENT ON FUNCTION wearables_api.my_timeseries(text, text, text, text, text, text, text, text) IS
+COMMENT ON FUNCTION wearables_api.my_timeseries(text, text, text, text, text, text, text, text, text) IS
   'For PostgREST: wearables.timeseries() of the user of the token. Arguments: metric: metrics.name; from_time: start '
   'of the range, inclusive: a date, which is the day in the time zone of the chart, or an ISO 8601 time with its '
   'offset; to_time: end of the range, exclusive, in the same forms; bucket: minute, hour, day, week, month, quarter, '
   'year, or an interval; time_zone: an IANA region or ISO offset (null: that of the user), or recorded; only_provider: '
   'only this provider (null: all); only_source_type: only this source type (null: all); only_channel: only this '
-  'channel (null: all). Raises invalid_authorization_specification if the token names no registered user, '
+  'channel (null: all); merge: all (a row for each source), best or blend (one row for each bucket), as in '
+  'timeseries(). Raises invalid_authorization_specification if the token names no registered user, '
   'invalid_datetime_format for another form of time. Example: SELECT * FROM wearables_api.my_timeseries(''heartrate'', '
   '''2026-03-29'', ''2026-03-30'');';
 
