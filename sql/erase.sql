@@ -51,6 +51,11 @@ CALL wearables.drain();
 SELECT wearables.request_backfill(1, 'oura', 'sleep', '2024-01-01', '2024-02-01') > 0 AS asked;
 SELECT wearables.set_connection(1, 'fitbit', 'error', 'user', 'why');
 INSERT INTO wearables_internal.reconciled_users VALUES (1, now()), (2, now());
+INSERT INTO wearables.source_priorities (user_id, rank, provider) VALUES (1, 1, 'oura'), (2, 1, 'oura');
+CREATE ROLE regress_care NOLOGIN;
+SELECT wearables.grant_access('regress_care', 'reader');
+SELECT wearables.limit_reader('regress_care');
+SELECT wearables.assign_users('regress_care', '{1,2}');
 INSERT INTO wearables_internal.silences (endpoint, silent_from, silent_until, asked_up_to) VALUES ('junction', now(), now(), 'ext-alice');
 INSERT INTO wearables_internal.calls (job_id, operation, intent, state, endpoint, external_user_ids, requested_by, expires_at, finished_at)
 VALUES (nextval('wearables.jobs_job_id_seq'), 'trigger_historical_pull', 'x', 'done', 'junction', '{ext-alice,ext-bob}', 'me', now(), now());
@@ -85,6 +90,7 @@ SELECT count(*) AS coverage FROM wearables.coverage(1, 'heartrate', '2024-05-01'
 SELECT count(*) AS progress FROM wearables.connection_progress(1);
 SELECT count(*) > 0 AS samples_of_bob FROM wearables.samples WHERE user_id = 2;
 SELECT user_id, client_user_id, time_zone, erased_at IS NOT NULL AS erased FROM wearables.users ORDER BY 1;
+SELECT p.user_id AS ranked, a.user_id AS assigned FROM wearables.source_priorities p FULL JOIN wearables.assigned_users a USING (user_id);
 SELECT beat('late_1', 'alice', 'ext-alice', now()), beat('late_2', 'alice', NULL, now()), beat('late_3', NULL, 'ext-alice', now()),
        beat('alice_1', 'alice', 'ext-alice', '2024-05-01 08:00Z') AS resent, beat('bob_9', 'bob', 'ext-bob', '2024-05-03 08:00Z') AS of_bob;
 SELECT count(*) FROM wearables.deliveries WHERE message_id LIKE 'late%';
@@ -129,6 +135,8 @@ SELECT wearables.set_connection(1, 'oura', 'connected');
 SELECT wearables.request_backfill(1, 'oura', 'sleep', '2024-01-01', '2024-02-01');
 SELECT wearables_internal.ask_for_history(1, 'junction', 'x', 'oura', 'sleep', '2024-01-01', '2024-02-01', 'requested', NULL, now()) IS NULL AS not_asked;
 SELECT wearables_internal.make_call('refresh_user', 'junction', 1, NULL, '{x}', NULL, NULL);
+SELECT tried('INSERT INTO wearables.source_priorities (user_id, rank) VALUES (1, 2)') AS ranked, tried('UPDATE wearables.source_priorities SET user_id = 1') AS moved,
+       tried('SELECT wearables.assign_users(''regress_care'', ''{1}'')') AS assigned;
 
 -- parked under the id of somebody who was renamed since: it goes at once
 SELECT beat('zoe_1', 'zoe', 'ext-zoe', '2024-05-01 08:00Z');
@@ -242,7 +250,12 @@ SELECT wearables.verify_erasure(NULL);
 CREATE TABLE mine (a int);
 CREATE TRIGGER not_mine AFTER INSERT ON mine EXECUTE FUNCTION wearables_internal.erased_ids_changed();
 INSERT INTO mine VALUES (1);
+DROP TRIGGER not_mine ON mine;
+CREATE TRIGGER not_mine AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION wearables_internal.refuse_erased();
+INSERT INTO mine VALUES (1);
 DROP TABLE mine;
 DROP VIEW holdings;
 DROP FUNCTION life, beat, night, other, send, tried;
 DROP EXTENSION wearables_ingest CASCADE;
+DROP OWNED BY regress_care;
+DROP ROLE regress_care;

@@ -122,6 +122,26 @@ END;
 COMMENT ON FUNCTION wearables_internal.is_being_erased(bigint) IS
   'True: rows of the user may still be there and must not be shown.';
 
+-- After the foreign key, whose lock an erasure waits for, or is waited for. Definer: the caller may not see the user.
+CREATE FUNCTION wearables_internal.refuse_erased() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_TABLE_SCHEMA <> 'wearables' OR TG_TABLE_NAME NOT IN ('source_priorities', 'assigned_users') THEN
+    RAISE EXCEPTION 'trigger "%" cannot be used on relation "%"', TG_NAME, TG_TABLE_NAME
+      USING ERRCODE = 'trigger_protocol_violated',
+            DETAIL = 'Its function can only be used on source_priorities and assigned_users of schema wearables.';
+  END IF;
+  IF EXISTS (SELECT FROM wearables.users u WHERE u.user_id = NEW.user_id AND u.erased_at IS NOT NULL) THEN
+    RAISE EXCEPTION 'user % was erased', NEW.user_id
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'See wearables.users for the ids of those who are not.';
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION wearables_internal.refuse_erased() IS
+  'Trigger function: refuses a row for a user who was erased, which no erasure would delete.';
+
 CREATE FUNCTION wearables_internal.is_shown_support(internal) RETURNS internal
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_is_shown_support';
 COMMENT ON FUNCTION wearables_internal.is_shown_support(internal) IS 'Planner support of is_shown().';

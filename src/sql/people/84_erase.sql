@@ -67,6 +67,9 @@ BEGIN
   DELETE FROM wearables.backfills b WHERE b.user_id = $1;
   DELETE FROM wearables.connections c WHERE c.user_id = $1;
   DELETE FROM wearables.user_links l WHERE l.user_id = $1;
+  -- no row may come for who is erased, so a dump that is made during the erasure must hold none
+  DELETE FROM wearables.source_priorities p WHERE p.user_id = $1;
+  DELETE FROM wearables.assigned_users a WHERE a.user_id = $1;
   UPDATE wearables.users u SET client_user_id = NULL, time_zone = 'UTC', erased_at = clock_timestamp()
   WHERE u.user_id = $1;
 END $$;

@@ -28,6 +28,8 @@ COMMENT ON COLUMN wearables.assigned_users.user_id IS 'A user whom the role sees
 COMMENT ON COLUMN wearables.assigned_users.assigned_at IS
   'When the user was assigned to the role. A repeated assign_users() does not move it.';
 CREATE INDEX assigned_users_user_id ON wearables.assigned_users (user_id);
+CREATE TRIGGER refuse_erased AFTER INSERT OR UPDATE OF user_id ON wearables.assigned_users
+  FOR EACH ROW EXECUTE FUNCTION wearables_internal.refuse_erased();
 SELECT pg_extension_config_dump('wearables.assigned_users', '');
 
 -- A view has the rights of its owner, and yet its functions see who asks: the role needs no right on the tables.
@@ -209,8 +211,8 @@ END $$;
 COMMENT ON FUNCTION wearables.assign_users(regrole, bigint[]) IS
   'Lets a limited reader see these users. Arguments: role: a role that limit_reader() has limited; user_ids: the '
   'users. Returns how many were not assigned before. Raises object_not_in_prerequisite_state for a role that is not '
-  'limited, foreign_key_violation for an unknown user. Example: SELECT wearables.assign_users(current_user::regrole, '
-  'ARRAY[1, 2]);';
+  'limited, or a user who was erased, foreign_key_violation for an unknown user. Example: SELECT '
+  'wearables.assign_users(current_user::regrole, ARRAY[1, 2]);';
 
 CREATE FUNCTION wearables.unassign_users(role regrole, user_ids bigint[] DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

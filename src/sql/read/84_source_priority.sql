@@ -9,6 +9,8 @@ CREATE TABLE wearables.source_priorities (
   channel     text COLLATE "C",
   UNIQUE NULLS NOT DISTINCT (user_id, metric, rank)
 );
+CREATE TRIGGER refuse_erased AFTER INSERT OR UPDATE OF user_id ON wearables.source_priorities
+  FOR EACH ROW WHEN (NEW.user_id IS NOT NULL) EXECUTE FUNCTION wearables_internal.refuse_erased();
 -- a user and a metric may be null, so there is no key that a publication could go by
 ALTER TABLE wearables.source_priorities REPLICA IDENTITY FULL;
 CREATE INDEX source_priorities_metric ON wearables.source_priorities (metric) WHERE metric IS NOT NULL;
