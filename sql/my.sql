@@ -67,11 +67,12 @@ SELECT c AS claims, (SELECT string_agg(DISTINCT a.answer, ' / ') FROM (
 FROM (VALUES (NULL), (''), ('{}'), ('null'), ('"alice"'), ('["alice"]'), ('[{"sub": "alice"}]'), ('{"sub": "nobody"}'), ('{"sub": "erased"}'), ('{"sub": ""}'), ('{"sub": null}'), ('{"sub": 1}'),
   ('{"sub": ["alice"]}'), ('{"sub": {"sub": "alice"}}'), ('{"a": {"sub": "alice"}}'), ('{"SUB": "alice"}'), ('{"sub": "ALICE"}'), ('{"sub": "alice "}'), ('{"sub": "alice", "sub": "bob"}'),
   ('{"sub": "alice", "sub": "alice"}'), ('{"sub": 1, "sub": "alice"}'), ('{"sub": "alice"'), ('{"sub": "alice"}}'), ('{sub: alice}'), ('{"sub": "alice\u0000"}'), ('{"sub": "al\ud800ice"}'), ('sub=alice'),
-  ('{"sub": "alice'' OR true --"}'), ('{"user_id": "alice"}')) v (c);
+  ('{"sub": "alice'' OR true --"}'), ('{"user_id": "alice"}'),
+  ('{"sub": "alice", "a": ' || repeat('[', 100000) || repeat(']', 100000) || '}'), (repeat('{"sub":', 100000))) v (c);
 SELECT answer, count(*) FROM (SELECT string_agg AS answer FROM answers) a GROUP BY 1;
 -- and these are she
 SELECT c, pg_temp.state_of(format('SET LOCAL request.jwt.claims = %L', c)), (SELECT count(*) FROM wearables_api.my_latest())
-FROM unnest(ARRAY['{"sub": "alice"}', '{"\u0073ub": "\u0061lice"}', ' {"role": "x", "sub":"alice", "a": {"sub": "bob"}, "b": [{"sub": "bob"}]} ']) c;
+FROM unnest(ARRAY['{"sub": "alice"}', '{"\u0073ub": "\u0061lice"}', '{"a": [[[{}]]], "b": "\"[[[", "sub": "alice"}', ' {"role": "x", "sub":"alice", "a": {"sub": "bob"}, "b": [{"sub": "bob"}]} ']) c;
 -- another claim, which only the operator of the server names
 SET wearables_ingest.user_claim = 'https://example.com/user';
 \echo :SQLSTATE

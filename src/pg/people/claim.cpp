@@ -32,6 +32,26 @@ JsonLexContext* make_lexer(const char* json) {
 constexpr const char* kClaimsSetting = "request.jwt.claims";
 constexpr int kLevelOfClaims = 1;  // members of the outermost object
 
+// The parser calls itself for each level, and raises an error where the stack ends.
+constexpr int kMostLevels = 100;
+
+bool is_nested_deeply(const char* json) {
+  int level = 0;
+  bool quoted = false;
+  for (const char* at = json; *at != '\0'; ++at) {
+    if (*at == '"') {
+      quoted = !quoted;
+    } else if (quoted) {
+      if (*at == '\\' && at[1] != '\0') ++at;
+    } else if (*at == '{' || *at == '[') {
+      if (++level > kMostLevels) return true;
+    } else if (*at == '}' || *at == ']') {
+      --level;
+    }
+  }
+  return false;
+}
+
 // One walk over the claims.
 struct ClaimSearch {
   JsonLexContext* lex;
@@ -63,9 +83,10 @@ ActionResult take_scalar(void* state, char* token, JsonTokenType type) {
   return go_on();
 }
 
-// Null unless the claims are one object in which the claim stands once, as a text that is not empty. Of equal names no
-// parser's choice is relied on: a proxy could check the one and this function take the other.
+// Null unless the claims are one object, not nested deeply, in which the claim stands once, as a text that is not
+// empty. Of equal names no parser's choice is relied on: a proxy could check the one and this function take the other.
 const char* find_claim(const char* claims, const char* name) {
+  if (is_nested_deeply(claims)) return nullptr;
   ClaimSearch search{make_lexer(claims), name, false, 0, nullptr};
   JsonSemAction actions{};
   actions.semstate = &search;

@@ -8,7 +8,8 @@
 namespace wearables::pg {
 
 // The text of the claim that wearables_ingest.user_claim names, in the current memory context. Null: there are no
-// claims, they are not one JSON object, or the claim is missing, not a text, empty, or there twice.
+// claims, they are not one JSON object or nested more than 100 levels deep, or the claim is missing, not a text, empty,
+// or there twice.
 const char* claimed_id();
 
 }  // namespace wearables::pg
