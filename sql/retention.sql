@@ -206,6 +206,15 @@ SELECT wearables.apply_retention();
 CALL wearables.drain();
 SELECT to_regclass('wearables.webhook_events_20240506') AS gone;
 SELECT dropped_rows, blocked FROM wearables.retention_policies WHERE target = 'webhook_events' AND enabled;
+-- a batch looks at one week, so that no later one is read again for each of those before
+INSERT INTO wearables.webhook_events (received_at, version, status, endpoint, message_id, payload) VALUES
+  ('2024-05-08 12:00Z', 1, 'failed', 'junction', 'week-1', ''), ('2024-05-15 12:00Z', 1, 'processed', 'junction', 'week-2', '');
+SELECT wearables.make_event_partitions() > 0 AS made;
+SELECT wearables_internal.apply_some_retention(jsonb_build_object('policy_id', policy_id, 'place', 0)) FROM wearables.retention_policies WHERE target = 'webhook_events' AND enabled;
+SELECT to_regclass('wearables.webhook_events_20240506') AS failed, to_regclass('wearables.webhook_events_20240513') AS not_yet;
+CALL wearables.drain();
+SELECT to_regclass('wearables.webhook_events_20240506') AS failed, to_regclass('wearables.webhook_events_20240513') AS gone;
+SELECT blocked FROM wearables.retention_policies WHERE target = 'webhook_events' AND enabled;
 
 -- what is no policy
 \set VERBOSITY terse

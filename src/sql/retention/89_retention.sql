@@ -55,64 +55,83 @@ COMMENT ON FUNCTION wearables_internal.retention_condition(text) IS
   'The condition under which a retention policy drops a row of deliveries, quarantine, connection_events or accesses. '
   'Of these the most specific policy is that of the endpoint.';
 
-CREATE FUNCTION wearables_internal.old_partitions(all_policies boolean)
-RETURNS TABLE (part regclass, ends timestamptz, policy_id integer, rows bigint, bytes bigint, blocked text)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION wearables_internal.old_weeks(all_policies boolean, since timestamptz DEFAULT '-infinity')
+RETURNS TABLE (part regclass, starts timestamptz, ends timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 SET DateStyle = 'ISO, YMD' SET TimeZone = 'UTC'
+BEGIN ATOMIC
+  SELECT b.part, b.starts, b.ends
+  FROM (SELECT c.oid::regclass AS part, substring(x.bound FROM 'FROM [(]''([^'']+)''[)]')::timestamptz AS starts,
+               substring(x.bound FROM 'TO [(]''([^'']+)''[)]')::timestamptz AS ends
+        FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+        CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) x (bound)
+        WHERE h.inhparent = 'wearables.webhook_events'::regclass AND c.relkind = 'r' AND NOT h.inhdetachpending) b
+  WHERE b.ends > $2 AND b.ends <= (SELECT wearables_internal.retention_cutoff(min(p.keep_days))
+                                   FROM wearables.retention_policies p
+                                   WHERE p.target = 'webhook_events' AND (p.enabled OR $1));
+END;
+COMMENT ON FUNCTION wearables_internal.old_weeks(boolean, timestamptz) IS
+  'Partitions of webhook_events that end after since and are older than the policy that keeps events for the shortest '
+  'time.';
+
+CREATE FUNCTION wearables_internal.judge_week(
+  part regclass, starts timestamptz, ends timestamptz, all_policies boolean,
+  OUT policy_id integer, OUT rows bigint, OUT bytes bigint, OUT blocked text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-  latest timestamptz := (SELECT wearables_internal.retention_cutoff(min(p.keep_days))
-                         FROM wearables.retention_policies p
-                         WHERE p.target = 'webhook_events' AND (p.enabled OR $1));
-  starts timestamptz;
   waiting bigint;
-  queued boolean;
   governed boolean;
   kept_days integer;
 BEGIN
-  FOR part, starts, ends IN
-    SELECT b.part, b.starts, b.ends
-    FROM (SELECT c.oid::regclass AS part, substring(x.bound FROM 'FROM [(]''([^'']+)''[)]')::timestamptz AS starts,
-                 substring(x.bound FROM 'TO [(]''([^'']+)''[)]')::timestamptz AS ends
-          FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
-          CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) x (bound)
-          WHERE h.inhparent = 'wearables.webhook_events'::regclass AND c.relkind = 'r' AND NOT h.inhdetachpending) b
-    WHERE b.ends <= latest ORDER BY b.ends LOOP
-    EXECUTE format($q$
-      WITH held AS (
-        SELECT e.endpoint, e.resource, count(*) AS events,
-               count(*) FILTER (WHERE e.status IN ('received', 'parked', 'failed')) AS waiting
-        FROM %s e GROUP BY 1, 2),
-      governed AS (
-        SELECT h.events, h.waiting, g.policy_id, g.keep_days
-        FROM held h
-        LEFT JOIN LATERAL (
-          SELECT p.policy_id, p.keep_days FROM wearables.retention_policies p
-          WHERE p.target = 'webhook_events' AND (p.enabled OR $1)
-            AND (p.endpoint = h.endpoint OR p.endpoint IS NULL) AND (p.resource = h.resource OR p.resource IS NULL)
-          ORDER BY p.endpoint IS NULL, p.resource IS NULL LIMIT 1) g ON true
-        UNION ALL
-        -- of a week without events, too
-        SELECT 0, 0, p.policy_id, p.keep_days FROM wearables.retention_policies p
-        WHERE p.target = 'webhook_events' AND (p.enabled OR $1) AND p.endpoint IS NULL AND p.resource IS NULL)
-      SELECT coalesce(sum(g.events), 0)::bigint, coalesce(sum(g.waiting), 0)::bigint,
-             count(*) > 0 AND bool_and(g.policy_id IS NOT NULL), max(g.keep_days),
-             (array_agg(g.policy_id ORDER BY g.keep_days DESC, g.policy_id))[1]
-      FROM governed g$q$, part)
-    INTO rows, waiting, governed, kept_days, policy_id USING $1;
-    CONTINUE WHEN NOT governed OR ends > wearables_internal.retention_cutoff(kept_days);
-    bytes := pg_total_relation_size(part);
-    blocked := NULL;
-    IF waiting > 0 THEN
-      blocked := format('%s: %s event(s) are received, parked or failed', part, waiting);
-    ELSE
-      queued := EXISTS (SELECT FROM wearables.jobs j WHERE j.received_at >= starts AND j.received_at < ends);
-      IF queued THEN blocked := format('%s: jobs of its events are in the queue', part); END IF;
-    END IF;
-    RETURN NEXT;
-  END LOOP;
+  EXECUTE format($q$
+    WITH held AS (
+      SELECT e.endpoint, e.resource, count(*) AS events,
+             count(*) FILTER (WHERE e.status IN ('received', 'parked', 'failed')) AS waiting
+      FROM %s e GROUP BY 1, 2),
+    governed AS (
+      SELECT h.events, h.waiting, g.policy_id, g.keep_days
+      FROM held h
+      LEFT JOIN LATERAL (
+        SELECT p.policy_id, p.keep_days FROM wearables.retention_policies p
+        WHERE p.target = 'webhook_events' AND (p.enabled OR $1)
+          AND (p.endpoint = h.endpoint OR p.endpoint IS NULL) AND (p.resource = h.resource OR p.resource IS NULL)
+        ORDER BY p.endpoint IS NULL, p.resource IS NULL LIMIT 1) g ON true
+      UNION ALL
+      -- of a week without events, too
+      SELECT 0, 0, p.policy_id, p.keep_days FROM wearables.retention_policies p
+      WHERE p.target = 'webhook_events' AND (p.enabled OR $1) AND p.endpoint IS NULL AND p.resource IS NULL)
+    SELECT coalesce(sum(g.events), 0)::bigint, coalesce(sum(g.waiting), 0)::bigint,
+           count(*) > 0 AND bool_and(g.policy_id IS NOT NULL), max(g.keep_days),
+           (array_agg(g.policy_id ORDER BY g.keep_days DESC, g.policy_id))[1]
+    FROM governed g$q$, part)
+  INTO rows, waiting, governed, kept_days, policy_id USING $4;
+  IF NOT governed OR ends > wearables_internal.retention_cutoff(kept_days) THEN
+    policy_id := NULL;
+    RETURN;
+  END IF;
+  bytes := pg_total_relation_size(part);
+  IF waiting > 0 THEN
+    blocked := format('%s: %s event(s) are received, parked or failed', part, waiting);
+  ELSIF EXISTS (SELECT FROM wearables.jobs j WHERE j.received_at >= starts AND j.received_at < ends) THEN
+    blocked := format('%s: jobs of its events are in the queue', part);
+  END IF;
 END $$;
+COMMENT ON FUNCTION wearables_internal.judge_week(regclass, timestamptz, timestamptz, boolean) IS
+  'The policy by which a partition of webhook_events may be dropped, which is the one that keeps its events longest '
+  '(null: it is to be kept); the number of its events and its size; and why it cannot be dropped (null: it can). Reads '
+  'the partition in full.';
+
+CREATE FUNCTION wearables_internal.old_partitions(all_policies boolean)
+RETURNS TABLE (part regclass, ends timestamptz, policy_id integer, rows bigint, bytes bigint, blocked text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT w.part, w.ends, j.policy_id, j.rows, j.bytes, j.blocked
+  FROM wearables_internal.old_weeks($1) w
+  CROSS JOIN LATERAL wearables_internal.judge_week(w.part, w.starts, w.ends, $1) j
+  WHERE j.policy_id IS NOT NULL;
+END;
 COMMENT ON FUNCTION wearables_internal.old_partitions(boolean) IS
   'Partitions of webhook_events all of whose events are older than their policies keep them: the policy that keeps '
   'them longest, their events and size, and why they cannot be dropped (null: they can).';

@@ -77,34 +77,45 @@ COMMENT ON FUNCTION wearables_internal.drop_old_samples(smallint[], boolean, big
   'Drops samples of these metrics below their floors, of one user from place on. Returns the user to go on with '
   '(null: none is left), and what was dropped.';
 
-CREATE FUNCTION wearables_internal.drop_old_partition(policy_id integer, OUT dropped bigint, OUT bytes bigint)
+CREATE FUNCTION wearables_internal.drop_old_partition(
+  policy_id integer, INOUT place bigint, OUT dropped bigint, OUT bytes bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
   old record;
+  verdict record;
 BEGIN
+  dropped := 0;
+  bytes := 0;
   IF NOT wearables_internal.try_lock_maintenance() THEN
     RAISE EXCEPTION 'another session maintains the partitions' USING ERRCODE = 'lock_not_available';
   END IF;
-  SELECT o.* INTO old FROM wearables_internal.old_partitions(false) o
-  WHERE o.policy_id = $1 AND o.blocked IS NULL ORDER BY o.ends LIMIT 1;
-  IF NOT FOUND THEN RETURN; END IF;
+  SELECT w.* INTO old FROM wearables_internal.old_weeks(false, wearables_internal.of_us(place)) w
+  ORDER BY w.ends LIMIT 1;
+  IF NOT FOUND THEN
+    place := NULL;
+    RETURN;
+  END IF;
+  place := wearables_internal.us_of(old.ends);
+  verdict := wearables_internal.judge_week(old.part, old.starts, old.ends, false);
+  IF verdict.policy_id IS DISTINCT FROM $1 OR verdict.blocked IS NOT NULL THEN RETURN; END IF;
   -- The DROP takes the default partition, too, which who stores events takes before its parent: so they are kept out
   -- first. Readers, who take the parent first, are not.
   LOCK TABLE wearables.webhook_events_default IN SHARE ROW EXCLUSIVE MODE;
   -- both at once as strong as the DROP needs them: nobody handles an event there, or begins to, from here on
   LOCK TABLE ONLY wearables.webhook_events IN ACCESS EXCLUSIVE MODE;
   EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', old.part);
-  SELECT o.* INTO old FROM wearables_internal.old_partitions(false) o
-  WHERE o.policy_id = $1 AND o.blocked IS NULL AND o.part = old.part;
-  IF NOT FOUND THEN RETURN; END IF;
+  -- once more, and this week alone, for everybody waits; it was read a moment ago
+  verdict := wearables_internal.judge_week(old.part, old.starts, old.ends, false);
+  IF verdict.policy_id IS DISTINCT FROM $1 OR verdict.blocked IS NOT NULL THEN RETURN; END IF;
   EXECUTE format('DROP TABLE %s', old.part);
-  dropped := old.rows;
-  bytes := old.bytes;
+  dropped := verdict.rows;
+  bytes := verdict.bytes;
 END $$;
-COMMENT ON FUNCTION wearables_internal.drop_old_partition(integer) IS
-  'Drops the oldest partition that a policy does not keep. Null: there is none.';
+COMMENT ON FUNCTION wearables_internal.drop_old_partition(integer, bigint) IS
+  'Looks at the oldest partition that ends after place, and drops it if this policy does not keep it. Returns the '
+  'place to go on with (null: no partition is left), and what was dropped.';
 
 CREATE FUNCTION wearables_internal.drop_old_rows(
   policy_id integer, INOUT place bigint, OUT dropped bigint, OUT bytes bigint)
@@ -162,8 +173,7 @@ BEGIN
       ARRAY(SELECT g.metric_id FROM wearables_internal.governed_metrics(false) g WHERE g.policy_id = p.policy_id),
       p.keep_rollups, place) d;
   ELSIF p.target = 'webhook_events' THEN
-    SELECT d.* INTO dropped, bytes FROM wearables_internal.drop_old_partition(p.policy_id) d;
-    IF dropped IS NULL THEN place := NULL; END IF;
+    SELECT d.* INTO place, dropped, bytes FROM wearables_internal.drop_old_partition(p.policy_id, place) d;
   ELSE
     SELECT d.* INTO place, dropped, bytes FROM wearables_internal.drop_old_rows(p.policy_id, place) d;
   END IF;
