@@ -173,18 +173,24 @@ SELECT * FROM wearables.verify_erasure('bob', '{ext-bob}');
 
 -- of many events a batch finds some without reading the others, and goes on in the week where the last ones were
 SELECT wearables.register_user('dora', 'ext-dora', 'junction', 'Europe/Berlin') AS dora \gset
+-- autovacuum must not have the default partition while its rows are moved, which is tried for 100 ms
+ALTER TABLE wearables.webhook_events_default SET (autovacuum_enabled = off);
 INSERT INTO wearables.webhook_events (received_at, version, user_id, wrote_from, wrote_to, user_zone, status, endpoint, message_id, external_user_id, payload)
 SELECT a.at, i, :dora, a.at, a.at, 'Europe/Berlin', 'processed', 'junction', 'many_' || i, 'ext-dora', '{}'
 FROM generate_series(0, 5999) i CROSS JOIN LATERAL (SELECT timestamptz '2024-01-01Z' + i * interval '5 minutes') a (at);
 SELECT wearables.make_event_partitions() > 0 AS partitions;
 ANALYZE wearables.webhook_events;
+-- the least of several: what autovacuum and others have changed meanwhile is looked up in the catalogs once more
 CREATE FUNCTION pg_temp.buffers(query text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   plan json;
+  least_ bigint;
 BEGIN
-  EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ' || query INTO plan;
-  EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ' || query INTO plan;
-  RETURN plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks';
+  FOR i IN 1..5 LOOP
+    EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ' || query INTO plan;
+    least_ := least(least_, (plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint);
+  END LOOP;
+  RETURN least_;
 END $$;
 SELECT pg_temp.buffers(format('SELECT * FROM wearables_internal.find_events_of_user(%s, 10)', :dora)) < 100 AS few,
        pg_temp.buffers('SELECT * FROM wearables_internal.find_events_of_id(''junction'', ''ext-dora'', 10)') < 100 AS few;

@@ -96,13 +96,17 @@ SELECT * FROM pg_temp.reads();
 RESET ROLE;
 RESET enable_seqscan;
 -- one look at the key for each metric, not one at each row: buffers of latest() with and without the policy
+-- the least of several: what autovacuum and others have changed meanwhile is looked up in the catalogs once more
 CREATE FUNCTION pg_temp.buffers(query text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   plan json;
+  least_ bigint;
 BEGIN
-  EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ' || query INTO plan;
-  EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ' || query INTO plan;
-  RETURN plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks';
+  FOR i IN 1..5 LOOP
+    EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ' || query INTO plan;
+    least_ := least(least_, (plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint);
+  END LOOP;
+  RETURN least_;
 END $$;
 INSERT INTO wearables.samples (user_id, metric, ts, value)
 SELECT 1, 'heartrate', '2025-01-01Z'::timestamptz + i * interval '1 minute', 60 FROM generate_series(1, 20000) i;
