@@ -216,6 +216,14 @@ CALL wearables.drain();
 SELECT to_regclass('wearables.webhook_events_20240506') AS failed, to_regclass('wearables.webhook_events_20240513') AS gone;
 SELECT blocked FROM wearables.retention_policies WHERE target = 'webhook_events' AND enabled;
 
+-- an endpoint does not take its policy away, without which a shorter one would drop what it has kept
+SELECT wearables.add_endpoint('spare');
+INSERT INTO wearables.retention_policies (target, endpoint, keep_days) VALUES ('webhook_events', 'spare', 36500);
+DELETE FROM wearables.endpoints WHERE name = 'spare';
+UPDATE wearables.endpoints SET name = 'renamed' WHERE name = 'spare';
+DELETE FROM wearables.retention_policies WHERE endpoint = 'renamed';
+DELETE FROM wearables.endpoints WHERE name = 'renamed';
+
 -- what is no policy
 \set VERBOSITY terse
 INSERT INTO wearables.retention_policies (target, metric, keep_days) VALUES ('deliveries', 'steps', 1);

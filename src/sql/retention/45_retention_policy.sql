@@ -7,7 +7,8 @@ CREATE TABLE wearables.retention_policies (
                 CHECK (target IN ('samples', 'webhook_events', 'deliveries', 'quarantine', 'connection_events',
                                   'accesses')),
   metric        text COLLATE "C" REFERENCES wearables.metrics (name) ON UPDATE CASCADE ON DELETE CASCADE,
-  endpoint      text COLLATE "C" REFERENCES wearables.endpoints (name) ON UPDATE CASCADE ON DELETE CASCADE,
+  -- an endpoint may be removed before its events: a policy that went with it would leave them to a shorter one
+  endpoint      text COLLATE "C" REFERENCES wearables.endpoints (name) ON UPDATE CASCADE,
   resource      text COLLATE "C",
   keep_days     integer NOT NULL CHECK (keep_days BETWEEN 1 AND 36500),
   keep_rollups  boolean NOT NULL DEFAULT true,
