@@ -47,6 +47,7 @@ SELECT pg_extension_config_dump(pg_get_serial_sequence('wearables.accesses', 'ac
 
 -- Stable, so that a condition that is nothing but this call is looked at once, before any row is (One-Time Filter): a
 -- subquery around a volatile one made latest() an eighth slower. Our callers have SET, so no caller's plan holds it.
+-- What a join may leave out, as it does beside an empty table, holds no such condition.
 CREATE FUNCTION wearables_internal.note_access(function text, user_id bigint) RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'wearables_note_access';
 COMMENT ON FUNCTION wearables_internal.note_access(text, bigint) IS

@@ -264,12 +264,15 @@ RETURNS TABLE (metric text, ts timestamptz, day date, value double precision, va
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
+DECLARE
+  -- not in the query: a join with a table that is empty leaves out the rest of its plan
+  noted CONSTANT boolean := wearables_internal.note_access('latest', $1);
 BEGIN
   RETURN QUERY
   -- from one metric of the user's to the one below by the key: what others have named costs nothing here
   WITH RECURSIVE newest (metric_id, ts, source_id) AS (
     (SELECT p.metric_id, p.ts, p.source_id FROM wearables.sample_points p
-     WHERE p.user_id = $1 AND wearables_internal.note_access('latest', $1)
+     WHERE p.user_id = $1
        AND NOT EXISTS (SELECT FROM wearables.erasures r WHERE r.user_id = $1 AND r.finished_at IS NULL)
      ORDER BY p.metric_id DESC, p.ts DESC, p.source_id DESC LIMIT 1)
     UNION ALL
