@@ -1,6 +1,7 @@
 # Whatever stands in the way of one event, another user's is handled while it stands; and when it is gone, the first one is.
 use strict;
 use warnings FATAL => 'all';
+use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -143,6 +144,37 @@ like($err, qr/ERROR:  could not lock wearables.webhook_events to create a partit
 bob_is_handled('an analyst reads all events');
 $holder->quit;
 cmp_ok(make_partitions($node, 'app', "'60 days'"), '>', 0, 'and when he is gone, they are made');
+
+# --- Deliveries that fill the default partition, and readers of it, while it gives its rows to a new one
+$node->safe_psql('postgres', 'CREATE DATABASE filling');
+run_sql($node, 'filling', q{CREATE EXTENSION wearables_ingest; SELECT wearables.add_endpoint('junction'), wearables.set_secret('junction', 'webhook', 0, } . literal(secret()) . q{);
+	CREATE TABLE stop (); CREATE TABLE seen (lost bigint); CREATE SEQUENCE n;
+	CREATE PROCEDURE send() LANGUAGE plpgsql AS $$
+	BEGIN
+	  WHILE (SELECT count(*) = 0 FROM pg_attribute WHERE attrelid = 'stop'::regclass AND attname = 'now') LOOP
+	    PERFORM wearables.receive(wearables.signed_headers('message-' || nextval('n'), now(), '{}', } . literal(secret()) . q{), '{}');
+	    COMMIT;
+	  END LOOP;
+	END $$;
+	CREATE PROCEDURE look() LANGUAGE plpgsql AS $$
+	DECLARE before bigint := 0; found bigint;
+	BEGIN
+	  WHILE (SELECT count(*) = 0 FROM pg_attribute WHERE attrelid = 'stop'::regclass AND attname = 'now') LOOP
+	    SELECT count(*) INTO found FROM wearables.webhook_events;
+	    IF found < before THEN INSERT INTO seen VALUES (before - found); END IF;
+	    before := found;
+	    COMMIT;
+	  END LOOP;
+	END $$});
+my @busy = map { IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('filling'), '-c', "CALL $_()" ], '<', '/dev/null', '>', '/dev/null', '2>', '/dev/null') } qw(send send send look look);
+$node->poll_query_until('filling', 'SELECT last_value > 100 FROM n');
+my ($tries, $filled) = (0, '');
+$filled = as_role($node, 'filling', $ENV{PGUSER} // scalar getpwuid($<), 'SELECT wearables.make_event_partitions(most_moved => NULL)')->{out} while $filled !~ /[1-9]/ && ++$tries < 20;
+cmp_ok($tries, '<', 20, "partitions are made while deliveries come ($tries tries)");
+run_sql($node, 'filling', 'ALTER TABLE stop ADD COLUMN now integer');
+$_->finish for @busy;
+is(run_sql($node, 'filling', 'SELECT count(*) FROM seen'), 0, 'and no reader missed an event meanwhile');
+is(run_sql($node, 'filling', 'SELECT count(*) FROM wearables.webhook_events_default'), 0, 'each is in its partition');
 
 # --- Transactions that stay open
 $holder = held(q{SELECT wearables.replay(event_id) FROM wearables.webhook_events WHERE external_user_id = 'ext-alice'});

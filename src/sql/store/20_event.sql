@@ -153,13 +153,6 @@ COMMENT ON FUNCTION wearables_internal.try_lock_maintenance() IS
   'Takes the maintenance lock until the transaction ends. Returns false if another session holds it. No other SQL '
   'function can take this lock.';
 
-CREATE FUNCTION wearables_internal.default_holds(week timestamptz) RETURNS boolean
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-RETURN EXISTS (SELECT FROM wearables.webhook_events_default e
-               WHERE e.received_at >= week AND e.received_at < week + interval '7 days');
-COMMENT ON FUNCTION wearables_internal.default_holds(timestamptz) IS
-  'Returns whether the default partition of webhook_events holds events of the week that begins then.';
-
 -- Receivers wait while rows are moved.
 CREATE FUNCTION wearables_internal.make_event_partition(week timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -172,21 +165,19 @@ DECLARE
   part CONSTANT text := 'webhook_events_' || to_char(week AT TIME ZONE 'UTC', 'YYYYMMDD');
 BEGIN
   -- A receiver that is about to fill the default partition waits here instead of failing the ATTACH, and so does
-  -- whoever is about to handle an event. At once as strong as the ATTACH needs it, or two could deadlock. Behind a
-  -- long reader everybody would wait: so it is tried, for a moment.
+  -- whoever is about to handle an event: they take the default partition before its parent, readers take it after it,
+  -- so it is locked against the former first. Behind a long reader everybody would wait: so it is tried, for a moment.
   BEGIN
+    LOCK TABLE wearables.webhook_events_default IN SHARE ROW EXCLUSIVE MODE;
     -- Who plans a query while rows are moved must not get the partitions of before: it would look for the rows where
-    -- they were, with a snapshot in which they are gone. So whoever comes waits for the parent, before planning.
-    IF wearables_internal.default_holds(week) THEN
+    -- they were, with a snapshot in which they are gone. So readers, too, wait before they plan.
+    IF EXISTS (SELECT FROM wearables.webhook_events_default e
+               WHERE e.received_at >= week AND e.received_at < week + interval '7 days') THEN
       LOCK TABLE ONLY wearables.webhook_events IN ACCESS EXCLUSIVE MODE;
     ELSE
       LOCK TABLE ONLY wearables.webhook_events IN SHARE UPDATE EXCLUSIVE MODE;
     END IF;
     LOCK TABLE wearables.webhook_events_default IN ACCESS EXCLUSIVE MODE;
-    -- rows that came in between
-    IF wearables_internal.default_holds(week) THEN
-      LOCK TABLE ONLY wearables.webhook_events IN ACCESS EXCLUSIVE MODE;
-    END IF;
   EXCEPTION WHEN lock_not_available THEN
     RAISE EXCEPTION 'could not lock wearables.webhook_events to create a partition'
       USING ERRCODE = 'lock_not_available',
