@@ -228,6 +228,7 @@ DELETE FROM wearables.endpoints WHERE name = 'renamed';
 \set VERBOSITY terse
 INSERT INTO wearables.retention_policies (target, metric, keep_days) VALUES ('deliveries', 'steps', 1);
 INSERT INTO wearables.retention_policies (target, resource, keep_days) VALUES ('samples', 'sleep', 1);
+INSERT INTO wearables.retention_policies (target, resource, keep_days) VALUES ('webhook_events', 'slep', 1);
 INSERT INTO wearables.retention_policies (target, keep_days) VALUES ('samples', 0);
 INSERT INTO wearables.retention_policies (target, keep_days) VALUES ('samples', 7);
 \set VERBOSITY default

@@ -81,10 +81,11 @@ sub archive_killed
 	my ($holds, %option) = @_;
 	my ($in, $out, $err, $kills, $wrong) = ('', '', '', 0, 0);
 	local %ENV = environment(%option);
-	my $run = IPC::Run::start([ $python, dirname(__FILE__) . '/archive_killed.py', arguments(%option) ], '<', \$in, '>', \$out, '2>', \$err,
-		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	my $timer = IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default);  # of each run, not of all
+	my $run = IPC::Run::start([ $python, dirname(__FILE__) . '/archive_killed.py', arguments(%option) ], '<', \$in, '>', \$out, '2>', \$err, $timer);
 	for (;;)
 	{
+		$timer->start;
 		$run->pump until $out =~ /\n/ || !$run->pumpable;
 		last unless $out =~ s/^killed\n//;
 		$kills++;

@@ -9,7 +9,8 @@ CREATE TABLE wearables.retention_policies (
   metric        text COLLATE "C" REFERENCES wearables.metrics (name) ON UPDATE CASCADE ON DELETE CASCADE,
   -- an endpoint may be removed before its events: a policy that went with it would leave them to a shorter one
   endpoint      text COLLATE "C" REFERENCES wearables.endpoints (name) ON UPDATE CASCADE,
-  resource      text COLLATE "C",
+  -- a slip of the pen would be a policy of nothing
+  resource      text COLLATE "C" REFERENCES wearables.resources (name) ON UPDATE CASCADE,
   keep_days     integer NOT NULL CHECK (keep_days BETWEEN 1 AND 36500),
   keep_rollups  boolean NOT NULL DEFAULT true,
   enabled       boolean NOT NULL DEFAULT false,
