@@ -116,7 +116,8 @@ bool look_in_join(Search* search, const JoinExpr* join) {
 bool look_below(Search* search, Node* node) {
   if (node == nullptr) return false;
   check_stack_depth();
-  if (IsA(node, RangeTblRef)) return reinterpret_cast<const RangeTblRef*>(node)->rtindex == search->relation;
+  if (IsA(node, RangeTblRef))
+    return reinterpret_cast<const RangeTblRef*>(node)->rtindex == static_cast<int>(search->relation);
   if (IsA(node, JoinExpr)) return look_in_join(search, reinterpret_cast<const JoinExpr*>(node));
   if (!IsA(node, FromExpr)) return false;
   const auto* from = reinterpret_cast<const FromExpr*>(node);
