@@ -33,7 +33,8 @@ send_event(samples_event('alice', 'heartrate', 'garmin', 'watch', [ $now, 100_00
 send_event(samples_event('alice', 'grip_strength', 'garmin', 'watch', [ $now, 1 ]));        # drift
 send_event(samples_event('nobody', 'heartrate', 'garmin', 'watch', [ $now, 60 ]));          # parked
 send_event(connection_event('alice', 'created', 'garmin'));
-send_event(document_event('alice', 'sleep', 'oura', 'ring', { id => 'n', bedtime_start => rfc3339($now - 30000), bedtime_stop => rfc3339($now - 3000), hr_lowest => 48 }));
+my $evening = $now - $now % 86400 + 19 * 3600 - ($now % 86400 < 19 * 3600 ? 86400 : 0);
+send_event(document_event('alice', 'sleep', 'oura', 'ring', { id => 'n', bedtime_start => rfc3339($evening - 27000), bedtime_stop => rfc3339($evening), hr_lowest => 48 }));
 send_event('{"event_type": "x"}', secret => secret(7)) for 1 .. 3;                          # refused
 run_sql($node, 'postgres', 'CALL wearables.drain()');
 run_sql($node, 'postgres', q{SELECT wearables.request_backfill(1, '', 'heartrate', now() - interval '2 days', now())});
@@ -171,7 +172,8 @@ for my $query ($collector =~ /query: "(.+)"/g)
 	is(as_role($node, 'postgres', 'watch', $query)->{err}, '', "sql_exporter: $query");
 }
 
-# 5. The dashboard of a person: its queries with the variables and macros of Grafana filled in, by a reader.
+# 5. The dashboard of a person: its queries with the variables and macros of Grafana filled in, by a reader. What ends
+# in the evening is of the night before the next day: it is shown, too.
 sub queries_of { my ($panels) = @_; return map { my $panel = $_; map { [ $panel->{title}, $_->{rawSql} // $_->{expr} ] } @{ $panel->{targets} } } @$panels; }
 my $person = $json->decode(slurp_file('src/grafana/wearables-person.json'));
 my @statements = (queries_of($person->{panels}), map { [ $_->{name}, $_->{query} ] } grep { $_->{type} eq 'query' } @{ $person->{templating}{list} });
