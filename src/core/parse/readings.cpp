@@ -7,8 +7,8 @@
 #include <limits>
 #include <utility>
 
-// What runs for every reading is inline and called from one place each: GCC makes one function of it, without being
-// told to. A second caller costs a call for each reading.
+// What runs for every reading is inline, and what is large of it has one caller: so GCC makes one function of it. A
+// second caller of add_one() costs a call for each reading.
 
 namespace wearables {
 namespace {
@@ -58,7 +58,7 @@ inline int Readings::first_present(const std::vector<std::uint16_t>& slots) cons
 bool Readings::add(const Mappings& mappings, std::uint16_t source, std::uint32_t document) {
   part_ = document == kNone ? kWholePart : batch_.documents[document].part;
   bool any = false;
-  for (const std::uint16_t number : mappings.choices.empty() ? mappings.mappings : chosen_of(mappings)) {
+  for (const std::uint16_t number : taken(mappings)) {
     WEARABLES_ASSERT(number < resource_.mappings.size());
     any |= add_of(resource_.mappings[number], source, document);
   }

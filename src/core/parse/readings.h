@@ -114,8 +114,11 @@ class Readings {
   void reject_sample(const PlanMapping& mapping, int value);
   RefusedAt time_of_refused(const PlanMapping& mapping);
   bool add_of(const PlanMapping& mapping, std::uint16_t source, std::uint32_t document);
-  // The mappings of a record, and of each choice those that it leaves.
-  const std::vector<std::uint16_t>& chosen_of(const Mappings& mappings);
+  // The mappings that read the record at hand: of each choice the one whose condition holds, and those left beside it.
+  const std::vector<std::uint16_t>& taken(const Mappings& mappings) {
+    return mappings.choices.empty() ? mappings.mappings : taken_by_choice(mappings);
+  }
+  const std::vector<std::uint16_t>& taken_by_choice(const Mappings& mappings);
   const PlanMapping* chosen(const PlanChoice& choice) const noexcept;
   bool is_left_for(const PlanChoice& choice, const PlanMapping* taken, const PlanMapping& mapping) const noexcept;
   static int slot_of(const PlanMapping& mapping) noexcept;

@@ -21,7 +21,7 @@ const PlanMapping* Readings::chosen(const PlanChoice& choice) const noexcept {
   return nullptr;
 }
 
-const std::vector<std::uint16_t>& Readings::chosen_of(const Mappings& mappings) {
+const std::vector<std::uint16_t>& Readings::taken_by_choice(const Mappings& mappings) {
   taken_ = mappings.mappings;
   for (const PlanChoice& choice : mappings.choices) {
     const PlanMapping* taken = chosen(choice);

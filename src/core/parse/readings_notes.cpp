@@ -82,17 +82,9 @@ void Readings::reject_source(std::uint16_t index) {
 }
 
 void Readings::reject_missing_value(const Mappings& mappings) {
-  std::vector<const PlanMapping*> tried;
-  tried.reserve(mappings.mappings.size());
-  for (const std::uint16_t number : mappings.mappings) tried.push_back(&resource_.mappings[number]);
-  for (const PlanChoice& choice : mappings.choices) {
-    const PlanMapping* taken = chosen(choice);
-    if (taken != nullptr) tried.push_back(taken);
-    for (const std::uint16_t number : choice.rest) {
-      if (is_left_for(choice, taken, resource_.mappings[number])) tried.push_back(&resource_.mappings[number]);
-    }
-  }
-  if (!tried.empty()) reject_reading(Reason::kMissingValue, tried.size() == 1 ? tried.front() : nullptr);
+  const std::vector<std::uint16_t>& tried = taken(mappings);
+  if (tried.empty()) return;
+  reject_reading(Reason::kMissingValue, tried.size() == 1 ? &resource_.mappings[tried.front()] : nullptr);
 }
 
 void Readings::reject_reading(Reason reason, const PlanMapping* mapping) {
