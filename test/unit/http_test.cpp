@@ -290,9 +290,13 @@ TEST(HttpPool, ItGoesAtOnceWhateverHangs) {
     for (std::uint64_t i = 8; i < 16; ++i) ASSERT_TRUE(pool.start(get(i, "https://hanging.example.invalid/")).ok());
     EXPECT_FALSE(pool.has_room());
     pool.drive();
+    // a resolver may have said by now that there is no such host
+    const auto running = pool.running();
+    EXPECT_GE(running, 8U);
     pool.cancel(3);
-    EXPECT_EQ(pool.running(), 15U);
+    EXPECT_EQ(pool.running(), running - 1);
     pool.cancel(3);
+    EXPECT_EQ(pool.running(), running - 1);
     begun = steady_clock::now();
   }
   EXPECT_LT(steady_clock::now() - begun, std::chrono::milliseconds(100));
